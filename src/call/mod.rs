@@ -1,0 +1,3 @@
+//! One fax call from INVITE to BYE: offer and answer, the switch to T.38, the outcome. No I/O.
+
+pub mod outcome;

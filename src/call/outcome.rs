@@ -1,0 +1,182 @@
+//! What became of a call: one enum, stored in the queue, shown on the page, mapped to retries by one table.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of one attempt to send or receive a fax.
+///
+/// Stored by its [`Outcome::name`]; never rename a variant without an upgrade of the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every page was confirmed by the far end (MCF after EOP, T.30 5.3.6.1.7).
+    Delivered,
+    /// 486 or 600, or Q.850 cause 17.
+    Busy,
+    /// 408, 480, 487 after our ring time, Q.850 18 or 19.
+    NoAnswer,
+    /// 404, 410, 484, 604, Q.850 1 or 28: the number does not exist.
+    NotInService,
+    /// 403, 603 and other refusals that will not change by asking again soon.
+    Refused,
+    /// 5xx other than 503, Q.850 34, 42: try again later.
+    Congestion,
+    /// 503, a transport error, or no reply at all from the trunk.
+    TrunkDown,
+    /// Answered, but no fax machine was heard (no CED, no DIS, no re-INVITE) before T1 ran out.
+    NoFax,
+    /// T.38 was refused or could not be agreed, and no other way was left.
+    T38Failed,
+    /// The modems could not agree on a speed (FTT until the last fallback).
+    TrainingFailed,
+    /// The far end asked for a page again until the tries ran out, or refused it (RTN).
+    PageRefused,
+    /// The far end hung up, or sent DCN, before the last page was confirmed.
+    FarEndHungUp,
+    /// The far end fell silent in the middle of a call.
+    FarEndSilent,
+    /// The last page and its EOP went out, and whether it arrived cannot be known.
+    Uncertain,
+    /// The call broke a rule of T.30 in a way that no other outcome names.
+    ProtocolError,
+    /// The child process of this call died.
+    ChildCrashed,
+    /// The child process of this call went past its limits and was ended.
+    ChildHung,
+    /// The pages could not be stored (full disk), so they were not confirmed.
+    StorageFailed,
+    /// Ended by the admin or the sender.
+    Cancelled,
+    /// Ended because the gateway was told to stop.
+    GatewayStopped,
+}
+
+impl Outcome {
+    /// Every outcome, for tables and tests.
+    pub const ALL: [Outcome; 20] = [
+        Outcome::Delivered,
+        Outcome::Busy,
+        Outcome::NoAnswer,
+        Outcome::NotInService,
+        Outcome::Refused,
+        Outcome::Congestion,
+        Outcome::TrunkDown,
+        Outcome::NoFax,
+        Outcome::T38Failed,
+        Outcome::TrainingFailed,
+        Outcome::PageRefused,
+        Outcome::FarEndHungUp,
+        Outcome::FarEndSilent,
+        Outcome::Uncertain,
+        Outcome::ProtocolError,
+        Outcome::ChildCrashed,
+        Outcome::ChildHung,
+        Outcome::StorageFailed,
+        Outcome::Cancelled,
+        Outcome::GatewayStopped,
+    ];
+
+    /// The name under which the outcome is stored and shown in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "delivered",
+            Outcome::Busy => "busy",
+            Outcome::NoAnswer => "no_answer",
+            Outcome::NotInService => "not_in_service",
+            Outcome::Refused => "refused",
+            Outcome::Congestion => "congestion",
+            Outcome::TrunkDown => "trunk_down",
+            Outcome::NoFax => "no_fax",
+            Outcome::T38Failed => "t38_failed",
+            Outcome::TrainingFailed => "training_failed",
+            Outcome::PageRefused => "page_refused",
+            Outcome::FarEndHungUp => "far_end_hung_up",
+            Outcome::FarEndSilent => "far_end_silent",
+            Outcome::Uncertain => "uncertain",
+            Outcome::ProtocolError => "protocol_error",
+            Outcome::ChildCrashed => "child_crashed",
+            Outcome::ChildHung => "child_hung",
+            Outcome::StorageFailed => "storage_failed",
+            Outcome::Cancelled => "cancelled",
+            Outcome::GatewayStopped => "gateway_stopped",
+        }
+    }
+
+    /// The outcome stored under `name`, if there is one.
+    pub fn from_name(name: &str) -> Option<Outcome> {
+        Outcome::ALL.into_iter().find(|o| o.name() == name)
+    }
+
+    /// The cause in words, to stand behind "because" or a colon: "the number was busy".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Outcome::Delivered => "every page was confirmed",
+            Outcome::Busy => "the number was busy",
+            Outcome::NoAnswer => "nobody answered",
+            Outcome::NotInService => "the number is not in service",
+            Outcome::Refused => "the call was refused",
+            Outcome::Congestion => "the telephone network was congested",
+            Outcome::TrunkDown => "our telephone line (the SIP trunk) did not respond",
+            Outcome::NoFax => "the call was answered, but not by a fax machine",
+            Outcome::T38Failed => "fax over IP (T.38) could not be agreed with the far end",
+            Outcome::TrainingFailed => {
+                "the line was too bad for the fax machines to agree on a speed"
+            }
+            Outcome::PageRefused => "the far end did not accept a page",
+            Outcome::FarEndHungUp => "the far end hung up early",
+            Outcome::FarEndSilent => "the far end fell silent in the middle of the call",
+            Outcome::Uncertain => {
+                "the last page went out, but its confirmation did not come back; it may have arrived"
+            }
+            Outcome::ProtocolError => "the far end broke the fax protocol",
+            Outcome::ChildCrashed => "the process that ran the call died",
+            Outcome::ChildHung => {
+                "the process that ran the call went past its limits and was ended"
+            }
+            Outcome::StorageFailed => "the pages could not be stored",
+            Outcome::Cancelled => "it was cancelled",
+            Outcome::GatewayStopped => "the gateway was stopped",
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is known of a call when it is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallReport {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The cause in detail, for the admin: a SIP status line, a T.30 status, a signal.
+    pub detail: String,
+    /// Pages confirmed in this call (sent: MCF seen; received: stored, then MCF sent).
+    pub pages: u32,
+    /// The final SIP status code of the INVITE, where there was one.
+    pub sip_code: Option<u16>,
+    /// The Q.850 cause of a `Reason` header (RFC 3326), where there was one.
+    pub q850: Option<u16>,
+    /// What the far end says of itself, once T.30 negotiated.
+    pub far_end: FarEnd,
+    /// Seconds from answer to the end of the call; 0 where nobody answered.
+    pub seconds: f64,
+    /// Octets of UDPTL and RTP payload, both directions.
+    pub wire_bytes: u64,
+}
+
+/// What T.30 told us of the far end and of the link.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FarEnd {
+    /// Its station identification (CSI or TSI, T.30 5.3.6.1.1), trimmed.
+    pub ident: Option<String>,
+    /// bit/s of the page data.
+    pub bit_rate: u32,
+    /// Whether error correction was on (T.30 annex A).
+    pub ecm: bool,
+    /// Whether the pages went by T.38; false: audio.
+    pub t38: bool,
+    /// The coding of the page data: "T.4 1-D", "T.4 2-D", "T.6", "T.85".
+    pub compression: String,
+}

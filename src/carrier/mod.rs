@@ -1,0 +1,1 @@
+//! The simulated carrier and the fax machines behind it.

@@ -1,0 +1,1 @@
+//! The T.30 terminal over SpanDSP.

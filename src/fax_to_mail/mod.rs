@@ -1,0 +1,1 @@
+//! Journey 2: a fax becomes a mail.

@@ -1,0 +1,1 @@
+//! Journey 1: a mail becomes a fax.

@@ -1,0 +1,1 @@
+//! The drivers: sockets, TLS, the SIP stack, the clock.

@@ -1,0 +1,318 @@
+//! What the daemon and its children say to each other.
+//!
+//! A frame is: length of the JSON (u32, big endian), length of the blob (u32, big endian), the JSON, the blob.
+//! The daemon writes to the child's standard input and reads its standard output. When the child's standard
+//! input ends, the daemon is gone: the child says its farewell on the line (DCN) and exits.
+
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::call::outcome::{FarEnd, Outcome};
+
+/// Largest JSON and largest blob of a frame; more is a broken peer.
+pub const MAX_JSON: u32 = 1 << 20;
+/// See [`MAX_JSON`].
+pub const MAX_BLOB: u32 = 256 << 20;
+
+/// Writes one frame.
+pub fn write_frame<T: Serialize>(out: &mut impl Write, message: &T, blob: &[u8]) -> io::Result<()> {
+    out.write_all(&encode(message, blob)?)?;
+    out.flush()
+}
+
+/// One frame as octets.
+pub fn encode<T: Serialize>(message: &T, blob: &[u8]) -> io::Result<Vec<u8>> {
+    let json = serde_json::to_vec(message)?;
+    let mut frame = Vec::with_capacity(8 + json.len() + blob.len());
+    frame.extend_from_slice(&(json.len() as u32).to_be_bytes());
+    frame.extend_from_slice(&(blob.len() as u32).to_be_bytes());
+    frame.extend_from_slice(&json);
+    frame.extend_from_slice(blob);
+    Ok(frame)
+}
+
+/// Reads one frame; `None` at a clean end of the stream.
+///
+/// # Errors
+/// `UnexpectedEof` inside a frame, `InvalidData` for lengths over the limits or JSON that does not fit `T`.
+pub fn read_frame<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Option<(T, Vec<u8>)>> {
+    let mut head = [0u8; 8];
+    match input.read(&mut head[..1])? {
+        0 => return Ok(None),
+        _ => input.read_exact(&mut head[1..])?,
+    }
+    let (json_len, blob_len) = frame_lengths(head)?;
+    let mut json = vec![0; json_len];
+    input.read_exact(&mut json)?;
+    let mut blob = vec![0; blob_len];
+    input.read_exact(&mut blob)?;
+    Ok(Some((serde_json::from_slice(&json)?, blob)))
+}
+
+/// The lengths of JSON and blob in a frame's first eight octets, checked against the limits.
+///
+/// # Errors
+/// `InvalidData` for lengths over the limits.
+pub fn frame_lengths(head: [u8; 8]) -> io::Result<(usize, usize)> {
+    let json = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+    let blob = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+    if json > MAX_JSON || blob > MAX_BLOB {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "frame over its limit",
+        ));
+    }
+    Ok((json as usize, blob as usize))
+}
+
+// ---- a call ----
+
+/// Daemon to call child.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum ToCall {
+    /// The first frame. Its blob is, for a sender, the TIFF to send (1-bit, G4, header lines already on it).
+    Start(StartCall),
+    /// Exchange audio with this address from now on.
+    Audio(AudioMedia),
+    /// Leave audio (if any) and speak T.38 with this address from now on.
+    T38(T38Media),
+    /// Answer to [`FromCall::PageReceived`] and [`FromCall::LastPageLeaving`]: it is on disk, go on.
+    Stored,
+    /// Answer to the same: it could not be stored, do not confirm.
+    NotStored,
+    /// End politely: DCN where T.30 allows it, then [`FromCall::Done`].
+    HangUp,
+}
+
+/// Which side of T.30 a child plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FaxRole {
+    /// Sends pages. It is also the calling terminal unless `answering` says otherwise.
+    Sender,
+    /// Receives pages.
+    Receiver,
+}
+
+/// How to play the call.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartCall {
+    /// Sender or receiver of pages.
+    pub role: FaxRole,
+    /// True where we placed the call (CNG, T.30 calling party).
+    pub calling: bool,
+    /// Descriptor number of the RTP socket (bound UDP), for the audio part of the call.
+    pub rtp_fd: i32,
+    /// Descriptor number of the UDPTL socket (bound UDP).
+    pub udptl_fd: i32,
+    /// Our station identification, at most 20 characters of digits, `+` and space (T.30 5.3.6.2.4).
+    pub ident: String,
+    /// Number of pages in the TIFF (senders).
+    pub pages: u32,
+    /// Error correction mode (T.30 annex A).
+    pub ecm: bool,
+    /// Highest modem speed: 14400, 9600 or 4800 bit/s.
+    pub max_bit_rate: u32,
+    /// UDPTL secondary IFPs to send with each packet (T.38 9.1.4.1), 0 to 8.
+    pub redundancy: u8,
+    /// Seconds without any packet from the far end after which the call is given up.
+    pub inactivity_seconds: u32,
+    /// Seconds after which the call is given up whatever happens.
+    pub total_seconds: u32,
+    /// For tests: misbehave on purpose. `None` in real life.
+    pub mishap: Option<Mishap>,
+}
+
+/// What a child is told to suffer, so that tests can see the daemon survive it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mishap {
+    /// Abort at the first packet (call) or at the first page (renderer).
+    Crash,
+    /// Loop for ever at the same place.
+    Hang,
+    /// Simulated machines: hang up after this many pages were confirmed.
+    HangUpAfterPage(u32),
+    /// Simulated machines: take the last page, then fall silent instead of sending MCF.
+    SilentBeforeLastMcf,
+}
+
+/// Where audio goes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct AudioMedia {
+    /// The far end's RTP address.
+    pub remote: SocketAddr,
+    /// 0 PCMU or 8 PCMA (RFC 3551 table 4).
+    pub payload_type: u8,
+}
+
+/// Where T.38 goes, and what was agreed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct T38Media {
+    /// The far end's UDPTL address.
+    pub remote: SocketAddr,
+    /// `T38FaxVersion` agreed.
+    pub version: u8,
+    /// `T38FaxMaxDatagram` of the far end, octets.
+    pub max_datagram: u16,
+    /// `T38MaxBitRate` agreed, bit/s.
+    pub max_bit_rate: u32,
+    /// False for `t38UDPNoEC`: send no secondary IFPs.
+    pub redundancy: bool,
+}
+
+/// Call child to daemon.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum FromCall {
+    /// Sandboxed and ready: sockets taken, TIFF readable.
+    Ready,
+    /// Audio only: the far end's fax tone was heard (CED or V.21 flags from the called, CNG from the calling).
+    /// The one who re-INVITEs may do so now.
+    FaxToneHeard,
+    /// DIS/DCS done: who the far end is, and at what speed we go.
+    Negotiated(FarEnd),
+    /// Progress for the page and the live display, a few times a second at most.
+    Progress {
+        /// Page being transferred, from 1.
+        page: u32,
+        /// Octets of page data transferred so far.
+        bytes: u64,
+        /// Octets of the whole page where known (senders).
+        of: Option<u64>,
+    },
+    /// Receiver: a page is complete, MCF is held back until [`ToCall::Stored`]. The blob is its T.6 data.
+    PageReceived {
+        /// Number, from 1.
+        page: u32,
+        /// Pels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Dots per inch across.
+        x_dpi: u32,
+        /// Dots per inch down.
+        y_dpi: u32,
+    },
+    /// Sender: the last page's EOP is about to leave, held back until [`ToCall::Stored`]. From here on a broken
+    /// call is uncertain, not failed.
+    LastPageLeaving,
+    /// Sender: the far end confirmed this page (MCF or RTP seen).
+    PageConfirmed {
+        /// Number, from 1.
+        page: u32,
+    },
+    /// The last frame: how the fax part ended.
+    Done(CallDone),
+}
+
+/// The fax part's end, in the child's view.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CallDone {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The T.30 status in words, for the admin.
+    pub detail: String,
+    /// Pages confirmed in this call.
+    pub pages: u32,
+    /// What is known of the far end.
+    pub far_end: FarEnd,
+    /// Octets of UDP payload, both directions.
+    pub wire_bytes: u64,
+}
+
+// ---- a document ----
+
+/// Daemon to render child: the only frame. Its blob is the document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StartRender {
+    /// What to do with the document.
+    pub job: RenderJob,
+    /// For tests: misbehave on purpose.
+    pub mishap: Option<Mishap>,
+}
+
+/// What to do with a document.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenderJob {
+    /// Only look: can it be read, how many pages has it?
+    Probe,
+    /// Make fax pages of it.
+    Render {
+        /// Target resolution.
+        resolution: crate::pages::Resolution,
+        /// More pages than this are refused.
+        max_pages: u32,
+    },
+}
+
+/// Render child to daemon.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum FromRender {
+    /// Answer to [`RenderJob::Probe`].
+    Probed {
+        /// Pages in the document.
+        pages: u32,
+    },
+    /// A page of [`RenderJob::Render`]; the blob is its T.6 data.
+    Page {
+        /// Pels in a row.
+        width: u32,
+        /// Rows.
+        height: u32,
+        /// Dots per inch across.
+        x_dpi: u32,
+        /// Dots per inch down.
+        y_dpi: u32,
+    },
+    /// All pages were sent.
+    Rendered,
+    /// The document cannot be faxed.
+    Refused(DocumentRefusal),
+}
+
+/// Why a document cannot be faxed; [`std::fmt::Display`] is the half sentence for its sender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentRefusal {
+    /// Zero octets.
+    #[error("it is empty (0 bytes)")]
+    Empty,
+    /// Not a PDF by its content.
+    #[error("it is not a PDF document, whatever its name says")]
+    NotPdf,
+    /// PDFium could not open it.
+    #[error("it is damaged and cannot be read as PDF")]
+    Damaged,
+    /// It wants a password.
+    #[error("it is protected with a password; please send it without")]
+    Encrypted,
+    /// It opens, and has no pages.
+    #[error("it has no pages")]
+    NoPages,
+    /// More pages than allowed.
+    #[error("it has {pages} pages, and at most {limit} are allowed in a fax")]
+    TooManyPages {
+        /// Pages in the document.
+        pages: u32,
+        /// Pages allowed.
+        limit: u32,
+    },
+    /// A page could not be drawn.
+    #[error("page {page} of it cannot be drawn")]
+    PageFailed {
+        /// Number, from 1.
+        page: u32,
+    },
+    /// The renderer crashed or went past its limits on memory or time.
+    #[error("the renderer failed on it ({how})")]
+    RendererFailed {
+        /// "crashed (signal 11)", "took longer than 60 s", "needed more than 512 MB".
+        how: String,
+    },
+}
