@@ -1,11 +1,17 @@
 //! What the daemon and its children say to each other.
 //!
 //! A frame is: length of the JSON (u32, big endian), length of the blob (u32, big endian), the JSON, the blob.
-//! The daemon writes to the child's standard input and reads its standard output. When the child's standard
-//! input ends, the daemon is gone: the child says its farewell on the line (DCN) and exits.
+//! A call child talks both ways over one unix stream socket, its standard input; its RTP and UDPTL sockets come
+//! beside the first octet (SCM_RIGHTS). A render child reads its standard input and writes its standard output.
+//! When the input of a call child ends, the daemon is gone: the child says its farewell on the line (DCN) and exits.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
+use std::os::unix::net::UnixStream;
+
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -65,6 +71,50 @@ pub fn frame_lengths(head: [u8; 8]) -> io::Result<(usize, usize)> {
         ));
     }
     Ok((json as usize, blob as usize))
+}
+
+/// Takes the first whole frame out of `inbox`; `None` while it is not whole.
+///
+/// # Errors
+/// `InvalidData` as for [`read_frame`].
+pub fn take_frame<T: DeserializeOwned>(inbox: &mut Vec<u8>) -> io::Result<Option<(T, Vec<u8>)>> {
+    let Some(head) = inbox.first_chunk::<8>() else {
+        return Ok(None);
+    };
+    let (json_len, blob_len) = frame_lengths(*head)?;
+    let whole = 8 + json_len + blob_len;
+    if inbox.len() < whole {
+        return Ok(None);
+    }
+    let message = serde_json::from_slice(&inbox[8..8 + json_len])?;
+    let blob = inbox[8 + json_len..whole].to_vec();
+    inbox.drain(..whole);
+    Ok(Some((message, blob)))
+}
+
+/// Sends `bytes` with `descriptors` beside them (SCM_RIGHTS) and returns how many octets went out.
+///
+/// # Errors
+/// As `sendmsg`.
+pub fn send_with_descriptors(
+    socket: &UnixStream,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "too many descriptors",
+        ));
+    }
+    Ok(rustix::net::sendmsg(
+        socket,
+        &[IoSlice::new(bytes)],
+        &mut control,
+        SendFlags::NOSIGNAL,
+    )?)
 }
 
 // ---- a call ----
@@ -170,6 +220,8 @@ pub struct T38Media {
 pub enum FromCall {
     /// Sandboxed and ready: sockets taken, TIFF readable.
     Ready,
+    /// Once a second, so that the daemon can tell a child that hangs.
+    Alive,
     /// Audio only: the far end's fax tone was heard (CED or V.21 flags from the called, CNG from the calling).
     /// The one who re-INVITEs may do so now.
     FaxToneHeard,
