@@ -1,1 +1,4 @@
 //! Journey 1: a mail becomes a fax.
+
+pub mod dialplan;
+pub mod recipient;
