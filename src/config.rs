@@ -227,7 +227,10 @@ impl Default for Smtp {
         Smtp {
             listen: vec![([127, 0, 0, 1], 2525).into()],
             domains: vec!["fax.local".into()],
-            clients: vec!["127.0.0.0/8".parse().expect("a network"), "::1/128".parse().expect("a network")],
+            clients: vec![
+                "127.0.0.0/8".parse().expect("a network"),
+                "::1/128".parse().expect("a network"),
+            ],
             max_size: 30 << 20,
             max_recipients: 100,
             max_sessions: 50,
@@ -241,7 +244,10 @@ impl Default for Dialing {
     fn default() -> Dialing {
         let (allow, deny) = dialplan::Plan::default_patterns();
         let owned = |patterns: &[&str]| patterns.iter().map(|p| (*p).to_owned()).collect();
-        Dialing { allow: owned(allow), deny: owned(deny) }
+        Dialing {
+            allow: owned(allow),
+            deny: owned(deny),
+        }
     }
 }
 
@@ -293,13 +299,20 @@ impl Default for Mail {
 
 impl Default for Renderer {
     fn default() -> Renderer {
-        Renderer { pdfium: None, seconds: 60, processes: 2 }
+        Renderer {
+            pdfium: None,
+            seconds: 60,
+            processes: 2,
+        }
     }
 }
 
 impl Default for Status {
     fn default() -> Status {
-        Status { listen: Some(([127, 0, 0, 1], 8025).into()), names: Vec::new() }
+        Status {
+            listen: Some(([127, 0, 0, 1], 8025).into()),
+            names: Vec::new(),
+        }
     }
 }
 
@@ -325,8 +338,15 @@ impl Config {
         if !self.hostname.is_empty() {
             return self.hostname.clone();
         }
-        let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        if name.is_empty() { "localhost".into() } else { name }
+        let name = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
+        if name.is_empty() {
+            "localhost".into()
+        } else {
+            name
+        }
     }
 
     /// The zone of every time a person reads.
@@ -347,13 +367,21 @@ impl Config {
 
     /// The number in the From of our calls.
     pub fn caller_id(&self) -> &str {
-        if self.trunk.caller_id.is_empty() { &self.fax.station_id } else { &self.trunk.caller_id }
+        if self.trunk.caller_id.is_empty() {
+            &self.fax.station_id
+        } else {
+            &self.trunk.caller_id
+        }
     }
 
     /// Where the faxes to `called` go: its route, or that of `*`. `None`: not a number of ours.
     pub fn route(&self, called: &str) -> Option<&Route> {
-        let same = |route: &&Route| digits(&route.number) == digits(called) && !digits(called).is_empty();
-        self.routes.iter().find(same).or_else(|| self.routes.iter().find(|route| route.number == "*"))
+        let same =
+            |route: &&Route| digits(&route.number) == digits(called) && !digits(called).is_empty();
+        self.routes
+            .iter()
+            .find(same)
+            .or_else(|| self.routes.iter().find(|route| route.number == "*"))
     }
 
     /// The seconds after which a fax fails.
@@ -369,7 +397,10 @@ fn digits(number: &str) -> String {
 impl Route {
     /// The recipients as the queue stores them: mail addresses, and `maildir:PATH` for a folder.
     pub fn recipients(&self) -> Vec<String> {
-        let folder = self.maildir.iter().map(|path| format!("maildir:{}", path.display()));
+        let folder = self
+            .maildir
+            .iter()
+            .map(|path| format!("maildir:{}", path.display()));
         self.to.iter().cloned().chain(folder).collect()
     }
 }
