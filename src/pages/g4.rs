@@ -79,8 +79,12 @@ pub fn decode(data: &[u8], width: u32, height: u32) -> Result<Bitmap, G4Error> {
 /// A row went on for longer than any row can.
 struct RowTooLong;
 
+/// The pels of a row, without the white ones at its end: the encoder takes those for granted.
 fn pels(row: &[u8], width: u32) -> impl Iterator<Item = Color> + '_ {
-    fax::slice_bits(row)
+    let last_ink = row.iter().rposition(|&octet| octet != 0);
+    // One octet more, so that a black run at the end of its octet still ends.
+    let octets = last_ink.map_or(0, |last| (last + 2).min(row.len()));
+    fax::slice_bits(&row[..octets])
         .take(width as usize)
         .map(|black| if black { Color::Black } else { Color::White })
 }
