@@ -1,1 +1,3 @@
 //! Journey 1: a mail becomes a fax.
+
+pub mod receipt;
