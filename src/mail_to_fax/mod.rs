@@ -2,3 +2,4 @@
 
 pub mod dialplan;
 pub mod recipient;
+pub mod receipt;

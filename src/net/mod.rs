@@ -1,1 +1,5 @@
 //! The drivers: sockets, TLS, the SIP stack, the clock.
+
+pub mod delivery;
+pub mod maildir;
+pub mod relay;
