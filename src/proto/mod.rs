@@ -1,1 +1,3 @@
 //! Protocol cores without I/O.
+
+pub mod sdp;
