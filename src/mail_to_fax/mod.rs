@@ -1,5 +1,5 @@
 //! Journey 1: a mail becomes a fax.
 
 pub mod dialplan;
-pub mod recipient;
 pub mod receipt;
+pub mod recipient;

@@ -1,3 +1,4 @@
 //! Protocol cores without I/O.
 
+pub mod sdp;
 pub mod smtp;

@@ -7,7 +7,6 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
 
@@ -15,7 +14,8 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::call::outcome::{FarEnd, Outcome};
+pub use crate::call::media::{AudioMedia, CallDone, T38Media};
+use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
 
 /// Largest JSON and largest blob of a frame; more is a broken peer.
@@ -191,30 +191,6 @@ pub enum Mishap {
     SilentBeforeLastMcf,
 }
 
-/// Where audio goes.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AudioMedia {
-    /// The far end's RTP address.
-    pub remote: SocketAddr,
-    /// 0 PCMU or 8 PCMA (RFC 3551 table 4).
-    pub payload_type: u8,
-}
-
-/// Where T.38 goes, and what was agreed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct T38Media {
-    /// The far end's UDPTL address.
-    pub remote: SocketAddr,
-    /// `T38FaxVersion` agreed.
-    pub version: u8,
-    /// `T38FaxMaxDatagram` of the far end, octets.
-    pub max_datagram: u16,
-    /// `T38MaxBitRate` agreed, bit/s.
-    pub max_bit_rate: u32,
-    /// False for `t38UDPNoEC`: send no secondary IFPs.
-    pub redundancy: bool,
-}
-
 /// Call child to daemon.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
@@ -260,21 +236,6 @@ pub enum FromCall {
     },
     /// The last frame: how the fax part ended.
     Done(CallDone),
-}
-
-/// The fax part's end, in the child's view.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct CallDone {
-    /// What became of it.
-    pub outcome: Outcome,
-    /// The T.30 status in words, for the admin.
-    pub detail: String,
-    /// Pages confirmed in this call.
-    pub pages: u32,
-    /// What is known of the far end.
-    pub far_end: FarEnd,
-    /// Octets of UDP payload, both directions.
-    pub wire_bytes: u64,
 }
 
 // ---- a document ----

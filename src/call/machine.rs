@@ -1,0 +1,529 @@
+//! One fax call as a machine without I/O.
+//!
+//! Takes over: a number that was dialled, or an INVITE that came in.
+//! Promises: exactly one [`Action::Finished`], whatever the network, the child and the far end do, and within the
+//! times of its [`CallPolicy`](super::policy::CallPolicy).
+//! When it dies: it owns nothing; its driver drops the SIP call (which hangs up) and the child (which is killed).
+//!
+//! Whoever drives it feeds [`Input`]s to [`CallMachine::handle`], carries out what [`CallMachine::poll`] gives until
+//! that is `None`, and comes back with [`Input::Timeout`] at [`CallMachine::next_timeout`].
+
+mod ending;
+mod switch;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use super::cause;
+use super::media::{AudioMedia, CallDone, T38Media};
+use super::outcome::{CallReport, FarEnd, Outcome};
+use super::policy::{CallConfig, ReinvitePolicy};
+use crate::proto::sdp::{self, Choice, Codec, Describer, MediaLine, Offered};
+use ending::Ending;
+use switch::Switch;
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// 1xx to our INVITE.
+    Provisional(u16),
+    /// 200 to our INVITE; the body, or that of an earlier 183 (some send it only there).
+    Answered(Vec<u8>),
+    /// The ACK to our 200, with its body where our 200 had the offer.
+    Confirmed(Option<Vec<u8>>),
+    /// A final refusal of our INVITE.
+    Failed {
+        /// Status code.
+        code: u16,
+        /// Reason phrase.
+        reason: String,
+        /// Q.850 cause of its `Reason` header.
+        q850: Option<u16>,
+    },
+    /// Nobody answers at the trunk, or its socket broke.
+    TrunkDown(String),
+    /// A re-INVITE came; the body, empty where it has no offer.
+    ReinviteOffered(Vec<u8>),
+    /// The final response to our re-INVITE: the body of a 200, or the status code.
+    ReinviteAnswered(Result<Vec<u8>, u16>),
+    /// BYE (or CANCEL, or a dialog that the stack gave up), with the `Reason` header where it had one.
+    Bye(Option<String>),
+    /// The child heard a fax tone in audio.
+    FaxToneHeard,
+    /// The child negotiated with the far end.
+    Negotiated(FarEnd),
+    /// This many pages are through: confirmed by the far end, or stored by us.
+    PagesThrough(u32),
+    /// The child was told that the last page may leave.
+    LastPageLeft,
+    /// The child's report.
+    Done(CallDone),
+    /// The child died.
+    ChildDied {
+        /// [`Outcome::ChildCrashed`] or [`Outcome::ChildHung`].
+        outcome: Outcome,
+        /// How, in words.
+        how: String,
+    },
+    /// End the call: [`Outcome::Cancelled`] or [`Outcome::GatewayStopped`].
+    HangUp(Outcome),
+    /// The time of [`CallMachine::next_timeout`] has come.
+    Timeout,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Send the INVITE with this offer.
+    Invite(Vec<u8>),
+    /// Send CANCEL.
+    Cancel,
+    /// Answer the INVITE with 200 and this description.
+    Accept(Vec<u8>),
+    /// Refuse the INVITE.
+    Reject(u16),
+    /// Send a re-INVITE with this offer.
+    Reinvite(Vec<u8>),
+    /// Answer the far end's re-INVITE.
+    AnswerReinvite {
+        /// Status code.
+        code: u16,
+        /// The description of a 200.
+        sdp: Option<Vec<u8>>,
+    },
+    /// Send BYE; the text is for its `Reason` header.
+    Bye(String),
+    /// Tell the child.
+    Child(ChildOrder),
+    /// The call is over; nothing follows.
+    Finished(CallReport),
+}
+
+/// What to tell the child.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ChildOrder {
+    /// Exchange audio with this address.
+    Audio(AudioMedia),
+    /// Switch to T.38 with this address.
+    T38(T38Media),
+    /// Say DCN and report.
+    HangUp,
+}
+
+/// The clocks of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Timer {
+    /// The called number may ring this long.
+    Ring,
+    /// Time for our re-INVITE, the first or one after a glare.
+    Reinvite,
+    /// T.30 5.4.3.1: no fax was heard.
+    T1,
+    /// The child had its time to say farewell.
+    Farewell,
+    /// The call is too long.
+    Total,
+}
+
+const TIMERS: [Timer; 5] = [
+    Timer::Ring,
+    Timer::Reinvite,
+    Timer::T1,
+    Timer::Farewell,
+    Timer::Total,
+];
+
+#[derive(Debug)]
+enum Phase {
+    /// Our INVITE is out.
+    Calling,
+    /// Our CANCEL is out; a final response must still come.
+    Cancelling(Ending),
+    /// Answered.
+    Talking,
+    /// The child was told to end; its report must still come.
+    Leaving(Ending),
+    /// Finished.
+    Over,
+}
+
+/// One fax call.
+#[derive(Debug)]
+pub struct CallMachine {
+    config: CallConfig,
+    ours: Describer,
+    phase: Phase,
+    switch: Switch,
+    actions: VecDeque<Action>,
+    timers: [Option<Instant>; TIMERS.len()],
+    rng: fastrand::Rng,
+    outgoing: bool,
+    /// A BYE is owed to the far end.
+    dialog_up: bool,
+    /// Our 200 carried the offer; the answer comes in the ACK.
+    answer_in_ack: bool,
+    /// The m= lines of the session so far (RFC 3264 8).
+    lines: Vec<MediaLine>,
+    /// Our last description, said again to a re-INVITE without an offer.
+    last_words: Vec<u8>,
+    answered_at: Option<Instant>,
+    heard: bool,
+    pages: u32,
+    last_page_left: bool,
+    far_end: FarEnd,
+    sip_code: Option<u16>,
+    q850: Option<u16>,
+}
+
+impl CallMachine {
+    /// A call that we place.
+    pub fn outgoing(config: CallConfig, now: Instant) -> CallMachine {
+        let mut call = CallMachine::new(config, true);
+        call.arm(Timer::Ring, now + call.config.policy.ring);
+        let offer = call.ours.offer(Offered::Audio(&call.config.codecs), &[]);
+        call.last_words.clone_from(&offer);
+        call.act(Action::Invite(offer));
+        call
+    }
+
+    /// A call that came in, to be answered now. `offer` is the body of its INVITE, empty where it has none.
+    pub fn incoming(config: CallConfig, offer: &[u8], now: Instant) -> CallMachine {
+        let mut call = CallMachine::new(config, false);
+        match call.first_answer(offer) {
+            Ok((answer, order)) => {
+                call.last_words.clone_from(&answer);
+                call.act(Action::Accept(answer));
+                call.up(now);
+                if let Some(order) = order {
+                    call.tell(order);
+                }
+            }
+            Err(why) => {
+                call.sip_code = Some(488);
+                call.act(Action::Reject(488));
+                call.finish(Ending::new(Outcome::T38Failed, why), now);
+            }
+        }
+        call
+    }
+
+    fn new(config: CallConfig, outgoing: bool) -> CallMachine {
+        CallMachine {
+            ours: Describer::new(
+                config.address,
+                config.session,
+                config.rtp_port,
+                config.udptl_port,
+            ),
+            phase: Phase::Calling,
+            switch: Switch::default(),
+            actions: VecDeque::new(),
+            timers: [None; TIMERS.len()],
+            rng: fastrand::Rng::with_seed(config.session),
+            outgoing,
+            dialog_up: false,
+            answer_in_ack: false,
+            lines: Vec::new(),
+            last_words: Vec::new(),
+            answered_at: None,
+            heard: false,
+            pages: 0,
+            last_page_left: false,
+            far_end: FarEnd::default(),
+            sip_code: None,
+            q850: None,
+            config,
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, input: Input, now: Instant) {
+        if matches!(self.phase, Phase::Over) {
+            return;
+        }
+        match input {
+            Input::Provisional(code) => self.sip_code = Some(code),
+            Input::Answered(body) => self.on_answered(&body, now),
+            Input::Confirmed(body) => self.on_confirmed(body.as_deref(), now),
+            Input::Failed { code, reason, q850 } => self.on_failed(code, &reason, q850, now),
+            Input::TrunkDown(why) => self.on_gone(Ending::new(Outcome::TrunkDown, why), now),
+            Input::ReinviteOffered(body) => self.on_reinvite(&body),
+            Input::ReinviteAnswered(answer) => self.on_reinvite_answered(answer, now),
+            Input::Bye(reason) => self.on_bye(reason, now),
+            Input::FaxToneHeard => self.on_fax_tone(now),
+            Input::Negotiated(far_end) => {
+                self.fax_heard();
+                self.far_end = far_end;
+            }
+            Input::PagesThrough(pages) => {
+                self.fax_heard();
+                self.pages = self.pages.max(pages);
+            }
+            Input::LastPageLeft => self.last_page_left = true,
+            Input::Done(done) => self.on_done(done, now),
+            Input::ChildDied { outcome, how } => self.on_child_died(outcome, how, now),
+            Input::HangUp(outcome) => self.hang_up(Ending::new(outcome, outcome.in_words()), now),
+            Input::Timeout => self.on_timeout(now),
+        }
+    }
+
+    /// The next thing to do; `None` when there is nothing until the next input.
+    pub fn poll(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// When [`Input::Timeout`] is due; `None` once the call is over.
+    pub fn next_timeout(&self) -> Option<Instant> {
+        self.timers.iter().flatten().min().copied()
+    }
+
+    /// Whether the call is over, so that only its last actions remain to be polled.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Over)
+    }
+
+    fn on_answered(&mut self, body: &[u8], now: Instant) {
+        self.dialog_up = true;
+        self.sip_code = Some(200);
+        match std::mem::replace(&mut self.phase, Phase::Talking) {
+            Phase::Calling => {
+                self.up(now);
+                self.schedule_reinvite(now);
+                if let Err(why) = self.take_audio_answer(body) {
+                    self.hang_up(Ending::new(Outcome::ProtocolError, why), now);
+                }
+            }
+            // RFC 3261 9.1: our CANCEL crossed the 200, so BYE has to end what it set up.
+            Phase::Cancelling(ending) => self.finish(ending, now),
+            other => self.phase = other,
+        }
+    }
+
+    fn on_confirmed(&mut self, body: Option<&[u8]>, now: Instant) {
+        if self.outgoing || !matches!(self.phase, Phase::Talking) {
+            return;
+        }
+        if std::mem::take(&mut self.answer_in_ack)
+            && let Err(why) = self.take_audio_answer(body.unwrap_or_default())
+        {
+            self.hang_up(Ending::new(Outcome::ProtocolError, why), now);
+            return;
+        }
+        self.schedule_reinvite(now);
+    }
+
+    fn on_failed(&mut self, code: u16, reason: &str, q850: Option<u16>, now: Instant) {
+        self.sip_code = Some(code);
+        self.q850 = q850;
+        match std::mem::replace(&mut self.phase, Phase::Calling) {
+            Phase::Calling => {
+                let mut detail = format!("{code} {reason}");
+                if let Some(cause) = q850 {
+                    detail.push_str(&format!(" (Q.850 cause {cause})"));
+                }
+                let ending = Ending::new(cause::of_refusal(code, q850), detail);
+                self.finish(ending, now);
+            }
+            Phase::Cancelling(ending) => self.finish(ending, now),
+            other => self.phase = other,
+        }
+    }
+
+    fn on_bye(&mut self, reason: Option<String>, now: Instant) {
+        let outcome = if self.outgoing && !self.heard {
+            Outcome::NoFax
+        } else {
+            Outcome::FarEndHungUp
+        };
+        let detail = match reason {
+            Some(reason) => format!("the far end hung up: {reason}"),
+            None => "the far end hung up".to_owned(),
+        };
+        self.on_gone(Ending::new(outcome, detail), now);
+    }
+
+    /// The dialog is gone without our doing; the child may still know more.
+    fn on_gone(&mut self, ending: Ending, now: Instant) {
+        self.dialog_up = false;
+        match &self.phase {
+            Phase::Talking => self.leave(ending, now),
+            // The child is at its farewell already, and the far end does not hear it any more.
+            Phase::Leaving(_) | Phase::Over => {}
+            Phase::Calling => self.finish(ending, now),
+            Phase::Cancelling(_) => self.finish_as_planned(now),
+        }
+    }
+
+    fn on_fax_tone(&mut self, now: Instant) {
+        self.fax_heard();
+        let courtesy = match self.config.policy.reinvite {
+            ReinvitePolicy::Us { .. } => Default::default(),
+            _ => super::policy::TONE_COURTESY,
+        };
+        if self.switch.waits_for_first_try()
+            && let Some(due) = self.timer(Timer::Reinvite)
+        {
+            self.arm(Timer::Reinvite, due.min(now + courtesy));
+        }
+    }
+
+    fn fax_heard(&mut self) {
+        self.heard = true;
+        if self.switch.is_t38() || self.config.policy.audio_fax {
+            self.disarm(Timer::T1);
+        }
+    }
+
+    fn on_done(&mut self, done: CallDone, now: Instant) {
+        match &self.phase {
+            Phase::Talking => self.finish_with(None, done, now),
+            Phase::Leaving(ending) => self.finish_with(Some(ending.clone()), done, now),
+            // It gave up before anybody answered.
+            Phase::Calling => self.hang_up(Ending::new(done.outcome, done.detail), now),
+            Phase::Cancelling(_) | Phase::Over => {}
+        }
+    }
+
+    fn on_child_died(&mut self, outcome: Outcome, how: String, now: Instant) {
+        let death = Ending::new(outcome, format!("the call's process {how}"));
+        match &self.phase {
+            Phase::Calling => self.hang_up(death, now),
+            Phase::Talking => self.finish(death, now),
+            Phase::Leaving(_) => self.finish_as_planned(now),
+            Phase::Cancelling(_) | Phase::Over => {}
+        }
+    }
+
+    /// Ends the call from our side.
+    fn hang_up(&mut self, ending: Ending, now: Instant) {
+        match &self.phase {
+            Phase::Calling => {
+                self.act(Action::Cancel);
+                self.arm_only(Timer::Farewell, now + self.config.policy.farewell);
+                self.phase = Phase::Cancelling(ending);
+            }
+            Phase::Talking => self.leave(ending, now),
+            // The first reason stands.
+            Phase::Cancelling(_) | Phase::Leaving(_) | Phase::Over => {}
+        }
+    }
+
+    fn leave(&mut self, ending: Ending, now: Instant) {
+        self.tell(ChildOrder::HangUp);
+        self.arm_only(Timer::Farewell, now + self.config.policy.farewell);
+        self.phase = Phase::Leaving(ending);
+    }
+
+    fn on_timeout(&mut self, now: Instant) {
+        for timer in TIMERS {
+            if self.timer(timer).is_some_and(|due| due <= now) {
+                self.disarm(timer);
+                self.on_timer(timer, now);
+            }
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, now: Instant) {
+        let policy = &self.config.policy;
+        match timer {
+            Timer::Ring => {
+                let detail = format!("no answer within {} s", policy.ring.as_secs());
+                self.hang_up(Ending::new(Outcome::NoAnswer, detail), now);
+            }
+            Timer::Reinvite => self.send_reinvite(),
+            Timer::T1 => {
+                let (outcome, what) = if self.heard {
+                    (Outcome::T38Failed, "no switch to T.38")
+                } else {
+                    (Outcome::NoFax, "no fax heard")
+                };
+                let detail = format!("{what} within {} s", policy.no_fax.as_secs());
+                self.hang_up(Ending::new(outcome, detail), now);
+            }
+            Timer::Farewell => self.finish_as_planned(now),
+            Timer::Total => {
+                let detail = format!("the call lasted longer than {} s", policy.total.as_secs());
+                self.hang_up(Ending::new(Outcome::ChildHung, detail), now);
+            }
+        }
+    }
+
+    /// The call is answered, by either side.
+    fn up(&mut self, now: Instant) {
+        self.phase = Phase::Talking;
+        self.dialog_up = true;
+        self.answered_at = Some(now);
+        self.disarm(Timer::Ring);
+        self.arm(Timer::T1, now + self.config.policy.no_fax);
+        self.arm(Timer::Total, now + self.config.policy.total);
+    }
+
+    /// Our answer to the INVITE's offer and what it means for the child. Where T.38 is offered beside audio, it is
+    /// what we are here for.
+    fn first_answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Option<ChildOrder>), String> {
+        if offer.is_empty() {
+            self.answer_in_ack = true;
+            let offer = self.ours.offer(Offered::Audio(&self.config.codecs), &[]);
+            return Ok((offer, None));
+        }
+        let offer = sdp::read(offer).map_err(|e| e.to_string())?;
+        self.lines = offer.lines();
+        if let Some(t38) = offer.t38().filter(|_| self.t38_wanted()) {
+            let media = self.agreed(t38);
+            let max_bit_rate = self.config.max_bit_rate;
+            self.switch = Switch::switched(media.clone());
+            self.heard = true;
+            let answer = self.ours.answer(&offer, Choice::T38 { max_bit_rate });
+            return Ok((answer, Some(ChildOrder::T38(media))));
+        }
+        let audio = offer.audio().ok_or("neither G.711 nor T.38 was offered")?;
+        let codec = self.common_codec(audio).ok_or("no codec in common")?;
+        let order = self.audio_order(audio, codec);
+        Ok((self.ours.answer(&offer, Choice::Audio(codec)), order))
+    }
+
+    fn take_audio_answer(&mut self, body: &[u8]) -> Result<(), String> {
+        let answer = sdp::read(body).map_err(|e| format!("unusable answer: {e}"))?;
+        self.lines = answer.lines();
+        let audio = answer.audio().ok_or("the answer has no G.711")?;
+        let codec = self
+            .common_codec(audio)
+            .ok_or("the answer has a codec that we did not offer")?;
+        if let Some(order) = self.audio_order(audio, codec) {
+            self.tell(order);
+        }
+        Ok(())
+    }
+
+    fn common_codec(&self, audio: &sdp::Audio) -> Option<Codec> {
+        let ours = &self.config.codecs;
+        audio.codecs.iter().find(|c| ours.contains(c)).copied()
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn tell(&mut self, order: ChildOrder) {
+        self.act(Action::Child(order));
+    }
+
+    fn timer(&self, timer: Timer) -> Option<Instant> {
+        self.timers[timer as usize]
+    }
+
+    fn arm(&mut self, timer: Timer, due: Instant) {
+        self.timers[timer as usize] = Some(due);
+    }
+
+    fn disarm(&mut self, timer: Timer) {
+        self.timers[timer as usize] = None;
+    }
+
+    fn arm_only(&mut self, timer: Timer, due: Instant) {
+        self.timers = [None; TIMERS.len()];
+        self.arm(timer, due);
+    }
+}

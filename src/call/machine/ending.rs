@@ -1,0 +1,104 @@
+//! How a call ends: one report, and the outcome that is true even where its parts disagree.
+
+use std::time::Instant;
+
+use super::{Action, CallMachine, Phase, TIMERS};
+use crate::call::media::CallDone;
+use crate::call::outcome::{CallReport, Outcome};
+
+/// Why the call is being ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Ending {
+    pub outcome: Outcome,
+    pub detail: String,
+}
+
+impl Ending {
+    pub fn new(outcome: Outcome, detail: impl Into<String>) -> Ending {
+        Ending {
+            outcome,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl CallMachine {
+    /// Ends the call with what was planned when the farewell began.
+    pub(super) fn finish_as_planned(&mut self, now: Instant) {
+        if let Phase::Leaving(ending) | Phase::Cancelling(ending) =
+            std::mem::replace(&mut self.phase, Phase::Over)
+        {
+            self.finish(ending, now);
+        }
+    }
+
+    /// Ends the call with the child's report, and with the reason why it was told to end, if it was.
+    pub(super) fn finish_with(&mut self, planned: Option<Ending>, done: CallDone, now: Instant) {
+        self.pages = self.pages.max(done.pages);
+        let child = Ending::new(done.outcome, done.detail);
+        let ending = match planned {
+            // A child that was told to end calls itself hung up upon; what it knows for certain it still knows.
+            Some(planned) if !knows_better(child.outcome) => planned,
+            _ => child,
+        };
+        let mut report = self.report(ending, now);
+        report.far_end = done.far_end;
+        report.wire_bytes = done.wire_bytes;
+        self.close(report);
+    }
+
+    /// Ends the call without a report of the child.
+    pub(super) fn finish(&mut self, ending: Ending, now: Instant) {
+        let report = self.report(ending, now);
+        self.close(report);
+    }
+
+    fn close(&mut self, report: CallReport) {
+        if std::mem::take(&mut self.dialog_up) {
+            self.act(Action::Bye(report.outcome.in_words().to_owned()));
+        }
+        self.timers = [None; TIMERS.len()];
+        self.phase = Phase::Over;
+        self.act(Action::Finished(report));
+    }
+
+    fn report(&self, ending: Ending, now: Instant) -> CallReport {
+        CallReport {
+            outcome: self.verdict(ending.outcome),
+            detail: ending.detail,
+            pages: self.pages,
+            sip_code: self.sip_code,
+            q850: self.q850,
+            far_end: self.far_end.clone(),
+            seconds: self
+                .answered_at
+                .map_or(0.0, |at| now.duration_since(at).as_secs_f64()),
+            wire_bytes: 0,
+        }
+    }
+
+    /// Custody: a fax whose last page was confirmed is delivered, however the call broke afterwards; one whose last
+    /// page left unconfirmed may have arrived, and must not be called failed.
+    fn verdict(&self, outcome: Outcome) -> Outcome {
+        let sending = self.config.pages > 0;
+        if sending && self.pages >= self.config.pages {
+            Outcome::Delivered
+        } else if sending && self.last_page_left && !knows_better(outcome) {
+            Outcome::Uncertain
+        } else {
+            outcome
+        }
+    }
+}
+
+/// Outcomes that the T.30 dialogue itself decided.
+fn knows_better(outcome: Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Delivered
+            | Outcome::Uncertain
+            | Outcome::PageRefused
+            | Outcome::TrainingFailed
+            | Outcome::StorageFailed
+    )
+}

@@ -1,0 +1,236 @@
+//! The switch from audio to T.38: re-INVITEs in both directions.
+
+use std::time::{Duration, Instant};
+
+use super::ending::Ending;
+use super::{Action, CallMachine, ChildOrder, Phase, Timer};
+use crate::call::media::{AudioMedia, T38Media};
+use crate::call::outcome::Outcome;
+use crate::call::policy::ReinvitePolicy;
+use crate::proto::sdp::{self, Audio, Choice, Codec, ErrorCorrection, Offered, Session, T38};
+
+/// How often a glare (491) is tried again before T.38 counts as refused.
+const GLARES: u32 = 3;
+/// What we send to a far end that names no `T38FaxMaxDatagram`, octets.
+const DEFAULT_DATAGRAM: u16 = 400;
+/// A far end that names less than this means something else by it (the field is disputed): no packet would fit.
+const LEAST_DATAGRAM: u16 = 72;
+
+/// Where the call stands between audio and T.38.
+#[derive(Debug, Default)]
+pub(super) struct Switch {
+    state: State,
+    glares: u32,
+    /// Our offer of T.38 while it is out.
+    offer: Vec<u8>,
+    /// The audio the child was told of.
+    audio: Option<AudioMedia>,
+}
+
+#[derive(Debug, Default, PartialEq)]
+enum State {
+    #[default]
+    Audio,
+    /// Our re-INVITE is out.
+    Offered,
+    /// Refused; the fax runs in audio.
+    Refused,
+    T38(T38Media),
+}
+
+impl Switch {
+    pub fn switched(media: T38Media) -> Switch {
+        Switch {
+            state: State::T38(media),
+            ..Switch::default()
+        }
+    }
+
+    pub fn is_t38(&self) -> bool {
+        matches!(self.state, State::T38(_))
+    }
+
+    pub fn waits_for_first_try(&self) -> bool {
+        self.state == State::Audio && self.glares == 0
+    }
+}
+
+impl CallMachine {
+    pub(super) fn t38_wanted(&self) -> bool {
+        self.config.policy.reinvite != ReinvitePolicy::Never
+    }
+
+    /// The call is up: when is it our turn?
+    pub(super) fn schedule_reinvite(&mut self, now: Instant) {
+        if self.switch.is_t38() {
+            return;
+        }
+        if let ReinvitePolicy::Us { after } | ReinvitePolicy::ThemThenUs { after } =
+            self.config.policy.reinvite
+        {
+            self.arm(Timer::Reinvite, now + after);
+        }
+    }
+
+    pub(super) fn send_reinvite(&mut self) {
+        if !matches!(self.phase, Phase::Talking) || self.switch.state != State::Audio {
+            return;
+        }
+        self.switch.state = State::Offered;
+        let max_bit_rate = self.config.max_bit_rate;
+        let offer = self.ours.offer(Offered::T38 { max_bit_rate }, &self.lines);
+        self.switch.offer.clone_from(&offer);
+        self.act(Action::Reinvite(offer));
+    }
+
+    pub(super) fn on_reinvite_answered(&mut self, answer: Result<Vec<u8>, u16>, now: Instant) {
+        if !matches!(self.phase, Phase::Talking) || self.switch.state != State::Offered {
+            return;
+        }
+        self.switch.state = State::Audio;
+        match answer {
+            Ok(body) => self.on_t38_answer(&body, now),
+            Err(491) if self.switch.glares < GLARES => {
+                self.switch.glares += 1;
+                let wait = self.glare_wait();
+                self.arm(Timer::Reinvite, now + wait);
+            }
+            // RFC 3261 12.2.1.2: these mean that the dialog is no more.
+            Err(code @ (408 | 481)) => {
+                let detail = format!("{code} to our re-INVITE: the far end lost the call");
+                self.hang_up(Ending::new(Outcome::FarEndSilent, detail), now);
+            }
+            Err(code) => self.on_t38_refused(format!("{code} to our re-INVITE to T.38"), now),
+        }
+    }
+
+    fn on_t38_answer(&mut self, body: &[u8], now: Instant) {
+        match sdp::read(body) {
+            Ok(answer) => match answer.t38() {
+                Some(t38) => {
+                    self.lines = answer.lines();
+                    self.last_words = std::mem::take(&mut self.switch.offer);
+                    let media = self.agreed(t38);
+                    self.go_t38(media);
+                    // The far end has not shown itself to be a fax by this; it has its T1 from here on.
+                    if !self.heard {
+                        self.arm(Timer::T1, now + self.config.policy.no_fax);
+                    }
+                }
+                None => self.on_t38_refused("the answer to T.38 has no T.38".to_owned(), now),
+            },
+            Err(e) => self.on_t38_refused(format!("unusable answer to T.38: {e}"), now),
+        }
+    }
+
+    fn on_t38_refused(&mut self, why: String, now: Instant) {
+        self.switch.state = State::Refused;
+        if !self.config.policy.audio_fax {
+            self.hang_up(Ending::new(Outcome::T38Failed, why), now);
+        }
+    }
+
+    /// RFC 3261 14.1: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
+    fn glare_wait(&mut self) -> Duration {
+        let steps = if self.outgoing { 210..=400 } else { 0..=200 };
+        Duration::from_millis(10 * self.rng.u64(steps))
+    }
+
+    /// The far end's re-INVITE.
+    pub(super) fn on_reinvite(&mut self, body: &[u8]) {
+        let (code, sdp) = match self.answer_reinvite(body) {
+            Ok(answer) => (200, Some(answer)),
+            Err(code) => (code, None),
+        };
+        self.act(Action::AnswerReinvite { code, sdp });
+    }
+
+    fn answer_reinvite(&mut self, body: &[u8]) -> Result<Vec<u8>, u16> {
+        if !matches!(self.phase, Phase::Talking | Phase::Leaving(_)) {
+            return Err(488);
+        }
+        // RFC 3261 14.2: both at once.
+        if self.switch.state == State::Offered {
+            return Err(491);
+        }
+        // RFC 3261 14.1: no offer, so ours again (a session refresh).
+        if body.is_empty() {
+            return Ok(self.last_words.clone());
+        }
+        let offer = sdp::read(body).map_err(|_| 488u16)?;
+        let answer = match offer.t38().filter(|_| self.t38_wanted()) {
+            Some(t38) => self.accept_t38(&offer, t38),
+            None => self.accept_audio(&offer).ok_or(488u16)?,
+        };
+        self.lines = offer.lines();
+        self.last_words.clone_from(&answer);
+        Ok(answer)
+    }
+
+    fn accept_t38(&mut self, offer: &Session, t38: &T38) -> Vec<u8> {
+        let media = self.agreed(t38);
+        let max_bit_rate = self.config.max_bit_rate;
+        // T.38 on hold has nowhere to send to; what was agreed before goes on.
+        if matches!(self.phase, Phase::Talking) && !t38.remote.ip().is_unspecified() {
+            self.go_t38(media);
+            self.fax_heard();
+        }
+        self.ours.answer(offer, Choice::T38 { max_bit_rate })
+    }
+
+    /// Audio again: a new address, a hold, or the end of T.38. Asterisk goes back to audio once its fax part is over,
+    /// with a BYE right behind; the child stays with T.38 and says what became of it.
+    fn accept_audio(&mut self, offer: &Session) -> Option<Vec<u8>> {
+        let audio = offer.audio()?;
+        let codec = self.common_codec(audio)?;
+        if !self.switch.is_t38()
+            && matches!(self.phase, Phase::Talking)
+            && let Some(order) = self.audio_order(audio, codec)
+        {
+            self.tell(order);
+        }
+        Some(self.ours.answer(offer, Choice::Audio(codec)))
+    }
+
+    fn go_t38(&mut self, media: T38Media) {
+        self.disarm(Timer::Reinvite);
+        if self.heard {
+            self.disarm(Timer::T1);
+        }
+        let state = State::T38(media.clone());
+        if self.switch.state != state {
+            self.switch.state = state;
+            self.tell(ChildOrder::T38(media));
+        }
+    }
+
+    /// What the child needs to know of an audio stream; `None` while we are held or where nothing changed.
+    pub(super) fn audio_order(&mut self, audio: &Audio, codec: Codec) -> Option<ChildOrder> {
+        if audio.on_hold() {
+            return None;
+        }
+        let media = AudioMedia {
+            remote: audio.remote,
+            payload_type: codec.payload_type(),
+        };
+        if self.switch.audio.as_ref() == Some(&media) {
+            return None;
+        }
+        self.switch.audio = Some(media.clone());
+        Some(ChildOrder::Audio(media))
+    }
+
+    /// What both sides can do.
+    pub(super) fn agreed(&self, theirs: &T38) -> T38Media {
+        T38Media {
+            remote: theirs.remote,
+            version: 0,
+            max_datagram: theirs
+                .max_datagram
+                .filter(|octets| *octets >= LEAST_DATAGRAM)
+                .unwrap_or(DEFAULT_DATAGRAM),
+            max_bit_rate: theirs.max_bit_rate.min(self.config.max_bit_rate),
+            redundancy: theirs.error_correction != ErrorCorrection::None,
+        }
+    }
+}

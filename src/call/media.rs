@@ -1,0 +1,48 @@
+//! What the signalling agreed for the child to do, and what the child reports when the fax part is over.
+//!
+//! Plain data, shared by the machine of the call and the wire to the children.
+
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{FarEnd, Outcome};
+
+/// Where audio goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioMedia {
+    /// The far end's RTP address.
+    pub remote: SocketAddr,
+    /// 0 PCMU or 8 PCMA (RFC 3551 table 4).
+    pub payload_type: u8,
+}
+
+/// Where T.38 goes, and what was agreed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct T38Media {
+    /// The far end's UDPTL address.
+    pub remote: SocketAddr,
+    /// `T38FaxVersion` agreed.
+    pub version: u8,
+    /// `T38FaxMaxDatagram` of the far end, octets.
+    pub max_datagram: u16,
+    /// `T38MaxBitRate` agreed, bit/s.
+    pub max_bit_rate: u32,
+    /// False for `t38UDPNoEC`: send no secondary IFPs.
+    pub redundancy: bool,
+}
+
+/// The fax part's end, in the child's view.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CallDone {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The T.30 status in words, for the admin.
+    pub detail: String,
+    /// Pages confirmed in this call.
+    pub pages: u32,
+    /// What is known of the far end.
+    pub far_end: FarEnd,
+    /// Octets of UDP payload, both directions.
+    pub wire_bytes: u64,
+}

@@ -1,0 +1,93 @@
+//! What may be set about a call: who switches to T.38, and how long things may take.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::proto::sdp::Codec;
+
+/// Who sends the re-INVITE to T.38. Carriers differ, by direction too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReinvitePolicy {
+    /// We do, this long after the call is up, or at once when a fax tone is heard.
+    Us {
+        /// Time from the ACK.
+        after: Duration,
+    },
+    /// The far end does; we wait.
+    Them,
+    /// The far end may; when it has not after this long, or [`TONE_COURTESY`] after a fax tone, we do.
+    ThemThenUs {
+        /// Time from the ACK.
+        after: Duration,
+    },
+    /// Nobody does: offers of T.38 are refused, the fax runs in audio.
+    Never,
+}
+
+/// How long a heard fax tone leaves the word to the far end under [`ReinvitePolicy::ThemThenUs`]: gateways switch on
+/// the tone as well, and two re-INVITEs at once cost seconds (491). CED lasts longer than this, so DIS is not lost.
+pub const TONE_COURTESY: Duration = Duration::from_secs(1);
+
+/// The settings of one direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallPolicy {
+    /// Who switches to T.38.
+    pub reinvite: ReinvitePolicy,
+    /// Whether a fax may run in audio where T.38 was refused or is not wanted.
+    pub audio_fax: bool,
+    /// How long an outgoing call may ring.
+    pub ring: Duration,
+    /// How long after the answer a fax must have been heard (T1 of T.30 5.4.3.1: 35 s).
+    pub no_fax: Duration,
+    /// How long a call may last from its answer, whatever happens.
+    pub total: Duration,
+    /// How long a child may take for its farewell (DCN) and its report.
+    pub farewell: Duration,
+}
+
+impl CallPolicy {
+    /// For calls that we place: the called side knows best when a fax answered.
+    pub fn outgoing() -> CallPolicy {
+        CallPolicy {
+            reinvite: ReinvitePolicy::ThemThenUs {
+                after: Duration::from_secs(4),
+            },
+            audio_fax: true,
+            ring: Duration::from_secs(60),
+            no_fax: Duration::from_secs(35),
+            total: Duration::from_secs(3600),
+            farewell: Duration::from_secs(6),
+        }
+    }
+
+    /// For calls that we take: we are the fax that answered, so we switch.
+    pub fn incoming() -> CallPolicy {
+        CallPolicy {
+            reinvite: ReinvitePolicy::Us {
+                after: Duration::from_millis(300),
+            },
+            ..CallPolicy::outgoing()
+        }
+    }
+}
+
+/// What a call machine is made of.
+#[derive(Debug, Clone)]
+pub struct CallConfig {
+    /// The settings of this direction.
+    pub policy: CallPolicy,
+    /// The address the far end reaches our media sockets at.
+    pub address: IpAddr,
+    /// The port of the RTP socket.
+    pub rtp_port: u16,
+    /// The port of the UDPTL socket.
+    pub udptl_port: u16,
+    /// G.711 in the order we offer it.
+    pub codecs: Vec<Codec>,
+    /// `T38MaxBitRate` we offer, bit/s.
+    pub max_bit_rate: u32,
+    /// Pages to send; 0 for a receiver.
+    pub pages: u32,
+    /// Tells our sessions apart and seeds the random wait after a glare.
+    pub session: u64,
+}

@@ -1,0 +1,197 @@
+//! Writing: offers and answers by RFC 3264, with the values every carrier takes.
+
+use std::net::IpAddr;
+
+use sdp_types::{Attribute, Connection, Origin, Time};
+
+use super::{Codec, Direction, ErrorCorrection, Media, MediaLine, Session};
+
+/// What `T38FaxMaxDatagram` we announce, octets; the norm among carriers.
+const MAX_DATAGRAM: u16 = 400;
+/// The dynamic payload type of our telephone-event.
+const TELEPHONE_EVENT: u8 = 101;
+
+/// Writes our side of one call: one origin, one session version per change (RFC 3264 8).
+#[derive(Debug, Clone)]
+pub struct Describer {
+    address: IpAddr,
+    session: u64,
+    version: u64,
+    rtp_port: u16,
+    udptl_port: u16,
+}
+
+/// What to offer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offered<'a> {
+    /// G.711 in this order.
+    Audio(&'a [Codec]),
+    /// T.38, bit/s.
+    T38 {
+        /// `T38MaxBitRate`.
+        max_bit_rate: u32,
+    },
+}
+
+/// Which of the offered streams to take; all others are refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// The first audio stream, with this codec.
+    Audio(Codec),
+    /// The first T.38 stream, at most at this speed, bit/s.
+    T38 {
+        /// `T38MaxBitRate`.
+        max_bit_rate: u32,
+    },
+}
+
+impl Describer {
+    /// `address` is where the far end reaches the two ports; `session` tells our sessions apart (RFC 8866 5.2).
+    pub fn new(address: IpAddr, session: u64, rtp_port: u16, udptl_port: u16) -> Describer {
+        Describer {
+            address,
+            // Some read it into a signed 64-bit number.
+            session: session & (u64::MAX >> 1),
+            version: 0,
+            rtp_port,
+            udptl_port,
+        }
+    }
+
+    /// An offer. `before` are the m= lines of the session so far, none in a first offer: a later offer has as many
+    /// (RFC 3264 8), so the stream takes the first place and the rest stay refused.
+    pub fn offer(&mut self, what: Offered<'_>, before: &[MediaLine]) -> Vec<u8> {
+        let mut medias = vec![match what {
+            Offered::Audio(codecs) => {
+                self.audio(codecs, Direction::SendRecv, Some(TELEPHONE_EVENT))
+            }
+            Offered::T38 { max_bit_rate } => self.t38(0, max_bit_rate, ErrorCorrection::Redundancy),
+        }];
+        medias.extend(before.iter().skip(1).map(refused));
+        self.session(medias)
+    }
+
+    /// An answer: as many m= lines as the offer has, in its order, port 0 for what we do not take (RFC 3264 6).
+    pub fn answer(&mut self, offer: &Session, choice: Choice) -> Vec<u8> {
+        let mut taken = false;
+        let medias = offer
+            .streams
+            .iter()
+            .map(|stream| {
+                let answer = match (&stream.media, choice) {
+                    _ if taken => None,
+                    (Media::Audio(audio), Choice::Audio(codec)) => Some(self.audio(
+                        &[codec],
+                        audio.direction.answered(),
+                        audio.telephone_event,
+                    )),
+                    (Media::T38(t38), Choice::T38 { max_bit_rate }) => Some(self.t38(
+                        // T.38 annex D.2.3: the answer has the lower version; ours is 0.
+                        0,
+                        t38.max_bit_rate.min(max_bit_rate),
+                        match t38.error_correction {
+                            ErrorCorrection::None => ErrorCorrection::None,
+                            _ => ErrorCorrection::Redundancy,
+                        },
+                    )),
+                    _ => None,
+                };
+                taken |= answer.is_some();
+                answer.unwrap_or_else(|| refused(&stream.line))
+            })
+            .collect();
+        self.session(medias)
+    }
+
+    fn session(&mut self, medias: Vec<sdp_types::Media>) -> Vec<u8> {
+        self.version += 1;
+        let mut session = sdp_types::Session::new(
+            Origin::with_ip_addr(self.session, self.version, self.address),
+            "-",
+        );
+        session.set_connection(Connection::from_ip_addr(self.address));
+        session.add_time(Time::new(0, 0));
+        session.medias = medias;
+        let mut text = Vec::new();
+        session
+            .write(&mut text)
+            .expect("writing into a vector does not fail");
+        text
+    }
+
+    fn audio(
+        &self,
+        codecs: &[Codec],
+        direction: Direction,
+        telephone_event: Option<u8>,
+    ) -> sdp_types::Media {
+        let mut formats: Vec<String> = Vec::new();
+        let mut attributes = Vec::new();
+        for codec in codecs {
+            let pt = codec.payload_type();
+            formats.push(pt.to_string());
+            attributes.push(with("rtpmap", format!("{pt} {}/8000", codec.name())));
+        }
+        if let Some(pt) = telephone_event {
+            formats.push(pt.to_string());
+            attributes.push(with("rtpmap", format!("{pt} telephone-event/8000")));
+            attributes.push(with("fmtp", format!("{pt} 0-15")));
+        }
+        attributes.push(with("ptime", "20"));
+        // Fax tones do not survive comfort noise.
+        attributes.push(with("silenceSupp", "off - - - -"));
+        attributes.push(Attribute::new(direction.attribute()));
+        stream(
+            "audio",
+            self.rtp_port,
+            "RTP/AVP",
+            &formats.join(" "),
+            attributes,
+        )
+    }
+
+    fn t38(&self, version: u8, max_bit_rate: u32, correction: ErrorCorrection) -> sdp_types::Media {
+        let correction = match correction {
+            ErrorCorrection::None => "t38UDPNoEC",
+            ErrorCorrection::Redundancy => "t38UDPRedundancy",
+            ErrorCorrection::Fec => "t38UDPFEC",
+        };
+        let attributes = vec![
+            with("T38FaxVersion", version),
+            with("T38MaxBitRate", max_bit_rate),
+            with("T38FaxRateManagement", "transferredTCF"),
+            with("T38FaxMaxDatagram", MAX_DATAGRAM),
+            with("T38FaxUdpEC", correction),
+        ];
+        stream("image", self.udptl_port, "udptl", "t38", attributes)
+    }
+}
+
+fn refused(line: &MediaLine) -> sdp_types::Media {
+    stream(&line.kind, 0, &line.proto, &line.formats, Vec::new())
+}
+
+fn stream(
+    kind: &str,
+    port: u16,
+    proto: &str,
+    formats: &str,
+    attributes: Vec<Attribute>,
+) -> sdp_types::Media {
+    sdp_types::Media {
+        media: kind.to_owned(),
+        port,
+        num_ports: None,
+        proto: proto.to_owned(),
+        fmt: formats.to_owned(),
+        media_title: None,
+        connections: Vec::new(),
+        bandwidths: Vec::new(),
+        key: None,
+        attributes,
+    }
+}
+
+fn with(name: &str, value: impl ToString) -> Attribute {
+    Attribute::with_value(name, value)
+}
