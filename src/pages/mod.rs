@@ -1,5 +1,10 @@
 //! Documents to bilevel fax pages, and fax pages to PDF. Pure: bytes in, bytes out.
 
+pub mod bitmap;
+pub mod g3;
+pub mod g4;
+pub mod tiff;
+
 use serde::{Deserialize, Serialize};
 
 /// The width of every page we send: 1728 pels on 215 mm (T.4 2.1, ISO A4).
