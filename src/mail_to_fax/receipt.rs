@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::call::outcome::{FarEnd, Outcome};
 use crate::letter::draft::{AutoSubmitted, Draft, Thread};
@@ -82,8 +82,8 @@ pub struct Attempt {
     pub seconds: f64,
 }
 
-/// A part of the mail, and what was done with it.
-#[derive(Debug, Clone)]
+/// A part of the mail, and what was done with it. The queue keeps these as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
     /// File name, or what stands for it: "message text".
     pub name: String,
@@ -92,7 +92,8 @@ pub struct Part {
 }
 
 /// What was done with a part of the mail.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fate {
     /// Made into this many pages.
     Faxed {

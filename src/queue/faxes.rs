@@ -194,19 +194,19 @@ impl Store {
         .await
     }
 
-    /// When the next document, fax or mail is due, if any waits.
+    /// When the next document, fax or mail falls due after `now`, if any does.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn next_due(&self) -> Result<Option<Millis>> {
-        self.write(|db| {
+    pub async fn next_due(&self, now: Millis) -> Result<Option<Millis>> {
+        self.write(move |db| {
             db.prepare_cached(
                 "SELECT min(at) FROM (
-                     SELECT min(next_try_at) AS at FROM documents WHERE state = 'waiting'
-                     UNION ALL SELECT min(next_try_at) FROM faxes WHERE state = 'ready'
-                     UNION ALL SELECT min(next_try_at) FROM outgoing WHERE state = 'waiting')",
+                     SELECT min(next_try_at) AS at FROM documents WHERE state = 'waiting' AND next_try_at > ?1
+                     UNION ALL SELECT min(next_try_at) FROM faxes WHERE state = 'ready' AND next_try_at > ?1
+                     UNION ALL SELECT min(next_try_at) FROM outgoing WHERE state = 'waiting' AND next_try_at > ?1)",
             )?
-            .query_row([], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Millis)))
+            .query_row([now.0], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Millis)))
         })
         .await
     }

@@ -136,7 +136,7 @@ impl Store {
         .await
     }
 
-    /// A document cannot be rendered: its faxes fail, and their receipts are queued, in one transaction.
+    /// The part `name` cannot be rendered, and `why`, in half a sentence: its faxes fail, and their receipts are queued, in one transaction.
     ///
     /// # Errors
     /// As the database says.
@@ -144,8 +144,8 @@ impl Store {
         let (document, failure) = (document.to_owned(), failure.to_owned());
         self.write(move |db| {
             db.execute(
-                "UPDATE documents SET state = 'failed', failure = ?2, owner = NULL, lease_until = NULL WHERE id = ?1",
-                params![document, failure],
+                "UPDATE documents SET state = 'failed', failed_part = ?2, failure = ?3, owner = NULL, lease_until = NULL WHERE id = ?1",
+                params![document, name, why],
             )?;
             db.execute(
                 "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
@@ -157,7 +157,7 @@ impl Store {
             db.execute(
                 "UPDATE faxes SET state = 'failed', outcome = NULL, detail = ?2, ended_at = ?3
                  WHERE document = ?1 AND state = 'rendering'",
-                params![document, failure, now.0],
+                params![document, format!("{name}: {why}"), now.0],
             )?;
             Ok(())
         })

@@ -32,7 +32,8 @@ CREATE TABLE documents (
     next_try_at  INTEGER NOT NULL,
     page_count   INTEGER,                    -- known once rendered
     pages_key    TEXT,                       -- blob: TIFF without header lines, once rendered
-    failure      TEXT,                       -- half a sentence, once failed
+    failed_part  TEXT,                       -- file name of the part that spoilt it, once failed
+    failure      TEXT,                       -- half a sentence on why, once failed
     owner        TEXT,
     lease_until  INTEGER,
     CHECK ((state = 'rendering') = (owner IS NOT NULL)),

@@ -56,6 +56,10 @@ pub struct FaxRow {
     /// Blob key of its pages, once rendered.
     #[serde(skip)]
     pub pages_key: Option<String>,
+    /// File name of the part that could not be rendered.
+    pub failed_part: Option<String>,
+    /// Why not, in half a sentence.
+    pub failure: Option<String>,
 }
 
 /// One call for a fax.
@@ -163,7 +167,7 @@ pub struct OutgoingRow {
 
 const FAX: &str =
     "SELECT f.id, f.message, m.sender, m.subject, f.recipient, f.number, f.state, f.created_at,
-    f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key
+    f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
@@ -349,6 +353,8 @@ fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         detail: row.get(13)?,
         ended_at: row.get::<_, Option<i64>>(14)?.map(Millis),
         pages_key: row.get(15)?,
+        failed_part: row.get(16)?,
+        failure: row.get(17)?,
     })
 }
 

@@ -1,0 +1,186 @@
+//! What both journeys share: the settings in force, the store, the children, the calls in progress.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Instant;
+
+use tokio::sync::watch;
+
+use crate::call::outcome::FarEnd;
+use crate::config::Config;
+use crate::letter::Letterhead;
+use crate::pages::header::Font;
+use crate::queue::{Millis, Store};
+use crate::worker::host::Children;
+
+/// Everything a journey needs and does not own.
+pub struct Context {
+    /// Custody.
+    pub store: Store,
+    /// Who renders and who calls.
+    pub children: Children,
+    /// The calls in progress.
+    pub live: Live,
+    /// Font of the header line.
+    pub font: Font,
+    config: RwLock<Arc<Config>>,
+    news: watch::Sender<u64>,
+}
+
+impl Context {
+    /// Puts the parts together.
+    pub fn new(config: Config, store: Store, children: Children, font: Font) -> Context {
+        Context {
+            store,
+            children,
+            live: Live::default(),
+            font,
+            config: RwLock::new(Arc::new(config)),
+            news: watch::Sender::new(0),
+        }
+    }
+
+    /// The settings in force. Keep the `Arc` for one piece of work, not longer: a reload puts another one here.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().expect("nobody panics while holding it").clone()
+    }
+
+    /// Puts new settings in force.
+    pub fn reload(&self, config: Config) {
+        *self.config.write().expect("nobody panics while holding it") = Arc::new(config);
+        self.tell();
+    }
+
+    /// Says that something in the queue may have become due.
+    pub fn tell(&self) {
+        self.news.send_modify(|n| *n += 1);
+    }
+
+    /// Hears of everything that [`Context::tell`] says from now on.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// The head of every letter, from the settings in force.
+    pub fn letterhead(&self) -> Letterhead {
+        let config = self.config();
+        Letterhead {
+            from: format!("Postfax <{}>", config.mail_from()),
+            hostname: config.hostname(),
+            zone: config.time_zone(),
+        }
+    }
+}
+
+/// The time by the wall clock.
+pub fn now() -> Millis {
+    Millis(jiff::Timestamp::now().as_millisecond())
+}
+
+/// Which way a call's pages go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// We send.
+    Out,
+    /// We receive.
+    In,
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// INVITE sent, nothing but 100 heard.
+    Dialling,
+    /// 18x heard.
+    Ringing,
+    /// Answered; audio.
+    Answered,
+    /// T.38 agreed.
+    T38,
+    /// DIS and DCS exchanged: pages go.
+    Pages,
+}
+
+impl Phase {
+    /// For people.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Phase::Dialling => "dialling",
+            Phase::Ringing => "ringing",
+            Phase::Answered => "answered",
+            Phase::T38 => "T.38",
+            Phase::Pages => "sending pages",
+        }
+    }
+}
+
+/// A call in progress, for people to look at.
+#[derive(Debug, Clone)]
+pub struct LiveCall {
+    /// The fax's identifier.
+    pub id: String,
+    /// Which way its pages go.
+    pub direction: Direction,
+    /// The other side's number.
+    pub number: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// The page under way, from 1; 0 before the first.
+    pub page: u32,
+    /// Pages of the whole fax, where known.
+    pub pages: Option<u32>,
+    /// Octets of the page transferred.
+    pub bytes: u64,
+    /// Octets of the page, where known.
+    pub of: Option<u64>,
+    /// When it began.
+    pub since: Instant,
+    /// What the far end says of itself.
+    pub far_end: FarEnd,
+}
+
+/// The calls in progress. Nothing hangs on it but what people see.
+#[derive(Debug, Default)]
+pub struct Live {
+    calls: Mutex<BTreeMap<String, LiveCall>>,
+}
+
+impl Live {
+    /// Shows a call until the guard is dropped.
+    pub fn show(self: &Live, call: LiveCall) -> LiveGuard<'_> {
+        let id = call.id.clone();
+        self.lock().insert(id.clone(), call);
+        LiveGuard { live: self, id }
+    }
+
+    /// The calls in progress, the oldest first.
+    pub fn calls(&self) -> Vec<LiveCall> {
+        self.lock().values().cloned().collect()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, LiveCall>> {
+        self.calls.lock().expect("nobody panics while holding it")
+    }
+}
+
+/// Keeps a call shown.
+#[derive(Debug)]
+pub struct LiveGuard<'a> {
+    live: &'a Live,
+    id: String,
+}
+
+impl LiveGuard<'_> {
+    /// Changes what is shown of it.
+    pub fn update(&self, change: impl FnOnce(&mut LiveCall)) {
+        if let Some(call) = self.live.lock().get_mut(&self.id) {
+            change(call);
+        }
+    }
+}
+
+impl Drop for LiveGuard<'_> {
+    fn drop(&mut self) {
+        self.live.lock().remove(&self.id);
+    }
+}
