@@ -3,6 +3,7 @@
 pub mod bitmap;
 pub mod g3;
 pub mod g4;
+pub mod header;
 pub mod layout;
 pub mod pdf;
 pub mod pdfium;
