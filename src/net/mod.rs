@@ -1,1 +1,3 @@
 //! The drivers: sockets, TLS, the SIP stack, the clock.
+
+pub mod smtp;
