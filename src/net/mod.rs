@@ -3,3 +3,4 @@
 pub mod delivery;
 pub mod maildir;
 pub mod relay;
+pub mod smtp;

@@ -1,0 +1,273 @@
+//! One connection: moves octets between a socket and a session, and does what the session asks for.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::intake::{Intake, Message, Spool};
+use super::settings::Settings;
+use crate::proto::smtp::{Envelope, Output, Refusal, Session};
+
+/// Octets read from the socket at a time, and of replies held back for pipelining.
+const BUFFER: usize = 16 * 1024;
+
+/// How long a client may take to notice that we have hung up.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A connection and everything it holds.
+pub(super) struct Connection<I: Intake> {
+    client: IpAddr,
+    settings: Arc<Settings>,
+    intake: Arc<I>,
+    stop: CancellationToken,
+    session: Session<I::Recipient>,
+    /// Read and not yet used by the session.
+    input: Vec<u8>,
+    /// Replies to write.
+    replies: Vec<u8>,
+    /// The text being received.
+    text: Option<Text>,
+    session_ends: Instant,
+}
+
+/// A spool file, and the handle through which it is written.
+struct Text {
+    spool: Spool,
+    writer: tokio::fs::File,
+}
+
+/// Why a conversation on a stream ended.
+#[derive(PartialEq, Eq)]
+enum End {
+    Close,
+    StartTls,
+}
+
+impl<I: Intake> Connection<I> {
+    pub(super) fn new(
+        client: IpAddr,
+        settings: Arc<Settings>,
+        intake: Arc<I>,
+        stop: CancellationToken,
+    ) -> Connection<I> {
+        Connection {
+            client,
+            session: Session::new(settings.session.clone()),
+            input: Vec::new(),
+            replies: Vec::new(),
+            text: None,
+            session_ends: Instant::now() + settings.timeouts.session,
+            settings,
+            intake,
+            stop,
+        }
+    }
+
+    /// Talks until one side has had enough.
+    pub(super) async fn serve(mut self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+        if let Err(error) = self.talk(stream, tls).await {
+            tracing::info!(client = %self.client, %error, "mail connection lost");
+        }
+    }
+
+    async fn talk(&mut self, mut stream: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        if self.converse(&mut stream).await? == End::Close {
+            return say_goodbye(stream).await;
+        }
+        let tls = tls.expect("the session offers STARTTLS only where there is an acceptor");
+        // RFC 3207 6: what was pipelined in plaintext behind STARTTLS is not read as commands.
+        self.input.clear();
+        let mut stream = timeout(self.settings.timeouts.command, tls.accept(stream)).await??;
+        self.session.tls_started();
+        self.converse(&mut stream).await?;
+        say_goodbye(stream).await
+    }
+
+    async fn converse<S>(&mut self, stream: &mut S) -> io::Result<End>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        loop {
+            while let Some(output) = self.session.poll() {
+                if let Some(end) = self.act(output, stream).await? {
+                    self.flush(stream).await?;
+                    return Ok(end);
+                }
+            }
+            if self.input.is_empty() {
+                self.flush(stream).await?;
+                if !self.read(stream).await? {
+                    return Ok(End::Close);
+                }
+            }
+            let used = self.session.handle(&self.input);
+            self.input.drain(..used);
+        }
+    }
+
+    /// Does one thing that the session asks for.
+    async fn act<S>(
+        &mut self,
+        output: Output<I::Recipient>,
+        stream: &mut S,
+    ) -> io::Result<Option<End>>
+    where
+        S: AsyncWrite + Unpin,
+    {
+        match output {
+            Output::Reply(reply) => {
+                self.replies.extend(reply);
+                if self.replies.len() > BUFFER {
+                    self.flush(stream).await?;
+                }
+            }
+            Output::Recipient { sender, recipient } => {
+                let verdict = self.intake.recipient(self.client, &sender, &recipient);
+                if let Err(refusal) = &verdict {
+                    tracing::info!(client = %self.client, sender, recipient, %refusal, "recipient refused");
+                }
+                self.session.verdict(verdict);
+            }
+            Output::OpenText => {
+                let opened = self.open_text().await;
+                self.session.text_opened(opened);
+            }
+            Output::Text(octets) => self.store(&octets).await,
+            Output::DropText => self.text = None,
+            Output::Message(envelope) => {
+                let accepted = self.hand_over(envelope).await;
+                self.session.accepted(accepted);
+            }
+            Output::StartTls => return Ok(Some(End::StartTls)),
+            Output::Close => return Ok(Some(End::Close)),
+        }
+        Ok(None)
+    }
+
+    // ---- the socket ----
+
+    /// Reads what there is; false at the end of the stream. A client that is too slow, or a gateway that
+    /// stops, makes the session end itself.
+    async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<bool> {
+        let allowed = match self.session.is_in_text() {
+            true => self.settings.timeouts.text,
+            false => self.settings.timeouts.command,
+        };
+        let deadline = self.session_ends.min(Instant::now() + allowed);
+        self.input.reserve(BUFFER);
+        let mut limited = stream.take(BUFFER as u64);
+        let read = timeout_at(deadline, limited.read_buf(&mut self.input));
+        let idle = self.session.is_between_commands();
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled(), if idle => {
+                self.session.end("4.3.2", "the gateway is being stopped");
+                Ok(true)
+            }
+            read = read => match read {
+                Ok(read) => Ok(read? > 0),
+                Err(_) => {
+                    self.session.end("4.4.2", "you took too long");
+                    Ok(true)
+                }
+            }
+        }
+    }
+
+    async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {
+        if self.replies.is_empty() {
+            return Ok(());
+        }
+        timeout(self.settings.timeouts.command, async {
+            stream.write_all(&self.replies).await?;
+            stream.flush().await
+        })
+        .await??;
+        self.replies.clear();
+        Ok(())
+    }
+
+    // ---- the text ----
+
+    async fn open_text(&mut self) -> Result<(), Refusal> {
+        let intake = self.intake.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let spool = intake.spool()?;
+            let writer = tokio::fs::File::from_std(spool.file().try_clone()?);
+            Ok(Text { spool, writer })
+        });
+        match opened.await.map_err(io::Error::other).flatten() {
+            Ok(text) => {
+                self.text = Some(text);
+                Ok(())
+            }
+            Err(error) => Err(cannot_store(&error)),
+        }
+    }
+
+    async fn store(&mut self, octets: &[u8]) {
+        let Some(text) = &mut self.text else { return };
+        if let Err(error) = text.writer.write_all(octets).await {
+            self.text = None;
+            self.session.fail_text(cannot_store(&error));
+        }
+    }
+
+    async fn hand_over(&mut self, envelope: Envelope<I::Recipient>) -> Result<String, Refusal> {
+        let Some(mut text) = self.text.take() else {
+            return Err(Refusal::new(
+                451,
+                "4.3.0",
+                "the text of the message was lost, try again",
+            ));
+        };
+        // The last write is still on its way in the background, and may be the one that fails.
+        text.writer
+            .flush()
+            .await
+            .map_err(|error| cannot_store(&error))?;
+        let sender = envelope.sender.clone();
+        let accepted = self
+            .intake
+            .accept(Message {
+                client: self.client,
+                envelope,
+                text: text.spool,
+            })
+            .await;
+        match &accepted {
+            Ok(accepted) => {
+                tracing::info!(client = %self.client, sender, text = accepted.text, "mail taken")
+            }
+            Err(refusal) => tracing::info!(client = %self.client, sender, %refusal, "mail refused"),
+        }
+        accepted.map(|accepted| accepted.text)
+    }
+}
+
+/// Closes our half and reads on for a moment: closing over unread input would make the system reset the
+/// connection, and the client would lose the last reply.
+async fn say_goodbye<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<()> {
+    stream.shutdown().await?;
+    let mut nowhere = tokio::io::sink();
+    let drained = timeout(LINGER, tokio::io::copy(&mut stream, &mut nowhere)).await;
+    drained.map_or(Ok(()), |copied| copied.map(drop))
+}
+
+/// RFC 5321 4.2.3: 452, so that the client keeps the mail and tries again.
+fn cannot_store(error: &io::Error) -> Refusal {
+    tracing::error!(%error, "cannot store the text of a mail");
+    Refusal::new(
+        452,
+        "4.3.1",
+        "the gateway cannot store the message now, try again later",
+    )
+}

@@ -1,0 +1,141 @@
+//! Where the listener ends and the journey begins.
+
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use crate::proto::smtp::{Envelope, Refusal};
+
+/// The journey, as the listener sees it.
+pub trait Intake: Send + Sync + 'static {
+    /// What a verdict makes of a recipient: the number to dial.
+    type Recipient: Send + Sync + 'static;
+
+    /// The verdict on one recipient. Quick, and without side effects.
+    ///
+    /// # Errors
+    /// The refusal to say.
+    fn recipient(
+        &self,
+        client: IpAddr,
+        sender: &str,
+        recipient: &str,
+    ) -> Result<Self::Recipient, Refusal>;
+
+    /// A new spool file for the text of a message; see [`Spool::create`]. May block.
+    ///
+    /// # Errors
+    /// When it cannot be made: the client is told to try again later.
+    fn spool(&self) -> io::Result<Spool>;
+
+    /// Takes a message over. `Ok` promises that it is durable: everything is fsynced and in the queue. The spool
+    /// file is complete but not fsynced, and gone when `message` is dropped unless it was kept.
+    ///
+    /// # Errors
+    /// The refusal to say; the message stays the client's.
+    fn accept(
+        &self,
+        message: Message<Self::Recipient>,
+    ) -> impl Future<Output = Result<Accepted, Refusal>> + Send;
+}
+
+/// A message as it came in.
+#[derive(Debug)]
+pub struct Message<R> {
+    /// The address it came from.
+    pub client: IpAddr,
+    /// Sender and recipients.
+    pub envelope: Envelope<R>,
+    /// Its text: lines end with CRLF, dot-stuffing is undone.
+    pub text: Spool,
+}
+
+/// A message was taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// What to say behind `250 2.0.0`: "1 fax queued as 17".
+    pub text: String,
+}
+
+/// A file for the text of one message. It is unlinked on drop unless it was kept.
+#[derive(Debug)]
+pub struct Spool {
+    file: Option<File>,
+    path: PathBuf,
+}
+
+/// Spool files end like this.
+const EXTENSION: &str = "incoming";
+
+impl Spool {
+    /// Creates a file of a new name in `folder`, for nobody else to read.
+    ///
+    /// # Errors
+    /// When the file system says so.
+    pub fn create(folder: &Path) -> io::Result<Spool> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = folder.join(format!("{:016x}.{EXTENSION}", fastrand::u64(..)));
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        Ok(Spool {
+            file: Some(file),
+            path,
+        })
+    }
+
+    /// Removes what an earlier life left behind in `folder`; says how many files that were.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a file not be removed.
+    pub fn sweep(folder: &Path) -> io::Result<usize> {
+        let mut swept = 0;
+        for entry in std::fs::read_dir(folder)? {
+            let path = entry?.path();
+            if path
+                .extension()
+                .is_some_and(|extension| extension == EXTENSION)
+            {
+                std::fs::remove_file(path)?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// The open file; its position is at the end of the text.
+    pub fn file(&self) -> &File {
+        self.file
+            .as_ref()
+            .expect("a spool has its file until it is kept")
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands the file over: it is no longer unlinked.
+    pub fn keep(mut self) -> (File, PathBuf) {
+        let file = self
+            .file
+            .take()
+            .expect("a spool has its file until it is kept");
+        (file, std::mem::take(&mut self.path))
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        if self.file.is_some()
+            && let Err(error) = std::fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a spool file");
+        }
+    }
+}

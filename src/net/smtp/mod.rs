@@ -1,0 +1,21 @@
+//! The SMTP listener: sockets, TLS and the clock around [`crate::proto::smtp::Session`].
+//!
+//! Takes over: connections of clients in the configured networks.
+//! Promises: `250` behind a message only after [`Intake::accept`] said that it is durable; no message is ever
+//! whole in memory; no client can hold more than its share of connections, time or disk.
+//! When it dies: a message without its `250` is still the client's, and its spool file is swept at the next
+//! start ([`Spool::sweep`]).
+
+mod connection;
+mod intake;
+mod server;
+mod settings;
+mod tls;
+
+pub use intake::{Accepted, Intake, Message, Spool};
+pub use server::{Server, StartError};
+pub use settings::{Settings, Timeouts, TlsFiles};
+pub use tls::TlsError;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! What the listener is told.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::proto::smtp::SessionConfig;
+
+/// Everything that can be set about the listener.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Addresses to listen on. Read at the start only.
+    pub listen: Vec<SocketAddr>,
+    /// Networks whose hosts may submit mail.
+    pub networks: Vec<IpNet>,
+    /// Certificate and key for STARTTLS. Read at the start only.
+    pub tls: Option<TlsFiles>,
+    /// Name and limits of a session; whether TLS is available is filled in by the server.
+    pub session: SessionConfig,
+    /// How long a client may take.
+    pub timeouts: Timeouts,
+    /// Connections at the same time, in all.
+    pub max_connections: usize,
+    /// Connections at the same time from one address.
+    pub max_connections_per_client: usize,
+}
+
+/// Files in PEM form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, followed by those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// How long a client may take (RFC 5321 4.5.3.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For one command, for its reply to be read, and for the handshake of TLS. RFC 5321 4.5.3.2.7: 5 minutes.
+    pub command: Duration,
+    /// For the next piece of a text.
+    pub text: Duration,
+    /// For the whole session.
+    pub session: Duration,
+    /// For a text in progress when the gateway stops.
+    pub grace: Duration,
+}
+
+impl Settings {
+    /// Whether `client` may submit mail.
+    pub(super) fn admits(&self, client: IpAddr) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.contains(&client))
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 2525))],
+            networks: ["127.0.0.0/8", "::1/128"]
+                .map(|network| network.parse().expect("a network"))
+                .to_vec(),
+            tls: None,
+            session: SessionConfig::default(),
+            timeouts: Timeouts::default(),
+            max_connections: 100,
+            max_connections_per_client: 20,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Timeouts {
+        Timeouts {
+            command: Duration::from_secs(300),
+            text: Duration::from_secs(300),
+            session: Duration::from_secs(3600),
+            grace: Duration::from_secs(30),
+        }
+    }
+}
