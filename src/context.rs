@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use crate::call::outcome::FarEnd;
 use crate::config::Config;
 use crate::letter::Letterhead;
-use crate::pages::header::Font;
+use crate::pages::header::HeaderFont;
 use crate::queue::{Millis, Store};
 use crate::worker::host::Children;
 
@@ -22,14 +22,14 @@ pub struct Context {
     /// The calls in progress.
     pub live: Live,
     /// Font of the header line.
-    pub font: Font,
+    pub font: HeaderFont,
     config: RwLock<Arc<Config>>,
     news: watch::Sender<u64>,
 }
 
 impl Context {
     /// Puts the parts together.
-    pub fn new(config: Config, store: Store, children: Children, font: Font) -> Context {
+    pub fn new(config: Config, store: Store, children: Children, font: HeaderFont) -> Context {
         Context {
             store,
             children,

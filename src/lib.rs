@@ -31,6 +31,8 @@ pub mod carrier;
 pub mod cli;
 #[forbid(unsafe_code)]
 pub mod config;
+#[forbid(unsafe_code)]
+pub mod context;
 pub mod fax;
 #[forbid(unsafe_code)]
 pub mod fax_to_mail;

@@ -2,4 +2,6 @@
 
 pub mod dialplan;
 pub mod receipt;
+pub mod render;
+pub mod stamp;
 pub mod recipient;

@@ -1,0 +1,3 @@
+//! Starts and stops the parts.
+mod loops;
+pub mod post;
