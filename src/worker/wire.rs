@@ -1,12 +1,21 @@
 //! What the daemon and its children say to each other.
 //!
 //! A frame is: length of the JSON (u32, big endian), length of the blob (u32, big endian), the JSON, the blob.
-//! The daemon writes to the child's standard input and reads its standard output. When the child's standard
-//! input ends, the daemon is gone: the child says its farewell on the line (DCN) and exits.
+//! A renderer reads frames from its standard input and writes frames to its standard output. A call has one unix
+//! stream socket for both ways, its standard input; the first frame brings the two UDP sockets along (SCM_RIGHTS,
+//! with the frame's first octet), first RTP, then UDPTL. When the control channel ends, the daemon is gone: the
+//! child says its farewell on the line (DCN) and exits.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::call::outcome::{FarEnd, Outcome};
@@ -51,6 +60,64 @@ pub fn read_frame<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Opti
     Ok(Some((serde_json::from_slice(&json)?, blob)))
 }
 
+/// Most descriptors that come with a first frame.
+const MAX_FDS: usize = 4;
+
+/// Writes the first frame of a call (see [`encode`]) to a blocking socket, and the descriptors with it.
+///
+/// # Errors
+/// `InvalidInput` for more than four descriptors; whatever the socket says.
+pub fn send_first_frame(
+    socket: &UnixStream,
+    frame: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !ancillary.push(SendAncillaryMessage::ScmRights(fds)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let sent = sendmsg(
+        socket,
+        &[IoSlice::new(frame)],
+        &mut ancillary,
+        SendFlags::NOSIGNAL,
+    )?;
+    (&*socket).write_all(&frame[sent..])
+}
+
+/// The first frame of a call: message, blob, descriptors.
+pub type FirstFrame<T> = (T, Vec<u8>, Vec<OwnedFd>);
+
+/// Reads the first frame of a call from a blocking socket, and the descriptors with it; `None` at a clean end.
+///
+/// # Errors
+/// As [`read_frame`].
+pub fn recv_first_frame<T: DeserializeOwned>(
+    socket: &UnixStream,
+) -> io::Result<Option<FirstFrame<T>>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut first = [0u8; 1];
+    // One octet only: descriptors of a later frame must not be mixed in.
+    let got = recvmsg(
+        socket,
+        &mut [IoSliceMut::new(&mut first)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let fds = ancillary
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let frame = read_frame(&mut first[..got.bytes].chain(socket))?;
+    Ok(frame.map(|(message, blob)| (message, blob, fds)))
+}
+
 /// The lengths of JSON and blob in a frame's first eight octets, checked against the limits.
 ///
 /// # Errors
@@ -73,7 +140,7 @@ pub fn frame_lengths(head: [u8; 8]) -> io::Result<(usize, usize)> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum ToCall {
-    /// The first frame. Its blob is, for a sender, the TIFF to send (1-bit, G4, header lines already on it).
+    /// The first frame, with two bound UDP sockets: RTP and UDPTL. Its blob is, for a sender, the TIFF to send (1-bit, G4, header lines already on it).
     Start(StartCall),
     /// Exchange audio with this address from now on.
     Audio(AudioMedia),
@@ -104,10 +171,6 @@ pub struct StartCall {
     pub role: FaxRole,
     /// True where we placed the call (CNG, T.30 calling party).
     pub calling: bool,
-    /// Descriptor number of the RTP socket (bound UDP), for the audio part of the call.
-    pub rtp_fd: i32,
-    /// Descriptor number of the UDPTL socket (bound UDP).
-    pub udptl_fd: i32,
     /// Our station identification, at most 20 characters of digits, `+` and space (T.30 5.3.6.2.4).
     pub ident: String,
     /// Number of pages in the TIFF (senders).
@@ -165,7 +228,7 @@ pub struct T38Media {
 }
 
 /// Call child to daemon.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum FromCall {
     /// Sandboxed and ready: sockets taken, TIFF readable.
@@ -210,7 +273,7 @@ pub enum FromCall {
 }
 
 /// The fax part's end, in the child's view.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallDone {
     /// What became of it.
     pub outcome: Outcome,
@@ -315,4 +378,39 @@ pub enum DocumentRefusal {
         /// "crashed (signal 11)", "took longer than 60 s", "needed more than 512 MB".
         how: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn first_frame_brings_sockets_along_in_order() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let sockets = [0; 2].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let fds = [sockets[0].as_fd(), sockets[1].as_fd()];
+        let blob = vec![7; 300_000];
+        let frame = encode(&ToCall::HangUp, &blob).unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| send_first_frame(&ours, &frame, &fds).unwrap());
+            let (message, got, fds) = recv_first_frame::<ToCall>(&theirs).unwrap().unwrap();
+            assert!(matches!(message, ToCall::HangUp));
+            assert_eq!(got, blob);
+            let there: Vec<_> = fds.into_iter().map(UdpSocket::from).collect();
+            assert_eq!(there.len(), 2);
+            for (here, there) in sockets.iter().zip(&there) {
+                assert_eq!(here.local_addr().unwrap(), there.local_addr().unwrap());
+            }
+        });
+    }
+
+    #[test]
+    fn daemon_that_dies_before_the_first_frame_is_a_clean_end() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(ours);
+        assert!(recv_first_frame::<ToCall>(&theirs).unwrap().is_none());
+    }
 }
