@@ -21,6 +21,21 @@ pub struct Ending {
     pub dcn_received: bool,
 }
 
+impl Ending {
+    /// The end of a call in which no terminal ever spoke.
+    pub fn without_a_call(detail: &str) -> Ending {
+        Ending {
+            cause: Cause::Dropped,
+            detail: detail.to_owned(),
+            pages: 0,
+            complete: false,
+            awaiting_last: false,
+            refused: false,
+            dcn_received: false,
+        }
+    }
+}
+
 /// Why a terminal ended: the completion codes of SpanDSP by kind, and what our own side decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Cause {

@@ -140,8 +140,14 @@ impl Store {
     ///
     /// # Errors
     /// As the database says.
-    pub async fn document_failed(&self, document: &str, failure: &str, now: Millis) -> Result<()> {
-        let (document, failure) = (document.to_owned(), failure.to_owned());
+    pub async fn document_failed(
+        &self,
+        document: &str,
+        name: &str,
+        why: &str,
+        now: Millis,
+    ) -> Result<()> {
+        let (document, name, why) = (document.to_owned(), name.to_owned(), why.to_owned());
         self.write(move |db| {
             db.execute(
                 "UPDATE documents SET state = 'failed', failed_part = ?2, failure = ?3, owner = NULL, lease_until = NULL WHERE id = ?1",

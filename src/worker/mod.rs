@@ -5,5 +5,6 @@
 //! When it dies: one attempt fails with an outcome of its own; the daemon goes on.
 
 pub mod host;
+pub mod call;
 pub mod sandbox;
 pub mod wire;

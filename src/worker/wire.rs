@@ -1,17 +1,20 @@
 //! What the daemon and its children say to each other.
 //!
 //! A frame is: length of the JSON (u32, big endian), length of the blob (u32, big endian), the JSON, the blob.
-//! A call child talks both ways over one unix stream socket, its standard input; its RTP and UDPTL sockets come
-//! beside the first octet (SCM_RIGHTS). A render child reads its standard input and writes its standard output.
-//! When the input of a call child ends, the daemon is gone: the child says its farewell on the line (DCN) and exits.
+//! A renderer reads frames from its standard input and writes frames to its standard output. A call has one unix
+//! stream socket for both ways, its standard input; the first frame brings the two UDP sockets along (SCM_RIGHTS,
+//! with the frame's first octet), first RTP, then UDPTL. When the control channel ends, the daemon is gone: the
+//! child says its farewell on the line (DCN) and exits.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
-
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 pub use crate::call::media::{AudioMedia, CallDone, T38Media};
@@ -58,6 +61,54 @@ pub fn read_frame<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Opti
     Ok(Some((serde_json::from_slice(&json)?, blob)))
 }
 
+/// Most descriptors that come with a first frame.
+const MAX_FDS: usize = 4;
+
+/// Writes the first frame of a call (see [`encode`]) to a blocking socket, and the descriptors with it.
+///
+/// # Errors
+/// `InvalidInput` for more than four descriptors; whatever the socket says.
+pub fn send_first_frame(
+    socket: &UnixStream,
+    frame: &[u8],
+    fds: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    let sent = send_with_descriptors(socket, frame, fds)?;
+    (&*socket).write_all(&frame[sent..])
+}
+
+/// The first frame of a call: message, blob, descriptors.
+pub type FirstFrame<T> = (T, Vec<u8>, Vec<OwnedFd>);
+
+/// Reads the first frame of a call from a blocking socket, and the descriptors with it; `None` at a clean end.
+///
+/// # Errors
+/// As [`read_frame`].
+pub fn recv_first_frame<T: DeserializeOwned>(
+    socket: &UnixStream,
+) -> io::Result<Option<FirstFrame<T>>> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut first = [0u8; 1];
+    // One octet only: descriptors of a later frame must not be mixed in.
+    let got = recvmsg(
+        socket,
+        &mut [IoSliceMut::new(&mut first)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    let fds = ancillary
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let frame = read_frame(&mut first[..got.bytes].chain(socket))?;
+    Ok(frame.map(|(message, blob)| (message, blob, fds)))
+}
+
 /// The lengths of JSON and blob in a frame's first eight octets, checked against the limits.
 ///
 /// # Errors
@@ -102,7 +153,7 @@ pub fn send_with_descriptors(
     bytes: &[u8],
     descriptors: &[BorrowedFd<'_>],
 ) -> io::Result<usize> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(io::Error::new(
@@ -110,7 +161,7 @@ pub fn send_with_descriptors(
             "too many descriptors",
         ));
     }
-    Ok(rustix::net::sendmsg(
+    Ok(sendmsg(
         socket,
         &[IoSlice::new(bytes)],
         &mut control,
@@ -124,7 +175,7 @@ pub fn send_with_descriptors(
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum ToCall {
-    /// The first frame. Its blob is, for a sender, the TIFF to send (1-bit, G4, header lines already on it).
+    /// The first frame, with two bound UDP sockets: RTP and UDPTL. Its blob is, for a sender, the TIFF to send (1-bit, G4, header lines already on it).
     Start(StartCall),
     /// Exchange audio with this address from now on.
     Audio(AudioMedia),
@@ -155,10 +206,6 @@ pub struct StartCall {
     pub role: FaxRole,
     /// True where we placed the call (CNG, T.30 calling party).
     pub calling: bool,
-    /// Descriptor number of the RTP socket (bound UDP), for the audio part of the call.
-    pub rtp_fd: i32,
-    /// Descriptor number of the UDPTL socket (bound UDP).
-    pub udptl_fd: i32,
     /// Our station identification, at most 20 characters of digits, `+` and space (T.30 5.3.6.2.4).
     pub ident: String,
     /// Number of pages in the TIFF (senders).
@@ -192,7 +239,7 @@ pub enum Mishap {
 }
 
 /// Call child to daemon.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum FromCall {
     /// Sandboxed and ready: sockets taken, TIFF readable.

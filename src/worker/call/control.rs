@@ -1,0 +1,136 @@
+//! The control channel to the daemon: frames both ways over one unix stream socket.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::net::{RecvFlags, recv};
+
+use super::super::wire::{self, FromCall, ToCall};
+use crate::fax::NotKept;
+
+/// How long the daemon may take to store a page. The far end asks three times at 3 s intervals (T.30 T4), so
+/// a later answer is of no use.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(super) struct Control {
+    socket: UnixStream,
+    inbox: Vec<u8>,
+    /// What came while we waited for something else.
+    later: VecDeque<ToCall>,
+    gone: bool,
+}
+
+impl Control {
+    /// Takes a blocking socket.
+    pub(super) fn new(socket: UnixStream) -> io::Result<Control> {
+        // A daemon that does not read for this long is as good as dead.
+        socket.set_write_timeout(Some(PATIENCE))?;
+        Ok(Control {
+            socket,
+            inbox: Vec::new(),
+            later: VecDeque::new(),
+            gone: false,
+        })
+    }
+
+    /// Whether the daemon is gone.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    pub(super) fn send(&mut self, message: &FromCall, blob: &[u8]) {
+        if !self.gone && wire::write_frame(&mut self.socket, message, blob).is_err() {
+            self.gone = true;
+        }
+    }
+
+    /// The next message, if there is one; does not wait.
+    pub(super) fn poll(&mut self) -> Option<ToCall> {
+        self.later.pop_front().or_else(|| self.receive())
+    }
+
+    /// Tells the daemon and waits until it has stored what it was told.
+    pub(super) fn hold(&mut self, message: &FromCall, blob: &[u8]) -> Result<(), NotKept> {
+        let deadline = Instant::now() + PATIENCE;
+        self.send(message, blob);
+        while !self.gone {
+            match self.receive() {
+                Some(ToCall::Stored) => return Ok(()),
+                Some(ToCall::NotStored) => return Err(NotKept),
+                Some(other) => self.later.push_back(other),
+                None => self.wait(deadline)?,
+            }
+        }
+        Err(NotKept)
+    }
+
+    fn wait(&self, deadline: Instant) -> Result<(), NotKept> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(NotKept);
+        }
+        let timeout = left.try_into().map_err(|_| NotKept)?;
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        // An interrupted wait is tried again by the caller.
+        let _ = poll(&mut fds, Some(&timeout));
+        Ok(())
+    }
+
+    /// One message from the socket; an end or a broken frame means that the daemon is gone.
+    fn receive(&mut self) -> Option<ToCall> {
+        loop {
+            match self.take_frame() {
+                Ok(Some(message)) => return Some(message),
+                Ok(None) => {}
+                Err(_) => self.gone = true,
+            }
+            if self.gone || !self.fill() {
+                return None;
+            }
+        }
+    }
+
+    /// Reads what is there; false when nothing is.
+    fn fill(&mut self) -> bool {
+        let mut chunk = [0u8; 4096];
+        match recv(&self.socket, &mut chunk, RecvFlags::DONTWAIT) {
+            Ok((_, 0)) => {
+                self.gone = true;
+                false
+            }
+            Ok((_, len)) => {
+                self.inbox.extend_from_slice(&chunk[..len]);
+                true
+            }
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => false,
+            Err(_) => {
+                self.gone = true;
+                false
+            }
+        }
+    }
+
+    fn take_frame(&mut self) -> io::Result<Option<ToCall>> {
+        let Some(head) = self.inbox.first_chunk::<8>() else {
+            return Ok(None);
+        };
+        let (json, blob) = wire::frame_lengths(*head)?;
+        let end = 8 + json + blob;
+        if self.inbox.len() < end {
+            return Ok(None);
+        }
+        let message = serde_json::from_slice(&self.inbox[8..8 + json])?;
+        self.inbox.drain(..end);
+        Ok(Some(message))
+    }
+}
+
+impl AsFd for Control {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,68 @@
+//! The pages of a call: in memory files while SpanDSP has them, with the daemon before anything is confirmed.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::rc::Rc;
+
+use rustix::fs::{MemfdFlags, memfd_create};
+
+use super::super::wire::FromCall;
+use super::control::Control;
+use crate::fax::{Holder, NotKept};
+use crate::pages::{FaxPage, tiff};
+
+/// A file without a name in any folder, which SpanDSP opens by its descriptor.
+pub(super) struct Paper(File);
+
+impl Paper {
+    pub(super) fn new(content: &[u8]) -> io::Result<Paper> {
+        let mut file = File::from(memfd_create("pages", MemfdFlags::CLOEXEC)?);
+        file.write_all(content)?;
+        Ok(Paper(file))
+    }
+
+    /// The path under which this process can open it.
+    pub(super) fn path(&self) -> String {
+        format!("/proc/self/fd/{}", self.0.as_raw_fd())
+    }
+
+    pub(super) fn pages(&self) -> io::Result<Vec<FaxPage>> {
+        let len = usize::try_from(self.0.metadata()?.len()).map_err(io::Error::other)?;
+        let mut octets = vec![0; len];
+        self.0.read_exact_at(&mut octets, 0)?;
+        tiff::read(&octets).map_err(io::Error::other)
+    }
+}
+
+/// Holds what SpanDSP is about to confirm or to announce until the daemon has stored it.
+#[derive(Clone)]
+pub(super) struct Custody {
+    pub(super) control: Rc<RefCell<Control>>,
+    pub(super) paper: Rc<Paper>,
+}
+
+impl Holder for Custody {
+    fn page_received(&mut self, page: u32) -> Result<(), NotKept> {
+        let pages = self.paper.pages().map_err(|_| NotKept)?;
+        // The TIFF must have exactly what SpanDSP counts; it goes on counting when a write failed.
+        let newest = pages.last().filter(|_| pages.len() == page as usize);
+        let newest = newest.ok_or(NotKept)?;
+        let message = FromCall::PageReceived {
+            page,
+            width: newest.width,
+            height: newest.height,
+            x_dpi: newest.x_dpi,
+            y_dpi: newest.y_dpi,
+        };
+        self.control.borrow_mut().hold(&message, &newest.g4)
+    }
+
+    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
+        self.control
+            .borrow_mut()
+            .hold(&FromCall::LastPageLeaving, &[])
+    }
+}

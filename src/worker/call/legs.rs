@@ -1,0 +1,224 @@
+//! The two ways a fax goes over our wire: T.38 in UDPTL, audio in RTP. Both are driven by ticks of 10 ms.
+
+use std::io;
+
+use super::wire_end::WireEnd;
+use crate::fax::{
+    AudioTerminal, Event, Holder, NO_SIGNAL, Options, Progress, SetUpFailed, T38Terminal, ToneEar,
+};
+use crate::proto::g711::Law;
+use crate::proto::{rtp, udptl};
+use crate::worker::wire::{AudioMedia, T38Media};
+
+/// Samples in a tick.
+const TICK: usize = 80;
+/// Samples that may be missing before we go on without the far end: 200 ms.
+const STARVED: usize = 1600;
+/// No-signal packets that we send first, to open a NAT and to be latched on.
+const OPENERS: u32 = 3;
+
+/// A terminal on a wire.
+pub(super) enum Leg {
+    T38(Box<T38Leg>),
+    Audio(Box<AudioLeg>),
+}
+
+impl Leg {
+    /// Takes in what the socket has; true if there was something.
+    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
+        match self {
+            Leg::T38(leg) => leg.receive(wire),
+            Leg::Audio(leg) => leg.receive(wire),
+        }
+    }
+
+    /// Ten milliseconds have passed; true if page data or frames left.
+    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
+        match self {
+            Leg::T38(leg) => leg.tick(wire),
+            Leg::Audio(leg) => leg.tick(wire),
+        }
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        match self {
+            Leg::T38(leg) => leg.terminal.poll_event(),
+            Leg::Audio(leg) => leg.terminal.poll_event(),
+        }
+    }
+
+    pub(super) fn progress(&mut self) -> Progress {
+        match self {
+            Leg::T38(leg) => leg.terminal.progress(),
+            Leg::Audio(leg) => leg.terminal.progress(),
+        }
+    }
+
+    pub(super) fn terminate(&mut self) {
+        match self {
+            Leg::T38(leg) => leg.terminal.terminate(),
+            Leg::Audio(leg) => leg.terminal.terminate(),
+        }
+    }
+
+    pub(super) fn silence(&mut self) {
+        match self {
+            Leg::T38(leg) => leg.terminal.silence(),
+            Leg::Audio(leg) => leg.terminal.silence(),
+        }
+    }
+
+    /// True once: the far end's fax tone was heard (audio only).
+    pub(super) fn take_tone(&mut self) -> bool {
+        match self {
+            Leg::T38(_) => false,
+            Leg::Audio(leg) => std::mem::take(&mut leg.tone),
+        }
+    }
+}
+
+/// T.38 in UDPTL.
+pub(super) struct T38Leg {
+    terminal: T38Terminal,
+    sender: udptl::Sender,
+    receiver: udptl::Receiver,
+    openers: u32,
+}
+
+impl T38Leg {
+    pub(super) fn new(
+        options: &Options,
+        media: &T38Media,
+        redundancy: u8,
+        holder: Box<dyn Holder>,
+    ) -> Result<T38Leg, SetUpFailed> {
+        let redundancy = if media.redundancy { redundancy } else { 0 };
+        Ok(T38Leg {
+            terminal: T38Terminal::new(options, media.version, holder)?,
+            sender: udptl::Sender::new(redundancy.into(), media.max_datagram.into()),
+            receiver: udptl::Receiver::new(),
+            openers: OPENERS,
+        })
+    }
+
+    fn receive(&mut self, wire: &mut WireEnd) -> bool {
+        let mut any = false;
+        while let Some(packet) = wire.receive(|p| udptl::Datagram::decode(p).is_ok()) {
+            any |= self.receiver.handle(&packet).is_ok();
+            self.deliver();
+        }
+        any
+    }
+
+    fn deliver(&mut self) {
+        while let Some((seq, ifp)) = self.receiver.poll() {
+            self.terminal.handle_ifp(&ifp, seq);
+        }
+    }
+
+    fn tick(&mut self, wire: &mut WireEnd) -> bool {
+        self.receiver.age();
+        self.deliver();
+        if self.openers > 0 {
+            self.openers -= 1;
+            wire.send(&self.sender.wrap(&NO_SIGNAL));
+        }
+        self.terminal.tick(TICK as u32);
+        let mut any = false;
+        while let Some(ifp) = self.terminal.poll_transmit() {
+            any = true;
+            for _ in 0..ifp.count {
+                wire.send(&self.sender.wrap(&ifp.octets));
+            }
+        }
+        any
+    }
+}
+
+/// Audio in RTP.
+pub(super) struct AudioLeg {
+    terminal: AudioTerminal,
+    law: Law,
+    sender: rtp::Sender,
+    receiver: rtp::Receiver,
+    ear: ToneEar,
+    tone: bool,
+    /// Samples of time that have passed and not been received.
+    behind: usize,
+    /// Every second tick, a frame of 20 ms leaves.
+    half_frame: bool,
+}
+
+impl AudioLeg {
+    pub(super) fn new(
+        options: &Options,
+        media: &AudioMedia,
+        holder: Box<dyn Holder>,
+    ) -> io::Result<AudioLeg> {
+        let law = Law::from_payload_type(media.payload_type)
+            .ok_or_else(|| io::Error::other("audio is neither PCMU nor PCMA"))?;
+        Ok(AudioLeg {
+            terminal: AudioTerminal::new(options, holder).map_err(io::Error::other)?,
+            law,
+            sender: rtp::Sender::new(law.payload_type(), fastrand::u64(..)),
+            receiver: rtp::Receiver::new(),
+            ear: ToneEar::new(options.calling).map_err(io::Error::other)?,
+            tone: false,
+            behind: 0,
+            half_frame: false,
+        })
+    }
+
+    fn receive(&mut self, wire: &mut WireEnd) -> bool {
+        let mut any = false;
+        let is_audio = |p: &[u8]| {
+            rtp::Packet::decode(p).is_ok_and(|p| Law::from_payload_type(p.payload_type).is_some())
+        };
+        while let Some(octets) = wire.receive(is_audio) {
+            let Ok(packet) = rtp::Packet::decode(&octets) else {
+                continue;
+            };
+            any = true;
+            // Either law may come, whatever we send (RFC 3264 6.1).
+            let law = Law::from_payload_type(packet.payload_type).unwrap_or(self.law);
+            self.receiver.handle(&packet);
+            while let Some(playout) = self.receiver.poll() {
+                self.play(playout, law);
+            }
+        }
+        any
+    }
+
+    fn play(&mut self, playout: rtp::Playout, law: Law) {
+        match playout {
+            rtp::Playout::Audio(payload) => {
+                let mut samples: Vec<i16> = payload.iter().map(|&o| law.expand(o)).collect();
+                self.tone |= self.ear.hear(&samples);
+                self.terminal.receive(&mut samples);
+                self.behind = self.behind.saturating_sub(samples.len());
+            }
+            rtp::Playout::Lost(samples) => {
+                self.terminal.fill_in(samples);
+                self.behind = self.behind.saturating_sub(samples);
+            }
+        }
+    }
+
+    fn tick(&mut self, wire: &mut WireEnd) -> bool {
+        self.behind += TICK;
+        if self.behind > STARVED {
+            // The far end sends nothing in its pauses; T.30's timers must run all the same.
+            self.terminal.receive(&mut [0; TICK]);
+            self.behind -= TICK;
+        }
+        self.half_frame = !self.half_frame;
+        if !self.half_frame {
+            let mut samples = [0i16; rtp::FRAME];
+            self.terminal.transmit(&mut samples);
+            let payload = samples.map(|s| self.law.compress(s));
+            wire.send(&self.sender.wrap(&payload));
+        }
+        // Audio always leaves: it says nothing of progress.
+        false
+    }
+}

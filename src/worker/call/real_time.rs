@@ -1,0 +1,221 @@
+//! The loop of the child over loopback sockets, in real time, with the daemon's side played by hand.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use super::pair::page;
+use super::run::Call;
+use crate::call::outcome::Outcome;
+use crate::pages::{FaxPage, tiff};
+use crate::worker::wire::{
+    AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall, read_frame,
+    write_frame,
+};
+
+/// The daemon's side of one child, which runs in a thread.
+struct Daemon {
+    control: UnixStream,
+    rtp: SocketAddr,
+    udptl: SocketAddr,
+    child: JoinHandle<()>,
+    seen: Vec<FromCall>,
+    pages: Vec<FaxPage>,
+    store: bool,
+}
+
+impl Daemon {
+    fn start(role: FaxRole, pages: &[FaxPage], mishap: Option<Mishap>) -> Daemon {
+        let start = StartCall {
+            role,
+            calling: role == FaxRole::Sender,
+            ident: "5550100".into(),
+            pages: pages.len() as u32,
+            ecm: true,
+            max_bit_rate: 14400,
+            redundancy: 3,
+            inactivity_seconds: 20,
+            total_seconds: 90,
+            mishap,
+        };
+        let [rtp, udptl] = [0; 2].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let addresses = [&rtp, &udptl].map(|socket| socket.local_addr().unwrap());
+        let (control, theirs) = UnixStream::pair().unwrap();
+        control
+            .set_read_timeout(Some(Duration::from_secs(60)))
+            .unwrap();
+        let tiff = tiff::write(pages);
+        let child = thread::spawn(move || {
+            let fds = vec![OwnedFd::from(rtp), OwnedFd::from(udptl)];
+            Call::new(start, &tiff, fds, theirs).unwrap().run();
+        });
+        Daemon {
+            control,
+            rtp: addresses[0],
+            udptl: addresses[1],
+            child,
+            seen: Vec::new(),
+            pages: Vec::new(),
+            store: true,
+        }
+    }
+
+    fn say(&mut self, message: &ToCall) {
+        write_frame(&mut self.control, message, &[]).unwrap();
+    }
+
+    fn audio(&mut self, remote: SocketAddr) {
+        let payload_type = 8;
+        self.say(&ToCall::Audio(AudioMedia {
+            remote,
+            payload_type,
+        }));
+    }
+
+    fn t38(&mut self, remote: SocketAddr) {
+        self.say(&ToCall::T38(T38Media {
+            remote,
+            version: 0,
+            max_datagram: 400,
+            max_bit_rate: 14400,
+            redundancy: true,
+        }));
+    }
+
+    /// Reads until `done`, answering what asks to be stored.
+    fn read_until(&mut self, done: impl Fn(&FromCall) -> bool) -> FromCall {
+        loop {
+            let (message, blob): (FromCall, _) =
+                read_frame(&mut self.control).unwrap().expect("child gone");
+            if let FromCall::PageReceived {
+                width,
+                height,
+                x_dpi,
+                y_dpi,
+                ..
+            } = message
+            {
+                self.pages.push(FaxPage {
+                    width,
+                    height,
+                    x_dpi,
+                    y_dpi,
+                    g4: blob,
+                });
+                let answer = match self.store {
+                    true => ToCall::Stored,
+                    false => ToCall::NotStored,
+                };
+                self.say(&answer);
+            }
+            if message == FromCall::LastPageLeaving {
+                self.say(&ToCall::Stored);
+            }
+            self.seen.push(message.clone());
+            if done(&message) {
+                return message;
+            }
+        }
+    }
+
+    fn done(mut self) -> (CallDone, Vec<FromCall>, Vec<FaxPage>) {
+        let FromCall::Done(done) = self.read_until(|m| matches!(m, FromCall::Done(_))) else {
+            unreachable!("read until Done");
+        };
+        self.child.join().unwrap();
+        (done, self.seen, self.pages)
+    }
+}
+
+/// Starts with audio, waits for the tone at the called side's far end, and goes to T.38.
+fn connect(sender: &mut Daemon, receiver: &mut Daemon) {
+    sender.audio(receiver.rtp);
+    receiver.audio(sender.rtp);
+    sender.read_until(|m| *m == FromCall::FaxToneHeard);
+    receiver.t38(sender.udptl);
+    sender.t38(receiver.udptl);
+}
+
+#[test]
+fn fax_goes_from_tone_to_t38_to_done() {
+    let pages = [page(20, 240)];
+    let mut sender = Daemon::start(FaxRole::Sender, &pages, None);
+    let mut receiver = Daemon::start(FaxRole::Receiver, &[], None);
+    connect(&mut sender, &mut receiver);
+    let receiver = thread::spawn(move || receiver.done());
+    let (sent, seen, _) = sender.done();
+    let (received, _, got) = receiver.join().unwrap();
+    assert_eq!(sent.outcome, Outcome::Delivered, "{}", sent.detail);
+    assert_eq!(received.outcome, Outcome::Delivered, "{}", received.detail);
+    assert_eq!((sent.pages, received.pages), (1, 1));
+    assert_eq!(got[0].g4, pages[0].g4);
+    assert!(sent.far_end.t38 && sent.far_end.ecm);
+    assert!(sent.wire_bytes > 2000);
+    let place = |wanted: &FromCall| seen.iter().position(|m| m == wanted).unwrap();
+    assert!(place(&FromCall::LastPageLeaving) < place(&FromCall::PageConfirmed { page: 1 }));
+    assert!(seen.iter().any(|m| matches!(m, FromCall::Progress { .. })));
+}
+
+#[test]
+fn full_disk_and_machines_that_misbehave_at_the_last_page() {
+    let run = |mishap, store| {
+        thread::spawn(move || {
+            let mut sender = Daemon::start(FaxRole::Sender, &[page(21, 120)], None);
+            let mut receiver = Daemon::start(FaxRole::Receiver, &[], mishap);
+            receiver.store = store;
+            connect(&mut sender, &mut receiver);
+            let receiver = thread::spawn(move || receiver.done().0);
+            (sender.done().0, receiver.join().unwrap())
+        })
+    };
+    let full_disk = run(None, false);
+    let silent = run(Some(Mishap::SilentBeforeLastMcf), true);
+    let (sent, received) = full_disk.join().unwrap();
+    assert_eq!(sent.outcome, Outcome::Uncertain);
+    assert_eq!(received.outcome, Outcome::StorageFailed);
+    assert_eq!((sent.pages, received.pages), (0, 0));
+    let (sent, _) = silent.join().unwrap();
+    assert_eq!((sent.outcome, sent.pages), (Outcome::Uncertain, 0));
+}
+
+#[test]
+fn machine_that_hangs_up_after_page_1_leaves_one_page_confirmed() {
+    let pages = [page(22, 120), page(23, 2200)];
+    let mut sender = Daemon::start(FaxRole::Sender, &pages, None);
+    let mut receiver = Daemon::start(FaxRole::Receiver, &[], Some(Mishap::HangUpAfterPage(1)));
+    connect(&mut sender, &mut receiver);
+    let (received, _, got) = receiver.done();
+    assert_eq!((received.pages, got.len()), (1, 1));
+    // What the BYE of the machine does.
+    sender.say(&ToCall::HangUp);
+    let (sent, ..) = sender.done();
+    assert_eq!(sent.pages, 1);
+    assert!(matches!(
+        sent.outcome,
+        Outcome::Cancelled | Outcome::FarEndHungUp
+    ));
+}
+
+#[test]
+fn hang_up_before_any_media_ends_at_once() {
+    let mut daemon = Daemon::start(FaxRole::Sender, &[page(24, 60)], None);
+    let since = Instant::now();
+    daemon.say(&ToCall::HangUp);
+    let (done, ..) = daemon.done();
+    assert_eq!(done.outcome, Outcome::Cancelled);
+    assert!(since.elapsed() < Duration::from_secs(1));
+}
+
+#[test]
+fn child_goes_when_its_daemon_is_gone() {
+    let mut daemon = Daemon::start(FaxRole::Receiver, &[], None);
+    let remote = daemon.udptl;
+    daemon.t38(remote);
+    let Daemon { control, child, .. } = daemon;
+    drop(control);
+    let since = Instant::now();
+    child.join().unwrap();
+    assert!(since.elapsed() < Duration::from_secs(3));
+}

@@ -1,0 +1,432 @@
+//! The loop of a call child: control channel, sockets, ticks.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::UdpSocket;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::control::Control;
+use super::custody::{Custody, Paper};
+use super::legs::{AudioLeg, Leg, T38Leg};
+use super::verdict::{self, Stop};
+use super::wire_end::WireEnd;
+use crate::call::outcome::{FarEnd, Outcome};
+use crate::fax::{Ending, Event, Link, Options, Role};
+use crate::pages::tiff;
+use crate::worker::sandbox;
+use crate::worker::wire::{
+    self, AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall,
+};
+
+const TICK: Duration = Duration::from_millis(10);
+/// Late ticks that are caught up with; more is a suspended process, and the far end has given up on us.
+const CATCH_UP: u32 = 50;
+/// Ticks from one progress message to the next.
+const PROGRESS_TICKS: u32 = 25;
+/// Ticks to get DCN and its repeats out after an early end.
+const FAREWELL_TICKS: u32 = 130;
+/// Ticks after a regular end, for what is still queued.
+const REGULAR_TICKS: u32 = 10;
+/// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
+const MCF_TICKS: u32 = 250;
+
+/// Runs the hidden command `postfax worker call`: one call, controlled over standard input.
+pub fn run() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("call: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> io::Result<()> {
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let Some((ToCall::Start(start), tiff, fds)) = wire::recv_first_frame(&socket)? else {
+        return Err(io::Error::other("no start message"));
+    };
+    let mut call = Call::new(start, &tiff, fds, socket)?;
+    sandbox::enter_call()?;
+    call.tell(&FromCall::Ready);
+    call.run();
+    Ok(())
+}
+
+/// One call.
+pub(super) struct Call {
+    start: StartCall,
+    role: Role,
+    custody: Custody,
+    rtp: WireEnd,
+    udptl: WireEnd,
+    leg: Option<Leg>,
+    /// Octets of each page to send, as T.6.
+    page_sizes: Vec<u64>,
+    far_end: FarEnd,
+    /// Pages confirmed, or received and stored.
+    pages: u32,
+    told: FromCall,
+    ticks: u32,
+    media_since: Option<Instant>,
+    last_sign: Instant,
+    mcf_ticks: Option<u32>,
+    stop: Option<Stop>,
+    ending: Option<Ending>,
+}
+
+impl Call {
+    pub(super) fn new(
+        start: StartCall,
+        tiff: &[u8],
+        fds: Vec<OwnedFd>,
+        control: UnixStream,
+    ) -> io::Result<Call> {
+        let [rtp, udptl] = <[OwnedFd; 2]>::try_from(fds)
+            .map_err(|_| io::Error::other("two sockets must come with the start message"))?
+            .map(UdpSocket::from);
+        let role = match start.role {
+            FaxRole::Sender => Role::Sender,
+            FaxRole::Receiver => Role::Receiver,
+        };
+        let page_sizes = match role {
+            Role::Receiver => Vec::new(),
+            Role::Sender => sizes(tiff, start.pages)?,
+        };
+        Ok(Call {
+            custody: Custody {
+                control: Rc::new(RefCell::new(Control::new(control)?)),
+                paper: Rc::new(Paper::new(tiff)?),
+            },
+            rtp: WireEnd::new(rtp)?,
+            udptl: WireEnd::new(udptl)?,
+            start,
+            role,
+            leg: None,
+            page_sizes,
+            far_end: FarEnd::default(),
+            pages: 0,
+            told: FromCall::Ready,
+            ticks: 0,
+            media_since: None,
+            last_sign: Instant::now(),
+            mcf_ticks: None,
+            stop: None,
+            ending: None,
+        })
+    }
+
+    pub(super) fn run(&mut self) {
+        let mut next_tick = Instant::now() + TICK;
+        while self.ending.is_none() {
+            self.wait(next_tick);
+            self.handle_control();
+            self.receive();
+            self.handle_events();
+            let mut due = 0;
+            while next_tick <= Instant::now() && self.ending.is_none() {
+                next_tick += TICK;
+                due += 1;
+                if due <= CATCH_UP {
+                    self.tick();
+                }
+            }
+            self.check_limits();
+        }
+        self.drain();
+        self.report();
+    }
+
+    /// Sleeps until something comes in or the next tick is due.
+    fn wait(&self, until: Instant) {
+        let control = self.custody.control.borrow();
+        let mut fds = Vec::with_capacity(2);
+        match &self.leg {
+            Some(Leg::T38(_)) => fds.push(PollFd::new(&self.udptl, PollFlags::IN)),
+            Some(Leg::Audio(_)) => fds.push(PollFd::new(&self.rtp, PollFlags::IN)),
+            None => {}
+        }
+        if !control.is_gone() {
+            fds.push(PollFd::new(&*control, PollFlags::IN));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if let Ok(timeout) = left.try_into() {
+            // An interrupted wait is a short one.
+            let _ = poll(&mut fds, Some(&timeout));
+        }
+    }
+
+    fn tell(&self, message: &FromCall) {
+        self.custody.control.borrow_mut().send(message, &[]);
+    }
+
+    // ---- what the daemon says ----
+
+    fn handle_control(&mut self) {
+        loop {
+            let message = self.custody.control.borrow_mut().poll();
+            match message {
+                Some(ToCall::Audio(media)) => self.start_audio(&media),
+                Some(ToCall::T38(media)) => self.start_t38(&media),
+                Some(ToCall::HangUp) => self.stop(Stop::HangUp),
+                // An answer that nobody waits for any more.
+                Some(ToCall::Start(_) | ToCall::Stored | ToCall::NotStored) => {}
+                None => break,
+            }
+        }
+        if self.custody.control.borrow().is_gone() {
+            self.stop(Stop::DaemonGone);
+        }
+    }
+
+    /// Audio before T.38; audio behind it is the far end's way to the BYE.
+    fn start_audio(&mut self, media: &AudioMedia) {
+        self.rtp.signal(media.remote);
+        if self.leg.is_some() {
+            return;
+        }
+        let holder = Box::new(self.custody.clone());
+        match AudioLeg::new(&self.options(self.start.max_bit_rate), media, holder) {
+            Ok(leg) => self.begin(Leg::Audio(Box::new(leg))),
+            Err(error) => self.cannot_start(&error.to_string()),
+        }
+    }
+
+    /// A fresh terminal takes over from audio. While T.38 runs, only the address may change.
+    fn start_t38(&mut self, media: &T38Media) {
+        self.udptl.signal(media.remote);
+        // A fax that is already on its way in audio cannot start anew without sending pages twice.
+        if matches!(self.leg, Some(Leg::T38(_))) || self.pages > 0 {
+            return;
+        }
+        let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
+        let options = self.options(rate);
+        // The old terminal closes its TIFF before the new one opens it.
+        self.leg = None;
+        let holder = Box::new(self.custody.clone());
+        match T38Leg::new(&options, media, self.start.redundancy, holder) {
+            Ok(leg) => {
+                self.far_end.t38 = true;
+                self.begin(Leg::T38(Box::new(leg)));
+            }
+            Err(error) => self.cannot_start(&error.to_string()),
+        }
+    }
+
+    fn begin(&mut self, leg: Leg) {
+        self.leg = Some(leg);
+        self.media_since.get_or_insert_with(Instant::now);
+        self.last_sign = Instant::now();
+    }
+
+    fn options(&self, max_bit_rate: u32) -> Options {
+        Options {
+            role: self.role,
+            calling: self.start.calling,
+            ident: self.start.ident.clone(),
+            tiff: self.custody.paper.path(),
+            ecm: self.start.ecm,
+            max_bit_rate,
+        }
+    }
+
+    fn cannot_start(&mut self, detail: &str) {
+        self.ending = Some(Ending::without_a_call(detail));
+    }
+
+    // ---- what the wire brings ----
+
+    fn receive(&mut self) {
+        let Some(leg) = &mut self.leg else { return };
+        let wire = match leg {
+            Leg::T38(_) => &mut self.udptl,
+            Leg::Audio(_) => &mut self.rtp,
+        };
+        if !leg.receive(wire) {
+            return;
+        }
+        self.last_sign = Instant::now();
+        match self.start.mishap {
+            Some(Mishap::Crash) => std::process::abort(),
+            Some(Mishap::Hang) => loop {
+                std::hint::spin_loop();
+            },
+            _ => {}
+        }
+        if leg.take_tone() {
+            self.tell(&FromCall::FaxToneHeard);
+        }
+    }
+
+    fn tick(&mut self) {
+        self.ticks = self.ticks.wrapping_add(1);
+        let Some(leg) = &mut self.leg else { return };
+        let wire = match leg {
+            Leg::T38(_) => &mut self.udptl,
+            Leg::Audio(_) => &mut self.rtp,
+        };
+        if leg.tick(wire) {
+            self.last_sign = Instant::now();
+        }
+        self.handle_events();
+        if self.ticks.is_multiple_of(PROGRESS_TICKS) {
+            self.tell_progress();
+        }
+        if let Some(left) = &mut self.mcf_ticks {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.stop(Stop::HangUp);
+            }
+        }
+    }
+
+    fn tell_progress(&mut self) {
+        let Some(leg) = &mut self.leg else { return };
+        let progress = leg.progress();
+        let of = match (self.far_end.compression.as_str(), self.role) {
+            ("T.6", Role::Sender) => self.page_sizes.get(progress.page as usize - 1).copied(),
+            _ => None,
+        };
+        let message = FromCall::Progress {
+            page: progress.page,
+            // Repeats after errors count too, and ECM frames are padded.
+            bytes: of.map_or(progress.bytes, |of| progress.bytes.min(of)),
+            of,
+        };
+        if progress.bytes > 0 && message != self.told {
+            self.tell(&message);
+            self.told = message;
+        }
+    }
+
+    // ---- what the terminal says ----
+
+    fn handle_events(&mut self) {
+        while let Some(event) = self.leg.as_mut().and_then(Leg::poll_event) {
+            match event {
+                Event::Negotiated(link) => self.negotiated(link),
+                Event::PageReceived { page, last } => self.page_received(page, last),
+                Event::PageConfirmed { page } => self.page_confirmed(page),
+                Event::Ended(ending) => self.ending = Some(ending),
+            }
+        }
+    }
+
+    fn negotiated(&mut self, link: Link) {
+        self.far_end = FarEnd {
+            ident: link.ident,
+            bit_rate: link.bit_rate,
+            ecm: link.ecm,
+            t38: self.far_end.t38,
+            compression: link.compression.to_owned(),
+        };
+        self.tell(&FromCall::Negotiated(self.far_end.clone()));
+    }
+
+    fn page_received(&mut self, page: u32, last: bool) {
+        self.pages = page;
+        if last && self.start.mishap == Some(Mishap::SilentBeforeLastMcf) {
+            self.leg.as_mut().into_iter().for_each(Leg::silence);
+        }
+        if self.start.mishap == Some(Mishap::HangUpAfterPage(page)) {
+            self.mcf_ticks = Some(MCF_TICKS);
+        }
+    }
+
+    fn page_confirmed(&mut self, page: u32) {
+        self.pages = page;
+        self.tell(&FromCall::PageConfirmed { page });
+        if self.start.mishap == Some(Mishap::HangUpAfterPage(page)) {
+            self.stop(Stop::HangUp);
+        }
+    }
+
+    // ---- the end ----
+
+    fn check_limits(&mut self) {
+        let seconds = |s: u32| Duration::from_secs(s.into());
+        let Some(since) = self.media_since else {
+            return;
+        };
+        if self.last_sign.elapsed() > seconds(self.start.inactivity_seconds) {
+            self.stop(Stop::Inactive);
+        }
+        if since.elapsed() > seconds(self.start.total_seconds) {
+            self.stop(Stop::TimeUp);
+        }
+    }
+
+    /// Ends the call early, but not before what has already come in is taken in: it may be the last MCF.
+    fn stop(&mut self, stop: Stop) {
+        if self.stop.is_some() || self.ending.is_some() {
+            return;
+        }
+        self.receive();
+        self.handle_events();
+        if self.ending.is_some() {
+            return;
+        }
+        self.stop = Some(stop);
+        match &mut self.leg {
+            Some(leg) => leg.terminate(),
+            None => self.cannot_start(stop.in_words()),
+        }
+        self.handle_events();
+    }
+
+    /// Lets out what is still to be said.
+    fn drain(&mut self) {
+        let ticks = match (&self.leg, self.stop) {
+            (None, _) => 0,
+            (Some(_), None) => REGULAR_TICKS,
+            (Some(Leg::Audio(_)), Some(_)) => REGULAR_TICKS,
+            (Some(Leg::T38(_)), Some(_)) => FAREWELL_TICKS,
+        };
+        for _ in 0..ticks {
+            std::thread::sleep(TICK);
+            self.tick();
+        }
+    }
+
+    fn report(&mut self) {
+        let Some(ending) = self.ending.take() else {
+            return;
+        };
+        let outcome = match (&self.leg, self.stop) {
+            (None, None) => Outcome::ProtocolError,
+            _ => verdict::outcome(self.role, &ending, self.stop),
+        };
+        let detail = match self.stop {
+            Some(stop) => stop.in_words().to_owned(),
+            None => ending.detail,
+        };
+        self.tell(&FromCall::Done(CallDone {
+            outcome,
+            detail,
+            pages: ending.pages,
+            far_end: self.far_end.clone(),
+            wire_bytes: self.rtp.octets() + self.udptl.octets(),
+        }));
+    }
+}
+
+/// The size of each page of the TIFF to send, which must have as many as was said.
+fn sizes(file: &[u8], pages: u32) -> io::Result<Vec<u64>> {
+    let sizes: Vec<u64> = tiff::read(file)
+        .map_err(io::Error::other)?
+        .iter()
+        .map(|page| page.g4.len() as u64)
+        .collect();
+    match sizes.len() == pages as usize {
+        true => Ok(sizes),
+        false => Err(io::Error::other(
+            "the TIFF has another number of pages than was said",
+        )),
+    }
+}

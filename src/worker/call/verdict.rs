@@ -1,0 +1,167 @@
+//! From how the terminal ended to what became of the fax.
+
+use crate::call::outcome::Outcome;
+use crate::fax::{Cause, Ending, Role};
+
+/// Why this process ended the call, where it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// The daemon said so.
+    HangUp,
+    /// The daemon is gone.
+    DaemonGone,
+    /// Nothing moved for too long.
+    Inactive,
+    /// The call lasted too long.
+    TimeUp,
+}
+
+impl Stop {
+    pub(super) fn in_words(self) -> &'static str {
+        match self {
+            Stop::HangUp => "told to hang up",
+            Stop::DaemonGone => "the gateway was gone",
+            Stop::Inactive => "nothing came in for too long",
+            Stop::TimeUp => "the call lasted too long",
+        }
+    }
+}
+
+/// What became of the fax.
+pub(super) fn outcome(role: Role, ending: &Ending, stop: Option<Stop>) -> Outcome {
+    // What is known of the last page goes before how the call ended.
+    if ending.complete {
+        return Outcome::Delivered;
+    }
+    if role == Role::Sender && ending.awaiting_last {
+        return Outcome::Uncertain;
+    }
+    match (ending.cause, stop) {
+        (Cause::NotKept | Cause::File, _) => Outcome::StorageFailed,
+        (Cause::Dropped, Some(stop)) => stopped(stop),
+        (cause, _) => ended(cause, ending),
+    }
+}
+
+fn stopped(stop: Stop) -> Outcome {
+    match stop {
+        Stop::HangUp => Outcome::Cancelled,
+        Stop::DaemonGone => Outcome::GatewayStopped,
+        Stop::Inactive | Stop::TimeUp => Outcome::FarEndSilent,
+    }
+}
+
+fn ended(cause: Cause, ending: &Ending) -> Outcome {
+    match cause {
+        Cause::NoFax => Outcome::NoFax,
+        Cause::CannotTrain if ending.refused => Outcome::PageRefused,
+        Cause::CannotTrain => Outcome::TrainingFailed,
+        // A regular end without the last page: the far end stopped, or refused a page and we went on to the end.
+        Cause::Regular | Cause::TriesOver if ending.refused => Outcome::PageRefused,
+        Cause::Disconnected if ending.refused => Outcome::PageRefused,
+        Cause::Regular | Cause::Disconnected | Cause::Dropped => Outcome::FarEndHungUp,
+        Cause::TriesOver if ending.dcn_received => Outcome::FarEndHungUp,
+        Cause::TriesOver | Cause::Silence => Outcome::FarEndSilent,
+        Cause::Protocol if ending.dcn_received => Outcome::FarEndHungUp,
+        Cause::Protocol | Cause::Incompatible | Cause::EmptyPage | Cause::Runaway => {
+            Outcome::ProtocolError
+        }
+        Cause::NotKept | Cause::File => Outcome::StorageFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(cause: Cause) -> Ending {
+        Ending {
+            cause,
+            detail: String::new(),
+            pages: 0,
+            complete: false,
+            awaiting_last: false,
+            refused: false,
+            dcn_received: false,
+        }
+    }
+
+    #[test]
+    fn each_cause_has_its_outcome() {
+        let table = [
+            (Cause::Regular, Outcome::FarEndHungUp),
+            (Cause::NoFax, Outcome::NoFax),
+            (Cause::CannotTrain, Outcome::TrainingFailed),
+            (Cause::Incompatible, Outcome::ProtocolError),
+            (Cause::Protocol, Outcome::ProtocolError),
+            (Cause::Silence, Outcome::FarEndSilent),
+            (Cause::Disconnected, Outcome::FarEndHungUp),
+            (Cause::TriesOver, Outcome::FarEndSilent),
+            (Cause::File, Outcome::StorageFailed),
+            (Cause::Dropped, Outcome::FarEndHungUp),
+            (Cause::NotKept, Outcome::StorageFailed),
+            (Cause::EmptyPage, Outcome::ProtocolError),
+            (Cause::Runaway, Outcome::ProtocolError),
+        ];
+        for (cause, expected) in table {
+            for role in [Role::Sender, Role::Receiver] {
+                let got = outcome(role, &ending(cause), None);
+                assert_eq!(got, expected, "{role:?} {cause:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_ends_the_call_after_eop_left_is_uncertain() {
+        for cause in [Cause::Silence, Cause::Disconnected, Cause::Dropped] {
+            let ending = Ending {
+                awaiting_last: true,
+                ..ending(cause)
+            };
+            for stop in [None, Some(Stop::HangUp), Some(Stop::Inactive)] {
+                assert_eq!(outcome(Role::Sender, &ending, stop), Outcome::Uncertain);
+            }
+        }
+    }
+
+    #[test]
+    fn lost_dcn_does_not_spoil_a_fax_whose_pages_are_all_here() {
+        let ending = Ending {
+            complete: true,
+            pages: 2,
+            ..ending(Cause::Silence)
+        };
+        assert_eq!(outcome(Role::Receiver, &ending, None), Outcome::Delivered);
+    }
+
+    #[test]
+    fn regular_end_with_no_page_is_no_success() {
+        assert_ne!(
+            outcome(Role::Receiver, &ending(Cause::Regular), None),
+            Outcome::Delivered
+        );
+    }
+
+    #[test]
+    fn refused_page_is_named_as_such() {
+        let ending = Ending {
+            refused: true,
+            ..ending(Cause::Regular)
+        };
+        assert_eq!(outcome(Role::Sender, &ending, None), Outcome::PageRefused);
+    }
+
+    #[test]
+    fn our_own_reasons_to_stop_have_their_outcomes() {
+        let table = [
+            (Stop::HangUp, Outcome::Cancelled),
+            (Stop::DaemonGone, Outcome::GatewayStopped),
+            (Stop::Inactive, Outcome::FarEndSilent),
+            (Stop::TimeUp, Outcome::FarEndSilent),
+        ];
+        for (stop, expected) in table {
+            let got = outcome(Role::Sender, &ending(Cause::Dropped), Some(stop));
+            assert_eq!(got, expected);
+        }
+    }
+}
