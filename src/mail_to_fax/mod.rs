@@ -1,4 +1,5 @@
 //! Journey 1: a mail becomes a fax.
 
 pub mod dialplan;
+pub mod message;
 pub mod recipient;
