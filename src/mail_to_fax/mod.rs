@@ -4,4 +4,5 @@ pub mod dialplan;
 pub mod receipt;
 pub mod render;
 pub mod stamp;
+pub mod message;
 pub mod recipient;

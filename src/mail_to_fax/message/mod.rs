@@ -1,0 +1,187 @@
+//! Reads the text of a message: what of it is faxed, what is skipped, and what makes it impossible.
+//!
+//! Nothing is dropped silently: every part of the message is in the manifest with what became of it, and a part
+//! that somebody meant to be faxed and that cannot be makes the whole message refused, by name.
+
+mod mime;
+mod parts;
+
+use std::borrow::Cow;
+
+use mail_parser::{Addr, HeaderName, MimeHeaders};
+
+use crate::proto::smtp::Refusal;
+use mime::{Entity, Leaf};
+
+pub use parts::{Document, Fate, Part, Skipped};
+
+/// Parts of a message at most, containers counted.
+pub const MAX_PARTS: usize = 1000;
+/// Parts inside parts at most.
+pub const MAX_DEPTH: usize = 20;
+/// Octets in the header of a message or of a part at most.
+pub const MAX_HEADER: usize = 256 * 1024;
+/// `Received` fields at most; RFC 5321 6.3 asks for 100 or more.
+const MAX_HOPS: usize = 100;
+
+/// A message that can be faxed.
+#[derive(Debug)]
+pub struct FaxMessage<'m> {
+    /// The author, for people to read: `Jane Doe <jane@example.com>`.
+    pub from: Option<String>,
+    /// The subject, decoded.
+    pub subject: Option<String>,
+    /// The message's identifier, without its angle brackets.
+    pub message_id: Option<String>,
+    /// What is faxed, in the order of the message; never empty.
+    pub documents: Vec<Document<'m>>,
+    /// Every part that is not a container, with what becomes of it.
+    pub manifest: Vec<Part>,
+}
+
+/// Why a message cannot be faxed; [`std::fmt::Display`] is the sentence for its sender.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadMessage {
+    /// No document in it.
+    #[error("there is nothing to fax: attach the pages as PDF")]
+    NothingToFax,
+    /// A part that somebody meant to be faxed, and that is not PDF.
+    #[error("the attachment \"{name}\" ({content_type}) cannot be faxed; send it as PDF{}", and_more(*.more))]
+    NotFaxable {
+        /// Its file name, or its place in the message.
+        name: String,
+        /// As declared.
+        content_type: String,
+        /// How many more such parts there are.
+        more: usize,
+    },
+    /// A mail inside the mail.
+    #[error("the mail \"{0}\" attached to this mail cannot be faxed; attach its PDF itself")]
+    AttachedMail(String),
+    /// A picture in the text that is too large to be a logo.
+    #[error("the picture \"{0}\" in the text of the mail cannot be faxed; send it as PDF")]
+    Picture(String),
+    /// `winmail.dat`.
+    #[error(
+        "the attachments are wrapped in Outlook's own format (\"{0}\"); send the mail as HTML or plain text"
+    )]
+    Outlook(String),
+    /// S/MIME or PGP.
+    #[error("the mail is encrypted and cannot be read here; send it without encryption")]
+    Encrypted,
+    /// The part's content cannot be decoded.
+    #[error("the attachment \"{0}\" is damaged: its {1} encoding cannot be read")]
+    Damaged(String, String),
+    /// A container without its parts.
+    #[error("the mail is damaged: its parts cannot be found")]
+    Broken,
+    /// See [`MAX_PARTS`].
+    #[error("the mail has more than {MAX_PARTS} parts")]
+    TooManyParts,
+    /// See [`MAX_DEPTH`].
+    #[error("the mail has parts nested more than {MAX_DEPTH} deep")]
+    TooDeep,
+    /// See [`MAX_HEADER`].
+    #[error("the mail has a header of more than {} KB", MAX_HEADER / 1024)]
+    HeaderTooLarge,
+    /// RFC 3834: something answers our mails.
+    #[error("automatic replies and delivery reports are not faxed")]
+    Automatic,
+    /// RFC 5321 6.3.
+    #[error("the mail has passed more than {MAX_HOPS} servers, it must be going in a circle")]
+    Loop,
+}
+
+impl From<BadMessage> for Refusal {
+    fn from(bad: BadMessage) -> Refusal {
+        let status = match bad {
+            BadMessage::Automatic => "5.7.1",
+            BadMessage::Loop => "5.4.6",
+            BadMessage::NotFaxable { .. }
+            | BadMessage::AttachedMail(_)
+            | BadMessage::Picture(_)
+            | BadMessage::Outlook(_)
+            | BadMessage::Encrypted => "5.6.1",
+            BadMessage::NothingToFax
+            | BadMessage::Damaged(..)
+            | BadMessage::Broken
+            | BadMessage::TooManyParts
+            | BadMessage::TooDeep
+            | BadMessage::HeaderTooLarge => "5.6.0",
+        };
+        Refusal::new(554, status, bad.to_string())
+    }
+}
+
+fn and_more(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        more => format!(" (the same goes for {more} more)"),
+    }
+}
+
+/// Reads a message, whose lines end with CRLF.
+///
+/// # Errors
+/// The first thing that keeps the message from being faxed whole.
+pub fn read(raw: &[u8]) -> Result<FaxMessage<'_>, BadMessage> {
+    let entity = Entity::read(raw)?;
+    refuse_loops(&entity)?;
+    let leaves = mime::leaves(&entity)?;
+    let (documents, manifest) = parts::sort(&leaves)?;
+    let header = &entity.header;
+    let text = |name| {
+        let value = header.headers.iter().rev().find(|h| h.name == name)?;
+        value.value.as_text().map(one_line)
+    };
+    Ok(FaxMessage {
+        from: author(&entity),
+        subject: text(HeaderName::Subject),
+        message_id: text(HeaderName::MessageId),
+        documents,
+        manifest,
+    })
+}
+
+/// RFC 3834 2: what was written by a responder gets no response, and no fax. What a program sends on purpose
+/// (`auto-generated`: a scanner, a bookkeeping system) is welcome.
+fn refuse_loops(entity: &Entity<'_>) -> Result<(), BadMessage> {
+    let fields = &entity.header.headers;
+    let automatic = fields
+        .iter()
+        .filter(|field| field.name == HeaderName::AutoSubmitted)
+        .filter_map(|field| field.value.as_text()?.split(';').next())
+        .any(|keyword| keyword.trim().eq_ignore_ascii_case("auto-replied"));
+    if automatic || entity.header.is_content_type("multipart", "report") {
+        return Err(BadMessage::Automatic);
+    }
+    let hops = fields
+        .iter()
+        .filter(|field| field.name == HeaderName::Received);
+    if hops.count() > MAX_HOPS {
+        return Err(BadMessage::Loop);
+    }
+    Ok(())
+}
+
+fn author(entity: &Entity<'_>) -> Option<String> {
+    let fields = &entity.header.headers;
+    let field = fields.iter().rev().find(|h| h.name == HeaderName::From)?;
+    let Addr { name, address } = field.value.as_address()?.first()?;
+    let author = match (name, address) {
+        (Some(name), Some(address)) => Cow::Owned(format!("{name} <{address}>")),
+        (Some(one), None) | (None, Some(one)) => Cow::Borrowed(one.as_ref()),
+        (None, None) => return None,
+    };
+    Some(one_line(&author))
+}
+
+/// Strangers' text in one line of bounded length, without control characters.
+fn one_line(text: &str) -> String {
+    let spaced = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let short: String = spaced.take(250).collect();
+    short.trim().to_string()
+}
+
+#[cfg(test)]
+mod tests;
