@@ -81,10 +81,10 @@ impl Invite {
                     }
                 },
                 result = &mut result => {
-                    let result = result.unwrap_or_else(|e| {
-                        Err(rsipstack::Error::Error(format!("the INVITE task failed: {e}")))
-                    });
-                    return self.on_result(result).await;
+                    return match result {
+                        Ok(result) => self.on_result(result).await,
+                        Err(e) => self.ends.say(SipEvent::TrunkDown(e.to_string())),
+                    };
                 }
                 () = sleep_until(give_up_at), if may_give_up => {
                     // Aborted, the stack stops to retransmit, and cancels should a response come after all.
