@@ -1,1 +1,406 @@
-//! `config.toml` to typed values.
+//! `config.toml` to typed values. `config.toml.example` is the reference; a test keeps the two alike.
+
+mod load;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+pub use load::ConfigError;
+
+use crate::mail_to_fax::dialplan;
+use crate::pages::Resolution;
+
+/// The whole configuration, as the file states it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Folder of the queue and the pages.
+    pub state_dir: PathBuf,
+    /// Our name in SMTP and in the mails we write; empty: the system's.
+    pub hostname: String,
+    /// Time zone of header lines, mails and the page (IANA name); empty: the system's.
+    pub time_zone: String,
+    /// Where mails come in.
+    pub smtp: Smtp,
+    /// What numbers may be dialled.
+    pub dialing: Dialing,
+    /// How faxes are made and sent.
+    pub fax: Fax,
+    /// The telephone line.
+    pub trunk: Trunk,
+    /// Our numbers and where their faxes go.
+    #[serde(rename = "route")]
+    pub routes: Vec<Route>,
+    /// Where the mails go that we write.
+    pub mail: Mail,
+    /// The child processes that read documents.
+    pub renderer: Renderer,
+    /// The page for the admin.
+    pub status: Status,
+}
+
+/// `[smtp]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Smtp {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// Domains whose local parts are fax numbers.
+    pub domains: Vec<String>,
+    /// Networks that may submit mail.
+    pub clients: Vec<IpNet>,
+    /// Octets of the largest mail.
+    pub max_size: u64,
+    /// Recipients of one mail.
+    pub max_recipients: usize,
+    /// Sessions at a time.
+    pub max_sessions: usize,
+    /// PEM file of the certificate chain for STARTTLS; none: not offered.
+    pub tls_certificate: Option<PathBuf>,
+    /// PEM file of its key.
+    pub tls_key: Option<PathBuf>,
+}
+
+/// `[dialing]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dialing {
+    /// Patterns of numbers that may be dialled.
+    pub allow: Vec<String>,
+    /// Patterns that may not, whatever `allow` says.
+    pub deny: Vec<String>,
+}
+
+/// `[fax]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fax {
+    /// Our number on the far end's display and in the header line (TSI, CSI); at most 20 of digits, `+`, space.
+    pub station_id: String,
+    /// Our name in the header line.
+    pub name: String,
+    /// Resolution of the pages we send.
+    pub resolution: Resolution,
+    /// Pages of one fax.
+    pub max_pages: u32,
+    /// Error correction mode (T.30 annex A).
+    pub ecm: bool,
+    /// Highest speed, bit/s: 14400, 9600 or 4800.
+    pub max_bit_rate: u32,
+    /// Hours after which a fax that could not be sent fails.
+    pub give_up_hours: u64,
+    /// Font of the header line; none: the one that comes with Postfax.
+    pub header_font: Option<PathBuf>,
+}
+
+/// `[trunk]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Trunk {
+    /// The carrier's SIP address over UDP, `host:port`; empty: no calls go out, faxes wait.
+    pub server: String,
+    /// Our SIP socket.
+    pub listen: SocketAddr,
+    /// The address the carrier sees; none: that of `listen`, which then must be a real one.
+    pub advertise: Option<IpAddr>,
+    /// Number in the From of our calls; empty: `fax.station_id`.
+    pub caller_id: String,
+    /// Addresses from which calls are taken, beside the carrier's.
+    pub peers: Vec<IpNet>,
+    /// Calls at a time.
+    pub channels: usize,
+    /// Seconds to let the far end ring.
+    pub ring_seconds: u32,
+    /// Who asks for T.38 in calls we place.
+    pub reinvite_out: Reinvite,
+    /// Who asks for T.38 in calls we answer.
+    pub reinvite_in: Reinvite,
+    /// First and last UDP port of RTP and UDPTL; `[0, 0]`: any.
+    pub media_ports: [u16; 2],
+    /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
+    pub redundancy: u8,
+}
+
+/// Who sends the re-INVITE to T.38.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reinvite {
+    /// We do, as soon as a fax tone is heard, or soon after the answer.
+    Us,
+    /// The far end does.
+    Them,
+    /// The far end may; when it has not after some seconds, we do.
+    ThemThenUs,
+}
+
+/// `[[route]]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// A number of ours as the carrier dials it, or `*` for any other.
+    pub number: String,
+    /// Mail addresses that get its faxes.
+    #[serde(default)]
+    pub to: Vec<String>,
+    /// A Maildir that gets them.
+    #[serde(default)]
+    pub maildir: Option<PathBuf>,
+}
+
+/// `[mail]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mail {
+    /// Mail address in the From of what we write; empty: `postfax@` and the host name.
+    pub from: String,
+    /// The mail server that takes our mails, `host:port`.
+    pub relay: String,
+    /// TLS to the relay.
+    pub tls: RelayTls,
+    /// User at the relay; empty: no AUTH.
+    pub username: String,
+    /// Password at the relay.
+    pub password: String,
+    /// A Maildir instead of the relay: everything goes there.
+    pub maildir: Option<PathBuf>,
+}
+
+/// TLS to the relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RelayTls {
+    /// Never.
+    None,
+    /// STARTTLS where the relay offers it.
+    Opportunistic,
+    /// STARTTLS or nothing.
+    Starttls,
+    /// From the first octet (RFC 8314).
+    Implicit,
+}
+
+/// `[renderer]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Renderer {
+    /// The libpdfium.so to use; none: the one beside the program, or in /usr/lib/postfax.
+    pub pdfium: Option<PathBuf>,
+    /// Seconds one document may take.
+    pub seconds: u64,
+    /// Documents at a time.
+    pub processes: usize,
+}
+
+/// `[status]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Status {
+    /// Address of the page; none: no page.
+    pub listen: Option<SocketAddr>,
+    /// Names under which a browser may ask for it, beside `localhost`.
+    pub names: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            state_dir: "/var/lib/postfax".into(),
+            hostname: String::new(),
+            time_zone: String::new(),
+            smtp: Smtp::default(),
+            dialing: Dialing::default(),
+            fax: Fax::default(),
+            trunk: Trunk::default(),
+            routes: Vec::new(),
+            mail: Mail::default(),
+            renderer: Renderer::default(),
+            status: Status::default(),
+        }
+    }
+}
+
+impl Default for Smtp {
+    fn default() -> Smtp {
+        Smtp {
+            listen: vec![([127, 0, 0, 1], 2525).into()],
+            domains: vec!["fax.local".into()],
+            clients: vec![
+                "127.0.0.0/8".parse().expect("a network"),
+                "::1/128".parse().expect("a network"),
+            ],
+            max_size: 30 << 20,
+            max_recipients: 100,
+            max_sessions: 50,
+            tls_certificate: None,
+            tls_key: None,
+        }
+    }
+}
+
+impl Default for Dialing {
+    fn default() -> Dialing {
+        let (allow, deny) = dialplan::Plan::default_patterns();
+        let owned = |patterns: &[&str]| patterns.iter().map(|p| (*p).to_owned()).collect();
+        Dialing {
+            allow: owned(allow),
+            deny: owned(deny),
+        }
+    }
+}
+
+impl Default for Fax {
+    fn default() -> Fax {
+        Fax {
+            station_id: String::new(),
+            name: String::new(),
+            resolution: Resolution::Fine,
+            max_pages: 100,
+            ecm: true,
+            max_bit_rate: 14400,
+            give_up_hours: 24,
+            header_font: None,
+        }
+    }
+}
+
+impl Default for Trunk {
+    fn default() -> Trunk {
+        Trunk {
+            server: String::new(),
+            listen: ([127, 0, 0, 1], 5060).into(),
+            advertise: None,
+            caller_id: String::new(),
+            peers: Vec::new(),
+            channels: 8,
+            ring_seconds: 60,
+            reinvite_out: Reinvite::ThemThenUs,
+            reinvite_in: Reinvite::Us,
+            media_ports: [0, 0],
+            redundancy: 3,
+        }
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Mail {
+        Mail {
+            from: String::new(),
+            relay: "127.0.0.1:25".into(),
+            tls: RelayTls::Opportunistic,
+            username: String::new(),
+            password: String::new(),
+            maildir: None,
+        }
+    }
+}
+
+impl Default for Renderer {
+    fn default() -> Renderer {
+        Renderer {
+            pdfium: None,
+            seconds: 60,
+            processes: 2,
+        }
+    }
+}
+
+impl Default for Status {
+    fn default() -> Status {
+        Status {
+            listen: Some(([127, 0, 0, 1], 8025).into()),
+            names: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with the file, line, key and what to do.
+    pub fn load(path: &Path) -> Result<Config, ConfigError> {
+        load::file(path)
+    }
+
+    /// Reads and checks the text of a file; `name` stands in its errors.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, name: &str) -> Result<Config, ConfigError> {
+        load::text(text, name)
+    }
+
+    /// Our host name: the configured one, or the system's.
+    pub fn hostname(&self) -> String {
+        if !self.hostname.is_empty() {
+            return self.hostname.clone();
+        }
+        let name = rustix::system::uname()
+            .nodename()
+            .to_string_lossy()
+            .into_owned();
+        if name.is_empty() {
+            "localhost".into()
+        } else {
+            name
+        }
+    }
+
+    /// The zone of every time a person reads.
+    pub fn time_zone(&self) -> jiff::tz::TimeZone {
+        match self.time_zone.as_str() {
+            "" => jiff::tz::TimeZone::system(),
+            name => jiff::tz::TimeZone::get(name).unwrap_or(jiff::tz::TimeZone::UTC),
+        }
+    }
+
+    /// The address in the From of what we write.
+    pub fn mail_from(&self) -> String {
+        match self.mail.from.as_str() {
+            "" => format!("postfax@{}", self.hostname()),
+            from => from.to_owned(),
+        }
+    }
+
+    /// The number in the From of our calls.
+    pub fn caller_id(&self) -> &str {
+        if self.trunk.caller_id.is_empty() {
+            &self.fax.station_id
+        } else {
+            &self.trunk.caller_id
+        }
+    }
+
+    /// Where the faxes to `called` go: its route, or that of `*`. `None`: not a number of ours.
+    pub fn route(&self, called: &str) -> Option<&Route> {
+        let same =
+            |route: &&Route| digits(&route.number) == digits(called) && !digits(called).is_empty();
+        self.routes
+            .iter()
+            .find(same)
+            .or_else(|| self.routes.iter().find(|route| route.number == "*"))
+    }
+
+    /// The seconds after which a fax fails.
+    pub fn give_up_seconds(&self) -> u64 {
+        self.fax.give_up_hours * 3600
+    }
+}
+
+fn digits(number: &str) -> String {
+    number.chars().filter(char::is_ascii_digit).collect()
+}
+
+impl Route {
+    /// The recipients as the queue stores them: mail addresses, and `maildir:PATH` for a folder.
+    pub fn recipients(&self) -> Vec<String> {
+        let folder = self
+            .maildir
+            .iter()
+            .map(|path| format!("maildir:{}", path.display()));
+        self.to.iter().cloned().chain(folder).collect()
+    }
+}

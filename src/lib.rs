@@ -12,6 +12,7 @@
 //! | [`carrier`] | the simulated carrier and its fax machines |
 //! | [`status`] | the HTTP page and its JSON |
 //! | [`queue`] | custody: the SQLite store, its schema, jobs, retry rules |
+//! | [`letter`] | every mail the gateway writes: wording, headers, encodings (pure) |
 //! | [`pages`] | documents to bilevel fax pages; fax pages to PDF (pure) |
 //! | [`net`] | the drivers: sockets, TLS, the SIP stack, one fax call over real sockets |
 //! | [`worker`] | the sandboxed child processes: a renderer, a call |
@@ -35,6 +36,8 @@ pub mod fax;
 pub mod fax_to_mail;
 #[forbid(unsafe_code)]
 pub mod gateway;
+#[forbid(unsafe_code)]
+pub mod letter;
 #[forbid(unsafe_code)]
 pub mod mail_to_fax;
 #[forbid(unsafe_code)]

@@ -1,1 +1,109 @@
 //! The T.30 terminal over SpanDSP.
+//!
+//! Two terminals with one shape, driven without I/O: [`T38Terminal`] speaks IFP packets, [`AudioTerminal`] speaks
+//! 8 kHz samples. Time is what the caller says it is. What happens comes out of `poll_event`.
+//!
+//! Custody: before a received page is confirmed, and before the end of a sent fax is announced, the terminal asks
+//! its [`Holder`], and waits. If the holder refuses, nothing more leaves on the line.
+//!
+//! `ffi` is the only unsafe code of the project; `session` is what its callbacks report to; `frames` reads T.30.
+
+mod audio;
+mod ending;
+#[allow(unsafe_code)]
+mod ffi;
+#[forbid(unsafe_code)]
+mod frames;
+#[forbid(unsafe_code)]
+mod session;
+mod t38;
+
+pub use audio::{AudioTerminal, ToneEar};
+pub use ending::{Cause, Ending};
+pub use frames::Link;
+pub use t38::{Ifp, NO_SIGNAL, T38Terminal};
+
+/// Which side of T.30 a terminal plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Sends pages.
+    Sender,
+    /// Receives pages.
+    Receiver,
+}
+
+/// How a terminal behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Sends or receives pages.
+    pub role: Role,
+    /// True where our side placed the call (CNG; the called side says CED).
+    pub calling: bool,
+    /// Our station identification: digits, `+` and space, at most 20 (T.30 5.3.6.2.4).
+    pub ident: String,
+    /// Path of the TIFF to send, or of the one to write: T.6, one strip a page.
+    pub tiff: String,
+    /// Error correction mode (T.30 annex A).
+    pub ecm: bool,
+    /// Fastest modem to use, bit/s: 14400 and 12000 allow V.17, 9600 and 7200 V.29, less only V.27ter.
+    pub max_bit_rate: u32,
+}
+
+/// Who answers for the pages. Called from inside the terminal, which waits for the answer.
+pub trait Holder {
+    /// Page `page` (from 1) is complete in the TIFF, and its confirmation (MCF) has not left.
+    ///
+    /// # Errors
+    /// It could not be kept. The confirmation will never leave, and the terminal ends.
+    fn page_received(&mut self, page: u32) -> Result<(), NotKept>;
+
+    /// The last page is out, and the EOP that asks for its confirmation has not left. Called once.
+    ///
+    /// # Errors
+    /// That the fax is about to be confirmed could not be written down. EOP will never leave, and the terminal
+    /// ends.
+    fn last_page_leaving(&mut self) -> Result<(), NotKept>;
+}
+
+/// The holder's refusal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the pages could not be kept")]
+pub struct NotKept;
+
+/// What happened in a terminal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The modems agreed (CFR): who the far end is, how the pages go.
+    Negotiated(Link),
+    /// Receiver: this page (from 1) was kept, and its confirmation is on its way.
+    PageReceived {
+        /// Number, from 1.
+        page: u32,
+        /// It was the last one (EOP).
+        last: bool,
+    },
+    /// Sender: the far end confirmed this page (MCF or RTP).
+    PageConfirmed {
+        /// Number, from 1.
+        page: u32,
+    },
+    /// It is over. Always the last event.
+    Ended(Ending),
+}
+
+/// How far the page on the line has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Number, from 1.
+    pub page: u32,
+    /// Octets of page data so far; counted in ECM frames, so 0 without ECM.
+    pub bytes: u64,
+}
+
+/// SpanDSP could not be set up: out of memory, or an option with a NUL in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the fax terminal could not be set up")]
+pub struct SetUpFailed;
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,3 @@
 //! Journey 2: a fax becomes a mail.
+
+pub mod compose;

@@ -1,4 +1,6 @@
 //! The drivers: sockets, TLS, the SIP stack, the clock.
 
-pub mod ip_net;
+pub mod delivery;
+pub mod maildir;
+pub mod relay;
 pub mod sip;

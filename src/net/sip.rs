@@ -21,6 +21,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rsipstack::EndpointBuilder;
 use rsipstack::dialog::dialog_layer::DialogLayer;
 use rsipstack::sip::{HasHeaders, Header, Method};
@@ -29,7 +30,6 @@ use rsipstack::transport::udp::{UdpConnection, UdpInner};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::ip_net::IpNet;
 use crate::call::cause;
 
 /// What a `tracing` filter needs so that no SIP message (with its credentials) is logged.
@@ -336,6 +336,12 @@ impl Drop for KnownCall {
             known.remove(&self.call_id);
         }
     }
+}
+
+/// An IPv4 address in IPv6 clothes counts as IPv4.
+fn is_allowed(allowed: &[IpNet], from: SocketAddr) -> bool {
+    let ip = from.ip().to_canonical();
+    allowed.iter().any(|net| net.contains(&ip))
 }
 
 fn sdp_headers() -> Option<Vec<Header>> {

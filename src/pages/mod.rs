@@ -1,5 +1,20 @@
 //! Documents to bilevel fax pages, and fax pages to PDF. Pure: bytes in, bytes out.
 
+pub mod bitmap;
+pub mod g3;
+pub mod g4;
+pub mod layout;
+pub mod pdf;
+pub mod pdfium;
+mod photo;
+pub mod raster;
+mod refusal;
+pub mod render;
+pub mod sample;
+pub mod tiff;
+
+pub use refusal::DocumentRefusal;
+
 use serde::{Deserialize, Serialize};
 
 /// The width of every page we send: 1728 pels on 215 mm (T.4 2.1, ISO A4).
@@ -27,6 +42,25 @@ impl Resolution {
             Resolution::Superfine => (204, 391),
         }
     }
+
+    /// Dots per inch across and down as T.4 2 has them, in pels/mm: the whole numbers of [`Resolution::dpi`] are
+    /// rounded, by two millimetres on a page.
+    pub fn exact_dpi(self) -> (f64, f64) {
+        let (x, y) = self.dpi();
+        (exact(x), exact(y))
+    }
+}
+
+/// Dots per inch of a TIFF tag as T.4 means them.
+fn exact(dpi: u32) -> f64 {
+    const MM_PER_INCH: f64 = 25.4;
+    match dpi {
+        204 => PAGE_WIDTH as f64 / 215.0 * MM_PER_INCH,
+        98 => 3.85 * MM_PER_INCH,
+        196 => 7.7 * MM_PER_INCH,
+        391 => 15.4 * MM_PER_INCH,
+        other => f64::from(other.max(1)),
+    }
 }
 
 /// One bilevel page as it travels through the gateway: T.6 (G4, MMR) data in one strip.
@@ -42,4 +76,14 @@ pub struct FaxPage {
     pub y_dpi: u32,
     /// T.6 data, most significant bit first, closed by EOFB.
     pub g4: Vec<u8>,
+}
+
+impl FaxPage {
+    /// Width and height on paper, in inches.
+    pub fn inches(&self) -> (f64, f64) {
+        (
+            f64::from(self.width) / exact(self.x_dpi),
+            f64::from(self.height) / exact(self.y_dpi),
+        )
+    }
 }

@@ -1,3 +1,7 @@
 //! Protocol cores without I/O.
 
+pub mod g711;
+pub mod rtp;
 pub mod sdp;
+pub mod smtp;
+pub mod udptl;

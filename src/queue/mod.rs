@@ -1,1 +1,213 @@
-//! Custody: the SQLite store.
+//! Custody: one SQLite file and a folder of blobs, through which everything accepted passes.
+//!
+//! Takes over: mails (at `250`), received pages (before their MCF), every mail the gateway writes.
+//! Promises: what a method here returned `Ok` for is on disk. Nothing is given out twice while its claim stands.
+//! When the process dies: [`Store::recover`] gives every claim of the dead owner its honest end.
+//!
+//! This is the only room with SQL. All writes go through one thread that commits whatever waits in one transaction,
+//! so that a hundred mails share one fsync.
+
+mod blobs;
+mod check;
+mod faxes;
+pub mod id;
+mod messages;
+mod outgoing;
+mod received;
+pub mod retry;
+mod upgrade;
+mod view;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use serde::{Deserialize, Serialize};
+
+pub use blobs::Blobs;
+pub use check::Violation;
+pub use faxes::{ClaimedFax, Final, Settled};
+pub use messages::{ClaimedDocument, NewFax, NewMessage};
+pub use outgoing::ClaimedMail;
+pub use received::{NewReceived, ReceivedFax};
+pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
+use writer::Writer;
+
+/// Milliseconds since 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Millis(pub i64);
+
+impl Millis {
+    /// So many seconds later.
+    pub fn plus_seconds(self, seconds: u64) -> Millis {
+        Millis(self.0.saturating_add(seconds.saturating_mul(1000) as i64))
+    }
+}
+
+/// Seconds a claim stands before another node may take the work over; renewed while the work goes on.
+const LEASE_SECONDS: u64 = 3600;
+
+/// Why the store cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk is full.
+    #[error("the disk that holds the queue is full")]
+    Full,
+    /// Another daemon holds the state folder.
+    #[error("{0} is in use by another postfax; stop it first, or set another state_dir")]
+    InUse(PathBuf),
+    /// The file was written by a newer version.
+    #[error(
+        "the queue is of version {found}, and this program knows versions up to {known}; install the newer postfax"
+    )]
+    TooNew {
+        /// Version of the file.
+        found: i64,
+        /// Newest version known.
+        known: i64,
+    },
+    /// SQLite says no.
+    #[error("the queue's database failed: {0}")]
+    Database(rusqlite::Error),
+    /// The file system says no.
+    #[error("the state folder failed: {0}")]
+    Files(#[from] std::io::Error),
+    /// The writer thread is gone, which is our bug.
+    #[error("the queue has stopped")]
+    Stopped,
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(e: rusqlite::Error) -> StoreError {
+        match e.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full,
+            _ => StoreError::Database(e),
+        }
+    }
+}
+
+/// The result of everything here.
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// The store, open. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: Writer,
+    database: PathBuf,
+    blobs: Blobs,
+    owner: String,
+    /// The lock that makes us the only daemon here; `None` for a command beside the daemon.
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store for the daemon: takes the lock, makes or upgrades the file.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another daemon runs here; else what the disk or the file says.
+    pub fn open(state: &Path) -> Result<Store> {
+        std::fs::create_dir_all(state)
+            .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", state.display())))?;
+        let lock = File::create(state.join("lock"))?;
+        if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+            return Err(StoreError::InUse(state.to_owned()));
+        }
+        let store = Store::open_with(state, Some(lock))?;
+        store.inner.blobs.clear_incoming()?;
+        Ok(store)
+    }
+
+    /// Opens the store for a command that runs beside the daemon (`postfax queue`, `cancel`).
+    ///
+    /// # Errors
+    /// When there is no store yet, or it cannot be read.
+    pub fn open_beside(state: &Path) -> Result<Store> {
+        let database = state.join("queue.db");
+        std::fs::metadata(&database)
+            .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", database.display())))?;
+        Store::open_with(state, None)
+    }
+
+    fn open_with(state: &Path, lock: Option<File>) -> Result<Store> {
+        let database = state.join("queue.db");
+        let mut connection = connect(&database, OpenFlags::default())?;
+        upgrade::to_newest(&mut connection)?;
+        let blobs = Blobs::open(state)?;
+        let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
+        let writer = Writer::start(connection)?;
+        Ok(Store {
+            inner: Arc::new(Inner {
+                writer,
+                database,
+                blobs,
+                owner,
+                _lock: lock,
+            }),
+        })
+    }
+
+    /// The folder of blobs. Its calls block; keep them off the async threads.
+    pub fn blobs(&self) -> &Blobs {
+        &self.inner.blobs
+    }
+
+    fn owner(&self) -> String {
+        self.inner.owner.clone()
+    }
+
+    /// Runs `work` in a transaction on the writer thread; on `Ok` it is durable.
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.inner.writer.run(work).await
+    }
+
+    /// Runs `look` on a connection of its own that can only read.
+    async fn read<T, F>(&self, look: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let database = self.inner.database.clone();
+        tokio::task::spawn_blocking(move || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            Ok(look(&connect(&database, flags)?)?)
+        })
+        .await
+        .map_err(|_| StoreError::Stopped)?
+    }
+
+    /// A number that changes whenever a command beside the daemon has committed something.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn version(&self) -> Result<i64> {
+        self.write(|db| db.query_row("PRAGMA data_version", [], |row| row.get(0)))
+            .await
+    }
+}
+
+fn connect(database: &Path, flags: OpenFlags) -> Result<Connection> {
+    let connection = Connection::open_with_flags(database, flags)?;
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+    }
+    Ok(connection)
+}

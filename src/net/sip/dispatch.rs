@@ -11,7 +11,7 @@ use rsipstack::transaction::{Transaction, TransactionReceiver};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
-use super::{Calls, Ends, IncomingCall, Shared, allow_header, incoming, reason_of};
+use super::{Calls, Ends, IncomingCall, Shared, allow_header, incoming, is_allowed, reason_of};
 
 /// A dialog is registered a moment after its ACK, and a request may come right behind it.
 const MATCH_PATIENCE: Duration = Duration::from_millis(200);
@@ -44,7 +44,7 @@ async fn serve(
         return serve_in_dialog(&shared, &mut tx).await;
     }
     let source = source(&tx);
-    if !source.is_some_and(|s| shared.config.allowed.iter().any(|net| net.contains(s.ip()))) {
+    if !source.is_some_and(|from| is_allowed(&shared.config.allowed, from)) {
         // Silence: scanners learn nothing.
         tracing::info!(method = %tx.original.method, ?source, "ignored: not from an allowed address");
         return Ok(());

@@ -7,11 +7,10 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 
+use ipnet::IpNet;
 use rsipstack::platform::net::UdpSocket as StackSocket;
 use rsipstack::sip::Method;
 use tokio::net::UdpSocket;
-
-use super::super::ip_net::IpNet;
 
 /// A socket that mends.
 pub(super) struct Repairing {
@@ -36,7 +35,7 @@ impl Repairing {
                 }
                 Look::Mended(_) => return Ok((len, from)),
                 Look::Answer(answer) => {
-                    if self.allowed.iter().any(|net| net.contains(from.ip())) {
+                    if super::is_allowed(&self.allowed, from) {
                         let _ = self.socket.send_to(&answer, from).await;
                     }
                 }

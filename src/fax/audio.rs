@@ -1,0 +1,98 @@
+//! The audio terminal: 8 kHz samples in and out; and the ear for the far end's tone.
+
+use super::ffi::{AudioEngine, ToneDetector};
+use super::session::Session;
+use super::{Event, Holder, Options, Progress, SetUpFailed};
+
+/// A T.30 terminal that speaks through modems.
+pub struct AudioTerminal {
+    engine: AudioEngine,
+}
+
+impl AudioTerminal {
+    /// A terminal at the start of T.30 phase A: the calling side sends CNG, the called CED and DIS.
+    ///
+    /// # Errors
+    /// SpanDSP cannot be set up.
+    pub fn new(options: &Options, holder: Box<dyn Holder>) -> Result<AudioTerminal, SetUpFailed> {
+        let session = Session::new(options.role, holder);
+        Ok(AudioTerminal {
+            engine: AudioEngine::new(options, session)?,
+        })
+    }
+
+    /// Samples came in; time goes on by as much. (They are changed in place: the DC level is taken out.)
+    pub fn receive(&mut self, samples: &mut [i16]) {
+        self.drive(|engine| engine.receive(samples));
+    }
+
+    /// This many samples were lost: the modems keep going. Silence in their place would kill the call.
+    pub fn fill_in(&mut self, samples: usize) {
+        self.drive(|engine| engine.fill_in(samples));
+    }
+
+    /// Fills `samples` with what is to be sent; returns how many there are (all of them, until the end).
+    pub fn transmit(&mut self, samples: &mut [i16]) -> usize {
+        let done = self.drive(|engine| engine.transmit(samples));
+        if self.engine.session().is_silenced() {
+            samples.fill(0);
+        }
+        done
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.engine.session().poll_event()
+    }
+
+    /// How far the page on the line has come.
+    pub fn progress(&mut self) -> Progress {
+        self.engine.session().progress()
+    }
+
+    /// Ends the call early: [`Event::Ended`] follows, and silence.
+    pub fn terminate(&mut self) {
+        if !self.engine.session().has_ended() {
+            self.engine.terminate();
+        }
+    }
+
+    /// Lets nothing out from now on, as if the line were dead.
+    pub fn silence(&mut self) {
+        self.engine.session().silence();
+    }
+
+    fn drive<R>(&mut self, step: impl FnOnce(&mut AudioEngine) -> R) -> R {
+        let result = step(&mut self.engine);
+        if self.engine.session().must_end() {
+            self.engine.terminate();
+        }
+        result
+    }
+}
+
+/// Listens for the tone that shows a fax machine at the far end.
+pub struct ToneEar {
+    detector: ToneDetector,
+    heard: bool,
+}
+
+impl ToneEar {
+    /// An ear on our side of the call: the calling side listens for CED or V.21 flags, the called for CNG.
+    ///
+    /// # Errors
+    /// SpanDSP cannot be set up.
+    pub fn new(calling: bool) -> Result<ToneEar, SetUpFailed> {
+        Ok(ToneEar {
+            detector: ToneDetector::new(!calling)?,
+            heard: false,
+        })
+    }
+
+    /// True once, when the tone is heard for the first time.
+    pub fn hear(&mut self, samples: &[i16]) -> bool {
+        let now = !self.heard && self.detector.hear(samples);
+        self.heard |= now;
+        now
+    }
+}

@@ -1,0 +1,148 @@
+//! Reads the T.30 frames that pass by: what was agreed, and what was said about pages.
+//!
+//! A frame is address, control, FCF, FIF (T.30 5.3.6), octets in the bit order of SpanDSP: FIF bit 1 of the tables
+//! is the lowest bit of the first octet.
+
+/// What DCS agreed, and who the far end is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Link {
+    /// The far end's identification (CSI or TSI), trimmed; `None` where it sent none.
+    pub ident: Option<String>,
+    /// Speed of the page data, bit/s.
+    pub bit_rate: u32,
+    /// Error correction mode.
+    pub ecm: bool,
+    /// "T.4 1-D", "T.4 2-D", "T.6" or "T.85".
+    pub compression: &'static str,
+}
+
+/// The frames that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Frame<'a> {
+    /// CSI, or TSI: station identification.
+    Ident(&'a [u8]),
+    /// DCS with its FIF.
+    Dcs(&'a [u8]),
+    /// Training succeeded.
+    Cfr,
+    /// Image data of this many octets (ECM).
+    Fcd(usize),
+    /// EOP, PPS-EOP or their procedure interrupt forms: the last page is out.
+    EndOfProcedure,
+    /// MPS, EOM and their partial page forms: the page is out, more come.
+    EndOfPage,
+    /// RTN, PPR, ERR, PIN: not as it should be.
+    Negative,
+    /// Disconnect.
+    Dcn,
+    /// Anything else.
+    Other,
+}
+
+/// Names a frame; too short ones are [`Frame::Other`].
+pub(super) fn read(frame: &[u8]) -> Frame<'_> {
+    let [_, _, fcf, fif @ ..] = frame else {
+        return Frame::Other;
+    };
+    match (fcf & 0xfe, fif) {
+        // CSI 0x40, TSI 0x42; CIG is CSI with the X bit.
+        (0x40 | 0x42, ident) => Frame::Ident(ident),
+        (0x82, dcs) => Frame::Dcs(dcs),
+        (0x84, _) => Frame::Cfr,
+        // FIF of FCD: the frame number, then data (T.4 annex A).
+        (0x06, data) => Frame::Fcd(data.len().saturating_sub(1)),
+        (0x2e | 0x3e, _) => Frame::EndOfProcedure,
+        (0x4e | 0x5e | 0x8e | 0x9e | 0x1e, _) => Frame::EndOfPage,
+        // PPS: FCF2 says what follows the partial page (T.30 annex A.4.3).
+        (0xbe, [fcf2, ..]) => match fcf2 & 0xfe {
+            0x2e | 0x3e => Frame::EndOfProcedure,
+            0x00 => Frame::Other,
+            _ => Frame::EndOfPage,
+        },
+        (0x4c | 0xbc | 0x1c | 0x2c, _) => Frame::Negative,
+        (0xfa, _) => Frame::Dcn,
+        _ => Frame::Other,
+    }
+}
+
+/// Text of an identification: sent last digit first (T.30 5.3.6.2.4).
+pub(super) fn ident(fif: &[u8]) -> Option<String> {
+    let text: String = fif
+        .iter()
+        .rev()
+        .take(20)
+        .map(|&octet| char::from(octet))
+        .filter(|c| matches!(c, ' '..='~'))
+        .collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What DCS says of speed, ECM and coding (T.30 table 2).
+pub(super) fn dcs(fif: &[u8]) -> Link {
+    let bit = |n: usize| {
+        fif.get((n - 1) / 8)
+            .is_some_and(|o| o >> ((n - 1) % 8) & 1 == 1)
+    };
+    let compression = match () {
+        () if bit(78) || bit(79) => "T.85",
+        () if bit(31) => "T.6",
+        () if bit(16) => "T.4 2-D",
+        () => "T.4 1-D",
+    };
+    Link {
+        ident: None,
+        bit_rate: bit_rate([bit(11), bit(12), bit(13), bit(14)]),
+        ecm: bit(27),
+        compression,
+    }
+}
+
+/// Bits 11 to 14 of DCS.
+fn bit_rate(bits: [bool; 4]) -> u32 {
+    match bits.map(u8::from) {
+        [0, 0, 0, 1] => 14400,
+        [0, 1, 0, 1] => 12000,
+        [1, 0, 0, 1] | [1, 0, 0, 0] => 9600,
+        [1, 1, 0, 1] | [1, 1, 0, 0] => 7200,
+        [0, 1, 0, 0] => 4800,
+        [0, 0, 0, 0] => 2400,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_frames_with_and_without_the_x_bit() {
+        assert_eq!(read(&[0xff, 0x13, 0x2f]), Frame::EndOfProcedure);
+        assert_eq!(
+            read(&[0xff, 0x13, 0xbf, 0x2f, 0, 0, 9]),
+            Frame::EndOfProcedure
+        );
+        assert_eq!(read(&[0xff, 0x13, 0xbf, 0x00, 0, 0, 9]), Frame::Other);
+        assert_eq!(read(&[0xff, 0x13, 0x4f]), Frame::EndOfPage);
+        assert_eq!(read(&[0xff, 0x13, 0xfb]), Frame::Dcn);
+        assert_eq!(read(&[0xff, 0x13]), Frame::Other);
+        assert_eq!(read(&[]), Frame::Other);
+    }
+
+    #[test]
+    fn ident_is_turned_round_and_trimmed() {
+        assert_eq!(ident(b"7654 321  94+       ").unwrap(), "+49  123 4567");
+        assert_eq!(ident(b"                    "), None);
+        assert_eq!(ident(&[0, 0xff, b'1', 7]).unwrap(), "1");
+    }
+
+    #[test]
+    fn dcs_for_v17_ecm_and_t6() {
+        // Bits 10 (receive), 14 (V.17 14400), 16 (2-D), 24, 27 (ECM), 31 (T.6).
+        let link = dcs(&[0, 0b1010_0010, 0b1000_0000, 0b0100_0100]);
+        assert_eq!(link.bit_rate, 14400);
+        assert!(link.ecm);
+        assert_eq!(link.compression, "T.6");
+        assert_eq!(dcs(&[]).compression, "T.4 1-D");
+    }
+}

@@ -1,0 +1,266 @@
+//! What one terminal knows of its call: the callbacks of SpanDSP report here, in safe code.
+//!
+//! It decides what may leave. Once silenced, nothing does, and SpanDSP is ended as soon as it has returned.
+
+use std::collections::VecDeque;
+
+use super::ending::{self, Cause, Ending};
+use super::frames::{self, Frame, Link};
+use super::{Event, Holder, Ifp, Progress, Role};
+
+/// Packets that may leave in one call into SpanDSP. A hostile far end can make it loop; a real tick sends three.
+const PACKETS_PER_TICK: u32 = 400;
+
+/// Page counts of SpanDSP at the end of a page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counts {
+    /// Pages confirmed to us.
+    pub sent: u32,
+    /// Pages written to the TIFF.
+    pub received: u32,
+    /// Whether error correction was on.
+    pub ecm: bool,
+    /// Whether writing the TIFF failed at some time.
+    pub write_failed: bool,
+}
+
+pub(super) struct Session {
+    role: Role,
+    holder: Box<dyn Holder>,
+    events: VecDeque<Event>,
+    transmits: VecDeque<Ifp>,
+    budget: u32,
+    /// Nothing may leave any more.
+    silenced: bool,
+    /// Why we ended it ourselves.
+    fault: Option<Cause>,
+    ended: bool,
+    link: Link,
+    ident: Option<String>,
+    negotiated: Option<Link>,
+    pages: u32,
+    complete: bool,
+    last_page_left: bool,
+    awaiting_last: bool,
+    refused: bool,
+    dcn_received: bool,
+    /// FCF of the last frame that asks for a verdict on a page ended the procedure.
+    end_of_procedure: bool,
+    page_octets: u64,
+}
+
+impl Session {
+    pub(super) fn new(role: Role, holder: Box<dyn Holder>) -> Session {
+        Session {
+            role,
+            holder,
+            events: VecDeque::new(),
+            transmits: VecDeque::new(),
+            budget: PACKETS_PER_TICK,
+            silenced: false,
+            fault: None,
+            ended: false,
+            link: Link::default(),
+            ident: None,
+            negotiated: None,
+            pages: 0,
+            complete: false,
+            last_page_left: false,
+            awaiting_last: false,
+            refused: false,
+            dcn_received: false,
+            end_of_procedure: false,
+            page_octets: 0,
+        }
+    }
+
+    // ---- for the terminals ----
+
+    pub(super) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Ifp> {
+        self.transmits.pop_front()
+    }
+
+    pub(super) fn progress(&self) -> Progress {
+        Progress {
+            page: self.pages + 1,
+            bytes: self.page_octets,
+        }
+    }
+
+    /// Whether SpanDSP must be ended, now that it is not on the stack.
+    pub(super) fn must_end(&self) -> bool {
+        self.fault.is_some() && !self.ended
+    }
+
+    pub(super) fn is_silenced(&self) -> bool {
+        self.silenced
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Lets nothing out from now on.
+    pub(super) fn silence(&mut self) {
+        self.silenced = true;
+        self.transmits.clear();
+    }
+
+    pub(super) fn new_tick(&mut self) {
+        self.budget = PACKETS_PER_TICK;
+    }
+
+    // ---- for the callbacks ----
+
+    /// SpanDSP wants this packet sent, `count` times. False: stop.
+    pub(super) fn transmit(&mut self, octets: &[u8], count: u32) -> bool {
+        if self.budget == 0 {
+            self.fail(Cause::Runaway);
+            return false;
+        }
+        self.budget -= 1;
+        if !self.silenced && !octets.is_empty() {
+            self.transmits.push_back(Ifp {
+                octets: octets.to_vec(),
+                count: count.clamp(1, 8),
+            });
+        }
+        true
+    }
+
+    /// A T.30 frame came in or is about to leave.
+    pub(super) fn frame(&mut self, incoming: bool, octets: &[u8]) {
+        let from_sender = incoming == (self.role == Role::Receiver);
+        match frames::read(octets) {
+            Frame::Ident(fif) if incoming => self.ident = frames::ident(fif),
+            Frame::Dcs(fif) if from_sender => self.link = frames::dcs(fif),
+            Frame::Cfr if !from_sender => self.agreed(),
+            Frame::Fcd(octets) if from_sender => self.page_octets += octets as u64,
+            Frame::EndOfProcedure if from_sender => {
+                self.end_of_procedure = true;
+                if self.role == Role::Sender {
+                    self.end_leaves();
+                }
+            }
+            Frame::EndOfPage if from_sender => self.end_of_procedure = false,
+            Frame::Negative if incoming && self.role == Role::Sender => {
+                self.awaiting_last = false;
+                self.refused = true;
+            }
+            Frame::Dcn if incoming => self.dcn_received = true,
+            _ => {}
+        }
+    }
+
+    /// T.30 phase D: a page is over. `confirmed`: MCF or RTP (sender), of no meaning for a receiver.
+    pub(super) fn page_over(&mut self, counts: Counts) {
+        self.page_octets = 0;
+        match self.role {
+            Role::Sender => self.pages_confirmed(counts.sent),
+            Role::Receiver => self.page_written(counts),
+        }
+    }
+
+    /// T.30 phase E: it is over.
+    pub(super) fn over(&mut self, code: i32, words: &str) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let cause = self.fault.unwrap_or_else(|| ending::cause(code));
+        let detail = match self.fault {
+            Some(Cause::NotKept) => "the pages could not be kept, so nothing was confirmed",
+            Some(Cause::EmptyPage) => "a page without a readable row came in",
+            Some(Cause::Runaway) => "the fax terminal ran away and was stopped",
+            _ => words,
+        };
+        self.events.push_back(Event::Ended(Ending {
+            cause,
+            detail: detail.to_owned(),
+            pages: self.pages,
+            complete: self.complete,
+            awaiting_last: self.awaiting_last,
+            refused: self.refused,
+            dcn_received: self.dcn_received,
+        }));
+    }
+
+    /// A callback of ours panicked: our bug, one call's end.
+    pub(super) fn panicked(&mut self) {
+        self.fail(Cause::Runaway);
+    }
+
+    // ---- inside ----
+
+    fn fail(&mut self, cause: Cause) {
+        self.silence();
+        self.fault.get_or_insert(cause);
+    }
+
+    fn agreed(&mut self) {
+        let link = Link {
+            ident: self.ident.clone(),
+            ..self.link.clone()
+        };
+        // A retrain after each page (RTP) agrees anew; only news are told.
+        if self.negotiated.as_ref() != Some(&link) {
+            self.negotiated = Some(link.clone());
+            self.events.push_back(Event::Negotiated(link));
+        }
+    }
+
+    /// EOP is about to leave. From here on a broken call is uncertain, so it must be written down first.
+    fn end_leaves(&mut self) {
+        if self.silenced {
+            return;
+        }
+        if !self.last_page_left && self.holder.last_page_leaving().is_err() {
+            self.fail(Cause::NotKept);
+            return;
+        }
+        self.last_page_left = true;
+        self.awaiting_last = true;
+    }
+
+    fn pages_confirmed(&mut self, sent: u32) {
+        while self.pages < sent {
+            self.pages += 1;
+            self.refused = false;
+            self.events
+                .push_back(Event::PageConfirmed { page: self.pages });
+            if self.end_of_procedure && self.pages == sent {
+                self.complete = true;
+                self.awaiting_last = false;
+            }
+        }
+    }
+
+    /// A page is in the TIFF, and SpanDSP answers MCF as soon as this returns.
+    fn page_written(&mut self, counts: Counts) {
+        if self.silenced {
+            return;
+        }
+        if counts.write_failed {
+            return self.fail(Cause::NotKept);
+        }
+        if counts.received <= self.pages {
+            // Without ECM a bad page is answered with RTN, which promises nothing. With ECM it would be MCF.
+            if counts.ecm {
+                self.fail(Cause::EmptyPage);
+            }
+            return;
+        }
+        if self.holder.page_received(counts.received).is_err() {
+            return self.fail(Cause::NotKept);
+        }
+        self.pages = counts.received;
+        self.complete = self.end_of_procedure;
+        self.events.push_back(Event::PageReceived {
+            page: self.pages,
+            last: self.complete,
+        });
+    }
+}

@@ -1,0 +1,222 @@
+//! Reads a recipient's address: `12025550123@fax.example` and its more learned forms.
+
+use super::dialplan::{Plan, Refused};
+use crate::proto::smtp::Refusal;
+
+/// Digits in a number at most: E.164 has 15, a prefix for an outside line and one for abroad come on top.
+const MAX_DIGITS: usize = 20;
+
+/// What a recipient's address says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaxAddress {
+    /// The number without decoration: digits, with a `+` in front if there was one.
+    pub number: String,
+    /// The sub-address (T.33) of an RFC 3192 address.
+    pub subaddress: Option<String>,
+}
+
+/// Why an address is not taken; [`std::fmt::Display`] is the sentence for its writer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadAddress {
+    /// No `@`.
+    #[error("an address has the form NUMBER@DOMAIN")]
+    NoDomain,
+    /// Not one of ours.
+    #[error("{domain} is not a domain for faxes here; write to NUMBER@{ours}")]
+    UnknownDomain {
+        /// As the client wrote it.
+        domain: String,
+        /// The first of our domains.
+        ours: String,
+    },
+    /// The local part is something else.
+    #[error("\"{0}\" is not a fax number; write to digits, such as 12025550123")]
+    NotANumber(String),
+    /// More than any telephone network takes.
+    #[error("\"{0}\" has more digits than a telephone number can have")]
+    TooLong(String),
+    /// An element of an RFC 3192 address that cannot be read.
+    #[error("\"{0}\" in the fax address cannot be read (RFC 3192)")]
+    BadElement(String),
+    /// A sub-address, which would be lost.
+    #[error("sub-addresses (T33S={0}) cannot be sent yet; write to the number alone")]
+    Subaddress(String),
+    /// The dial plan says no.
+    #[error(transparent)]
+    NotAllowed(#[from] Refused),
+}
+
+impl From<BadAddress> for Refusal {
+    fn from(bad: BadAddress) -> Refusal {
+        let status = match bad {
+            BadAddress::UnknownDomain { .. } => "5.1.2",
+            BadAddress::NotANumber(_) => "5.1.1",
+            BadAddress::NoDomain | BadAddress::TooLong(_) | BadAddress::BadElement(_) => "5.1.3",
+            BadAddress::Subaddress(_) => "5.3.3",
+            BadAddress::NotAllowed(_) => "5.7.1",
+        };
+        Refusal::new(550, status, bad.to_string())
+    }
+}
+
+/// The verdict at RCPT: the number to dial, if `address` is one of ours, a number, and allowed.
+///
+/// # Errors
+/// The first rule that `address` breaks.
+pub fn number_to_dial(
+    address: &str,
+    domains: &[String],
+    plan: &Plan,
+) -> Result<String, BadAddress> {
+    let address = parse(address, domains)?;
+    if let Some(subaddress) = address.subaddress {
+        return Err(BadAddress::Subaddress(subaddress));
+    }
+    plan.check(&address.number)?;
+    Ok(address.number)
+}
+
+/// Reads an address, quotes already undone; `domains` are ours.
+///
+/// # Errors
+/// The first rule that `address` breaks.
+pub fn parse(address: &str, domains: &[String]) -> Result<FaxAddress, BadAddress> {
+    let (local, domain) = address.rsplit_once('@').ok_or(BadAddress::NoDomain)?;
+    let bare = domain.strip_suffix('.').unwrap_or(domain);
+    if !domains.iter().any(|ours| ours.eq_ignore_ascii_case(bare)) {
+        return Err(BadAddress::UnknownDomain {
+            domain: domain.to_string(),
+            ours: domains.first().cloned().unwrap_or_default(),
+        });
+    }
+    if local.contains('=') {
+        learned(local)
+    } else {
+        Ok(FaxAddress {
+            number: number(local)?,
+            subaddress: None,
+        })
+    }
+}
+
+/// RFC 3192: `FAX=+12025550123/T33S=6377`, in slashes or not, with what RFC 2846 adds.
+fn learned(local: &str) -> Result<FaxAddress, BadAddress> {
+    let bad = |element: &str| BadAddress::BadElement(element.to_string());
+    let mut found = None;
+    let mut subaddress = None;
+    for element in local.split('/').filter(|element| !element.is_empty()) {
+        let (key, value) = element.split_once('=').ok_or_else(|| bad(element))?;
+        match key.trim().to_ascii_uppercase().as_str() {
+            "FAX" if found.is_none() => found = Some(number(value)?),
+            "T33S" if subaddress.is_none() && is_subaddress(value) => {
+                subaddress = Some(value.to_string());
+            }
+            // RFC 2846: who is to get the paper, and what a postal service would need. Nothing to dial.
+            "ATTN" | "POST" | "FORM" | "ORG" | "OFNO" | "OFNA" | "STR" | "ADDR" | "ADDU"
+            | "ADDL" | "POB" | "ZIP" | "CO" => {}
+            _ => return Err(bad(element)),
+        }
+    }
+    Ok(FaxAddress {
+        number: found.ok_or_else(|| bad(local))?,
+        subaddress,
+    })
+}
+
+/// RFC 3192 3: digits and written separators; T.33 allows 20 of them.
+fn is_subaddress(value: &str) -> bool {
+    (1..=20).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Strips what people write between digits; a `+` may only stand in front.
+fn number(written: &str) -> Result<String, BadAddress> {
+    let not_a_number = || BadAddress::NotANumber(written.to_string());
+    let mut number = String::new();
+    for c in written.chars() {
+        match c {
+            '0'..='9' => number.push(c),
+            '+' if number.is_empty() => number.push(c),
+            ' ' | '-' | '.' | '(' | ')' => {}
+            _ => return Err(not_a_number()),
+        }
+    }
+    match number.trim_start_matches('+').len() {
+        0 => Err(not_a_number()),
+        1..=MAX_DIGITS => Ok(number),
+        _ => Err(BadAddress::TooLong(written.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domains() -> Vec<String> {
+        vec!["gw.example".to_string(), "fax.local".to_string()]
+    }
+
+    fn read(address: &str) -> Result<FaxAddress, BadAddress> {
+        parse(address, &domains())
+    }
+
+    #[test]
+    fn decoration_is_stripped() {
+        for (address, number) in [
+            ("12025550123@gw.example", "12025550123"),
+            ("+1-202-555-0123@gw.example", "+12025550123"),
+            ("+1.202.555.0123@GW.Example", "+12025550123"),
+            ("+1 (202) 555-0123@gw.example", "+12025550123"),
+            ("(202)5550123@gw.example.", "2025550123"),
+            ("5551234567@fax.local", "5551234567"),
+            ("FAX=+12025550123@gw.example", "+12025550123"),
+            ("fax=+1-202-555-0123@gw.example", "+12025550123"),
+            ("/FAX=+12025550123/@gw.example", "+12025550123"),
+            (
+                "FAX=+12025550123/ATTN=Tom/STR=1.Main@gw.example",
+                "+12025550123",
+            ),
+        ] {
+            assert_eq!(read(address).map(|a| a.number), Ok(number.to_string()));
+        }
+    }
+
+    #[test]
+    fn a_subaddress_is_read_and_not_silently_lost() {
+        let address = "FAX=+12025550123/T33S=6377@gw.example";
+        assert_eq!(read(address).unwrap().subaddress.as_deref(), Some("6377"));
+        let verdict = number_to_dial(address, &domains(), &Plan::default());
+        assert_eq!(verdict, Err(BadAddress::Subaddress("6377".to_string())));
+    }
+
+    #[test]
+    fn every_bad_address_has_its_code() {
+        for (address, status) in [
+            ("12025550123", "5.1.3"),
+            ("12025550123@elsewhere.example", "5.1.2"),
+            ("12025550123@xgw.example", "5.1.2"),
+            ("12025550123@", "5.1.2"),
+            ("info@gw.example", "5.1.1"),
+            ("@gw.example", "5.1.1"),
+            ("+@gw.example", "5.1.1"),
+            ("12+025550123@gw.example", "5.1.1"),
+            ("++12025550123@gw.example", "5.1.1"),
+            ("12025550123w42@gw.example", "5.1.1"),
+            ("12025550123+tag@gw.example", "5.1.1"),
+            ("12025550123@evil.example@gw.example", "5.1.1"),
+            ("\u{661}\u{662}@gw.example", "5.1.1"),
+            ("123456789012345678901@gw.example", "5.1.3"),
+            ("FAX=@gw.example", "5.1.1"),
+            ("T33S=1@gw.example", "5.1.3"),
+            ("FAX=1/FAX=2@gw.example", "5.1.3"),
+            ("FAX=1/T33S=x@gw.example", "5.1.3"),
+            ("FAX=1/VOICE=2@gw.example", "5.1.3"),
+            ("FAX=1/x@gw.example", "5.1.3"),
+            ("VOICE=1@gw.example", "5.1.3"),
+            ("01144205550123@gw.example", "5.7.1"),
+        ] {
+            let refusal =
+                Refusal::from(number_to_dial(address, &domains(), &Plan::default()).unwrap_err());
+            assert_eq!((refusal.code, refusal.status), (550, status), "{address}");
+        }
+    }
+}

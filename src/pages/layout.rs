@@ -1,0 +1,165 @@
+//! Where a document's page comes to lie on a fax page.
+
+use super::{PAGE_WIDTH, Resolution};
+
+/// Inches at the top of every page that stay blank for the header line.
+pub const HEADER_INCHES: f64 = 1.0 / 6.0;
+/// Inches of the longest page we make: legal paper. Longer ones are shrunk, for machines that cut or refuse them.
+const MAX_LENGTH: f64 = 14.0;
+/// Inches of the shortest page: less may slip through a machine's rollers.
+const MIN_LENGTH: f64 = 1.0;
+const POINTS_PER_INCH: f64 = 72.0;
+
+/// A fax page and the rectangle on it that the document's page fills, in pels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Rows of the fax page; its width is [`PAGE_WIDTH`].
+    pub height: u32,
+    /// Left edge of the rectangle.
+    pub x: u32,
+    /// Top edge.
+    pub y: u32,
+    /// Its width.
+    pub content_width: u32,
+    /// Its height.
+    pub content_height: u32,
+    /// Whether the document's page is turned by 90 degrees, its top to the left.
+    pub turned: bool,
+}
+
+/// What may stand under the header line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopMargin {
+    /// The document's page begins at the top edge: its own margin is the place for the header line.
+    Own,
+    /// The document's page is shrunk to begin below the header line.
+    Reserved,
+}
+
+impl Layout {
+    /// Fits a page of `width` x `height` points (1/72 inch) without cropping, its proportions kept. Paper up to
+    /// legal size keeps its size where it fits the width; the fax page is as long as the paper.
+    pub fn fit(width: f64, height: f64, resolution: Resolution, top: TopMargin) -> Layout {
+        let (x_dpi, y_dpi) = resolution.exact_dpi();
+        let full_width = f64::from(PAGE_WIDTH) / x_dpi;
+        let (mut width, mut height) = (inches(width), inches(height));
+        // Turning helps only where the page would have to shrink: A5 across is as wide as A4.
+        let turned = width > height && width > full_width;
+        if turned {
+            std::mem::swap(&mut width, &mut height);
+        }
+        let scale = (full_width / width).min(MAX_LENGTH / height).min(1.0);
+        let length = (height * scale).max(MIN_LENGTH);
+        let (scale, y) = match top {
+            TopMargin::Own => (scale, 0.0),
+            TopMargin::Reserved => {
+                let room = length - HEADER_INCHES;
+                (scale.min(room / height), HEADER_INCHES)
+            }
+        };
+        let content_width = pels(width * scale, x_dpi).min(PAGE_WIDTH);
+        let page_height = pels(length, y_dpi);
+        let y = (y * y_dpi).ceil() as u32;
+        Layout {
+            height: page_height,
+            x: (PAGE_WIDTH - content_width) / 2,
+            y,
+            content_width,
+            content_height: pels(height * scale, y_dpi).min(page_height - y),
+            turned,
+        }
+    }
+}
+
+/// Rows at the top that stay blank for the header line.
+pub fn header_rows(y_dpi: u32) -> u32 {
+    (HEADER_INCHES * f64::from(y_dpi)).ceil() as u32
+}
+
+/// Points to inches; a page that has no sensible side is taken as 1 point.
+fn inches(points: f64) -> f64 {
+    match points.is_finite() {
+        true => points.max(1.0) / POINTS_PER_INCH,
+        false => 1.0 / POINTS_PER_INCH,
+    }
+}
+
+fn pels(inches: f64, dpi: f64) -> u32 {
+    ((inches * dpi).round() as u32).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A4: (f64, f64) = (595.276, 841.89);
+    const LETTER: (f64, f64) = (612.0, 792.0);
+    const LEGAL: (f64, f64) = (612.0, 1008.0);
+
+    fn fit((width, height): (f64, f64), resolution: Resolution) -> Layout {
+        Layout::fit(width, height, resolution, TopMargin::Own)
+    }
+
+    #[test]
+    fn office_paper_keeps_its_length() {
+        for (paper, rows) in [(A4, 2287), (LETTER, 2151), (LEGAL, 2738)] {
+            let layout = fit(paper, Resolution::Fine);
+            assert!(layout.height.abs_diff(rows) <= 12, "{layout:?}");
+            assert!(layout.content_width > 1680 && !layout.turned);
+        }
+        assert_eq!(fit(A4, Resolution::Standard).height, 1143);
+        assert_eq!(fit(A4, Resolution::Superfine).height, 4574);
+    }
+
+    #[test]
+    fn a3_and_banners_shrink() {
+        let a3 = fit((A4.1, 2.0 * A4.0), Resolution::Fine);
+        assert_eq!((a3.x, a3.content_width), (0, 1728));
+        assert!(a3.height < 2400);
+        let banner = fit((A4.0, 9000.0), Resolution::Fine);
+        assert_eq!(banner.height, 2738);
+        assert_eq!(banner.content_height, banner.height);
+    }
+
+    #[test]
+    fn landscape_is_turned_where_that_keeps_it_larger() {
+        let turned = fit((A4.1, A4.0), Resolution::Fine);
+        assert_eq!(
+            Layout {
+                turned: false,
+                ..turned
+            },
+            fit(A4, Resolution::Fine)
+        );
+        assert!(turned.turned);
+        let a5_across = fit((A4.0, 419.5), Resolution::Fine);
+        assert!(!a5_across.turned && a5_across.content_width > 1680);
+    }
+
+    #[test]
+    fn reserved_strip_shrinks_the_content_not_the_paper() {
+        let own = fit(A4, Resolution::Fine);
+        let reserved = Layout::fit(A4.0, A4.1, Resolution::Fine, TopMargin::Reserved);
+        assert_eq!(reserved.height, own.height);
+        assert_eq!(reserved.y, header_rows(196));
+        assert!(reserved.y + reserved.content_height <= reserved.height);
+        let ratio = f64::from(reserved.content_width) / f64::from(own.content_width);
+        assert!((0.98..1.0).contains(&ratio));
+    }
+
+    #[test]
+    fn odd_boxes_make_a_page_all_the_same() {
+        let sides = [0.0, -5.0, 1.0, 30.0, 14_400.0, 1e9, f64::NAN, f64::INFINITY];
+        for (width, height) in sides.iter().flat_map(|&w| sides.map(|h| (w, h))) {
+            for top in [TopMargin::Own, TopMargin::Reserved] {
+                for resolution in [Resolution::Standard, Resolution::Superfine] {
+                    let page = Layout::fit(width, height, resolution, top);
+                    assert!(page.x + page.content_width <= PAGE_WIDTH, "{page:?}");
+                    assert!(page.y + page.content_height <= page.height, "{page:?}");
+                    assert!(page.content_width > 0 && page.content_height > 0);
+                    assert!(page.height <= 5477);
+                }
+            }
+        }
+    }
+}

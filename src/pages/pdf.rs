@@ -1,0 +1,154 @@
+//! Fax pages to PDF: each page's T.6 data as it is, wrapped as CCITTFaxDecode (ISO 32000-1 7.4.6).
+
+mod file;
+
+use jiff::Timestamp;
+
+pub(super) use file::{PdfFile, Ref};
+
+use super::FaxPage;
+
+const POINTS_PER_INCH: f64 = 72.0;
+
+/// What the PDF says of itself (ISO 32000-1 14.3.3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PdfInfo {
+    /// "Fax from +12025550123"; readers show it in their title bar.
+    pub title: String,
+    /// When the fax came in.
+    pub created: Timestamp,
+}
+
+/// The pages as a PDF, each of its size on paper. The same pages and info give the same octets.
+pub fn write(pages: &[FaxPage], info: &PdfInfo) -> Vec<u8> {
+    let mut file = PdfFile::new();
+    let tree = file.reserve();
+    let kids: Vec<Ref> = pages
+        .iter()
+        .map(|page| add_page(&mut file, tree, page))
+        .collect();
+    file.set_page_tree(tree, &kids);
+    let about = file.add(&format!(
+        "<< /Title {} /Producer (Postfax) /CreationDate {date} /ModDate {date} >>",
+        text_string(&info.title),
+        date = date(info.created),
+    ));
+    file.finish(tree, Some(about), "")
+}
+
+fn add_page(file: &mut PdfFile, tree: Ref, page: &FaxPage) -> Ref {
+    let (width, height) = page.inches();
+    let (width, height) = (width * POINTS_PER_INCH, height * POINTS_PER_INCH);
+    // Without BlackIs1 a black pel decodes to 0, which is black in DeviceGray.
+    let image = file.add_stream(
+        &format!(
+            "/Type /XObject /Subtype /Image /Width {w} /Height {h} /ColorSpace /DeviceGray /BitsPerComponent 1 \
+             /Filter /CCITTFaxDecode /DecodeParms << /K -1 /Columns {w} /Rows {h} /BlackIs1 false >>",
+            w = page.width,
+            h = page.height,
+        ),
+        &page.g4,
+    );
+    let draw = format!("q {width:.2} 0 0 {height:.2} 0 0 cm /Fax Do Q\n");
+    let contents = file.add_stream("", draw.as_bytes());
+    file.add(&format!(
+        "<< /Type /Page /Parent {tree} /MediaBox [0 0 {width:.2} {height:.2}] /Contents {contents} \
+         /Resources << /XObject << /Fax {image} >> >> >>"
+    ))
+}
+
+/// ISO 32000-1 7.9.2.2: ASCII as it is, anything else in UTF-16BE.
+fn text_string(text: &str) -> String {
+    if text.chars().all(|c| matches!(c, ' '..='~')) {
+        let escaped = text
+            .replace('\\', "\\\\")
+            .replace('(', "\\(")
+            .replace(')', "\\)");
+        return format!("({escaped})");
+    }
+    let units: String = text
+        .encode_utf16()
+        .map(|unit| format!("{unit:04X}"))
+        .collect();
+    format!("<FEFF{units}>")
+}
+
+/// ISO 32000-1 7.9.4.
+fn date(time: Timestamp) -> String {
+    format!("(D:{})", time.strftime("%Y%m%d%H%M%SZ"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::bitmap::Bitmap;
+    use crate::pages::g4;
+
+    fn info(title: &str) -> PdfInfo {
+        PdfInfo {
+            title: title.into(),
+            created: "2026-11-21T09:05:00Z".parse().unwrap(),
+        }
+    }
+
+    fn blank(height: u32, y_dpi: u32) -> FaxPage {
+        FaxPage {
+            width: 1728,
+            height,
+            x_dpi: 204,
+            y_dpi,
+            g4: g4::encode(&Bitmap::new(1728, height).unwrap()),
+        }
+    }
+
+    fn text(pdf: &[u8]) -> String {
+        String::from_utf8_lossy(pdf).into_owned()
+    }
+
+    #[test]
+    fn page_has_its_size_on_paper_at_every_resolution() {
+        for (height, y_dpi) in [(1143, 98), (2287, 196), (4574, 391)] {
+            let pdf = text(&write(&[blank(height, y_dpi)], &info("")));
+            // 215 x 297 mm.
+            assert!(pdf.contains("/MediaBox [0 0 609.45 841."), "{y_dpi}: {pdf}");
+        }
+    }
+
+    #[test]
+    fn strips_are_carried_unchanged() {
+        let page = blank(100, 196);
+        let pdf = write(&[page.clone(), page.clone()], &info("two"));
+        let found = pdf
+            .windows(page.g4.len())
+            .filter(|octets| *octets == page.g4);
+        assert_eq!(found.count(), 2);
+        assert_eq!(pdf, write(&[page.clone(), page], &info("two")));
+    }
+
+    #[test]
+    fn every_offset_of_the_cross_reference_leads_to_its_object() {
+        let pdf = write(&[blank(50, 98), blank(60, 98)], &info("x"));
+        let whole = text(&pdf);
+        let start: usize = whole
+            .rsplit("startxref\n")
+            .next()
+            .and_then(|tail| tail.lines().next())
+            .unwrap()
+            .parse()
+            .unwrap();
+        let table = text(&pdf[start..]);
+        let mut lines = table.lines().skip(1);
+        let count: usize = lines.next().unwrap()[2..].parse().unwrap();
+        for (number, line) in lines.take(count).enumerate().skip(1) {
+            let offset: usize = line[..10].parse().unwrap();
+            assert!(pdf[offset..].starts_with(format!("{number} 0 obj").as_bytes()));
+        }
+    }
+
+    #[test]
+    fn title_with_brackets_and_letters_beyond_ascii() {
+        assert_eq!(text_string(r"Fax (a\b)"), r"(Fax \(a\\b\))");
+        assert_eq!(text_string("Ä"), "<FEFF00C4>");
+        assert_eq!(date(info("").created), "(D:20261121090500Z)");
+    }
+}

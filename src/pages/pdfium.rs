@@ -1,0 +1,210 @@
+//! PDFium: where its library lies, and one document's pages as grey pictures.
+//!
+//! PDFium is C++ and reads strangers' files: outside of tests this runs in the render child only.
+
+use std::path::{Path, PathBuf};
+
+use pdfium_render::prelude::{
+    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfPageRenderRotation, PdfRenderConfig, Pdfium,
+    PdfiumError, PdfiumInternalError,
+};
+
+use super::layout::Layout;
+use super::raster::Grey;
+use super::{DocumentRefusal, PAGE_WIDTH};
+
+/// The environment variable that names the library, behind the configuration.
+pub const ENVIRONMENT: &str = "POSTFAX_PDFIUM";
+
+/// Folders in which PDFium looks for the fonts that a document leaves out.
+pub const FONT_DIRS: [&str; 4] = [
+    "/usr/share/fonts",
+    "/usr/share/X11/fonts/Type1",
+    "/usr/share/X11/fonts/TTF",
+    "/usr/local/share/fonts",
+];
+
+/// PDFs may have up to 1024 octets of something else in front.
+const HEAD: usize = 1024;
+
+/// PDFium's library is not where it was looked for, or cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// It is in none of these places.
+    #[error("PDFium (libpdfium.so) was not found at {}; `make pdfium` fetches it", list(.0))]
+    NotFound(Vec<PathBuf>),
+    /// It is there and does not load.
+    #[error(
+        "PDFium at {} cannot be loaded ({reason}); `make pdfium` fetches a fitting one", .path.display()
+    )]
+    NotLoaded {
+        /// The file.
+        path: PathBuf,
+        /// What the loader says.
+        reason: String,
+    },
+}
+
+/// The path of PDFium's library: the configured one, else that of [`ENVIRONMENT`], else the first of the usual
+/// places that has it.
+///
+/// # Errors
+/// [`LibraryError::NotFound`] with every place that was looked at.
+pub fn locate(configured: Option<&Path>) -> Result<PathBuf, LibraryError> {
+    let named = configured
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os(ENVIRONMENT).map(PathBuf::from));
+    let places = match named {
+        // Who names a place means that place.
+        Some(path) => vec![path],
+        None => usual_places(),
+    };
+    match places.iter().find(|path| path.is_file()) {
+        Some(path) => Ok(path.clone()),
+        None => Err(LibraryError::NotFound(places)),
+    }
+}
+
+fn usual_places() -> Vec<PathBuf> {
+    let beside_us = std::env::current_exe()
+        .ok()
+        .and_then(|binary| Some(binary.parent()?.join("libpdfium.so")));
+    beside_us
+        .into_iter()
+        .chain([
+            PathBuf::from("./third_party/libpdfium.so"),
+            PathBuf::from("/usr/lib/postfax/libpdfium.so"),
+        ])
+        .collect()
+}
+
+fn list(places: &[PathBuf]) -> String {
+    let names: Vec<_> = places
+        .iter()
+        .map(|place| place.display().to_string())
+        .collect();
+    names.join(", ")
+}
+
+/// PDFium, loaded. Not thread-safe: one for each process, on one thread at a time.
+pub struct Renderer(Pdfium);
+
+impl Renderer {
+    /// Loads the library. A second call in a process gives the library that is loaded already.
+    ///
+    /// # Errors
+    /// [`LibraryError::NotLoaded`].
+    pub fn load(path: &Path) -> Result<Renderer, LibraryError> {
+        match Pdfium::bind_to_library(path) {
+            Ok(bindings) => Ok(Renderer(Pdfium::new(bindings))),
+            Err(PdfiumError::PdfiumLibraryBindingsAlreadyInitialized) => {
+                Ok(Renderer(Pdfium::default()))
+            }
+            Err(error) => Err(LibraryError::NotLoaded {
+                path: path.to_path_buf(),
+                reason: match error {
+                    PdfiumError::LoadLibraryError(error) => error.to_string(),
+                    other => other.to_string(),
+                },
+            }),
+        }
+    }
+
+    /// Opens a PDF.
+    ///
+    /// # Errors
+    /// What is wrong with it, from [`DocumentRefusal::Empty`] to [`DocumentRefusal::NoPages`].
+    pub fn open<'a>(&'a self, pdf: &'a [u8]) -> Result<Document<'a>, DocumentRefusal> {
+        if pdf.is_empty() {
+            return Err(DocumentRefusal::Empty);
+        }
+        let head = &pdf[..pdf.len().min(HEAD)];
+        if !head.windows(5).any(|octets| octets == b"%PDF-") {
+            return Err(DocumentRefusal::NotPdf);
+        }
+        let document = self
+            .0
+            .load_pdf_from_byte_slice(pdf, None)
+            .map_err(refusal)?;
+        match document.pages().len() {
+            ..=0 => Err(DocumentRefusal::NoPages),
+            _ => Ok(Document(document)),
+        }
+    }
+}
+
+fn refusal(error: PdfiumError) -> DocumentRefusal {
+    use PdfiumInternalError::{PasswordError, SecurityError};
+    match error {
+        // SecurityError: an encryption that PDFium does not know.
+        PdfiumError::PdfiumLibraryInternalError(PasswordError | SecurityError) => {
+            DocumentRefusal::Encrypted
+        }
+        _ => DocumentRefusal::Damaged,
+    }
+}
+
+/// An open PDF.
+pub struct Document<'a>(PdfDocument<'a>);
+
+impl Document<'_> {
+    /// Number of pages, at least 1.
+    pub fn pages(&self) -> u32 {
+        self.0.pages().len().unsigned_abs()
+    }
+
+    /// Draws page `number` (from 1). `place` is told the page's width and height in points, as the page is
+    /// looked at (`/Rotate` honoured), and says where on the fax page it goes.
+    ///
+    /// # Errors
+    /// [`DocumentRefusal::PageFailed`].
+    pub fn draw(
+        &self,
+        number: u32,
+        place: impl FnOnce(f64, f64) -> Layout,
+    ) -> Result<Grey, DocumentRefusal> {
+        self.try_draw(number, place)
+            .map_err(|_| DocumentRefusal::PageFailed { page: number })
+    }
+
+    fn try_draw(
+        &self,
+        number: u32,
+        place: impl FnOnce(f64, f64) -> Layout,
+    ) -> Result<Grey, PdfiumError> {
+        let page = self.0.pages().get(number as i32 - 1)?;
+        let layout = place(page.width().value.into(), page.height().value.into());
+        // Gray bitmaps of PDFium have rows of a multiple of four octets, and so has ours: 1728 = 4 x 432.
+        let mut levels = vec![0xFF; PAGE_WIDTH as usize * layout.height as usize];
+        let mut canvas = PdfBitmap::from_bytes(
+            PAGE_WIDTH as i32,
+            layout.height as i32,
+            PdfBitmapFormat::Gray,
+            &mut levels,
+        )?;
+        page.render_into_bitmap_with_config(&mut canvas, &recipe(&layout))?;
+        drop(canvas);
+        Ok(Grey::new(PAGE_WIDTH, layout.height, levels))
+    }
+}
+
+/// How a page is drawn for a fax: at its final size in pels, which are not square, without soft edges, with
+/// annotations and filled-in forms as they would be printed.
+fn recipe(layout: &Layout) -> PdfRenderConfig {
+    let config = PdfRenderConfig::new()
+        .set_fixed_size(layout.content_width as i32, layout.content_height as i32)
+        .set_origin(layout.x as i32, layout.y as i32)
+        .set_format(PdfBitmapFormat::Gray)
+        .clear_before_rendering(false)
+        .render_form_data(true)
+        .render_annotations(true)
+        .use_print_quality(true)
+        .use_grayscale_rendering(true)
+        .set_text_smoothing(false)
+        .set_path_smoothing(false)
+        .set_reverse_byte_order(false);
+    match layout.turned {
+        true => config.rotate(PdfPageRenderRotation::Degrees270, false),
+        false => config,
+    }
+}

@@ -1,0 +1,44 @@
+//! Why a document cannot be faxed.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a document cannot be faxed; [`std::fmt::Display`] is the half sentence for its sender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum DocumentRefusal {
+    /// Zero octets.
+    #[error("it is empty (0 bytes)")]
+    Empty,
+    /// Not a PDF by its content.
+    #[error("it is not a PDF document, whatever its name says")]
+    NotPdf,
+    /// PDFium could not open it.
+    #[error("it is damaged and cannot be read as PDF")]
+    Damaged,
+    /// It wants a password.
+    #[error("it is protected with a password; please send it without")]
+    Encrypted,
+    /// It opens, and has no pages.
+    #[error("it has no pages")]
+    NoPages,
+    /// More pages than allowed.
+    #[error("it has {pages} pages, and at most {limit} are allowed in a fax")]
+    TooManyPages {
+        /// Pages in the document.
+        pages: u32,
+        /// Pages allowed.
+        limit: u32,
+    },
+    /// A page could not be drawn.
+    #[error("page {page} of it cannot be drawn")]
+    PageFailed {
+        /// Number, from 1.
+        page: u32,
+    },
+    /// The renderer crashed or went past its limits on memory or time.
+    #[error("the renderer failed on it ({how})")]
+    RendererFailed {
+        /// "crashed (signal 11)", "took longer than 60 s", "needed more than 512 MB".
+        how: String,
+    },
+}

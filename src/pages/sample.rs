@@ -1,0 +1,78 @@
+//! Sample documents: the letter that `postfax demo` faxes, and PDFs with something wrong for trials.
+
+mod canvas;
+mod letter;
+
+use super::pdf::{PdfFile, Ref};
+use canvas::Canvas;
+
+/// ISO A4 in points.
+const A4: (f64, f64) = (595.28, 841.89);
+
+/// A two-page business letter on A4: text, rules, a table with a light fill, a drawing.
+pub fn demo_document() -> Vec<u8> {
+    document(A4, &[letter::first_page(), letter::second_page()])
+}
+
+/// `count` pages that say which page they are.
+pub fn numbered_pages(count: u32) -> Vec<u8> {
+    let pages: Vec<Canvas> = (1..=count)
+        .map(|number| {
+            let mut page = Canvas::default();
+            page.text(200.0, 420.0, 36.0, &format!("Page {number} of {count}"));
+            page
+        })
+        .collect();
+    document(A4, &pages)
+}
+
+/// One page of `width` x `height` points with a frame along its edges: what is cropped shows.
+pub fn framed_page(width: f64, height: f64) -> Vec<u8> {
+    let mut page = Canvas::default();
+    page.line_width(4.0);
+    page.frame(2.0, 2.0, width - 4.0, height - 4.0);
+    page.text(20.0, height - 40.0, 14.0, "TOP");
+    document((width, height), &[page])
+}
+
+/// Valid, and without any page.
+pub fn without_pages() -> Vec<u8> {
+    document(A4, &[])
+}
+
+/// Wants the user password "secret" (RC4 with 40 bits, ISO 32000-1 7.6.3).
+pub fn encrypted() -> Vec<u8> {
+    const ID: &str = "000102030405060708090A0B0C0D0E0F";
+    // Algorithms 3 and 4 over the passwords "owner" and "secret", the permissions and the ID.
+    const O: &str = "92FE0F4454AD4C9644693F33C07CB54F587DCE1E2682FE9ECEA6107A1EF630DD";
+    const U: &str = "A2D98DD93474875EC95C60445C51FE1DF35FFAAC7DA1BACA629058B1C08A8E39";
+    let mut file = PdfFile::new();
+    let tree = file.reserve();
+    let page = file.add(&format!(
+        "<< /Type /Page /Parent {tree} /MediaBox [0 0 {} {}] >>",
+        A4.0, A4.1
+    ));
+    file.set_page_tree(tree, &[page]);
+    let lock = file.add(&format!(
+        "<< /Filter /Standard /V 1 /R 2 /O <{O}> /U <{U}> /P -4 >>"
+    ));
+    file.finish(tree, None, &format!("/Encrypt {lock} /ID [<{ID}> <{ID}>] "))
+}
+
+fn document((width, height): (f64, f64), pages: &[Canvas]) -> Vec<u8> {
+    let mut file = PdfFile::new();
+    let tree = file.reserve();
+    let fonts = file.add(&canvas::fonts());
+    let kids: Vec<Ref> = pages
+        .iter()
+        .map(|page| {
+            let contents = file.add_stream("", page.content().as_bytes());
+            file.add(&format!(
+                "<< /Type /Page /Parent {tree} /MediaBox [0 0 {width} {height}] /Contents {contents} \
+                 /Resources << /Font {fonts} >> >>"
+            ))
+        })
+        .collect();
+    file.set_page_tree(tree, &kids);
+    file.finish(tree, None, "")
+}

@@ -1,0 +1,228 @@
+use super::*;
+use crate::pages::bitmap::Bitmap;
+use crate::pages::g3::tests::{encode_1d, slanted};
+use crate::pages::{FaxPage, g4};
+
+fn page(height: u32, y_dpi: u32) -> FaxPage {
+    FaxPage {
+        width: 1728,
+        height,
+        x_dpi: 204,
+        y_dpi,
+        g4: g4::encode(&slanted(1728, height)),
+    }
+}
+
+/// A file of one page built by hand: fields as (tag, kind, values), strips behind the directory.
+struct ByHand {
+    big_endian: bool,
+    fields: Vec<(u16, u16, Vec<u32>)>,
+    strips: Vec<Vec<u8>>,
+}
+
+impl ByHand {
+    fn new(bitmap: &Bitmap, compression: u32, strips: Vec<Vec<u8>>) -> ByHand {
+        let fields = vec![
+            (tag::IMAGE_WIDTH, kind::SHORT, vec![bitmap.width()]),
+            (tag::IMAGE_LENGTH, kind::LONG, vec![bitmap.height()]),
+            (tag::COMPRESSION, kind::SHORT, vec![compression]),
+            (tag::X_RESOLUTION, kind::RATIONAL, vec![204, 1]),
+            (tag::Y_RESOLUTION, kind::RATIONAL, vec![98, 1]),
+        ];
+        ByHand {
+            big_endian: false,
+            fields,
+            strips,
+        }
+    }
+
+    fn with(mut self, tag: u16, kind: u16, values: &[u32]) -> ByHand {
+        self.fields.retain(|field| field.0 != tag);
+        self.fields.push((tag, kind, values.to_vec()));
+        self
+    }
+
+    fn build(mut self) -> Vec<u8> {
+        let lengths = self.strips.iter().map(|strip| strip.len() as u32).collect();
+        self.fields
+            .push((tag::STRIP_BYTE_COUNTS, kind::LONG, lengths));
+        let mut file = match self.big_endian {
+            true => b"MM\x00\x2A".to_vec(),
+            false => b"II\x2A\x00".to_vec(),
+        };
+        self.number(&mut file, 4, 0);
+        let offsets = self.strips.iter().map(|strip| {
+            let offset = file.len() as u32;
+            file.extend_from_slice(strip);
+            offset
+        });
+        let offsets = offsets.collect();
+        self.fields.push((tag::STRIP_OFFSETS, kind::LONG, offsets));
+        self.fields.sort();
+        let mut entries = Vec::new();
+        for (tag, kind, values) in &self.fields {
+            self.number(&mut entries, 2, (*tag).into());
+            self.number(&mut entries, 2, (*kind).into());
+            let (size, count) = match *kind {
+                kind::SHORT => (2, values.len()),
+                kind::RATIONAL => (4, values.len() / 2),
+                _ => (4, values.len()),
+            };
+            self.number(&mut entries, 4, count as u32);
+            let mut octets = Vec::new();
+            for &value in values {
+                self.number(&mut octets, size, value);
+            }
+            if octets.len() > 4 {
+                self.number(&mut entries, 4, file.len() as u32);
+                file.extend_from_slice(&octets);
+            } else {
+                octets.resize(4, 0);
+                entries.extend_from_slice(&octets);
+            }
+        }
+        let mut ifd = Vec::new();
+        self.number(&mut ifd, 4, file.len() as u32);
+        file[4..8].copy_from_slice(&ifd);
+        self.number(&mut file, 2, self.fields.len() as u32);
+        file.extend_from_slice(&entries);
+        self.number(&mut file, 4, 0);
+        file
+    }
+
+    fn number(&self, out: &mut Vec<u8>, size: usize, value: u32) {
+        match self.big_endian {
+            true => out.extend_from_slice(&value.to_be_bytes()[4 - size..]),
+            false => out.extend_from_slice(&value.to_le_bytes()[..size]),
+        }
+    }
+}
+
+fn bitmap_of(file: &[u8]) -> Bitmap {
+    let pages = read(file).unwrap();
+    assert_eq!(pages.len(), 1);
+    g4::decode(&pages[0].g4, pages[0].width, pages[0].height).unwrap()
+}
+
+#[test]
+fn what_is_written_is_read_again() {
+    let pages = [page(30, 98), page(31, 196), page(17, 391)];
+    assert_eq!(read(&write(&pages)).unwrap(), pages);
+}
+
+#[test]
+fn the_other_byte_order() {
+    let page = slanted(1728, 20);
+    let mut file = ByHand::new(&page, 4, vec![g4::encode(&page)]);
+    file.big_endian = true;
+    assert_eq!(bitmap_of(&file.build()), page);
+}
+
+#[test]
+fn least_significant_bit_first() {
+    let page = slanted(1728, 20);
+    let strip = g4::encode(&page).iter().map(|o| o.reverse_bits()).collect();
+    let file = ByHand::new(&page, 4, vec![strip]).with(tag::FILL_ORDER, kind::SHORT, &[2]);
+    assert_eq!(bitmap_of(&file.build()), page);
+}
+
+#[test]
+fn min_is_black() {
+    let mut page = slanted(1728, 20);
+    let strip = g4::encode(&page);
+    let file = ByHand::new(&page, 4, vec![strip]).with(tag::PHOTOMETRIC, kind::SHORT, &[1]);
+    page.invert();
+    assert_eq!(bitmap_of(&file.build()), page);
+}
+
+#[test]
+fn several_strips() {
+    let mut page = slanted(1728, 16);
+    let strip = g4::encode(&page);
+    page.append(&page.clone()).unwrap();
+    page.append(&Bitmap::new(1728, 3).unwrap()).unwrap();
+    let rest = g4::encode(&Bitmap::new(1728, 3).unwrap());
+    let file = ByHand::new(&page, 4, vec![strip.clone(), strip, rest]).with(
+        tag::ROWS_PER_STRIP,
+        kind::SHORT,
+        &[16],
+    );
+    assert_eq!(bitmap_of(&file.build()), page);
+}
+
+#[test]
+fn g3_rows_of_one_and_two_dimensions() {
+    let page = slanted(1728, 20);
+    let mh = ByHand::new(&page, 3, vec![encode_1d(&page, None)]);
+    assert_eq!(bitmap_of(&mh.build()), page);
+    let mr = ByHand::new(&page, 3, vec![encode_1d(&page, Some(true))]).with(
+        tag::T4_OPTIONS,
+        kind::LONG,
+        &[1],
+    );
+    assert_eq!(bitmap_of(&mr.build()), page);
+}
+
+#[test]
+fn dots_per_centimetre() {
+    let page = slanted(1728, 20);
+    let file = ByHand::new(&page, 4, vec![g4::encode(&page)])
+        .with(tag::RESOLUTION_UNIT, kind::SHORT, &[3])
+        .with(tag::X_RESOLUTION, kind::RATIONAL, &[804, 10])
+        .with(tag::Y_RESOLUTION, kind::RATIONAL, &[77, 1]);
+    let pages = read(&file.build()).unwrap();
+    assert_eq!((pages[0].x_dpi, pages[0].y_dpi), (204, 196));
+}
+
+#[test]
+fn other_codings_are_named() {
+    let page = slanted(1728, 20);
+    let file = ByHand::new(&page, 7, vec![vec![0; 9]]).build();
+    let error = read(&file).unwrap_err().to_string();
+    assert!(
+        error.contains("page 1") && error.contains("JPEG"),
+        "{error}"
+    );
+}
+
+#[test]
+fn list_of_pages_in_a_circle() {
+    let mut file = write(&[page(10, 196)]);
+    let first = file[4..8].to_vec();
+    let link = file.len() - 4;
+    file[link..].copy_from_slice(&first);
+    assert_eq!(read(&file), Err(TiffError::Loop));
+}
+
+#[test]
+fn cut_anywhere() {
+    let file = write(&[page(10, 196), page(12, 196)]);
+    for len in 0..file.len() {
+        assert!(read(&file[..len]).is_err(), "cut to {len} octets");
+    }
+}
+
+#[test]
+fn mutated_files_never_panic() {
+    let small = slanted(64, 4);
+    let seeds = [
+        write(&[page(6, 98), page(5, 391)]),
+        ByHand::new(&small, 3, vec![encode_1d(&small, None)]).build(),
+        ByHand::new(&small, 4, vec![g4::encode(&small); 4])
+            .with(tag::ROWS_PER_STRIP, kind::LONG, &[1])
+            .build(),
+    ];
+    let mut rng = fastrand::Rng::with_seed(0xFA);
+    for round in 0..100_000 {
+        let mut file = seeds[round % seeds.len()].clone();
+        for _ in 0..rng.usize(1..5) {
+            let at = rng.usize(..file.len());
+            file[at] = match rng.u8(..3) {
+                0 => rng.u8(..),
+                1 => file[at] ^ 1 << rng.u8(..8),
+                _ => [0, 1, 0x7F, 0xFF][rng.usize(..4)],
+            };
+        }
+        let _ = read(&file);
+    }
+}

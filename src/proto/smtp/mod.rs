@@ -1,0 +1,21 @@
+//! The server's side of SMTP (RFC 5321) as a machine without I/O.
+//!
+//! Octets of the client go in through [`Session::handle`]; [`Session::poll`] gives out what the driver has to
+//! do: write a reply, ask for a verdict on a recipient, store text, take a message over. The machine owns the
+//! state of the session and every rule of the protocol; `smtp-proto` only reads a command line that the
+//! machine has already found to be one whole, clean line.
+//!
+//! A line ends with CRLF and with nothing else, and DATA ends with CRLF.CRLF and with nothing else
+//! (RFC 5321 2.3.8 and 4.1.1.4; VU#302671 is what happens otherwise).
+
+mod command;
+mod line;
+mod reply;
+mod session;
+mod text;
+
+pub use reply::{Refusal, Reply};
+pub use session::{Envelope, Output, Session, SessionConfig};
+
+#[cfg(test)]
+mod tests;

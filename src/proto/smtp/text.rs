@@ -1,0 +1,259 @@
+//! Reads the text of a message between 354 and CRLF.CRLF.
+
+use super::reply::Refusal;
+
+/// Reads the text: finds its end, undoes dot-stuffing, notices what makes the message unacceptable.
+///
+/// Holds no text at all; after the first defect nothing more is given out, only the end is awaited.
+#[derive(Debug)]
+pub(super) struct TextReader {
+    position: Position,
+    line_length: u64,
+    size: u64,
+    limits: TextLimits,
+    defect: Option<Defect>,
+}
+
+/// What a message may be at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TextLimits {
+    /// Octets of the text, CRLF counted, dot-stuffing not (RFC 1870 4).
+    pub(super) size: u64,
+    /// Octets of a line, CRLF not counted.
+    pub(super) line: u64,
+}
+
+/// Why a text is not acceptable; the sentence is for its sender.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Defect {
+    #[error(
+        "the message has a line feed without a carriage return before it, which SMTP does not allow"
+    )]
+    BareLineFeed,
+    #[error(
+        "the message has a carriage return without a line feed behind it, which SMTP does not allow"
+    )]
+    BareCarriageReturn,
+    #[error("the message has a NUL octet in it; attach documents in base64")]
+    Nul,
+    #[error("the message has a line of more than {0} octets; attach documents in base64")]
+    LongLine(u64),
+    #[error("the message is larger than {}, the most that is taken here", in_words(*.0))]
+    TooLarge(u64),
+}
+
+impl From<Defect> for Refusal {
+    fn from(defect: Defect) -> Refusal {
+        let (code, status) = match defect {
+            Defect::TooLarge(_) => (552, "5.3.4"),
+            Defect::BareLineFeed | Defect::BareCarriageReturn => (550, "5.5.2"),
+            Defect::Nul | Defect::LongLine(_) => (554, "5.6.0"),
+        };
+        Refusal::new(code, status, defect.to_string())
+    }
+}
+
+/// Where in a line the reader stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Position {
+    LineStart,
+    InLine,
+    /// Behind a CR.
+    Cr,
+    /// Behind a dot at the start of a line; the dot is held back.
+    Dot,
+    /// Behind such a dot and a CR.
+    DotCr,
+}
+
+impl TextReader {
+    pub(super) fn new(limits: TextLimits) -> TextReader {
+        TextReader {
+            // The CRLF of the DATA command counts as the first half of CRLF.CRLF (RFC 5321 4.1.1.4).
+            position: Position::LineStart,
+            line_length: 0,
+            size: 0,
+            limits,
+            defect: None,
+        }
+    }
+
+    /// What is wrong with the text so far.
+    pub(super) fn defect(&self) -> Option<Defect> {
+        self.defect
+    }
+
+    /// Reads `input`, appends text to `out`; says how many octets it used and whether the text is at its end.
+    pub(super) fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
+        let mut used = 0;
+        while let Some(&octet) = input.get(used) {
+            match (self.position, octet) {
+                (Position::DotCr, b'\n') => return (used + 1, true),
+                (Position::Cr, b'\n') => {
+                    self.emit(b"\r\n", out);
+                    self.line_length = 0;
+                    self.position = Position::LineStart;
+                    used += 1;
+                }
+                (Position::Cr | Position::DotCr, _) => {
+                    self.defect.get_or_insert(Defect::BareCarriageReturn);
+                    self.position = Position::InLine;
+                }
+                (Position::LineStart, b'.') => {
+                    self.position = Position::Dot;
+                    used += 1;
+                }
+                (Position::Dot, b'\r') => {
+                    self.position = Position::DotCr;
+                    used += 1;
+                }
+                (Position::LineStart | Position::Dot | Position::InLine, _) => {
+                    used += self.in_line(&input[used..], out);
+                }
+            }
+        }
+        (used, false)
+    }
+
+    /// Takes what stands in a line up to its CR; a bare LF is just one more octet in it.
+    fn in_line(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
+        let run = input.split(|&o| o == b'\r').next().unwrap_or_default();
+        if run.contains(&b'\n') {
+            self.defect.get_or_insert(Defect::BareLineFeed);
+        }
+        if run.contains(&0) {
+            self.defect.get_or_insert(Defect::Nul);
+        }
+        self.line_length += run.len() as u64;
+        if self.line_length > self.limits.line {
+            self.defect
+                .get_or_insert(Defect::LongLine(self.limits.line));
+        }
+        self.emit(run, out);
+        if run.len() < input.len() {
+            self.position = Position::Cr;
+            return run.len() + 1;
+        }
+        self.position = Position::InLine;
+        run.len()
+    }
+
+    fn emit(&mut self, octets: &[u8], out: &mut Vec<u8>) {
+        self.size += octets.len() as u64;
+        if self.size > self.limits.size {
+            self.defect
+                .get_or_insert(Defect::TooLarge(self.limits.size));
+        }
+        if self.defect.is_none() {
+            out.extend_from_slice(octets);
+        }
+    }
+}
+
+/// Octets in a sentence: "35 MB", "104.9 MB", "10 KB".
+pub(super) fn in_words(octets: u64) -> String {
+    if octets < 1_000_000 {
+        return format!("{} KB", octets.div_ceil(1000));
+    }
+    let tenths = (octets as f64 / 1e5).round() / 10.0;
+    format!("{tenths} MB")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: TextLimits = TextLimits {
+        size: 1000,
+        line: 100,
+    };
+
+    /// Text, end seen, defect and octets left over, when read in pieces of `piece` octets.
+    fn read(input: &[u8], piece: usize) -> (Vec<u8>, bool, Option<Defect>, usize) {
+        let mut reader = TextReader::new(LIMITS);
+        let mut out = Vec::new();
+        let mut at = 0;
+        while at < input.len() {
+            let (used, end) = reader.read(&input[at..input.len().min(at + piece)], &mut out);
+            at += used;
+            if end {
+                return (out, true, reader.defect(), input.len() - at);
+            }
+        }
+        (out, false, reader.defect(), 0)
+    }
+
+    #[test]
+    fn dot_stuffing_is_undone_whatever_the_pieces() {
+        for piece in 1..30 {
+            let (text, end, defect, left) = read(b"hi\r\n..\r\n.a\r\n...b\r\n.\r\nQUIT\r\n", piece);
+            assert_eq!(text, b"hi\r\n.\r\na\r\n..b\r\n");
+            assert!(end && defect.is_none());
+            assert_eq!(left, 6);
+        }
+    }
+
+    #[test]
+    fn an_empty_text_ends_with_its_first_line() {
+        assert_eq!(read(b".\r\n", 1), (vec![], true, None, 0));
+    }
+
+    #[test]
+    fn only_crlf_dot_crlf_ends_the_text() {
+        // VU#302671: every other spelling of the end must be text, and make the message unacceptable.
+        let smuggled = [
+            ("a\n.\n", Defect::BareLineFeed),
+            ("a\n.\r\n", Defect::BareLineFeed),
+            ("a\r\n.\n", Defect::BareLineFeed),
+            ("a\r.\r", Defect::BareCarriageReturn),
+            ("a\r.\r\n", Defect::BareCarriageReturn),
+            ("a\r.\n", Defect::BareCarriageReturn),
+            ("a\n.\r", Defect::BareLineFeed),
+            ("a\r\n.\r", Defect::BareCarriageReturn),
+            ("a\r\n.\rb\r\n", Defect::BareCarriageReturn),
+            ("a\r\n.\r\r\n", Defect::BareCarriageReturn),
+            ("a\r\r\n.\r\r\n", Defect::BareCarriageReturn),
+            ("a\n\n.\n\n", Defect::BareLineFeed),
+            ("a\r\n\0.\r\n", Defect::Nul),
+            ("a\r\n.\0\r\n", Defect::Nul),
+        ];
+        for (variant, defect) in smuggled {
+            let input = format!("{variant}MAIL FROM:<x@y.example>\r\n\r\n.\r\n");
+            for piece in 1..=input.len() {
+                let (_, end, found, left) = read(input.as_bytes(), piece);
+                assert!(end, "{variant:?} in pieces of {piece}");
+                assert_eq!(left, 0, "{variant:?} ended the text early");
+                assert_eq!(found, Some(defect), "{variant:?} in pieces of {piece}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_and_a_text_at_their_limits_are_taken_and_one_octet_more_is_not() {
+        let line = |n: usize| format!("{}\r\n.\r\n", "x".repeat(n));
+        assert_eq!(read(line(100).as_bytes(), 7).2, None);
+        assert_eq!(read(line(101).as_bytes(), 7).2, Some(Defect::LongLine(100)));
+        let text = |n: usize| format!("{}{}\r\n.\r\n", "12345678\r\n".repeat(99), "x".repeat(n));
+        assert_eq!(read(text(8).as_bytes(), 7).2, None);
+        assert_eq!(read(text(9).as_bytes(), 7).2, Some(Defect::TooLarge(1000)));
+    }
+
+    #[test]
+    fn a_refused_text_is_not_given_out_any_more() {
+        let mut reader = TextReader::new(LIMITS);
+        let mut out = Vec::new();
+        reader.read(b"a\0", &mut out);
+        for _ in 0..100 {
+            reader.read(&[b'x'; 1000], &mut out);
+        }
+        assert!(out.len() <= 1);
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(in_words(35_000_000), "35 MB");
+        assert_eq!(in_words(104_857_600), "104.9 MB");
+        assert_eq!(in_words(500_000), "500 KB");
+        assert_eq!(in_words(1), "1 KB");
+    }
+}

@@ -1,0 +1,440 @@
+//! Faxes to send: claimed, attempted, confirmed page by page, settled.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::retry::{self, Next};
+use super::{LEASE_SECONDS, Millis, Result, Store};
+use crate::call::outcome::{CallReport, Outcome};
+
+/// A fax that is ours to dial, with its attempt already on disk.
+#[derive(Debug, Clone)]
+pub struct ClaimedFax {
+    /// Its identifier.
+    pub id: String,
+    /// The attempt that began.
+    pub attempt: i64,
+    /// What to dial.
+    pub number: String,
+    /// Blob key of the TIFF without header lines.
+    pub pages_key: String,
+    /// Pages of the whole fax.
+    pub page_count: u32,
+    /// Pages confirmed by earlier attempts; this one begins behind them.
+    pub confirmed: u32,
+}
+
+/// A final state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Final {
+    /// Every page was confirmed.
+    Delivered,
+    /// Given up.
+    Failed,
+    /// It may have arrived; nobody can know.
+    Uncertain,
+    /// Somebody cancelled it.
+    Cancelled,
+}
+
+impl Final {
+    fn name(self) -> &'static str {
+        match self {
+            Final::Delivered => "delivered",
+            Final::Failed => "failed",
+            Final::Uncertain => "uncertain",
+            Final::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// What a settled attempt means for its fax.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Over; a receipt is queued.
+    Final(Final),
+    /// Tried again then.
+    Again(Millis),
+}
+
+/// Enough of a fax to decide what follows.
+struct Standing {
+    id: String,
+    confirmed: u32,
+    page_count: u32,
+    leaving: bool,
+    cancelling: bool,
+    tries: u32,
+    created_at: Millis,
+}
+
+impl Store {
+    /// Claims the next fax that is due and whose number is not in a call, and begins its attempt.
+    ///
+    /// `header` is the header line that the pages of this call will carry.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn claim_fax(&self, header: &str, now: Millis) -> Result<Option<ClaimedFax>> {
+        let (owner, header) = (self.owner(), header.to_owned());
+        self.write(move |db| claim(db, &owner, &header, now)).await
+    }
+
+    /// Pages confirmed by the far end in this attempt: on disk before anything else is believed.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn page_confirmed(&self, fax: &str, attempt: i64, pages: u32) -> Result<()> {
+        let fax = fax.to_owned();
+        self.write(move |db| {
+            let before: u32 = db.query_row(
+                "SELECT pages FROM attempts WHERE id = ?1",
+                [attempt],
+                |row| row.get(0),
+            )?;
+            if pages > before {
+                db.execute(
+                    "UPDATE attempts SET pages = ?2 WHERE id = ?1",
+                    params![attempt, pages],
+                )?;
+                db.execute(
+                    "UPDATE faxes SET confirmed = confirmed + ?2 WHERE id = ?1",
+                    params![fax, pages - before],
+                )?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// The end of the last page is about to leave: from now on a broken attempt is uncertain.
+    ///
+    /// # Errors
+    /// As the database says; then the page must not leave.
+    pub async fn last_page_leaving(&self, fax: &str) -> Result<()> {
+        let fax = fax.to_owned();
+        self.write(move |db| {
+            db.execute("UPDATE faxes SET leaving = 1 WHERE id = ?1", [fax])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Ends an attempt; decides by the table whether the fax is over, and if so queues its one receipt.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn settle_attempt(
+        &self,
+        fax: &str,
+        attempt: i64,
+        report: CallReport,
+        give_up_seconds: u64,
+        now: Millis,
+    ) -> Result<Settled> {
+        let fax = fax.to_owned();
+        self.write(move |db| {
+            end_attempt(db, attempt, &report, now)?;
+            let standing = standing(db, &fax)?;
+            settle(
+                db,
+                &standing,
+                report.outcome,
+                &report.detail,
+                give_up_seconds,
+                now,
+            )
+        })
+        .await
+    }
+
+    /// Asks for a fax to be cancelled: at once where it waits, by its call where it is in one. False: no such fax, or
+    /// it is over.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn cancel(&self, fax: &str, now: Millis) -> Result<bool> {
+        let fax = fax.to_owned();
+        self.write(move |db| {
+            let asked = db.execute(
+                "UPDATE faxes SET cancelling = 1 WHERE id = ?1 AND ended_at IS NULL",
+                [&fax],
+            )?;
+            let waits = db
+                .query_row(
+                    "SELECT 1 FROM faxes WHERE id = ?1 AND state IN ('rendering', 'ready')",
+                    [&fax],
+                    |_| Ok(()),
+                )
+                .optional()?;
+            if waits.is_some() {
+                finish(
+                    db,
+                    &fax,
+                    Final::Cancelled,
+                    Some(Outcome::Cancelled),
+                    "",
+                    now,
+                )?;
+            }
+            Ok(asked > 0)
+        })
+        .await
+    }
+
+    /// The faxes in a call that somebody asked to cancel.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn cancelling(&self) -> Result<Vec<String>> {
+        self.read(|db| {
+            db.prepare("SELECT id FROM faxes WHERE state = 'calling' AND cancelling = 1")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+        .await
+    }
+
+    /// When the next document, fax or mail is due, if any waits.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn next_due(&self) -> Result<Option<Millis>> {
+        self.write(|db| {
+            db.prepare_cached(
+                "SELECT min(at) FROM (
+                     SELECT min(next_try_at) AS at FROM documents WHERE state = 'waiting'
+                     UNION ALL SELECT min(next_try_at) FROM faxes WHERE state = 'ready'
+                     UNION ALL SELECT min(next_try_at) FROM outgoing WHERE state = 'waiting')",
+            )?
+            .query_row([], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Millis)))
+        })
+        .await
+    }
+
+    /// Gives every claim of a dead owner its honest end. Called once, with the lock held, before anything is claimed.
+    ///
+    /// A fax whose pages are all confirmed is delivered; one whose last page was leaving is uncertain; any other goes
+    /// on behind its last confirmed page. Returns how many claims were found.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn recover(&self, give_up_seconds: u64, now: Millis) -> Result<usize> {
+        self.write(move |db| {
+            let documents = db.execute(
+                "UPDATE documents SET state = 'waiting', owner = NULL, lease_until = NULL WHERE state = 'rendering'",
+                [],
+            )?;
+            let mails = db.execute(
+                "UPDATE outgoing SET state = 'waiting', owner = NULL, lease_until = NULL WHERE state = 'sending'",
+                [],
+            )?;
+            let faxes = recover_faxes(db, give_up_seconds, now)?;
+            let received = super::received::recover(db, now)?;
+            Ok(documents + mails + faxes + received)
+        })
+        .await
+    }
+}
+
+fn claim(
+    db: &Connection,
+    owner: &str,
+    header: &str,
+    now: Millis,
+) -> rusqlite::Result<Option<ClaimedFax>> {
+    let found = db
+        .prepare_cached(
+            "UPDATE faxes SET state = 'calling', owner = ?1, lease_until = ?2, leaving = 0
+             WHERE id = (SELECT id FROM faxes f WHERE state = 'ready' AND next_try_at <= ?3
+                           AND NOT EXISTS (SELECT 1 FROM faxes c WHERE c.number = f.number AND c.state = 'calling')
+                         ORDER BY next_try_at, id LIMIT 1)
+             RETURNING id, number, confirmed,
+                       (SELECT pages_key FROM documents d WHERE d.id = document),
+                       (SELECT page_count FROM documents d WHERE d.id = document)",
+        )?
+        .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0], |row| {
+            Ok(ClaimedFax {
+                id: row.get(0)?,
+                attempt: 0,
+                number: row.get(1)?,
+                confirmed: row.get(2)?,
+                pages_key: row.get(3)?,
+                page_count: row.get(4)?,
+            })
+        })
+        .optional()?;
+    let Some(mut fax) = found else {
+        return Ok(None);
+    };
+    db.prepare_cached(
+        "INSERT INTO attempts (fax, started_at, first_page, header) VALUES (?1, ?2, ?3, ?4)",
+    )?
+    .execute(params![fax.id, now.0, fax.confirmed + 1, header])?;
+    fax.attempt = db.last_insert_rowid();
+    Ok(Some(fax))
+}
+
+fn end_attempt(
+    db: &Connection,
+    attempt: i64,
+    report: &CallReport,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    let far = &report.far_end;
+    db.prepare_cached(
+        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4, sip_code = ?5, q850 = ?6, far_ident = ?7,
+                bit_rate = ?8, ecm = ?9, t38 = ?10, compression = ?11, seconds = ?12, wire_bytes = ?13
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        attempt,
+        now.0,
+        report.outcome.name(),
+        report.detail,
+        report.sip_code,
+        report.q850,
+        far.ident,
+        far.bit_rate,
+        far.ecm,
+        far.t38,
+        far.compression,
+        report.seconds,
+        report.wire_bytes
+    ])?;
+    Ok(())
+}
+
+fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {
+    db.prepare_cached(
+        "SELECT f.confirmed, d.page_count, f.leaving, f.cancelling, f.tries, f.created_at
+         FROM faxes f JOIN documents d ON d.id = f.document WHERE f.id = ?1",
+    )?
+    .query_row([fax], |row| {
+        Ok(Standing {
+            id: fax.to_owned(),
+            confirmed: row.get(0)?,
+            page_count: row.get(1)?,
+            leaving: row.get(2)?,
+            cancelling: row.get(3)?,
+            tries: row.get(4)?,
+            created_at: Millis(row.get(5)?),
+        })
+    })
+}
+
+fn settle(
+    db: &Connection,
+    fax: &Standing,
+    outcome: Outcome,
+    detail: &str,
+    give_up_seconds: u64,
+    now: Millis,
+) -> rusqlite::Result<Settled> {
+    let end = |outcome, end| {
+        finish(db, &fax.id, end, Some(outcome), detail, now).map(|()| Settled::Final(end))
+    };
+    // What the far end confirmed outranks how the call ended.
+    if fax.confirmed >= fax.page_count {
+        return end(Outcome::Delivered, Final::Delivered);
+    }
+    // Once the end of the last page is out, only the far end knows; it is not asked twice unknowingly.
+    if outcome == Outcome::Uncertain || (fax.leaving && leaves_doubt(outcome)) {
+        return end(Outcome::Uncertain, Final::Uncertain);
+    }
+    if fax.cancelling || outcome == Outcome::Cancelled {
+        return end(Outcome::Cancelled, Final::Cancelled);
+    }
+    let tries = fax.tries + u32::from(retry::rule_for(outcome).counts);
+    let age = (now.0 - fax.created_at.0).max(0) as u64 / 1000;
+    match retry::next(
+        outcome,
+        tries,
+        same_in_a_row(db, &fax.id, outcome)?,
+        age,
+        give_up_seconds,
+    ) {
+        Next::Final => end(outcome, Final::Failed),
+        Next::After(seconds) => {
+            let at = now.plus_seconds(u64::from(seconds));
+            db.prepare_cached(
+                "UPDATE faxes SET state = 'ready', next_try_at = ?2, tries = ?3, outcome = ?4, detail = ?5,
+                        leaving = 0, owner = NULL, lease_until = NULL
+                 WHERE id = ?1",
+            )?
+            .execute(params![fax.id, at.0, tries, outcome.name(), detail])?;
+            Ok(Settled::Again(at))
+        }
+    }
+}
+
+/// Whether a call that ended like this, with the last page's EOP out, may have delivered it all the same.
+/// A far end that refused the page (RTN, no agreement on speed) has said that it has not.
+fn leaves_doubt(outcome: Outcome) -> bool {
+    !matches!(
+        outcome,
+        Outcome::PageRefused | Outcome::TrainingFailed | Outcome::StorageFailed
+    )
+}
+
+fn same_in_a_row(db: &Connection, fax: &str, outcome: Outcome) -> rusqlite::Result<u32> {
+    db.prepare_cached(
+        "SELECT count(*) FROM attempts WHERE fax = ?1 AND id > ifnull(
+             (SELECT max(id) FROM attempts WHERE fax = ?1 AND outcome IS NOT ?2 AND ended_at IS NOT NULL), 0)",
+    )?
+    .query_row(params![fax, outcome.name()], |row| row.get(0))
+}
+
+/// The one place where a fax ends, and where its one receipt is born.
+fn finish(
+    db: &Connection,
+    fax: &str,
+    end: Final,
+    outcome: Option<Outcome>,
+    detail: &str,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE faxes SET state = ?2, outcome = ?3, detail = ?4, ended_at = ?5, leaving = 0,
+                owner = NULL, lease_until = NULL
+         WHERE id = ?1",
+    )?
+    .execute(params![
+        fax,
+        end.name(),
+        outcome.map(Outcome::name),
+        detail,
+        now.0
+    ])?;
+    db.prepare_cached(
+        "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
+         SELECT f.id, 'receipt', f.id, m.sender, ?2, 'waiting', ?2
+         FROM faxes f JOIN messages m ON m.id = f.message WHERE f.id = ?1",
+    )?
+    .execute(params![fax, now.0])?;
+    Ok(())
+}
+
+fn recover_faxes(db: &Connection, give_up_seconds: u64, now: Millis) -> rusqlite::Result<usize> {
+    let open: Vec<(i64, String)> = db
+        .prepare(
+            "SELECT a.id, a.fax FROM attempts a JOIN faxes f ON f.id = a.fax
+             WHERE a.ended_at IS NULL AND f.state = 'calling'",
+        )?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (attempt, fax) in &open {
+        let standing = standing(db, fax)?;
+        let outcome = match (standing.confirmed >= standing.page_count, standing.leaving) {
+            (true, _) => Outcome::Delivered,
+            (false, true) => Outcome::Uncertain,
+            (false, false) => Outcome::GatewayStopped,
+        };
+        let detail = "the gateway was stopped, or lost its power, in the middle of the call";
+        db.execute(
+            "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4 WHERE id = ?1",
+            params![attempt, now.0, outcome.name(), detail],
+        )?;
+        settle(db, &standing, outcome, detail, give_up_seconds, now)?;
+    }
+    Ok(open.len())
+}

@@ -1,0 +1,214 @@
+//! Mails that were accepted, and the rendering of their documents.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{LEASE_SECONDS, Millis, Result, Store, id};
+use crate::pages::Resolution;
+
+/// A mail about to be accepted. Its text is already a durable blob.
+#[derive(Debug, Clone)]
+pub struct NewMessage {
+    /// Its identifier, from [`id::new`].
+    pub id: String,
+    /// Address of the SMTP client.
+    pub client: String,
+    /// Envelope sender.
+    pub sender: String,
+    /// `Message-ID`, with brackets.
+    pub message_id: Option<String>,
+    /// `References`, as it came.
+    pub references: Option<String>,
+    /// `Subject`, decoded.
+    pub subject: String,
+    /// JSON: every MIME part and what became of it.
+    pub manifest: String,
+    /// Octets.
+    pub size: u64,
+    /// Blob key of the text.
+    pub text_key: String,
+    /// Resolution of the pages to make.
+    pub resolution: Resolution,
+    /// One fax for each.
+    pub faxes: Vec<NewFax>,
+}
+
+/// One recipient of a [`NewMessage`].
+#[derive(Debug, Clone)]
+pub struct NewFax {
+    /// Its identifier, from [`id::new`].
+    pub id: String,
+    /// The address as the sender wrote it.
+    pub recipient: String,
+    /// What is dialled.
+    pub number: String,
+}
+
+/// A document that is ours to render.
+#[derive(Debug, Clone)]
+pub struct ClaimedDocument {
+    /// Its identifier.
+    pub id: String,
+    /// Blob key of the mail's text.
+    pub text_key: String,
+    /// Target resolution.
+    pub resolution: Resolution,
+    /// Renderings that began, this one included.
+    pub tries: u32,
+}
+
+impl Store {
+    /// Takes a mail over: the message, its document to render and one fax a recipient. On `Ok` the `250` may leave.
+    ///
+    /// # Errors
+    /// As the disk or the database says; then nothing was taken over.
+    pub async fn accept(&self, message: NewMessage, now: Millis) -> Result<()> {
+        self.write(move |db| insert(db, &message, now)).await
+    }
+
+    /// Claims the next document to render, if one is due.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn claim_document(&self, now: Millis) -> Result<Option<ClaimedDocument>> {
+        let owner = self.owner();
+        self.write(move |db| {
+            db.prepare_cached(
+                "UPDATE documents SET state = 'rendering', tries = tries + 1, owner = ?1, lease_until = ?2
+                 WHERE id = (SELECT id FROM documents WHERE state = 'waiting' AND next_try_at <= ?3
+                             ORDER BY next_try_at, id LIMIT 1)
+                 RETURNING id, (SELECT text_key FROM messages m WHERE m.id = message), resolution, tries",
+            )?
+            .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0], |row| {
+                Ok(ClaimedDocument {
+                    id: row.get(0)?,
+                    text_key: row.get(1)?,
+                    resolution: resolution(&row.get::<_, String>(2)?),
+                    tries: row.get(3)?,
+                })
+            })
+            .optional()
+        })
+        .await
+    }
+
+    /// A document was rendered; its TIFF is the durable blob `pages_key`. Its faxes become ready.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn document_rendered(
+        &self,
+        document: &str,
+        pages_key: &str,
+        page_count: u32,
+        now: Millis,
+    ) -> Result<()> {
+        let (document, pages_key) = (document.to_owned(), pages_key.to_owned());
+        self.write(move |db| {
+            db.execute(
+                "UPDATE documents SET state = 'rendered', pages_key = ?2, page_count = ?3,
+                        owner = NULL, lease_until = NULL
+                 WHERE id = ?1",
+                params![document, pages_key, page_count],
+            )?;
+            db.execute(
+                "UPDATE faxes SET state = 'ready', next_try_at = ?2 WHERE document = ?1 AND state = 'rendering'",
+                params![document, now.0],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A rendering failed in a way that may pass; it is tried again at `at`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn document_deferred(&self, document: &str, at: Millis) -> Result<()> {
+        let document = document.to_owned();
+        self.write(move |db| {
+            db.execute(
+                "UPDATE documents SET state = 'waiting', next_try_at = ?2, owner = NULL, lease_until = NULL
+                 WHERE id = ?1",
+                params![document, at.0],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// A document cannot be rendered: its faxes fail, and their receipts are queued, in one transaction.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn document_failed(&self, document: &str, failure: &str, now: Millis) -> Result<()> {
+        let (document, failure) = (document.to_owned(), failure.to_owned());
+        self.write(move |db| {
+            db.execute(
+                "UPDATE documents SET state = 'failed', failure = ?2, owner = NULL, lease_until = NULL WHERE id = ?1",
+                params![document, failure],
+            )?;
+            db.execute(
+                "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
+                 SELECT f.id, 'receipt', f.id, m.sender, ?2, 'waiting', ?2
+                 FROM faxes f JOIN messages m ON m.id = f.message
+                 WHERE f.document = ?1 AND f.state = 'rendering'",
+                params![document, now.0],
+            )?;
+            db.execute(
+                "UPDATE faxes SET state = 'failed', outcome = NULL, detail = ?2, ended_at = ?3
+                 WHERE document = ?1 AND state = 'rendering'",
+                params![document, failure, now.0],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {
+    let document = id::new(now);
+    db.prepare_cached(
+        "INSERT INTO messages (id, accepted_at, client, sender, message_id, refs, subject, manifest, size, text_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?
+    .execute(params![
+        message.id,
+        now.0,
+        message.client,
+        message.sender,
+        message.message_id,
+        message.references,
+        message.subject,
+        message.manifest,
+        message.size,
+        message.text_key
+    ])?;
+    db.prepare_cached(
+        "INSERT INTO documents (id, message, resolution, state, next_try_at) VALUES (?1, ?2, ?3, 'waiting', ?4)",
+    )?
+    .execute(params![document, message.id, resolution_name(message.resolution), now.0])?;
+    for fax in &message.faxes {
+        db.prepare_cached(
+            "INSERT INTO faxes (id, message, document, recipient, number, state, created_at, next_try_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, 'rendering', ?6, ?6)",
+        )?
+        .execute(params![fax.id, message.id, document, fax.recipient, fax.number, now.0])?;
+    }
+    Ok(())
+}
+
+fn resolution_name(resolution: Resolution) -> &'static str {
+    match resolution {
+        Resolution::Standard => "standard",
+        Resolution::Fine => "fine",
+        Resolution::Superfine => "superfine",
+    }
+}
+
+pub(super) fn resolution(name: &str) -> Resolution {
+    match name {
+        "standard" => Resolution::Standard,
+        "superfine" => Resolution::Superfine,
+        _ => Resolution::Fine,
+    }
+}

@@ -1,0 +1,247 @@
+//! Faxes that come in: each page on disk before its MCF leaves.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Millis, Result, Store, id};
+use crate::call::outcome::{CallReport, FarEnd, Outcome};
+use crate::pages::FaxPage;
+
+/// A call that was answered.
+#[derive(Debug, Clone)]
+pub struct NewReceived {
+    /// The number of ours that was dialled.
+    pub called: String,
+    /// The caller as the trunk says it.
+    pub caller: String,
+}
+
+/// A received fax with its pages, to be composed into a mail.
+#[derive(Debug, Clone)]
+pub struct ReceivedFax {
+    /// Its identifier.
+    pub id: String,
+    /// When the call was answered.
+    pub started_at: Millis,
+    /// The number of ours that was dialled.
+    pub called: String,
+    /// The caller as the trunk says it.
+    pub caller: String,
+    /// How the call ended.
+    pub outcome: Outcome,
+    /// The cause in detail.
+    pub detail: String,
+    /// What the far end says of itself, and how the pages came.
+    pub far_end: FarEnd,
+    /// Seconds from answer to the end.
+    pub seconds: f64,
+    /// The pages, in order; their data is read from the blobs.
+    pub pages: Vec<FaxPage>,
+}
+
+impl Store {
+    /// A call to one of our numbers was answered. Returns the identifier of the fax to be.
+    ///
+    /// # Errors
+    /// As the database says; then the call must not go on.
+    pub async fn begin_received(&self, new: NewReceived, now: Millis) -> Result<String> {
+        let (id, owner) = (id::new(now), self.owner());
+        let row = id.clone();
+        self.write(move |db| {
+            db.execute(
+                "INSERT INTO received (id, started_at, called, caller, owner) VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![row, now.0, new.called, new.caller, owner],
+            )?;
+            Ok(())
+        })
+        .await?;
+        Ok(id)
+    }
+
+    /// Stores a page: its data as a blob, then its row. On `Ok` its MCF may leave.
+    ///
+    /// # Errors
+    /// As the disk or the database says; then the page must not be confirmed.
+    pub async fn page_received(&self, received: &str, page: u32, data: FaxPage) -> Result<()> {
+        let (received, key) = (received.to_owned(), format!("p{page}-{received}"));
+        let (blobs, kept, g4) = (self.blobs().clone(), key.clone(), data.g4);
+        tokio::task::spawn_blocking(move || blobs.keep(&kept, &g4))
+            .await
+            .map_err(|_| super::StoreError::Stopped)??;
+        self.write(move |db| {
+            db.execute(
+                "INSERT OR REPLACE INTO received_pages (received, page, width, height, x_dpi, y_dpi, g4_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![received, page, data.width, data.height, data.x_dpi, data.y_dpi, key],
+            )?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The call is over. Where it left pages, a mail to each of `recipients` is queued in the same transaction.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn end_received(
+        &self,
+        received: &str,
+        report: CallReport,
+        recipients: Vec<String>,
+        now: Millis,
+    ) -> Result<()> {
+        let received = received.to_owned();
+        self.write(move |db| {
+            end(db, &received, &report, now)?;
+            queue_mails(db, &received, &recipients, now)
+        })
+        .await
+    }
+
+    /// Received faxes that are over, have pages, and have no mail queued: what a crash left between the two.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn unrouted(&self) -> Result<Vec<(String, String)>> {
+        self.read(|db| {
+            db.prepare(
+                "SELECT id, called FROM received r WHERE ended_at IS NOT NULL
+                   AND EXISTS (SELECT 1 FROM received_pages WHERE received = r.id)
+                   AND NOT EXISTS (SELECT 1 FROM outgoing WHERE kind = 'received_fax' AND subject_of = r.id)",
+            )?
+            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect()
+        })
+        .await
+    }
+
+    /// Queues the mails of an unrouted fax.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn route_received(
+        &self,
+        received: &str,
+        recipients: Vec<String>,
+        now: Millis,
+    ) -> Result<()> {
+        let received = received.to_owned();
+        self.write(move |db| queue_mails(db, &received, &recipients, now))
+            .await
+    }
+
+    /// A received fax with the data of its pages.
+    ///
+    /// # Errors
+    /// As the disk or the database says.
+    pub async fn received_fax(&self, received: &str) -> Result<Option<ReceivedFax>> {
+        let (received, blobs) = (received.to_owned(), self.blobs().clone());
+        let found = self.read(move |db| load(db, &received)).await?;
+        let Some((mut fax, keys)) = found else {
+            return Ok(None);
+        };
+        tokio::task::spawn_blocking(move || {
+            for (page, key) in fax.pages.iter_mut().zip(keys) {
+                page.g4 = blobs.read(&key)?;
+            }
+            Ok(Some(fax))
+        })
+        .await
+        .map_err(|_| super::StoreError::Stopped)?
+    }
+}
+
+fn end(db: &Connection, received: &str, report: &CallReport, now: Millis) -> rusqlite::Result<()> {
+    let far = &report.far_end;
+    db.execute(
+        "UPDATE received SET ended_at = ?2, outcome = ?3, detail = ?4, far_ident = ?5, bit_rate = ?6, ecm = ?7,
+                t38 = ?8, compression = ?9, seconds = ?10, wire_bytes = ?11, owner = NULL
+         WHERE id = ?1",
+        params![
+            received,
+            now.0,
+            report.outcome.name(),
+            report.detail,
+            far.ident,
+            far.bit_rate,
+            far.ecm,
+            far.t38,
+            far.compression,
+            report.seconds,
+            report.wire_bytes
+        ],
+    )?;
+    Ok(())
+}
+
+fn queue_mails(
+    db: &Connection,
+    received: &str,
+    recipients: &[String],
+    now: Millis,
+) -> rusqlite::Result<()> {
+    for (n, recipient) in recipients.iter().enumerate() {
+        db.execute(
+            "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
+             SELECT ?1, 'received_fax', ?2, ?3, ?4, 'waiting', ?4
+             WHERE EXISTS (SELECT 1 FROM received_pages WHERE received = ?2)",
+            params![format!("{received}-{n}"), received, recipient, now.0],
+        )?;
+    }
+    Ok(())
+}
+
+/// Calls that were up when the daemon died: what came is kept; routing follows through [`Store::unrouted`].
+pub(super) fn recover(db: &Connection, now: Millis) -> rusqlite::Result<usize> {
+    db.execute(
+        "UPDATE received SET ended_at = ?1, owner = NULL, outcome = ?2,
+                detail = 'the gateway was stopped, or lost its power, in the middle of the call'
+         WHERE ended_at IS NULL",
+        params![now.0, Outcome::GatewayStopped.name()],
+    )
+}
+
+fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax, Vec<String>)>> {
+    let fax = db
+        .query_row(
+            "SELECT started_at, called, caller, outcome, detail, far_ident, bit_rate, ecm, t38, compression, seconds
+             FROM received WHERE id = ?1 AND ended_at IS NOT NULL",
+            [received],
+            |row| {
+                Ok(ReceivedFax {
+                    id: received.to_owned(),
+                    started_at: Millis(row.get(0)?),
+                    called: row.get(1)?,
+                    caller: row.get(2)?,
+                    outcome: Outcome::from_name(&row.get::<_, String>(3)?).unwrap_or(Outcome::ProtocolError),
+                    detail: row.get(4)?,
+                    far_end: FarEnd {
+                        ident: row.get(5)?,
+                        bit_rate: row.get(6)?,
+                        ecm: row.get(7)?,
+                        t38: row.get(8)?,
+                        compression: row.get(9)?,
+                    },
+                    seconds: row.get(10)?,
+                    pages: Vec::new(),
+                })
+            },
+        )
+        .optional()?;
+    let Some(mut fax) = fax else { return Ok(None) };
+    let mut keys = Vec::new();
+    let mut pages = db.prepare(
+        "SELECT width, height, x_dpi, y_dpi, g4_key FROM received_pages WHERE received = ?1 ORDER BY page",
+    )?;
+    let mut rows = pages.query([received])?;
+    while let Some(row) = rows.next()? {
+        fax.pages.push(FaxPage {
+            width: row.get(0)?,
+            height: row.get(1)?,
+            x_dpi: row.get(2)?,
+            y_dpi: row.get(3)?,
+            g4: Vec::new(),
+        });
+        keys.push(row.get(4)?);
+    }
+    Ok(Some((fax, keys)))
+}

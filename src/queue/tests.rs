@@ -1,0 +1,359 @@
+//! The store as a whole: custody from `accept` to the receipt, and after a crash at each step.
+
+use std::path::Path;
+
+use super::*;
+use crate::call::outcome::{CallReport, FarEnd, Outcome};
+use crate::pages::{FaxPage, Resolution};
+
+const NOW: Millis = Millis(1_795_000_000_000);
+const DAY: u64 = 86_400;
+
+fn message(recipients: &[&str]) -> NewMessage {
+    let id = id::new(NOW);
+    NewMessage {
+        client: "127.0.0.1".into(),
+        sender: "clerk@example.com".into(),
+        message_id: Some("<lease@example.com>".into()),
+        references: None,
+        subject: "Lease".into(),
+        manifest: "[]".into(),
+        size: 1234,
+        text_key: format!("m-{id}"),
+        resolution: Resolution::Fine,
+        faxes: recipients
+            .iter()
+            .map(|number| NewFax {
+                id: id::new(NOW),
+                recipient: format!("{number}@fax.local"),
+                number: (*number).to_owned(),
+            })
+            .collect(),
+        id,
+    }
+}
+
+fn report(outcome: Outcome, pages: u32) -> CallReport {
+    CallReport {
+        outcome,
+        detail: "as scripted".into(),
+        pages,
+        sip_code: Some(200),
+        q850: None,
+        far_end: FarEnd::default(),
+        seconds: 30.0,
+        wire_bytes: 50_000,
+    }
+}
+
+/// Accepts one mail, renders it to two pages, and begins the call to its first recipient.
+async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
+    let message = message(recipients);
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    let document = store
+        .claim_document(NOW)
+        .await
+        .unwrap()
+        .expect("a document waits");
+    store.blobs().keep("pages", b"tiff").unwrap();
+    store
+        .document_rendered(&document.id, "pages", 2, NOW)
+        .await
+        .unwrap();
+    store
+        .claim_fax("header", NOW)
+        .await
+        .unwrap()
+        .expect("a fax is due")
+}
+
+/// What a restart after `kill -9` does: the lock falls, the next daemon recovers.
+async fn crash_and_recover(state: &Path, store: Store) -> Store {
+    drop(store);
+    let store = Store::open(state).unwrap();
+    store.recover(DAY, NOW).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), []);
+    store
+}
+
+async fn receipts(store: &Store, fax: &str) -> usize {
+    store.mails_about(fax).await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_mail_becomes_a_fax_becomes_a_receipt() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    assert_eq!(
+        (fax.page_count, fax.confirmed, fax.pages_key.as_str()),
+        (2, 0, "pages")
+    );
+    store.page_confirmed(&fax.id, fax.attempt, 1).await.unwrap();
+    store.last_page_leaving(&fax.id).await.unwrap();
+    store.page_confirmed(&fax.id, fax.attempt, 2).await.unwrap();
+    let settled = store
+        .settle_attempt(
+            &fax.id,
+            fax.attempt,
+            report(Outcome::Delivered, 2),
+            DAY,
+            NOW,
+        )
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Final(Final::Delivered));
+    let mail = store
+        .claim_mail(NOW)
+        .await
+        .unwrap()
+        .expect("a receipt waits");
+    assert!(mail.receipt && mail.recipient == "clerk@example.com" && mail.subject_of == fax.id);
+    store.mail_delivered(&mail.id, "250 ok", NOW).await.unwrap();
+    assert!(store.claim_mail(NOW).await.unwrap().is_none());
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn two_daemons_never_share_a_state_folder() {
+    let state = tempfile::tempdir().unwrap();
+    let _store = Store::open(state.path()).unwrap();
+    assert!(matches!(
+        Store::open(state.path()),
+        Err(StoreError::InUse(_))
+    ));
+    Store::open_beside(state.path()).expect("a command may look beside the daemon");
+}
+
+#[tokio::test]
+async fn one_call_at_a_time_to_a_number() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let first = calling(&store, &["5551234567", "5551234567", "5557654321"]).await;
+    let second = store
+        .claim_fax("header", NOW)
+        .await
+        .unwrap()
+        .expect("the other number is free");
+    assert_ne!(first.number, second.number);
+    assert!(
+        store.claim_fax("header", NOW).await.unwrap().is_none(),
+        "the same number twice"
+    );
+}
+
+#[tokio::test]
+async fn busy_waits_and_comes_again_with_the_pages_that_are_left() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store.page_confirmed(&fax.id, fax.attempt, 1).await.unwrap();
+    let settled = store
+        .settle_attempt(
+            &fax.id,
+            fax.attempt,
+            report(Outcome::FarEndHungUp, 1),
+            DAY,
+            NOW,
+        )
+        .await
+        .unwrap();
+    let Settled::Again(at) = settled else {
+        panic!("{settled:?}")
+    };
+    assert!(
+        store.claim_fax("header", NOW).await.unwrap().is_none(),
+        "not before its time"
+    );
+    let again = store.claim_fax("header", at).await.unwrap().expect("due");
+    assert_eq!((again.id.as_str(), again.confirmed), (fax.id.as_str(), 1));
+    assert_eq!(receipts(&store, &fax.id).await, 0);
+}
+
+#[tokio::test]
+async fn killed_while_rendering_renders_again() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let message = message(&["5551234567"]);
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    store.claim_document(NOW).await.unwrap().unwrap();
+    let store = crash_and_recover(state.path(), store).await;
+    assert_eq!(store.claim_document(NOW).await.unwrap().unwrap().tries, 2);
+}
+
+#[tokio::test]
+async fn killed_after_page_1_goes_on_with_page_2() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store.page_confirmed(&fax.id, fax.attempt, 1).await.unwrap();
+    let store = crash_and_recover(state.path(), store).await;
+    let again = store
+        .claim_fax("header", NOW)
+        .await
+        .unwrap()
+        .expect("due at once");
+    assert_eq!(again.confirmed, 1);
+}
+
+#[tokio::test]
+async fn killed_with_the_last_page_on_its_way_is_uncertain_and_not_dialled() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store.last_page_leaving(&fax.id).await.unwrap();
+    let store = crash_and_recover(state.path(), store).await;
+    assert!(store.claim_fax("header", NOW).await.unwrap().is_none());
+    assert_eq!(
+        store.fax(&fax.id).await.unwrap().unwrap().state,
+        "uncertain"
+    );
+    assert_eq!(receipts(&store, &fax.id).await, 1);
+}
+
+#[tokio::test]
+async fn killed_after_the_last_mcf_is_delivered_with_one_receipt() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store.last_page_leaving(&fax.id).await.unwrap();
+    store.page_confirmed(&fax.id, fax.attempt, 2).await.unwrap();
+    let store = crash_and_recover(state.path(), store).await;
+    let store = crash_and_recover(state.path(), store).await;
+    assert!(store.claim_fax("header", NOW).await.unwrap().is_none());
+    assert_eq!(
+        store.fax(&fax.id).await.unwrap().unwrap().state,
+        "delivered"
+    );
+    assert_eq!(receipts(&store, &fax.id).await, 1);
+}
+
+#[tokio::test]
+async fn a_far_end_that_hangs_up_before_mcf_leaves_doubt() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store.last_page_leaving(&fax.id).await.unwrap();
+    let settled = store
+        .settle_attempt(
+            &fax.id,
+            fax.attempt,
+            report(Outcome::ChildCrashed, 0),
+            DAY,
+            NOW,
+        )
+        .await
+        .unwrap();
+    assert_eq!(settled, Settled::Final(Final::Uncertain));
+}
+
+#[tokio::test]
+async fn cancelled_while_it_waits_ends_with_a_receipt_and_once() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let message = message(&["5551234567"]);
+    let fax = message.faxes[0].id.clone();
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    assert!(store.cancel(&fax, NOW).await.unwrap());
+    assert!(
+        !store.cancel(&fax, NOW).await.unwrap(),
+        "it is over already"
+    );
+    assert_eq!(receipts(&store, &fax).await, 1);
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_document_that_cannot_be_rendered_fails_all_its_faxes() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let message = message(&["5551234567", "5557654321"]);
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    let faxes: Vec<_> = message.faxes.iter().map(|f| f.id.clone()).collect();
+    store.accept(message, NOW).await.unwrap();
+    let document = store.claim_document(NOW).await.unwrap().unwrap();
+    store
+        .document_failed(&document.id, "page 3 of it cannot be drawn", NOW)
+        .await
+        .unwrap();
+    for fax in faxes {
+        assert_eq!(store.fax(&fax).await.unwrap().unwrap().state, "failed");
+        assert_eq!(receipts(&store, &fax).await, 1);
+    }
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn received_pages_survive_a_crash_and_find_their_route() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let new = NewReceived {
+        called: "5559876543".into(),
+        caller: "5551234567".into(),
+    };
+    let id = store.begin_received(new, NOW).await.unwrap();
+    let page = FaxPage {
+        width: 1728,
+        height: 2200,
+        x_dpi: 204,
+        y_dpi: 196,
+        g4: vec![1, 2, 3],
+    };
+    store.page_received(&id, 1, page.clone()).await.unwrap();
+    let store = crash_and_recover(state.path(), store).await;
+    assert_eq!(
+        store.unrouted().await.unwrap(),
+        [(id.clone(), "5559876543".to_owned())]
+    );
+    store
+        .route_received(&id, vec!["office@example.com".into()], NOW)
+        .await
+        .unwrap();
+    assert_eq!(store.unrouted().await.unwrap(), []);
+    let fax = store.received_fax(&id).await.unwrap().unwrap();
+    assert_eq!(
+        (fax.outcome, fax.pages),
+        (Outcome::GatewayStopped, vec![page])
+    );
+    assert!(!store.claim_mail(NOW).await.unwrap().unwrap().receipt);
+}
+
+#[tokio::test]
+async fn a_call_without_a_page_makes_no_mail() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let new = NewReceived {
+        called: "5559876543".into(),
+        caller: "".into(),
+    };
+    let id = store.begin_received(new, NOW).await.unwrap();
+    store
+        .end_received(
+            &id,
+            report(Outcome::NoFax, 0),
+            vec!["office@example.com".into()],
+            NOW,
+        )
+        .await
+        .unwrap();
+    assert!(store.claim_mail(NOW).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_broken_invariant_is_named() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store
+        .write(|db| db.execute("UPDATE faxes SET confirmed = 7", []))
+        .await
+        .unwrap();
+    let found = store.check().await.unwrap();
+    assert!(
+        found.iter().any(|v| v.rows == [fax.id.clone()]),
+        "{found:?}"
+    );
+}

@@ -1,0 +1,416 @@
+//! What the page and the commands show. Reading only.
+
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde::Serialize;
+
+use super::{Millis, Result, Store};
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Faxes whose pages are not made yet.
+    pub rendering: u64,
+    /// Faxes that wait for a call.
+    pub ready: u64,
+    /// Faxes in a call.
+    pub calling: u64,
+    /// Mails that wait for their next hop.
+    pub mails_waiting: u64,
+    /// Mails that no next hop will take.
+    pub mails_failed: u64,
+}
+
+/// A fax with what it needs to be understood.
+#[derive(Debug, Clone, Serialize)]
+pub struct FaxRow {
+    /// Its identifier.
+    pub id: String,
+    /// Its message.
+    pub message: String,
+    /// Envelope sender of the mail.
+    pub sender: String,
+    /// Subject of the mail.
+    pub subject: String,
+    /// The address as the sender wrote it.
+    pub recipient: String,
+    /// What is dialled.
+    pub number: String,
+    /// `rendering`, `ready`, `calling`, `delivered`, `failed`, `uncertain` or `cancelled`.
+    pub state: String,
+    /// When its mail was accepted.
+    pub created_at: Millis,
+    /// When it is due.
+    pub next_try_at: Millis,
+    /// Attempts that count.
+    pub tries: u32,
+    /// Pages confirmed.
+    pub confirmed: u32,
+    /// Pages in all, once rendered.
+    pub page_count: Option<u32>,
+    /// Name of the last or final outcome.
+    pub outcome: Option<String>,
+    /// Its cause in detail.
+    pub detail: String,
+    /// When it ended.
+    pub ended_at: Option<Millis>,
+    /// Blob key of its pages, once rendered.
+    #[serde(skip)]
+    pub pages_key: Option<String>,
+}
+
+/// One call for a fax.
+#[derive(Debug, Clone, Serialize)]
+pub struct AttemptRow {
+    /// When it began.
+    pub started_at: Millis,
+    /// When it ended.
+    pub ended_at: Option<Millis>,
+    /// The page it began with.
+    pub first_page: u32,
+    /// The header line on its pages.
+    pub header: String,
+    /// Name of its outcome.
+    pub outcome: Option<String>,
+    /// The cause in detail.
+    pub detail: String,
+    /// Pages confirmed in it.
+    pub pages: u32,
+    /// Final SIP status of the INVITE.
+    pub sip_code: Option<u16>,
+    /// Q.850 cause.
+    pub q850: Option<u16>,
+    /// Station identification of the far end.
+    pub far_ident: Option<String>,
+    /// bit/s.
+    pub bit_rate: u32,
+    /// Error correction mode.
+    pub ecm: bool,
+    /// By T.38; false: audio.
+    pub t38: bool,
+    /// Coding of the pages.
+    pub compression: String,
+    /// Seconds from answer to the end.
+    pub seconds: f64,
+    /// Octets on the wire.
+    pub wire_bytes: u64,
+}
+
+/// The mail a fax came from.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageRow {
+    /// `Message-ID`.
+    pub message_id: Option<String>,
+    /// `References`.
+    pub references: Option<String>,
+    /// JSON: every MIME part.
+    pub manifest: String,
+    /// Blob key of its text.
+    #[serde(skip)]
+    pub text_key: String,
+}
+
+/// A fax that came in.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReceivedRow {
+    /// Its identifier.
+    pub id: String,
+    /// When the call was answered.
+    pub started_at: Millis,
+    /// When it ended.
+    pub ended_at: Option<Millis>,
+    /// The number of ours that was dialled.
+    pub called: String,
+    /// The caller as the trunk says it.
+    pub caller: String,
+    /// Name of its outcome.
+    pub outcome: Option<String>,
+    /// The cause in detail.
+    pub detail: String,
+    /// Station identification of the far end.
+    pub far_ident: Option<String>,
+    /// Pages stored.
+    pub pages: u32,
+    /// Seconds from answer to the end.
+    pub seconds: f64,
+    /// Octets on the wire.
+    pub wire_bytes: u64,
+    /// State of its mail: `waiting`, `sending`, `delivered`, `failed`; none without pages.
+    pub mail: Option<String>,
+}
+
+/// A mail the gateway writes.
+#[derive(Debug, Clone, Serialize)]
+pub struct OutgoingRow {
+    /// Its identifier.
+    pub id: String,
+    /// `receipt` or `received_fax`.
+    pub kind: String,
+    /// The fax it is about.
+    pub subject_of: String,
+    /// Where it goes.
+    pub recipient: String,
+    /// `waiting`, `sending`, `delivered` or `failed`.
+    pub state: String,
+    /// When it was queued.
+    pub created_at: Millis,
+    /// When it is due.
+    pub next_try_at: Millis,
+    /// Tries that began.
+    pub tries: u32,
+    /// What the next hop said last.
+    pub reply: String,
+}
+
+const FAX: &str =
+    "SELECT f.id, f.message, m.sender, m.subject, f.recipient, f.number, f.state, f.created_at,
+    f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key
+    FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
+
+const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
+
+impl Store {
+    /// How much there is of everything.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn counts(&self) -> Result<Counts> {
+        self.read(|db| {
+            let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u64>(0));
+            Ok(Counts {
+                rendering: count("SELECT count(*) FROM faxes WHERE state = 'rendering'")?,
+                ready: count("SELECT count(*) FROM faxes WHERE state = 'ready'")?,
+                calling: count("SELECT count(*) FROM faxes WHERE state = 'calling'")?,
+                mails_waiting: count(
+                    "SELECT count(*) FROM outgoing WHERE state IN ('waiting', 'sending')",
+                )?,
+                mails_failed: count("SELECT count(*) FROM outgoing WHERE state = 'failed'")?,
+            })
+        })
+        .await
+    }
+
+    /// Faxes that are not over, the next due first, at most `limit`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn waiting_faxes(&self, limit: u32) -> Result<Vec<FaxRow>> {
+        self.read(move |db| {
+            let sql = format!(
+                "{FAX} WHERE f.state IN ('rendering', 'ready', 'calling') ORDER BY f.next_try_at, f.id LIMIT ?1"
+            );
+            db.prepare(&sql)?.query_map([limit], fax)?.collect()
+        })
+        .await
+    }
+
+    /// Faxes that are over, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn ended_faxes(&self, limit: u32) -> Result<Vec<FaxRow>> {
+        self.read(move |db| {
+            let sql = format!(
+                "{FAX} WHERE f.ended_at IS NOT NULL ORDER BY f.ended_at DESC, f.id DESC LIMIT ?1"
+            );
+            db.prepare(&sql)?.query_map([limit], fax)?.collect()
+        })
+        .await
+    }
+
+    /// One fax.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn fax(&self, id: &str) -> Result<Option<FaxRow>> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            db.query_row(&format!("{FAX} WHERE f.id = ?1"), [id], fax)
+                .optional()
+        })
+        .await
+    }
+
+    /// The faxes of one message, in the order of their recipients.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn faxes_of(&self, message: &str) -> Result<Vec<FaxRow>> {
+        let message = message.to_owned();
+        self.read(move |db| {
+            db.prepare(&format!("{FAX} WHERE f.message = ?1 ORDER BY f.id"))?
+                .query_map([message], fax)?
+                .collect()
+        })
+        .await
+    }
+
+    /// The calls of one fax, in order.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn attempts(&self, fax: &str) -> Result<Vec<AttemptRow>> {
+        let fax = fax.to_owned();
+        self.read(move |db| {
+            db.prepare(
+                "SELECT started_at, ended_at, first_page, header, outcome, detail, pages, sip_code, q850, far_ident,
+                        bit_rate, ecm, t38, compression, seconds, wire_bytes
+                 FROM attempts WHERE fax = ?1 ORDER BY id",
+            )?
+            .query_map([fax], attempt)?
+            .collect()
+        })
+        .await
+    }
+
+    /// The mail of one fax.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn message(&self, id: &str) -> Result<Option<MessageRow>> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            db.query_row(
+                "SELECT message_id, refs, manifest, text_key FROM messages WHERE id = ?1",
+                [id],
+                |row| {
+                    Ok(MessageRow {
+                        message_id: row.get(0)?,
+                        references: row.get(1)?,
+                        manifest: row.get(2)?,
+                        text_key: row.get(3)?,
+                    })
+                },
+            )
+            .optional()
+        })
+        .await
+    }
+
+    /// Faxes that came in, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn received(&self, limit: u32) -> Result<Vec<ReceivedRow>> {
+        self.read(move |db| received(db, limit, "")).await
+    }
+
+    /// One fax that came in.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn received_row(&self, id: &str) -> Result<Option<ReceivedRow>> {
+        let id = id.to_owned();
+        self.read(move |db| Ok(received(db, 1, &id)?.pop())).await
+    }
+
+    /// Mails that no next hop has taken, the next due first, at most `limit`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn undelivered_mails(&self, limit: u32) -> Result<Vec<OutgoingRow>> {
+        self.read(move |db| {
+            let sql =
+                format!("{OUTGOING} WHERE state <> 'delivered' ORDER BY next_try_at, id LIMIT ?1");
+            db.prepare(&sql)?.query_map([limit], outgoing)?.collect()
+        })
+        .await
+    }
+
+    /// The mails about one fax.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn mails_about(&self, subject_of: &str) -> Result<Vec<OutgoingRow>> {
+        let subject_of = subject_of.to_owned();
+        self.read(move |db| {
+            db.prepare(&format!("{OUTGOING} WHERE subject_of = ?1 ORDER BY id"))?
+                .query_map([subject_of], outgoing)?
+                .collect()
+        })
+        .await
+    }
+}
+
+fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
+    Ok(FaxRow {
+        id: row.get(0)?,
+        message: row.get(1)?,
+        sender: row.get(2)?,
+        subject: row.get(3)?,
+        recipient: row.get(4)?,
+        number: row.get(5)?,
+        state: row.get(6)?,
+        created_at: Millis(row.get(7)?),
+        next_try_at: Millis(row.get(8)?),
+        tries: row.get(9)?,
+        confirmed: row.get(10)?,
+        page_count: row.get(11)?,
+        outcome: row.get(12)?,
+        detail: row.get(13)?,
+        ended_at: row.get::<_, Option<i64>>(14)?.map(Millis),
+        pages_key: row.get(15)?,
+    })
+}
+
+fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
+    Ok(AttemptRow {
+        started_at: Millis(row.get(0)?),
+        ended_at: row.get::<_, Option<i64>>(1)?.map(Millis),
+        first_page: row.get(2)?,
+        header: row.get(3)?,
+        outcome: row.get(4)?,
+        detail: row.get(5)?,
+        pages: row.get(6)?,
+        sip_code: row.get(7)?,
+        q850: row.get(8)?,
+        far_ident: row.get(9)?,
+        bit_rate: row.get(10)?,
+        ecm: row.get(11)?,
+        t38: row.get(12)?,
+        compression: row.get(13)?,
+        seconds: row.get(14)?,
+        wire_bytes: row.get(15)?,
+    })
+}
+
+/// The received fax `id`, or, where that is empty, all.
+fn received(db: &Connection, limit: u32, id: &str) -> rusqlite::Result<Vec<ReceivedRow>> {
+    db.prepare(
+        "SELECT r.id, r.started_at, r.ended_at, r.called, r.caller, r.outcome, r.detail, r.far_ident,
+                (SELECT count(*) FROM received_pages p WHERE p.received = r.id), r.seconds, r.wire_bytes,
+                (SELECT state FROM outgoing o WHERE o.kind = 'received_fax' AND o.subject_of = r.id
+                 ORDER BY ended_at IS NOT NULL LIMIT 1)
+         FROM received r WHERE ?2 IN ('', r.id) ORDER BY r.id DESC LIMIT ?1",
+    )?
+    .query_map(rusqlite::params![limit, id], |row| {
+        Ok(ReceivedRow {
+            id: row.get(0)?,
+            started_at: Millis(row.get(1)?),
+            ended_at: row.get::<_, Option<i64>>(2)?.map(Millis),
+            called: row.get(3)?,
+            caller: row.get(4)?,
+            outcome: row.get(5)?,
+            detail: row.get(6)?,
+            far_ident: row.get(7)?,
+            pages: row.get(8)?,
+            seconds: row.get(9)?,
+            wire_bytes: row.get(10)?,
+            mail: row.get(11)?,
+        })
+    })?
+    .collect()
+}
+
+fn outgoing(row: &Row<'_>) -> rusqlite::Result<OutgoingRow> {
+    Ok(OutgoingRow {
+        id: row.get(0)?,
+        kind: row.get(1)?,
+        subject_of: row.get(2)?,
+        recipient: row.get(3)?,
+        state: row.get(4)?,
+        created_at: Millis(row.get(5)?),
+        next_try_at: Millis(row.get(6)?),
+        tries: row.get(7)?,
+        reply: row.get(8)?,
+    })
+}
