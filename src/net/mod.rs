@@ -4,3 +4,4 @@ pub mod delivery;
 pub mod maildir;
 pub mod relay;
 pub mod smtp;
+pub mod sip;
