@@ -4,5 +4,6 @@ pub mod dialplan;
 pub mod receipt;
 pub mod render;
 pub mod stamp;
+pub mod intake;
 pub mod message;
 pub mod recipient;

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use super::message::{self, DocumentPart};
+use super::message;
 use crate::context::{Context, now};
 use crate::pages::{DocumentRefusal, FaxPage, tiff};
 use crate::queue::{ClaimedDocument, StoreError};
+use crate::worker::host::RenderFailure;
 
 /// Renderings that may be spoilt by a crash before the document is given up.
 const TRIES: u32 = 2;
@@ -62,24 +63,31 @@ pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
 async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<FaxPage>, Failure> {
     let max_pages = context.config().fax.max_pages;
     let mut pages: Vec<FaxPage> = Vec::new();
-    for part in documents(context, &document.text_key).await? {
+    for (name, octets) in documents(context, &document.text_key).await? {
         let left = max_pages.saturating_sub(pages.len() as u32);
-        let rendered = context.children.render(&part.bytes, document.resolution, left).await;
-        pages.extend(rendered.map_err(|why| Failure::Document { name: part.name, why })?);
+        match context.children.render(&octets, document.resolution, left).await {
+            Ok(rendered) => pages.extend(rendered),
+            Err(RenderFailure::Refused(why)) => return Err(Failure::Document { name, why }),
+            Err(RenderFailure::NotStarted(e)) => return Err(e.into()),
+        }
     }
     Ok(pages)
 }
 
-async fn documents(context: &Context, text_key: &str) -> Result<Vec<DocumentPart>, Failure> {
+/// File name and octets of each document in a mail that was accepted.
+async fn documents(context: &Context, text_key: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let (blobs, key) = (context.store.blobs().clone(), text_key.to_owned());
-    let parts = tokio::task::spawn_blocking(move || {
+    let read = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
         let text = blobs.read(&key)?;
         // The same reading of the same text said yes before the 250.
-        message::read(&text)
-            .map(|parts| parts.documents)
-            .map_err(|refusal| std::io::Error::other(refusal.to_string()))
+        let message = message::read(&text).map_err(std::io::Error::other)?;
+        let content = |document: message::Document<'_>| {
+            let octets = document.content().map_err(std::io::Error::other)?.into_owned();
+            Ok((document.name, octets))
+        };
+        message.documents.into_iter().map(content).collect()
     });
-    Ok(parts.await.map_err(std::io::Error::other)??)
+    Ok(read.await.map_err(std::io::Error::other)??)
 }
 
 async fn keep(

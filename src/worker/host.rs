@@ -32,6 +32,17 @@ pub struct Children {
     pub render_mishap: Option<Mishap>,
 }
 
+/// Why there are no pages.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderFailure {
+    /// The document is the cause.
+    #[error("{0}")]
+    Refused(#[from] DocumentRefusal),
+    /// We are: no child could be started.
+    #[error("no process to read documents could be started: {0}")]
+    NotStarted(io::Error),
+}
+
 /// A call child that says nothing for this long (it says so every second) hangs.
 const SILENCE: Duration = Duration::from_secs(15);
 
@@ -81,8 +92,8 @@ impl Children {
     /// Counts the pages of a document without rendering them.
     ///
     /// # Errors
-    /// [`DocumentRefusal`] with the half sentence for the sender.
-    pub async fn probe(&self, document: &[u8]) -> Result<u32, DocumentRefusal> {
+    /// [`RenderFailure`], whose refusals are half sentences for the sender.
+    pub async fn probe(&self, document: &[u8]) -> Result<u32, RenderFailure> {
         let mut found = None;
         self.render_child(RenderJob::Probe, document, |message, _| {
             if let FromRender::Probed { pages } = message {
@@ -96,13 +107,13 @@ impl Children {
     /// Makes fax pages of a document.
     ///
     /// # Errors
-    /// [`DocumentRefusal`] with the half sentence for the sender.
+    /// [`RenderFailure`], whose refusals are half sentences for the sender.
     pub async fn render(
         &self,
         document: &[u8],
         resolution: Resolution,
         max_pages: u32,
-    ) -> Result<Vec<FaxPage>, DocumentRefusal> {
+    ) -> Result<Vec<FaxPage>, RenderFailure> {
         let mut pages = Vec::new();
         let mut complete = false;
         self.render_child(
@@ -143,7 +154,7 @@ impl Children {
         job: RenderJob,
         document: &[u8],
         mut on: impl FnMut(FromRender, Vec<u8>),
-    ) -> Result<(), DocumentRefusal> {
+    ) -> Result<(), RenderFailure> {
         let limit = Duration::from_secs(self.render_seconds);
         let start = wire::encode(
             &StartRender {
@@ -155,7 +166,7 @@ impl Children {
         .map_err(|e| failed(&e.to_string()))?;
         let mut process = self
             .spawn_renderer()
-            .map_err(|e| failed(&format!("could not be started: {e}")))?;
+            .map_err(RenderFailure::NotStarted)?;
         let mut stdin = process.stdin.take().expect("stdin is piped");
         let mut stdout = process.stdout.take().expect("stdout is piped");
         let talk = async {
@@ -174,7 +185,7 @@ impl Children {
         match timeout(limit, talk).await {
             Err(_) => Err(failed(&format!("took longer than {} s", limit.as_secs()))),
             Ok(Err(e)) => Err(failed(&format!("answered nonsense: {e}"))),
-            Ok(Ok(Err(refusal))) => Err(refusal),
+            Ok(Ok(Err(refusal))) => Err(refusal.into()),
             Ok(Ok(Ok(()))) => match process.wait().await {
                 Ok(status) if status.success() => Ok(()),
                 Ok(status) => Err(failed(&how_it_ended(status))),
@@ -197,10 +208,9 @@ impl Children {
     }
 }
 
-fn failed(how: &str) -> DocumentRefusal {
-    DocumentRefusal::RendererFailed {
-        how: how.to_owned(),
-    }
+fn failed(how: &str) -> RenderFailure {
+    let how = how.to_owned();
+    DocumentRefusal::RendererFailed { how }.into()
 }
 
 fn how_it_ended(status: ExitStatus) -> String {

@@ -33,6 +33,8 @@ pub struct FaxMessage<'m> {
     pub subject: Option<String>,
     /// The message's identifier, without its angle brackets.
     pub message_id: Option<String>,
+    /// The identifiers of the messages before it in its thread, with angle brackets.
+    pub references: Option<String>,
     /// What is faxed, in the order of the message; never empty.
     pub documents: Vec<Document<'m>>,
     /// Every part that is not a container, with what becomes of it.
@@ -138,9 +140,18 @@ pub fn read(raw: &[u8]) -> Result<FaxMessage<'_>, BadMessage> {
         from: author(&entity),
         subject: text(HeaderName::Subject),
         message_id: text(HeaderName::MessageId),
+        references: references(&entity),
         documents,
         manifest,
     })
+}
+
+/// RFC 5322 3.6.4: the thread so far.
+fn references(entity: &Entity<'_>) -> Option<String> {
+    let fields = &entity.header.headers;
+    let field = fields.iter().find(|field| field.name == HeaderName::References)?;
+    let ids = field.value.as_text_list()?;
+    Some(ids.iter().map(|id| format!("<{}>", one_line(id))).collect::<Vec<_>>().join(" "))
 }
 
 /// RFC 3834 2: what was written by a responder gets no response, and no fax. What a program sends on purpose

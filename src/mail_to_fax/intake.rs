@@ -1,0 +1,200 @@
+//! The front door: the verdict on each recipient, and taking a mail over.
+//!
+//! Takes over: a mail whose text is complete in the spool.
+//! Promises: on `Ok` the mail, its document and one fax a recipient are on disk; every document in it was opened, and
+//! is one that can be faxed. On `Err` nothing was kept, and the sentence says why.
+//! When it dies: the client has no `250`, and sends the mail again.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::dialplan::Plan;
+use super::message;
+use super::receipt;
+use super::recipient::number_to_dial;
+use crate::context::{Context, now};
+use crate::net::smtp::{Accepted, Intake, Message, Spool};
+use crate::pages::DocumentRefusal;
+use crate::proto::smtp::Refusal;
+use crate::queue::{NewFax, NewMessage, StoreError, id};
+use crate::worker::host::RenderFailure;
+
+/// Mails that are taken apart at a time: each is in memory whole while that lasts.
+const AT_A_TIME: usize = 4;
+
+/// The front door of journey 1.
+pub struct FrontDoor {
+    context: Arc<Context>,
+    desks: Semaphore,
+}
+
+/// A recipient that was found good.
+#[derive(Debug, Clone)]
+pub struct Recipient {
+    /// As the client wrote it.
+    address: String,
+    /// What to dial.
+    number: String,
+}
+
+/// What was found in a mail.
+struct Contents {
+    subject: String,
+    message_id: Option<String>,
+    references: Option<String>,
+    /// File name, octets and place in `parts` of each document.
+    documents: Vec<(String, Vec<u8>, usize)>,
+    parts: Vec<receipt::Part>,
+}
+
+impl FrontDoor {
+    /// The door to this gateway.
+    pub fn new(context: Arc<Context>) -> FrontDoor {
+        FrontDoor { context, desks: Semaphore::new(AT_A_TIME) }
+    }
+
+    /// Opens every document: what cannot be faxed is refused now, while its sender still has it.
+    async fn count_pages(&self, contents: &mut Contents) -> Result<(), Refusal> {
+        let limit = self.context.config().fax.max_pages;
+        let mut total = 0u32;
+        for (name, octets, part) in &contents.documents {
+            let pages = self.context.children.probe(octets).await.map_err(|e| not_a_document(name, e))?;
+            contents.parts[*part].fate = receipt::Fate::Faxed { pages };
+            total = total.saturating_add(pages);
+        }
+        if total > limit {
+            let text = match contents.documents.as_slice() {
+                [(name, ..)] => format!("\"{name}\" has {total} pages, and at most {limit} are allowed in a fax"),
+                _ => format!("the attachments have {total} pages, and at most {limit} are allowed in a fax"),
+            };
+            return Err(Refusal::new(552, "5.3.4", text));
+        }
+        Ok(())
+    }
+
+    async fn keep(
+        &self,
+        client: IpAddr,
+        envelope: crate::proto::smtp::Envelope<Recipient>,
+        text: Spool,
+        contents: Contents,
+    ) -> Result<Vec<String>, StoreError> {
+        let now = now();
+        let id = id::new(now);
+        let text_key = format!("m-{id}");
+        let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
+        let size = tokio::task::spawn_blocking(move || {
+            let size = text.file().metadata()?.len();
+            let (_, path) = text.keep();
+            blobs.keep_file(&key, &path).map(|()| size)
+        })
+        .await
+        .map_err(io::Error::other)??;
+        let faxes: Vec<NewFax> = envelope
+            .recipients
+            .into_iter()
+            .map(|Recipient { address, number }| NewFax { id: id::new(now), recipient: address, number })
+            .collect();
+        let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
+        let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
+        let message = NewMessage {
+            id,
+            client: client.to_string(),
+            sender: envelope.sender,
+            message_id: contents.message_id.map(|id| format!("<{id}>")),
+            references: contents.references,
+            subject: contents.subject,
+            manifest,
+            size,
+            text_key: text_key.clone(),
+            resolution: self.context.config().fax.resolution,
+            faxes,
+        };
+        if let Err(e) = self.context.store.accept(message, now).await {
+            let blobs = self.context.store.blobs().clone();
+            let _ = tokio::task::spawn_blocking(move || blobs.remove(&text_key)).await;
+            return Err(e);
+        }
+        self.context.tell();
+        Ok(ids)
+    }
+}
+
+impl Intake for FrontDoor {
+    type Recipient = Recipient;
+
+    fn recipient(&self, _client: IpAddr, _sender: &str, recipient: &str) -> Result<Recipient, Refusal> {
+        let config = self.context.config();
+        let plan = Plan::new(&config.dialing.allow, &config.dialing.deny)
+            .expect("the configuration was checked when it was read");
+        let number = number_to_dial(recipient, &config.smtp.domains, &plan)?;
+        Ok(Recipient { address: recipient.to_owned(), number })
+    }
+
+    fn spool(&self) -> io::Result<Spool> {
+        Spool::create(self.context.store.blobs().incoming())
+    }
+
+    async fn accept(&self, message: Message<Recipient>) -> Result<Accepted, Refusal> {
+        let Message { client, envelope, text } = message;
+        let desk = self.desks.acquire().await.map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
+        let path = text.path().to_owned();
+        let read = tokio::task::spawn_blocking(move || contents(&std::fs::read(path).map_err(our_trouble)?));
+        let mut contents = read.await.map_err(our_trouble)??;
+        self.count_pages(&mut contents).await?;
+        contents.documents.clear();
+        drop(desk);
+        let sender = envelope.sender.clone();
+        let ids = self.keep(client, envelope, text, contents).await.map_err(our_trouble)?;
+        tracing::info!(sender, faxes = ids.join(" "), "mail taken over");
+        Ok(Accepted {
+            text: match ids.as_slice() {
+                [id] => format!("fax queued as {id}"),
+                ids => format!("{} faxes queued as {} and following", ids.len(), ids[0]),
+            },
+        })
+    }
+}
+
+fn contents(text: &[u8]) -> Result<Contents, Refusal> {
+    let found = message::read(text)?;
+    let documents = found
+        .documents
+        .iter()
+        .map(|document| Ok((document.name.clone(), document.content()?.into_owned(), document.part)))
+        .collect::<Result<_, message::BadMessage>>()?;
+    let part = |part: &message::Part| receipt::Part {
+        name: part.name.clone().unwrap_or_else(|| part.content_type.clone()),
+        fate: match part.fate {
+            message::Fate::Faxed => receipt::Fate::Faxed { pages: 0 },
+            message::Fate::Skipped(why) => receipt::Fate::Skipped { why: why.to_string() },
+        },
+    };
+    Ok(Contents {
+        parts: found.manifest.iter().map(part).collect(),
+        documents,
+        subject: found.subject.unwrap_or_default(),
+        message_id: found.message_id,
+        references: found.references,
+    })
+}
+
+/// The sentence for the sender of a document that cannot be faxed.
+fn not_a_document(name: &str, failure: RenderFailure) -> Refusal {
+    match failure {
+        RenderFailure::Refused(why @ DocumentRefusal::TooManyPages { .. }) => {
+            Refusal::new(552, "5.3.4", format!("\"{name}\": {why}"))
+        }
+        RenderFailure::Refused(why) => Refusal::new(554, "5.6.1", format!("\"{name}\" cannot be faxed: {why}")),
+        RenderFailure::NotStarted(e) => our_trouble(e),
+    }
+}
+
+/// Our own trouble: the client keeps the mail and comes again (RFC 3463 4.3.x).
+fn our_trouble(e: impl std::fmt::Display) -> Refusal {
+    tracing::error!("a mail cannot be taken over: {e}");
+    Refusal::new(451, "4.3.0", "the mail cannot be stored now; please try again later")
+}
