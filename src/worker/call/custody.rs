@@ -1,6 +1,6 @@
 //! The pages of a call: in memory files while SpanDSP has them, with the daemon before anything is confirmed.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
@@ -42,6 +42,8 @@ impl Paper {
 pub(super) struct Custody {
     pub(super) control: Rc<RefCell<Control>>,
     pub(super) paper: Rc<Paper>,
+    /// Whether a last page's EOP was let out.
+    pub(super) announced: Rc<Cell<bool>>,
 }
 
 impl Holder for Custody {
@@ -63,6 +65,8 @@ impl Holder for Custody {
     fn last_page_leaving(&mut self) -> Result<(), NotKept> {
         self.control
             .borrow_mut()
-            .hold(&FromCall::LastPageLeaving, &[])
+            .hold(&FromCall::LastPageLeaving, &[])?;
+        self.announced.set(true);
+        Ok(())
     }
 }

@@ -103,6 +103,7 @@ impl Call {
             custody: Custody {
                 control: Rc::new(RefCell::new(Control::new(control)?)),
                 paper: Rc::new(Paper::new(tiff)?),
+                announced: Rc::default(),
             },
             rtp: WireEnd::new(rtp)?,
             udptl: WireEnd::new(udptl)?,
@@ -201,8 +202,9 @@ impl Call {
     /// A fresh terminal takes over from audio. While T.38 runs, only the address may change.
     fn start_t38(&mut self, media: &T38Media) {
         self.udptl.signal(media.remote);
-        // A fax that is already on its way in audio cannot start anew without sending pages twice.
-        if matches!(self.leg, Some(Leg::T38(_))) || self.pages > 0 {
+        // Training in audio may start anew, but not a fax that may have arrived: no page goes out twice.
+        let may_have_arrived = self.pages > 0 || self.custody.announced.get();
+        if matches!(self.leg, Some(Leg::T38(_))) || may_have_arrived {
             return;
         }
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
