@@ -4,4 +4,5 @@
 //! Promises: a child has no file, no network and no time but what it was handed.
 //! When it dies: one attempt fails with an outcome of its own; the daemon goes on.
 
+pub mod render;
 pub mod wire;
