@@ -52,6 +52,24 @@ impl Resolution {
     }
 }
 
+/// The name is none of `standard`, `fine`, `superfine`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a resolution is standard, fine or superfine")]
+pub struct UnknownResolution;
+
+impl std::str::FromStr for Resolution {
+    type Err = UnknownResolution;
+
+    fn from_str(name: &str) -> Result<Resolution, UnknownResolution> {
+        match name {
+            "standard" => Ok(Resolution::Standard),
+            "fine" => Ok(Resolution::Fine),
+            "superfine" => Ok(Resolution::Superfine),
+            _ => Err(UnknownResolution),
+        }
+    }
+}
+
 /// Dots per inch of a TIFF tag as T.4 means them.
 fn exact(dpi: u32) -> f64 {
     const MM_PER_INCH: f64 = 25.4;

@@ -208,3 +208,68 @@ fn recipe(layout: &Layout) -> PdfRenderConfig {
         false => config,
     }
 }
+
+/// PDFium for tests.
+#[cfg(test)]
+pub(crate) mod testing {
+    use std::sync::{Mutex, PoisonError};
+
+    use super::*;
+
+    /// PDFium knows one thread at a time.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    /// Lends PDFium to a test. Without the library the test fails and says how to get it.
+    pub(crate) fn with_pdfium<T>(test: impl FnOnce(&Renderer) -> T) -> T {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("third_party/libpdfium.so");
+        let configured = std::env::var_os(ENVIRONMENT).is_none() && fetched.is_file();
+        let library = locate(configured.then_some(fetched.as_path()));
+        let renderer = library.and_then(|path| Renderer::load(&path));
+        test(&renderer.unwrap_or_else(|error| panic!("{error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::with_pdfium;
+    use super::*;
+    use crate::pages::sample;
+
+    fn refusal(pdf: &[u8]) -> Option<DocumentRefusal> {
+        with_pdfium(|renderer| renderer.open(pdf).err())
+    }
+
+    #[test]
+    fn each_bad_document_has_its_own_refusal() {
+        let letter = sample::demo_document();
+        assert_eq!(refusal(&letter), None);
+        assert_eq!(refusal(b""), Some(DocumentRefusal::Empty));
+        assert_eq!(
+            refusal(b"PK\x03\x04 a word processor's file"),
+            Some(DocumentRefusal::NotPdf)
+        );
+        assert_eq!(
+            refusal(&letter[..letter.len() / 20]),
+            Some(DocumentRefusal::Damaged)
+        );
+        assert_eq!(
+            refusal(&sample::encrypted()),
+            Some(DocumentRefusal::Encrypted)
+        );
+        assert_eq!(
+            refusal(&sample::without_pages()),
+            Some(DocumentRefusal::NoPages)
+        );
+    }
+
+    #[test]
+    fn missing_library_names_the_places_and_the_cure() {
+        let error = locate(Some(Path::new("/nowhere/libpdfium.so"))).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("/nowhere/libpdfium.so") && text.contains("make pdfium"),
+            "{text}"
+        );
+    }
+}

@@ -79,3 +79,83 @@ fn page(
         g4: g4::encode(&bitmap),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::bitmap::Bitmap;
+    use crate::pages::pdfium::testing::with_pdfium;
+    use crate::pages::sample;
+
+    fn bitmaps(pdf: &[u8], resolution: Resolution) -> Vec<Bitmap> {
+        let pages = with_pdfium(|renderer| render(renderer, pdf, resolution, 99)).unwrap();
+        pages
+            .iter()
+            .map(|page| {
+                assert_eq!((page.width, page.x_dpi), (1728, 204));
+                g4::decode(&page.g4, page.width, page.height).unwrap()
+            })
+            .collect()
+    }
+
+    /// Share of black pels, in a thousand.
+    fn ink(page: &Bitmap) -> u32 {
+        let black: u32 = page.rows().flatten().map(|octet| octet.count_ones()).sum();
+        black / (page.width() * page.height() / 1000)
+    }
+
+    #[test]
+    fn letter_has_ink_and_a_blank_top_at_every_resolution() {
+        for resolution in [
+            Resolution::Standard,
+            Resolution::Fine,
+            Resolution::Superfine,
+        ] {
+            let pages = bitmaps(&sample::demo_document(), resolution);
+            assert_eq!(pages.len(), 2);
+            for page in pages {
+                assert!((10..150).contains(&ink(&page)), "{}", ink(&page));
+                assert!(page.blank_rows_at_top() >= header_rows(resolution.dpi().1));
+            }
+        }
+    }
+
+    #[test]
+    fn frame_at_the_edges_is_neither_cropped_nor_under_the_header() {
+        // A4, letter, legal, A3, A4 across, a banner: all four sides of the frame arrive.
+        for (width, height) in [
+            (595.0, 842.0),
+            (612.0, 792.0),
+            (612.0, 1008.0),
+            (842.0, 1191.0),
+            (842.0, 595.0),
+            (595.0, 4000.0),
+        ] {
+            let page = &bitmaps(&sample::framed_page(width, height), Resolution::Fine)[0];
+            let strip = header_rows(196);
+            assert!(page.blank_rows_at_top() >= strip, "{width} x {height}");
+            let longest = |y: u32| (0..1728).filter(|&x| page.get(x, y)).count();
+            let top = (strip..strip + 40).any(|y| longest(y) > 400);
+            let bottom = (page.height() - 40..page.height()).any(|y| longest(y) > 400);
+            assert!(
+                top && bottom,
+                "{width} x {height}: top {top}, bottom {bottom}"
+            );
+            let middle = page.height() / 2;
+            let edges: Vec<u32> = (0..1728).filter(|&x| page.get(x, middle)).collect();
+            assert!(
+                edges.len() >= 4 && edges[edges.len() - 1] - edges[0] > 400,
+                "{width} x {height}: {edges:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn too_many_pages_are_counted_not_drawn() {
+        let pdf = sample::numbered_pages(200);
+        let refused = with_pdfium(|renderer| render(renderer, &pdf, Resolution::Fine, 100));
+        let (pages, limit) = (200, 100);
+        assert_eq!(refused, Err(DocumentRefusal::TooManyPages { pages, limit }));
+        assert_eq!(with_pdfium(|renderer| probe(renderer, &pdf)), Ok(200));
+    }
+}

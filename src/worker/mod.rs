@@ -7,4 +7,5 @@
 pub mod host;
 pub mod call;
 pub mod sandbox;
+pub mod render;
 pub mod wire;

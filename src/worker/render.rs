@@ -1,0 +1,158 @@
+//! The render child: `postfax worker render`. One document in, its fax pages out.
+//!
+//! PDFium is loaded before the walls go up, and a stranger's octets are read only behind them.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::wire::{self, DocumentRefusal, FromRender, Mishap, RenderJob, StartRender};
+use crate::pages::pdfium::{self, FONT_DIRS, Renderer};
+use crate::pages::{FaxPage, render};
+
+/// Serves the one document on standard input. `library` is the configured path of libpdfium.so; `fence` puts up
+/// the walls of the sandbox, with these folders to read.
+pub fn run(library: Option<&Path>, fence: impl FnOnce(&[PathBuf]) -> io::Result<()>) -> ExitCode {
+    match serve(library, fence) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("postfax worker render: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(
+    library: Option<&Path>,
+    fence: impl FnOnce(&[PathBuf]) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let renderer = Renderer::load(&pdfium::locate(library)?)?;
+    fence(&FONT_DIRS.map(PathBuf::from))?;
+    let Some((start, document)) = wire::read_frame(&mut io::stdin().lock())? else {
+        anyhow::bail!("standard input ended before the document");
+    };
+    answer(&renderer, &start, &document, &mut io::stdout().lock())?;
+    Ok(())
+}
+
+/// Does the job and writes the answering frames.
+fn answer(
+    renderer: &Renderer,
+    start: &StartRender,
+    document: &[u8],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let done = match start.job {
+        RenderJob::Probe => render::probe(renderer, document)
+            .map(|pages| FromRender::Probed { pages })
+            .map_err(Stop::Refused),
+        RenderJob::Render {
+            resolution,
+            max_pages,
+        } => render::render_each(renderer, document, resolution, max_pages, |page| {
+            suffer(start.mishap);
+            send(out, page).map_err(Stop::Pipe)
+        })
+        .map(|()| FromRender::Rendered),
+    };
+    match done {
+        Ok(last) => wire::write_frame(out, &last, &[]),
+        Err(Stop::Refused(refusal)) => wire::write_frame(out, &FromRender::Refused(refusal), &[]),
+        Err(Stop::Pipe(error)) => Err(error),
+    }
+}
+
+/// Why a rendering stops before its end.
+enum Stop {
+    Refused(DocumentRefusal),
+    /// The daemon does not listen any more.
+    Pipe(io::Error),
+}
+
+impl From<DocumentRefusal> for Stop {
+    fn from(refusal: DocumentRefusal) -> Stop {
+        Stop::Refused(refusal)
+    }
+}
+
+fn send(out: &mut impl Write, page: FaxPage) -> io::Result<()> {
+    let frame = FromRender::Page {
+        width: page.width,
+        height: page.height,
+        x_dpi: page.x_dpi,
+        y_dpi: page.y_dpi,
+    };
+    wire::write_frame(out, &frame, &page.g4)
+}
+
+/// What tests ask for, at the first page.
+fn suffer(mishap: Option<Mishap>) {
+    match mishap {
+        Some(Mishap::Crash) => std::process::abort(),
+        Some(Mishap::Hang) => loop {
+            std::thread::park();
+        },
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::pdfium::testing::with_pdfium;
+    use crate::pages::{Resolution, sample};
+
+    fn frames(job: RenderJob, document: &[u8]) -> Vec<(FromRender, Vec<u8>)> {
+        let start = StartRender { job, mishap: None };
+        let mut out = Vec::new();
+        with_pdfium(|renderer| answer(renderer, &start, document, &mut out).unwrap());
+        let mut read = out.as_slice();
+        std::iter::from_fn(|| wire::read_frame(&mut read).unwrap()).collect()
+    }
+
+    const RENDER: RenderJob = RenderJob::Render {
+        resolution: Resolution::Standard,
+        max_pages: 2,
+    };
+
+    #[test]
+    fn pages_come_one_by_one_then_the_end() {
+        let frames = frames(RENDER, &sample::demo_document());
+        assert_eq!(frames.len(), 3);
+        assert!(matches!(
+            &frames[..],
+            [
+                (FromRender::Page { width: 1728, y_dpi: 98, .. }, first),
+                (FromRender::Page { .. }, _),
+                (FromRender::Rendered, end),
+            ] if !first.is_empty() && end.is_empty()
+        ));
+    }
+
+    #[test]
+    fn refusals_are_answers() {
+        let three_pages = sample::numbered_pages(3);
+        for (document, refusal) in [
+            (Vec::new(), DocumentRefusal::Empty),
+            (
+                three_pages,
+                DocumentRefusal::TooManyPages { pages: 3, limit: 2 },
+            ),
+        ] {
+            let frames = frames(RENDER, &document);
+            assert!(
+                matches!(&frames[..], [(FromRender::Refused(r), _)] if *r == refusal),
+                "{frames:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn probe_counts_pages() {
+        let frames = frames(RenderJob::Probe, &sample::numbered_pages(7));
+        assert!(matches!(
+            &frames[..],
+            [(FromRender::Probed { pages: 7 }, _)]
+        ));
+    }
+}
