@@ -1,0 +1,363 @@
+//! Our telephone line: runs fax calls, each a [`CallMachine`] between a SIP call and a child process.
+//!
+//! Takes over: a TIFF and a number to dial, or a call to answer.
+//! Promises: one [`CallReport`] per call; a page is confirmed to the far end only after whoever runs the journey said
+//! that it is stored; a journey that drops or panics takes its call with it (BYE, child killed, count given back).
+//! When it dies: the children notice, say DCN and exit.
+
+mod drive;
+mod media;
+#[cfg(test)]
+mod tests;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::sip::{self, InviteRequest, SipCommand, SipEndpoint, SipEvent};
+use crate::call::machine::{Action, CallMachine};
+use crate::call::outcome::{CallReport, FarEnd, Outcome};
+use crate::call::policy::{CallConfig, CallPolicy};
+use crate::pages::FaxPage;
+use crate::proto::sdp::Codec;
+use crate::worker::host::Children;
+use crate::worker::wire::{FaxRole, Mishap, StartCall};
+use drive::Driver;
+use media::MediaSockets;
+
+/// The child ends a call at its limit; the machine's own limit stands this far behind.
+const BACKSTOP: Duration = Duration::from_secs(30);
+
+/// How a line is set up.
+#[derive(Debug, Clone)]
+pub struct LineConfig {
+    /// Where the media sockets are bound.
+    pub bind: IpAddr,
+    /// The address the far end reaches them at.
+    pub advertised: IpAddr,
+    /// First and last port for media, two a call; (0, 0): any.
+    pub media_ports: (u16, u16),
+    /// The rules for calls that we place.
+    pub outgoing: CallPolicy,
+    /// The rules for calls that we take.
+    pub incoming: CallPolicy,
+}
+
+/// How our fax terminal behaves.
+#[derive(Debug, Clone)]
+pub struct FaxSettings {
+    /// Station identification, at most 20 digits, `+` and spaces.
+    pub ident: String,
+    /// Error correction mode.
+    pub ecm: bool,
+    /// Highest speed, bit/s.
+    pub max_bit_rate: u32,
+    /// UDPTL packets repeated in each packet.
+    pub redundancy: u8,
+    /// Seconds of silence after which a call is given up.
+    pub inactivity_seconds: u32,
+    /// For tests and simulated machines.
+    pub mishap: Option<Mishap>,
+}
+
+/// A fax to send.
+#[derive(Debug, Clone)]
+pub struct DialRequest {
+    /// The trunk.
+    pub target: SocketAddr,
+    /// The host part of the called URI, where it is not `target`.
+    pub domain: Option<String>,
+    /// The number to dial.
+    pub number: String,
+    /// Our number.
+    pub caller: String,
+    /// Our name.
+    pub caller_display: Option<String>,
+    /// The pages: 1-bit, G4, 1728 wide.
+    pub tiff: Vec<u8>,
+    /// How many there are.
+    pub pages: u32,
+    /// Our terminal.
+    pub fax: FaxSettings,
+}
+
+/// What happens in a call, for the journey that wants to know.
+#[derive(Debug)]
+pub enum LineEvent {
+    /// 1xx: 180 rings.
+    Ringing(u16),
+    /// Somebody or something answered.
+    Answered,
+    /// The call is in T.38 now.
+    Switched,
+    /// The terminals agreed.
+    Negotiated(FarEnd),
+    /// A page is on its way.
+    Progress {
+        /// Number, from 1.
+        page: u32,
+        /// Octets so far.
+        bytes: u64,
+        /// Octets of the page where known.
+        of: Option<u64>,
+    },
+    /// A page came and waits to be confirmed: say `true` when it is on disk. Dropped: `false`.
+    PageReceived {
+        /// Number, from 1.
+        page: u32,
+        /// Its picture.
+        picture: FaxPage,
+        /// The answer.
+        stored: oneshot::Sender<bool>,
+    },
+    /// The last page is about to leave: say `true` when that is on disk, and from then on the fax may have arrived.
+    LastPageLeaving {
+        /// The answer.
+        stored: oneshot::Sender<bool>,
+    },
+    /// The far end confirmed a page.
+    PageConfirmed {
+        /// Number, from 1.
+        page: u32,
+    },
+}
+
+/// The line. Cheap to clone.
+#[derive(Clone)]
+pub struct Line {
+    endpoint: SipEndpoint,
+    children: Children,
+    config: Arc<LineConfig>,
+    calls: Arc<AtomicUsize>,
+    stopping: CancellationToken,
+}
+
+impl Line {
+    /// A line over `endpoint`, whose calls run in `children`.
+    pub fn new(endpoint: SipEndpoint, children: Children, config: LineConfig) -> Line {
+        Line {
+            endpoint,
+            children,
+            config: Arc::new(config),
+            calls: Arc::default(),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    /// Calls in progress, both directions.
+    pub fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Ends every call as [`Outcome::GatewayStopped`], and every later one at once.
+    pub fn stop(&self) {
+        self.stopping.cancel();
+    }
+
+    /// Sends a fax. `cancel` ends it as [`Outcome::Cancelled`].
+    pub async fn dial(
+        &self,
+        request: DialRequest,
+        events: mpsc::Sender<LineEvent>,
+        cancel: CancellationToken,
+    ) -> CallReport {
+        let _count = Count::new(&self.calls);
+        let start = self.start_call(FaxRole::Sender, request.pages, &request.fax);
+        let (mut driver, sockets) = match self.driver(start, &request.tiff, events).await {
+            Ok(ready) => ready,
+            Err(report) => return *report,
+        };
+        let policy = &self.config.outgoing;
+        let config = self.call_config(policy, &sockets, &request.fax, request.pages);
+        drop(sockets);
+        let mut machine = CallMachine::outgoing(config, Instant::now());
+        let Some(Action::Invite(offer)) = machine.poll() else {
+            unreachable!("an outgoing call begins with its INVITE");
+        };
+        let mut call = self.endpoint.invite(InviteRequest {
+            target: request.target,
+            domain: request.domain,
+            to_user: request.number,
+            from_user: request.caller,
+            from_display: request.caller_display,
+            offer,
+        });
+        driver
+            .run(&mut machine, &mut call, cancel, &self.stopping)
+            .await
+    }
+
+    /// A call that came in, as this line's.
+    pub fn incoming(&self, call: sip::IncomingCall) -> IncomingCall {
+        IncomingCall {
+            called: call.called.clone(),
+            caller: call.caller.clone(),
+            caller_display: call.caller_display.clone(),
+            source: call.source,
+            count: Count::new(&self.calls),
+            line: self.clone(),
+            call,
+        }
+    }
+
+    /// Starts the child and waits until it can read what it needs, before anybody's telephone rings.
+    async fn driver(
+        &self,
+        start: StartCall,
+        tiff: &[u8],
+        events: mpsc::Sender<LineEvent>,
+    ) -> Result<(Driver, MediaSockets), Box<CallReport>> {
+        let config = &self.config;
+        let failed = |how: String| Box::new(never_placed(Outcome::ChildCrashed, how));
+        let sockets = MediaSockets::bind(config.bind, config.media_ports)
+            .map_err(|e| failed(format!("no media ports: {e}")))?;
+        let child = self
+            .children
+            .call(start, tiff, &sockets.rtp, &sockets.udptl)
+            .await
+            .map_err(|e| failed(format!("the call's process did not start: {e}")))?;
+        let driver = Driver::ready(child, events).await.map_err(Box::new)?;
+        Ok((driver, sockets))
+    }
+
+    fn start_call(&self, role: FaxRole, pages: u32, fax: &FaxSettings) -> StartCall {
+        let policy = match role {
+            FaxRole::Sender => &self.config.outgoing,
+            FaxRole::Receiver => &self.config.incoming,
+        };
+        StartCall {
+            role,
+            calling: role == FaxRole::Sender,
+            rtp_fd: -1,
+            udptl_fd: -1,
+            ident: fax.ident.clone(),
+            pages,
+            ecm: fax.ecm,
+            max_bit_rate: fax.max_bit_rate,
+            redundancy: fax.redundancy,
+            inactivity_seconds: fax.inactivity_seconds,
+            // Ringing counts for the child, too.
+            total_seconds: (policy.total + policy.ring).as_secs() as u32,
+            mishap: fax.mishap,
+        }
+    }
+
+    fn call_config(
+        &self,
+        policy: &CallPolicy,
+        sockets: &MediaSockets,
+        fax: &FaxSettings,
+        pages: u32,
+    ) -> CallConfig {
+        CallConfig {
+            policy: CallPolicy {
+                total: policy.total + BACKSTOP,
+                ..policy.clone()
+            },
+            address: self.config.advertised,
+            rtp_port: sockets.rtp_port,
+            udptl_port: sockets.udptl_port,
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
+            max_bit_rate: fax.max_bit_rate,
+            pages,
+            session: fastrand::u64(..),
+        }
+    }
+}
+
+/// A call that came in. Dropped, it is refused.
+pub struct IncomingCall {
+    /// The number called.
+    pub called: String,
+    /// The calling number.
+    pub caller: String,
+    /// The caller's name.
+    pub caller_display: Option<String>,
+    /// Where it came from.
+    pub source: SocketAddr,
+    count: Count,
+    line: Line,
+    call: sip::IncomingCall,
+}
+
+impl IncomingCall {
+    /// Lets the caller hear that we ring.
+    pub fn ringing(&self) {
+        self.call.call.send(SipCommand::Ringing);
+    }
+
+    /// Refuses it: 486 busy, 404 no such number, 603.
+    pub fn reject(self, code: u16) {
+        self.call.call.send(SipCommand::Reject(code));
+    }
+
+    /// Answers it and receives its fax. `cancel` ends it as [`Outcome::Cancelled`].
+    pub async fn answer(
+        self,
+        fax: FaxSettings,
+        events: mpsc::Sender<LineEvent>,
+        cancel: CancellationToken,
+    ) -> CallReport {
+        let IncomingCall {
+            line,
+            call: sip::IncomingCall {
+                offer, mut call, ..
+            },
+            count: _count,
+            ..
+        } = self;
+        let start = line.start_call(FaxRole::Receiver, 0, &fax);
+        let (mut driver, sockets) = match line.driver(start, &[], events).await {
+            Ok(ready) => ready,
+            Err(report) => {
+                call.send(SipCommand::Reject(503));
+                return *report;
+            }
+        };
+        let config = line.call_config(&line.config.incoming, &sockets, &fax, 0);
+        drop(sockets);
+        let mut machine = CallMachine::incoming(config, &offer, Instant::now());
+        driver
+            .run(&mut machine, &mut call, cancel, &line.stopping)
+            .await
+    }
+
+    /// Waits until the caller gives up; for machines that never answer.
+    pub async fn given_up(&mut self) {
+        while !matches!(self.call.call.next().await, None | Some(SipEvent::Bye(_))) {}
+    }
+}
+
+/// One call in the count of calls in progress.
+struct Count(Arc<AtomicUsize>);
+
+impl Count {
+    fn new(calls: &Arc<AtomicUsize>) -> Count {
+        calls.fetch_add(1, Ordering::Relaxed);
+        Count(calls.clone())
+    }
+}
+
+impl Drop for Count {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The report of a call that ended before anything was sent.
+fn never_placed(outcome: Outcome, detail: String) -> CallReport {
+    CallReport {
+        outcome,
+        detail,
+        pages: 0,
+        sip_code: None,
+        q850: None,
+        far_end: FarEnd::default(),
+        seconds: 0.0,
+        wire_bytes: 0,
+    }
+}

@@ -1,0 +1,284 @@
+//! Drives one call: what happens goes into the machine, what it wants is done.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{LineEvent, never_placed};
+use crate::call::machine::{Action, CallMachine, ChildOrder, Input};
+use crate::call::outcome::{CallReport, Outcome};
+use crate::net::sip::{SipCall, SipCommand, SipEvent};
+use crate::pages::FaxPage;
+use crate::worker::host::{CallChild, ChildEvent};
+use crate::worker::wire::{FromCall, ToCall};
+
+/// A child that is not ready after this long hangs.
+const READY: Duration = Duration::from_secs(10);
+
+/// The child of a call, and the ear of its journey.
+pub(super) struct Driver {
+    child: CallChild,
+    child_open: bool,
+    events: mpsc::Sender<LineEvent>,
+    /// Events that the journey had no time for yet.
+    outbox: VecDeque<LineEvent>,
+    /// What the child waits for.
+    asked: Option<Asked>,
+}
+
+/// A question to the journey.
+struct Asked {
+    stored: oneshot::Receiver<bool>,
+    /// What is true once it is stored.
+    then: Input,
+}
+
+impl Driver {
+    /// Waits until the child is ready.
+    pub async fn ready(
+        mut child: CallChild,
+        events: mpsc::Sender<LineEvent>,
+    ) -> Result<Driver, CallReport> {
+        match timeout(READY, child.next()).await {
+            Ok(Some(ChildEvent::Said(FromCall::Ready, _))) => Ok(Driver {
+                child,
+                child_open: true,
+                events,
+                outbox: VecDeque::new(),
+                asked: None,
+            }),
+            Ok(Some(ChildEvent::Said(FromCall::Done(done), _))) => {
+                Err(never_placed(done.outcome, done.detail))
+            }
+            Ok(Some(ChildEvent::Died { outcome, how })) => {
+                Err(never_placed(outcome, format!("the call's process {how}")))
+            }
+            Ok(Some(ChildEvent::Said(other, _))) => {
+                let detail = format!("the call's process began with {other:?}");
+                Err(never_placed(Outcome::ChildCrashed, detail))
+            }
+            Ok(None) | Err(_) => {
+                let detail = "the call's process was not ready in time".to_owned();
+                Err(never_placed(Outcome::ChildHung, detail))
+            }
+        }
+    }
+
+    /// Runs the call to its end.
+    pub async fn run(
+        &mut self,
+        machine: &mut CallMachine,
+        call: &mut SipCall,
+        cancel: CancellationToken,
+        stopping: &CancellationToken,
+    ) -> CallReport {
+        let events = self.events.clone();
+        let mut call_open = true;
+        let mut told_to_end = false;
+        loop {
+            while let Some(action) = machine.poll() {
+                if let Some(report) = self.carry_out(action, call).await {
+                    return report;
+                }
+            }
+            let input = tokio::select! {
+                event = call.next(), if call_open => match event {
+                    Some(event) => self.on_sip(event),
+                    None => {
+                        call_open = false;
+                        Some(Input::TrunkDown("the SIP call was lost".to_owned()))
+                    }
+                },
+                event = self.child.next(), if self.child_open => self.on_child(event),
+                (stored, then) = answer(&mut self.asked) => self.on_stored(stored, then).await,
+                permit = events.reserve(), if !self.outbox.is_empty() => {
+                    self.deliver(permit.ok());
+                    None
+                }
+                () = cancel.cancelled(), if !told_to_end => {
+                    told_to_end = true;
+                    Some(Input::HangUp(Outcome::Cancelled))
+                }
+                () = stopping.cancelled(), if !told_to_end => {
+                    told_to_end = true;
+                    Some(Input::HangUp(Outcome::GatewayStopped))
+                }
+                () = due(machine.next_timeout()) => Some(Input::Timeout),
+            };
+            if let Some(input) = input {
+                machine.handle(input, Instant::now());
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, action: Action, call: &SipCall) -> Option<CallReport> {
+        let command = match action {
+            Action::Invite(_) => unreachable!("the call was made of its INVITE"),
+            Action::Cancel => SipCommand::Cancel,
+            Action::Accept(sdp) => {
+                self.outbox.push_back(LineEvent::Answered);
+                SipCommand::Accept(sdp)
+            }
+            Action::Reject(code) => SipCommand::Reject(code),
+            Action::Reinvite(sdp) => SipCommand::Reinvite(sdp),
+            Action::AnswerReinvite { code, sdp } => SipCommand::AnswerReinvite { code, sdp },
+            Action::Bye(reason) => SipCommand::Bye(reason),
+            Action::Child(order) => {
+                self.tell_child(order).await;
+                return None;
+            }
+            Action::Finished(report) => {
+                self.flush().await;
+                return Some(report);
+            }
+        };
+        call.send(command);
+        None
+    }
+
+    async fn tell_child(&mut self, order: ChildOrder) {
+        let message = match order {
+            ChildOrder::Audio(media) => ToCall::Audio(media),
+            ChildOrder::T38(media) => {
+                self.outbox.push_back(LineEvent::Switched);
+                ToCall::T38(media)
+            }
+            ChildOrder::HangUp => ToCall::HangUp,
+        };
+        self.child.send(message).await;
+    }
+
+    fn on_sip(&mut self, event: SipEvent) -> Option<Input> {
+        Some(match event {
+            SipEvent::Progress(code) => {
+                self.outbox.push_back(LineEvent::Ringing(code));
+                Input::Provisional(code)
+            }
+            SipEvent::Answered(body) => {
+                self.outbox.push_back(LineEvent::Answered);
+                Input::Answered(body)
+            }
+            SipEvent::Failed { code, reason, q850 } => Input::Failed { code, reason, q850 },
+            SipEvent::TrunkDown(why) => Input::TrunkDown(why),
+            SipEvent::Confirmed(body) => Input::Confirmed(body),
+            SipEvent::Reinvite(body) => Input::ReinviteOffered(body),
+            SipEvent::ReinviteAnswered(answer) => Input::ReinviteAnswered(answer),
+            SipEvent::Bye(reason) => Input::Bye(reason),
+        })
+    }
+
+    fn on_child(&mut self, event: Option<ChildEvent>) -> Option<Input> {
+        match event {
+            None => {
+                self.child_open = false;
+                None
+            }
+            Some(ChildEvent::Died { outcome, how }) => Some(Input::ChildDied { outcome, how }),
+            Some(ChildEvent::Said(message, blob)) => self.on_child_said(message, blob),
+        }
+    }
+
+    fn on_child_said(&mut self, message: FromCall, blob: Vec<u8>) -> Option<Input> {
+        match message {
+            FromCall::Ready | FromCall::Alive => None,
+            FromCall::FaxToneHeard => Some(Input::FaxToneHeard),
+            FromCall::Negotiated(far_end) => {
+                self.outbox
+                    .push_back(LineEvent::Negotiated(far_end.clone()));
+                Some(Input::Negotiated(far_end))
+            }
+            FromCall::Progress { page, bytes, of } => {
+                // Progress is worth nothing later.
+                let _ = self
+                    .events
+                    .try_send(LineEvent::Progress { page, bytes, of });
+                None
+            }
+            FromCall::PageReceived {
+                page,
+                width,
+                height,
+                x_dpi,
+                y_dpi,
+            } => {
+                let picture = FaxPage {
+                    width,
+                    height,
+                    x_dpi,
+                    y_dpi,
+                    g4: blob,
+                };
+                let stored = self.ask(Input::PagesThrough(page));
+                self.outbox.push_back(LineEvent::PageReceived {
+                    page,
+                    picture,
+                    stored,
+                });
+                None
+            }
+            FromCall::LastPageLeaving => {
+                let stored = self.ask(Input::LastPageLeft);
+                self.outbox.push_back(LineEvent::LastPageLeaving { stored });
+                None
+            }
+            FromCall::PageConfirmed { page } => {
+                self.outbox.push_back(LineEvent::PageConfirmed { page });
+                Some(Input::PagesThrough(page))
+            }
+            FromCall::Done(done) => Some(Input::Done(done)),
+        }
+    }
+
+    fn ask(&mut self, then: Input) -> oneshot::Sender<bool> {
+        let (sender, stored) = oneshot::channel();
+        self.asked = Some(Asked { stored, then });
+        sender
+    }
+
+    /// The journey answered; one that is gone has stored nothing.
+    async fn on_stored(&mut self, stored: bool, then: Input) -> Option<Input> {
+        let message = if stored {
+            ToCall::Stored
+        } else {
+            ToCall::NotStored
+        };
+        self.child.send(message).await;
+        stored.then_some(then)
+    }
+
+    fn deliver(&mut self, permit: Option<mpsc::Permit<'_, LineEvent>>) {
+        // A journey that is gone hears nothing; what it was asked counts as not stored.
+        if let (Some(event), Some(permit)) = (self.outbox.pop_front(), permit) {
+            permit.send(event);
+        }
+    }
+
+    /// Hands over what is left, so that the journey has heard everything before the report.
+    async fn flush(&mut self) {
+        while let Some(event) = self.outbox.pop_front() {
+            if self.events.send(event).await.is_err() {
+                self.outbox.clear();
+            }
+        }
+    }
+}
+
+/// The answer to what was asked, taken once; pending while nothing is. Cancel-safe.
+async fn answer(asked: &mut Option<Asked>) -> (bool, Input) {
+    let Some(question) = asked else {
+        return std::future::pending().await;
+    };
+    let stored = (&mut question.stored).await.unwrap_or(false);
+    let question = asked.take().expect("it was there a line ago");
+    (stored, question.then)
+}
+
+async fn due(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
