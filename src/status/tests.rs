@@ -129,6 +129,7 @@ fn received(
 /// A gateway on a busy day, with one of everything.
 fn busy() -> Snapshot {
     Snapshot {
+        problems: vec!["The trunk pbx does not respond: no reply for 32 s.".into()],
         trunks: vec![
             Trunk {
                 name: "carrier".into(),
@@ -300,6 +301,15 @@ impl Served {
     }
 }
 
+/// Writes the page where `POSTFAX_KEEP_PAGES` says, for a look at it in a browser.
+fn keep_to_look_at(name: &str, answer: &str) {
+    if let Some(folder) = std::env::var_os("POSTFAX_KEEP_PAGES") {
+        let html = answer.split("\r\n\r\n").nth(1).unwrap();
+        let html = html.replace("/style.css?v=0.1.0", "style.css");
+        std::fs::write(std::path::Path::new(&folder).join(name), html).unwrap();
+    }
+}
+
 fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or(answer)
 }
@@ -308,11 +318,9 @@ fn status(answer: &str) -> &str {
 async fn the_page_tells_everything_that_is_known() {
     let page = served(Still(busy())).await.ask("GET /").await;
     assert_eq!(status(&page), "200");
-    if let Some(file) = std::env::var_os("POSTFAX_WRITE_PAGE") {
-        std::fs::write(file, page.split("\r\n\r\n").nth(1).unwrap()).unwrap();
-    }
+    keep_to_look_at("busy.html", &page);
     for fact in [
-        "<title>3 calls, 14 waiting · Postfax</title>",
+        "<title>(!) 3 calls, 14 waiting · Postfax</title>",
         "content=\"5\"",
         "up 3 h 20 min",
         "version 0.1.0",
@@ -343,6 +351,7 @@ async fn the_page_tells_everything_that_is_known() {
 async fn an_idle_gateway_has_a_page_too() {
     let page = served(Still(idle())).await.ask("GET /").await;
     assert_eq!(status(&page), "200");
+    keep_to_look_at("idle.html", &page);
     for fact in [
         "No trunk is configured",
         "The lines are quiet",
@@ -449,7 +458,7 @@ async fn a_name_that_was_rebound_to_us_reads_nothing() {
         ("localhost.evil.example:8025", "421"),
         ("", "421"),
     ] {
-        for path in ["/", "/status.json", "/healthz", "/nothing"] {
+        for path in ["/", "/status.json", "/style.css", "/nothing"] {
             let request =
                 format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
             let answer = served.raw(&request).await;
