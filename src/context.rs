@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Instant;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::call::outcome::FarEnd;
 use crate::config::Config;
 use crate::letter::Letterhead;
+use crate::net::line::LineEvent;
 use crate::pages::header::HeaderFont;
 use crate::queue::{Millis, Store};
 use crate::worker::host::Children;
@@ -42,7 +44,10 @@ impl Context {
 
     /// The settings in force. Keep the `Arc` for one piece of work, not longer: a reload puts another one here.
     pub fn config(&self) -> Arc<Config> {
-        self.config.read().expect("nobody panics while holding it").clone()
+        self.config
+            .read()
+            .expect("nobody panics while holding it")
+            .clone()
     }
 
     /// Puts new settings in force.
@@ -137,6 +142,27 @@ pub struct LiveCall {
     pub since: Instant,
     /// What the far end says of itself.
     pub far_end: FarEnd,
+    /// Ends it.
+    pub cancel: CancellationToken,
+}
+
+impl LiveCall {
+    /// Takes in what the line says; `before` pages were confirmed by earlier calls.
+    pub fn heard(&mut self, before: u32, event: &LineEvent) {
+        match event {
+            LineEvent::Ringing(code) if *code > 100 => self.phase = Phase::Ringing,
+            LineEvent::Answered => self.phase = Phase::Answered,
+            LineEvent::Switched => self.phase = Phase::T38,
+            LineEvent::Negotiated(far_end) => {
+                self.phase = Phase::Pages;
+                self.far_end = far_end.clone();
+            }
+            LineEvent::Progress { page, bytes, of } => {
+                (self.page, self.bytes, self.of) = (before + page, *bytes, *of);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The calls in progress. Nothing hangs on it but what people see.
@@ -156,6 +182,13 @@ impl Live {
     /// The calls in progress, the oldest first.
     pub fn calls(&self) -> Vec<LiveCall> {
         self.lock().values().cloned().collect()
+    }
+
+    /// Ends the call of this fax, if it is in one.
+    pub fn cancel(&self, id: &str) {
+        if let Some(call) = self.lock().get(id) {
+            call.cancel.cancel();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, LiveCall>> {

@@ -21,14 +21,20 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     for id in &args.ids {
         match wait_for(cancel(&store, id))?? {
             Answer::Cancelled => println!("{id}: cancelled; its sender is told"),
-            Answer::InCall => println!("{id}: its call is being ended; its sender is told how far it got"),
+            Answer::InCall => {
+                println!("{id}: its call is being ended; its sender is told how far it got")
+            }
             Answer::No(why) => {
                 eprintln!("{id}: {why}");
                 all = false;
             }
         }
     }
-    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 enum Answer {
@@ -39,10 +45,16 @@ enum Answer {
 
 async fn cancel(store: &Store, id: &str) -> crate::queue::Result<Answer> {
     let Some(before) = store.fax(id).await? else {
-        return Ok(Answer::No("there is no such fax; `postfax queue` lists those there are".into()));
+        return Ok(Answer::No(
+            "there is no such fax; `postfax queue` lists those there are".into(),
+        ));
     };
     if !store.cancel(id, crate::context::now()).await? {
         return Ok(Answer::No(format!("it is over already: {}", before.state)));
     }
-    Ok(if before.state == "calling" { Answer::InCall } else { Answer::Cancelled })
+    Ok(if before.state == "calling" {
+        Answer::InCall
+    } else {
+        Answer::Cancelled
+    })
 }

@@ -26,7 +26,10 @@ pub fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     };
     say(false, "the configuration can be read".into());
     match pdfium::locate(config.renderer.pdfium.as_deref()) {
-        Ok(path) => say(false, format!("documents are rendered with {}", path.display())),
+        Ok(path) => say(
+            false,
+            format!("documents are rendered with {}", path.display()),
+        ),
         Err(e) => say(true, e.to_string()),
     }
     for (wrong, what) in mail_ways(&config).into_iter().chain(line_ways(&config)) {
@@ -38,7 +41,11 @@ pub fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     if let Some(address) = &args.address {
         println!("\n{}", verdict(&config, address));
     }
-    Ok(if trouble { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if trouble {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn mail_ways(config: &Config) -> Vec<(bool, String)> {
@@ -51,12 +58,21 @@ fn mail_ways(config: &Config) -> Vec<(bool, String)> {
         None => format!("our mails go to the relay {}", config.mail.relay),
     };
     vec![
-        (false, format!("mail for {} is taken on {}", smtp.domains.join(", "), listen.join(", "))),
+        (
+            false,
+            format!(
+                "mail for {} is taken on {}",
+                smtp.domains.join(", "),
+                listen.join(", ")
+            ),
+        ),
         (
             open,
             match open {
                 false => format!("{} may submit mail", clients.join(", ")),
-                true => "anybody may submit mail and so spend your money: narrow smtp.clients".into(),
+                true => {
+                    "anybody may submit mail and so spend your money: narrow smtp.clients".into()
+                }
             },
         ),
         (false, out),
@@ -66,8 +82,17 @@ fn mail_ways(config: &Config) -> Vec<(bool, String)> {
 fn line_ways(config: &Config) -> Vec<(bool, String)> {
     let trunk = &config.trunk;
     let mut ways = vec![match trunk.server.as_str() {
-        "" => (false, "no trunk.server is set: faxes to send will wait".into()),
-        server => (false, format!("faxes are dialled through {server}, {} at a time", trunk.channels)),
+        "" => (
+            false,
+            "no trunk.server is set: faxes to send will wait".into(),
+        ),
+        server => (
+            false,
+            format!(
+                "faxes are dialled through {server}, {} at a time",
+                trunk.channels
+            ),
+        ),
     }];
     if config.fax.station_id.is_empty() || config.fax.name.is_empty() {
         let what = "set fax.name and fax.station_id: they stand on every page, and the law of many countries wants them";
@@ -77,7 +102,14 @@ fn line_ways(config: &Config) -> Vec<(bool, String)> {
         ways.push((false, "no [[route]] is set: no call is answered".into()));
     }
     for route in &config.routes {
-        ways.push((false, format!("faxes to {} go to {}", route.number, route.recipients().join(", "))));
+        ways.push((
+            false,
+            format!(
+                "faxes to {} go to {}",
+                route.number,
+                route.recipients().join(", ")
+            ),
+        ));
     }
     ways
 }
@@ -97,7 +129,16 @@ async fn store(state: &Path) -> Vec<(bool, String)> {
         }
         Ok(violations) => violations
             .into_iter()
-            .map(|v| (true, format!("the queue breaks its rule that {}: {}", v.invariant, v.rows.join(", "))))
+            .map(|v| {
+                (
+                    true,
+                    format!(
+                        "the queue breaks its rule that {}: {}",
+                        v.invariant,
+                        v.rows.join(", ")
+                    ),
+                )
+            })
             .collect(),
     }
 }
@@ -109,7 +150,7 @@ fn verdict(config: &Config, address: &str) -> String {
         Err(e) => return e.to_string(),
     };
     match recipient::number_to_dial(address, &config.smtp.domains, &plan) {
-        Ok(found) => format!("{address}: would be faxed to {}", found.number),
+        Ok(number) => format!("{address}: would be faxed to {number}"),
         Err(refusal) => format!("{address}: would be refused: {refusal}"),
     }
 }

@@ -50,7 +50,11 @@ enum Worker {
     /// Run one call
     Call,
     /// Read one document
-    Render(crate::worker::render::Args),
+    Render {
+        /// The libpdfium.so to load
+        #[arg(long)]
+        pdfium: Option<PathBuf>,
+    },
 }
 
 /// Reads the arguments and runs the command: 0 for success, 1 for failure, 2 for arguments that make no sense.
@@ -65,7 +69,12 @@ pub fn main() -> ExitCode {
         Command::Render(args) => render::run(args).map(|()| ExitCode::SUCCESS),
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
         Command::Worker(Worker::Call) => return crate::worker::call::run(),
-        Command::Worker(Worker::Render(args)) => return crate::worker::render::run(args),
+        Command::Worker(Worker::Render { pdfium }) => {
+            return crate::worker::render::run(
+                pdfium.as_deref(),
+                crate::worker::sandbox::enter_render,
+            );
+        }
     };
     done.unwrap_or_else(|e| {
         eprintln!("postfax: {e:#}");
@@ -75,6 +84,8 @@ pub fn main() -> ExitCode {
 
 /// Runs something asynchronous for a command that is not the daemon.
 fn wait_for<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     Ok(runtime.block_on(work))
 }

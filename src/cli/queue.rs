@@ -31,7 +31,12 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     let store = Store::open_beside(&config.state_dir)?;
     let listing = wait_for(read(&store, args.ended))??;
     if args.json {
-        let Listing { waiting, ended, received, mails } = listing;
+        let Listing {
+            waiting,
+            ended,
+            received,
+            mails,
+        } = listing;
         println!(
             "{}",
             serde_json::json!({"waiting": waiting, "ended": ended, "received": received, "mails": mails})
@@ -55,17 +60,28 @@ fn print(listing: &Listing, config: &Config) {
     if listing.waiting.is_empty() {
         println!("No fax waits.");
     } else {
-        println!("{}", columns(&fax_rows(&listing.waiting, "NEXT TRY", config, |fax| fax.next_try_at)));
+        println!(
+            "{}",
+            columns(&fax_rows(&listing.waiting, "NEXT TRY", config, |fax| fax.next_try_at))
+        );
     }
     if !listing.mails.is_empty() {
-        println!("\nMails that their next hop has not taken:\n{}", columns(&mail_rows(&listing.mails, config)));
+        println!(
+            "\nMails that their next hop has not taken:\n{}",
+            columns(&mail_rows(&listing.mails, config))
+        );
     }
     if !listing.ended.is_empty() {
-        let rows = fax_rows(&listing.ended, "ENDED", config, |fax| fax.ended_at.unwrap_or(fax.created_at));
+        let rows = fax_rows(&listing.ended, "ENDED", config, |fax| {
+            fax.ended_at.unwrap_or(fax.created_at)
+        });
         println!("\nSent:\n{}", columns(&rows));
     }
     if !listing.received.is_empty() {
-        println!("\nReceived:\n{}", columns(&received_rows(&listing.received, config)));
+        println!(
+            "\nReceived:\n{}",
+            columns(&received_rows(&listing.received, config))
+        );
     }
 }
 
@@ -76,20 +92,33 @@ fn fax_rows(
     at: impl Fn(&FaxRow) -> crate::queue::Millis,
 ) -> Vec<Vec<String>> {
     let zone = config.time_zone();
-    let head = ["ID", "NUMBER", "STATE", "PAGES", "TRIES", when, "SENDER", "LAST CAUSE"].map(str::to_owned);
+    let head = [
+        "ID",
+        "NUMBER",
+        "STATE",
+        "PAGES",
+        "TRIES",
+        when,
+        "SENDER",
+        "LAST CAUSE",
+    ]
+    .map(str::to_owned);
     let row = |fax: &FaxRow| {
         vec![
             fax.id.clone(),
             fax.number.clone(),
             fax.state.clone(),
-            fax.page_count.map_or("?".into(), |pages| format!("{}/{pages}", fax.confirmed)),
+            fax.page_count
+                .map_or("?".into(), |pages| format!("{}/{pages}", fax.confirmed)),
             fax.tries.to_string(),
             time(at(fax), &zone),
             tame(&fax.sender, 30),
             cause(fax.outcome.as_deref(), &fax.detail),
         ]
     };
-    std::iter::once(head.to_vec()).chain(faxes.iter().map(row)).collect()
+    std::iter::once(head.to_vec())
+        .chain(faxes.iter().map(row))
+        .collect()
 }
 
 fn received_rows(faxes: &[ReceivedRow], config: &Config) -> Vec<Vec<String>> {
@@ -106,7 +135,9 @@ fn received_rows(faxes: &[ReceivedRow], config: &Config) -> Vec<Vec<String>> {
             cause(fax.outcome.as_deref(), &fax.detail),
         ]
     };
-    std::iter::once(head.to_vec()).chain(faxes.iter().map(row)).collect()
+    std::iter::once(head.to_vec())
+        .chain(faxes.iter().map(row))
+        .collect()
 }
 
 fn mail_rows(mails: &[OutgoingRow], config: &Config) -> Vec<Vec<String>> {
@@ -123,7 +154,9 @@ fn mail_rows(mails: &[OutgoingRow], config: &Config) -> Vec<Vec<String>> {
             tame(&mail.reply, 80),
         ]
     };
-    std::iter::once(head.to_vec()).chain(mails.iter().map(row)).collect()
+    std::iter::once(head.to_vec())
+        .chain(mails.iter().map(row))
+        .collect()
 }
 
 /// The cause in words, and behind it the detail for those who know the protocols.

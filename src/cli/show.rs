@@ -38,7 +38,12 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     let store = Store::open_beside(&config.state_dir)?;
     match wait_for(find(&store, &args.id))?? {
         Found::Sent(sent) if args.json => {
-            let Sent { fax, message, attempts, mails } = *sent;
+            let Sent {
+                fax,
+                message,
+                attempts,
+                mails,
+            } = *sent;
             let whole = serde_json::json!({
                 "fax": fax, "message": message, "attempts": attempts, "mails": mails
             });
@@ -49,7 +54,10 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
         }
         Found::Sent(sent) => print_sent(&sent, config),
         Found::Received(fax, mails) => print_received(&fax, &mails, config),
-        Found::Nothing => anyhow::bail!("there is no fax {}; `postfax queue --ended 20` lists them", args.id),
+        Found::Nothing => anyhow::bail!(
+            "there is no fax {}; `postfax queue --ended 20` lists them",
+            args.id
+        ),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -59,7 +67,12 @@ async fn find(store: &Store, id: &str) -> crate::queue::Result<Found> {
     if let Some(fax) = store.fax(id).await? {
         let message = store.message(&fax.message).await?;
         let attempts = store.attempts(id).await?;
-        return Ok(Found::Sent(Box::new(Sent { fax, message, attempts, mails })));
+        return Ok(Found::Sent(Box::new(Sent {
+            fax,
+            message,
+            attempts,
+            mails,
+        })));
     }
     Ok(match store.received_row(id).await? {
         Some(fax) => Found::Received(fax, mails),
@@ -74,12 +87,22 @@ fn field(name: &str, value: impl std::fmt::Display) {
 fn print_sent(sent: &Sent, config: &Config) {
     let (fax, zone) = (&sent.fax, config.time_zone());
     field("fax", &fax.id);
-    field("to", format!("{} ({})", fax.number, tame(&fax.recipient, 60)));
+    field(
+        "to",
+        format!("{} ({})", fax.number, tame(&fax.recipient, 60)),
+    );
     field("from", tame(&fax.sender, 60));
     field("subject", tame(&fax.subject, 70));
     field("accepted", time(fax.created_at, &zone));
     field("state", &fax.state);
-    field("pages", format!("{} of {} confirmed", fax.confirmed, fax.page_count.map_or("?".into(), |n| n.to_string())));
+    field(
+        "pages",
+        format!(
+            "{} of {} confirmed",
+            fax.confirmed,
+            fax.page_count.map_or("?".into(), |n| n.to_string())
+        ),
+    );
     match fax.ended_at {
         Some(ended) => field("ended", time(ended, &zone)),
         None => field("next try", time(fax.next_try_at, &zone)),
@@ -108,7 +131,10 @@ fn print_attempt(n: usize, attempt: &AttemptRow, zone: &jiff::tz::TimeZone) {
     field("began", time(attempt.started_at, zone));
     field("first page", attempt.first_page);
     if let Ok(stamp) = serde_json::from_str::<Stamp>(&attempt.header) {
-        field("header", format!("{}  {}  {}", stamp.date, stamp.name, stamp.number));
+        field(
+            "header",
+            format!("{}  {}  {}", stamp.date, stamp.name, stamp.number),
+        );
     }
     let Some(ended) = attempt.ended_at else {
         field("ended", "not yet");
@@ -118,17 +144,34 @@ fn print_attempt(n: usize, attempt: &AttemptRow, zone: &jiff::tz::TimeZone) {
     field("cause", cause(attempt.outcome.as_deref(), &attempt.detail));
     field("pages", attempt.pages);
     if let Some(code) = attempt.sip_code {
-        let q850 = attempt.q850.map_or(String::new(), |cause| format!(", Q.850 cause {cause}"));
+        let q850 = attempt
+            .q850
+            .map_or(String::new(), |cause| format!(", Q.850 cause {cause}"));
         field("SIP", format!("{code}{q850}"));
     }
     if attempt.bit_rate > 0 {
-        let ident = attempt.far_ident.as_deref().unwrap_or("says nothing of itself");
+        let ident = attempt
+            .far_ident
+            .as_deref()
+            .unwrap_or("says nothing of itself");
         field("far end", tame(ident, 20));
-        let (way, ecm) = (if attempt.t38 { "T.38" } else { "audio" }, if attempt.ecm { ", ECM" } else { "" });
-        field("line", format!("{way}, {} bit/s, {}{ecm}", attempt.bit_rate, attempt.compression));
+        let (way, ecm) = (
+            if attempt.t38 { "T.38" } else { "audio" },
+            if attempt.ecm { ", ECM" } else { "" },
+        );
+        field(
+            "line",
+            format!(
+                "{way}, {} bit/s, {}{ecm}",
+                attempt.bit_rate, attempt.compression
+            ),
+        );
     }
     field("seconds", format!("{:.1}", attempt.seconds));
-    field("wire", format!("{:.1} KB", attempt.wire_bytes as f64 / 1000.0));
+    field(
+        "wire",
+        format!("{:.1} KB", attempt.wire_bytes as f64 / 1000.0),
+    );
 }
 
 fn print_received(fax: &ReceivedRow, mails: &[OutgoingRow], config: &Config) {
@@ -143,7 +186,13 @@ fn print_received(fax: &ReceivedRow, mails: &[OutgoingRow], config: &Config) {
     }
     field("pages", fax.pages);
     field("cause", cause(fax.outcome.as_deref(), &fax.detail));
-    field("far end", tame(fax.far_ident.as_deref().unwrap_or("says nothing of itself"), 20));
+    field(
+        "far end",
+        tame(
+            fax.far_ident.as_deref().unwrap_or("says nothing of itself"),
+            20,
+        ),
+    );
     field("seconds", format!("{:.1}", fax.seconds));
     print_mails(mails, &zone);
 }
@@ -152,7 +201,9 @@ fn print_mails(mails: &[OutgoingRow], zone: &jiff::tz::TimeZone) {
     if mails.is_empty() {
         return;
     }
-    let head = ["MAIL", "TO", "STATE", "TRIES", "QUEUED", "REPLY"].map(str::to_owned).to_vec();
+    let head = ["MAIL", "TO", "STATE", "TRIES", "QUEUED", "REPLY"]
+        .map(str::to_owned)
+        .to_vec();
     let row = |mail: &OutgoingRow| {
         vec![
             mail.kind.clone(),

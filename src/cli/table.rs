@@ -3,10 +3,18 @@
 /// Lays rows out in columns; the first row is the head. The last column is not padded.
 pub fn columns(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len))
-        .map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0))
+        .map(|n| {
+            rows.iter()
+                .map(|row| row[n].chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     let line = |row: &Vec<String>| {
-        let padded = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        let padded = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}"));
         padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
@@ -15,12 +23,17 @@ pub fn columns(rows: &[Vec<String>]) -> String {
 /// A time of the queue in the site's zone: `2026-11-21 10:15:03`.
 pub fn time(at: crate::queue::Millis, zone: &jiff::tz::TimeZone) -> String {
     let time = jiff::Timestamp::from_millisecond(at.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    time.to_zoned(zone.clone())
+        .strftime("%Y-%m-%d %H:%M:%S")
+        .to_string()
 }
 
 /// What strangers wrote, safe for a terminal: no control characters, at most `limit` characters.
 pub fn tame(text: &str, limit: usize) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
     if clean.chars().count() <= limit {
         return clean;
     }
@@ -34,7 +47,10 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
-        assert_eq!(columns(&[row(["ID", "STATE"]), row(["longer", "x"])]), "ID      STATE\nlonger  x");
+        assert_eq!(
+            columns(&[row(["ID", "STATE"]), row(["longer", "x"])]),
+            "ID      STATE\nlonger  x"
+        );
     }
 
     #[test]

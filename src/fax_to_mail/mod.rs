@@ -1,3 +1,4 @@
 //! Journey 2: a fax becomes a mail.
 
+pub mod answer;
 pub mod compose;

@@ -32,18 +32,38 @@ pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
             tracing::info!(mail = mail.id, to = mail.recipient, "delivered: {reply}");
             context.store.mail_delivered(&mail.id, &reply, now()).await
         }
-        Err(Refusal { permanent: true, reply }) => {
-            tracing::error!(mail = mail.id, to = mail.recipient, "refused for good: {reply}");
+        Err(Refusal {
+            permanent: true,
+            reply,
+        }) => {
+            tracing::error!(
+                mail = mail.id,
+                to = mail.recipient,
+                "refused for good: {reply}"
+            );
             context.store.mail_failed(&mail.id, &reply, now()).await
         }
-        Err(Refusal { permanent: false, reply }) => {
+        Err(Refusal {
+            permanent: false,
+            reply,
+        }) => {
             let delay = DELAYS[(mail.tries.max(1) as usize - 1).min(DELAYS.len() - 1)];
-            tracing::warn!(mail = mail.id, to = mail.recipient, "again in {delay} s: {reply}");
-            context.store.mail_deferred(&mail.id, &reply, now().plus_seconds(delay)).await
+            tracing::warn!(
+                mail = mail.id,
+                to = mail.recipient,
+                "again in {delay} s: {reply}"
+            );
+            context
+                .store
+                .mail_deferred(&mail.id, &reply, now().plus_seconds(delay))
+                .await
         }
     };
     if let Err(e) = settled {
-        tracing::error!(mail = mail.id, "its fate is not stored; it goes again at the next start: {e}");
+        tracing::error!(
+            mail = mail.id,
+            "its fate is not stored; it goes again at the next start: {e}"
+        );
     }
     context.tell();
 }
@@ -56,7 +76,10 @@ struct Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(e: StoreError) -> Refusal {
-        Refusal { permanent: false, reply: e.to_string() }
+        Refusal {
+            permanent: false,
+            reply: e.to_string(),
+        }
     }
 }
 
@@ -64,15 +87,26 @@ async fn compose_and_deliver(context: &Context, mail: &ClaimedMail) -> Result<St
     let config = context.config();
     let letter = letter(context, mail).await?;
     let target = target(&config, &mail.recipient);
-    let outgoing = OutgoingMail { id: mail.id.clone(), from: letter.from, to: letter.to, bytes: letter.bytes };
+    let outgoing = OutgoingMail {
+        id: mail.id.clone(),
+        from: letter.from,
+        to: letter.to,
+        bytes: letter.bytes,
+    };
     match delivery::deliver(&outgoing, &target).await {
         Ok(delivered) => Ok(delivered.reply),
-        Err(failure) => Err(Refusal { permanent: failure.permanent, reply: failure.reply }),
+        Err(failure) => Err(Refusal {
+            permanent: failure.permanent,
+            reply: failure.reply,
+        }),
     }
 }
 
 async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal> {
-    let never = |reply: String| Refusal { permanent: true, reply };
+    let never = |reply: String| Refusal {
+        permanent: true,
+        reply,
+    };
     let head = context.letterhead();
     let date = timestamp(mail.created_at);
     if mail.receipt {
@@ -90,13 +124,27 @@ async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal
         };
         move || {
             let facts = received_facts(&fax);
-            let title = format!("Fax from {}", facts.from.as_deref().unwrap_or("an unknown number"));
-            let pdf = pdf::write(&fax.pages, &PdfInfo { title, created: facts.received });
+            let title = format!(
+                "Fax from {}",
+                facts.from.as_deref().unwrap_or("an unknown number")
+            );
+            let pdf = pdf::write(
+                &fax.pages,
+                &PdfInfo {
+                    title,
+                    created: facts.received,
+                },
+            );
             compose::write(&facts, &pdf, &to, &head, date)
         }
     })
     .await;
-    written.map_err(|e| Refusal { permanent: false, reply: e.to_string() })?.map_err(|e| never(e.to_string()))
+    written
+        .map_err(|e| Refusal {
+            permanent: false,
+            reply: e.to_string(),
+        })?
+        .map_err(|e| never(e.to_string()))
 }
 
 /// The facts of a receipt; `None`: no such fax. Also what `postfax show` prints.
@@ -104,8 +152,12 @@ async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal
 /// # Errors
 /// As the store says.
 pub async fn receipt_of(store: &Store, fax: &str) -> Result<Option<Receipt>, StoreError> {
-    let Some(row) = store.fax(fax).await? else { return Ok(None) };
-    let Some(mail) = store.message(&row.message).await? else { return Ok(None) };
+    let Some(row) = store.fax(fax).await? else {
+        return Ok(None);
+    };
+    let Some(mail) = store.message(&row.message).await? else {
+        return Ok(None);
+    };
     let attempts = store.attempts(fax).await?;
     let last = attempts.last();
     Ok(Some(Receipt {
@@ -130,15 +182,17 @@ pub async fn receipt_of(store: &Store, fax: &str) -> Result<Option<Receipt>, Sto
 
 fn ending(fax: &FaxRow) -> Ending {
     match (&fax.failed_part, &fax.failure, &fax.outcome) {
-        (Some(document), Some(why), None) => {
-            Ending::NotRendered { document: document.clone(), why: why.clone() }
-        }
+        (Some(document), Some(why), None) => Ending::NotRendered {
+            document: document.clone(),
+            why: why.clone(),
+        },
         (_, _, outcome) => Ending::Called(outcome_of(outcome.as_deref())),
     }
 }
 
 fn outcome_of(name: Option<&str>) -> Outcome {
-    name.and_then(Outcome::from_name).unwrap_or(Outcome::GatewayStopped)
+    name.and_then(Outcome::from_name)
+        .unwrap_or(Outcome::GatewayStopped)
 }
 
 fn attempt(row: &AttemptRow) -> Attempt {
@@ -193,8 +247,15 @@ fn target(config: &Config, recipient: &str) -> Target {
     if let Some(folder) = folder_of(recipient).or_else(|| config.mail.maildir.clone()) {
         return Target::Maildir(folder);
     }
-    let (host, port) = config.mail.relay.rsplit_once(':').unwrap_or((&config.mail.relay, "25"));
-    let login = Login { user: config.mail.username.clone(), password: config.mail.password.clone() };
+    let (host, port) = config
+        .mail
+        .relay
+        .rsplit_once(':')
+        .unwrap_or((&config.mail.relay, "25"));
+    let login = Login {
+        user: config.mail.username.clone(),
+        password: config.mail.password.clone(),
+    };
     Target::Relay(Relay {
         host: host.to_owned(),
         port: port.parse().unwrap_or(25),

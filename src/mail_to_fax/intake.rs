@@ -53,7 +53,10 @@ struct Contents {
 impl FrontDoor {
     /// The door to this gateway.
     pub fn new(context: Arc<Context>) -> FrontDoor {
-        FrontDoor { context, desks: Semaphore::new(AT_A_TIME) }
+        FrontDoor {
+            context,
+            desks: Semaphore::new(AT_A_TIME),
+        }
     }
 
     /// Opens every document: what cannot be faxed is refused now, while its sender still has it.
@@ -61,14 +64,23 @@ impl FrontDoor {
         let limit = self.context.config().fax.max_pages;
         let mut total = 0u32;
         for (name, octets, part) in &contents.documents {
-            let pages = self.context.children.probe(octets).await.map_err(|e| not_a_document(name, e))?;
+            let pages = self
+                .context
+                .children
+                .probe(octets)
+                .await
+                .map_err(|e| not_a_document(name, e))?;
             contents.parts[*part].fate = receipt::Fate::Faxed { pages };
             total = total.saturating_add(pages);
         }
         if total > limit {
             let text = match contents.documents.as_slice() {
-                [(name, ..)] => format!("\"{name}\" has {total} pages, and at most {limit} are allowed in a fax"),
-                _ => format!("the attachments have {total} pages, and at most {limit} are allowed in a fax"),
+                [(name, ..)] => format!(
+                    "\"{name}\" has {total} pages, and at most {limit} are allowed in a fax"
+                ),
+                _ => format!(
+                    "the attachments have {total} pages, and at most {limit} are allowed in a fax"
+                ),
             };
             return Err(Refusal::new(552, "5.3.4", text));
         }
@@ -96,7 +108,11 @@ impl FrontDoor {
         let faxes: Vec<NewFax> = envelope
             .recipients
             .into_iter()
-            .map(|Recipient { address, number }| NewFax { id: id::new(now), recipient: address, number })
+            .map(|Recipient { address, number }| NewFax {
+                id: id::new(now),
+                recipient: address,
+                number,
+            })
             .collect();
         let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
         let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
@@ -126,12 +142,20 @@ impl FrontDoor {
 impl Intake for FrontDoor {
     type Recipient = Recipient;
 
-    fn recipient(&self, _client: IpAddr, _sender: &str, recipient: &str) -> Result<Recipient, Refusal> {
+    fn recipient(
+        &self,
+        _client: IpAddr,
+        _sender: &str,
+        recipient: &str,
+    ) -> Result<Recipient, Refusal> {
         let config = self.context.config();
         let plan = Plan::new(&config.dialing.allow, &config.dialing.deny)
             .expect("the configuration was checked when it was read");
         let number = number_to_dial(recipient, &config.smtp.domains, &plan)?;
-        Ok(Recipient { address: recipient.to_owned(), number })
+        Ok(Recipient {
+            address: recipient.to_owned(),
+            number,
+        })
     }
 
     fn spool(&self) -> io::Result<Spool> {
@@ -139,16 +163,29 @@ impl Intake for FrontDoor {
     }
 
     async fn accept(&self, message: Message<Recipient>) -> Result<Accepted, Refusal> {
-        let Message { client, envelope, text } = message;
-        let desk = self.desks.acquire().await.map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
+        let Message {
+            client,
+            envelope,
+            text,
+        } = message;
+        let desk = self
+            .desks
+            .acquire()
+            .await
+            .map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
         let path = text.path().to_owned();
-        let read = tokio::task::spawn_blocking(move || contents(&std::fs::read(path).map_err(our_trouble)?));
+        let read = tokio::task::spawn_blocking(move || {
+            contents(&std::fs::read(path).map_err(our_trouble)?)
+        });
         let mut contents = read.await.map_err(our_trouble)??;
         self.count_pages(&mut contents).await?;
         contents.documents.clear();
         drop(desk);
         let sender = envelope.sender.clone();
-        let ids = self.keep(client, envelope, text, contents).await.map_err(our_trouble)?;
+        let ids = self
+            .keep(client, envelope, text, contents)
+            .await
+            .map_err(our_trouble)?;
         tracing::info!(sender, faxes = ids.join(" "), "mail taken over");
         Ok(Accepted {
             text: match ids.as_slice() {
@@ -164,13 +201,24 @@ fn contents(text: &[u8]) -> Result<Contents, Refusal> {
     let documents = found
         .documents
         .iter()
-        .map(|document| Ok((document.name.clone(), document.content()?.into_owned(), document.part)))
+        .map(|document| {
+            Ok((
+                document.name.clone(),
+                document.content()?.into_owned(),
+                document.part,
+            ))
+        })
         .collect::<Result<_, message::BadMessage>>()?;
     let part = |part: &message::Part| receipt::Part {
-        name: part.name.clone().unwrap_or_else(|| part.content_type.clone()),
+        name: part
+            .name
+            .clone()
+            .unwrap_or_else(|| part.content_type.clone()),
         fate: match part.fate {
             message::Fate::Faxed => receipt::Fate::Faxed { pages: 0 },
-            message::Fate::Skipped(why) => receipt::Fate::Skipped { why: why.to_string() },
+            message::Fate::Skipped(why) => receipt::Fate::Skipped {
+                why: why.to_string(),
+            },
         },
     };
     Ok(Contents {
@@ -188,7 +236,9 @@ fn not_a_document(name: &str, failure: RenderFailure) -> Refusal {
         RenderFailure::Refused(why @ DocumentRefusal::TooManyPages { .. }) => {
             Refusal::new(552, "5.3.4", format!("\"{name}\": {why}"))
         }
-        RenderFailure::Refused(why) => Refusal::new(554, "5.6.1", format!("\"{name}\" cannot be faxed: {why}")),
+        RenderFailure::Refused(why) => {
+            Refusal::new(554, "5.6.1", format!("\"{name}\" cannot be faxed: {why}"))
+        }
         RenderFailure::NotStarted(e) => our_trouble(e),
     }
 }
@@ -196,5 +246,9 @@ fn not_a_document(name: &str, failure: RenderFailure) -> Refusal {
 /// Our own trouble: the client keeps the mail and comes again (RFC 3463 4.3.x).
 fn our_trouble(e: impl std::fmt::Display) -> Refusal {
     tracing::error!("a mail cannot be taken over: {e}");
-    Refusal::new(451, "4.3.0", "the mail cannot be stored now; please try again later")
+    Refusal::new(
+        451,
+        "4.3.0",
+        "the mail cannot be stored now; please try again later",
+    )
 }

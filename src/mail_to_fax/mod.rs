@@ -1,9 +1,10 @@
 //! Journey 1: a mail becomes a fax.
 
+pub mod dial;
 pub mod dialplan;
-pub mod receipt;
-pub mod render;
-pub mod stamp;
 pub mod intake;
 pub mod message;
+pub mod receipt;
 pub mod recipient;
+pub mod render;
+pub mod stamp;

@@ -38,22 +38,35 @@ pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
     let settled = match pages_of(context, &document).await {
         Ok(pages) => keep(context, &document, pages).await,
         Err(Failure::Ours(e)) => Err(e),
-        Err(Failure::Document { why: DocumentRefusal::RendererFailed { how }, .. })
-            if document.tries < TRIES =>
-        {
-            tracing::warn!(document = document.id, "the renderer failed ({how}); once more");
-            context.store.document_deferred(&document.id, now().plus_seconds(AFTER_CRASH)).await
+        Err(Failure::Document {
+            why: DocumentRefusal::RendererFailed { how },
+            ..
+        }) if document.tries < TRIES => {
+            tracing::warn!(
+                document = document.id,
+                "the renderer failed ({how}); once more"
+            );
+            context
+                .store
+                .document_deferred(&document.id, now().plus_seconds(AFTER_CRASH))
+                .await
         }
         Err(Failure::Document { name, why }) => {
             tracing::warn!(document = document.id, name, "cannot be rendered: {why}");
-            context.store.document_failed(&document.id, &name, &why.to_string(), now()).await
+            context
+                .store
+                .document_failed(&document.id, &name, &why.to_string(), now())
+                .await
         }
     };
     if let Err(e) = settled {
         tracing::error!(document = document.id, "rendering is put off: {e}");
         let at = now().plus_seconds(AFTER_DISK);
         if let Err(e) = context.store.document_deferred(&document.id, at).await {
-            tracing::error!(document = document.id, "it stays claimed until the next start: {e}");
+            tracing::error!(
+                document = document.id,
+                "it stays claimed until the next start: {e}"
+            );
         }
     }
     context.tell();
@@ -65,7 +78,11 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<F
     let mut pages: Vec<FaxPage> = Vec::new();
     for (name, octets) in documents(context, &document.text_key).await? {
         let left = max_pages.saturating_sub(pages.len() as u32);
-        match context.children.render(&octets, document.resolution, left).await {
+        match context
+            .children
+            .render(&octets, document.resolution, left)
+            .await
+        {
             Ok(rendered) => pages.extend(rendered),
             Err(RenderFailure::Refused(why)) => return Err(Failure::Document { name, why }),
             Err(RenderFailure::NotStarted(e)) => return Err(e.into()),
@@ -82,7 +99,10 @@ async fn documents(context: &Context, text_key: &str) -> Result<Vec<(String, Vec
         // The same reading of the same text said yes before the 250.
         let message = message::read(&text).map_err(std::io::Error::other)?;
         let content = |document: message::Document<'_>| {
-            let octets = document.content().map_err(std::io::Error::other)?.into_owned();
+            let octets = document
+                .content()
+                .map_err(std::io::Error::other)?
+                .into_owned();
             Ok((document.name, octets))
         };
         message.documents.into_iter().map(content).collect()
@@ -100,5 +120,8 @@ async fn keep(
     tokio::task::spawn_blocking(move || blobs.keep(&kept, &tiff::write(&pages)))
         .await
         .map_err(std::io::Error::other)??;
-    context.store.document_rendered(&document.id, &key, count, now()).await
+    context
+        .store
+        .document_rendered(&document.id, &key, count, now())
+        .await
 }

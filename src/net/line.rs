@@ -64,6 +64,19 @@ pub struct FaxSettings {
     pub mishap: Option<Mishap>,
 }
 
+impl Default for FaxSettings {
+    fn default() -> FaxSettings {
+        FaxSettings {
+            ident: String::new(),
+            ecm: true,
+            max_bit_rate: 14400,
+            redundancy: 3,
+            inactivity_seconds: 30,
+            mishap: None,
+        }
+    }
+}
+
 /// A fax to send.
 #[derive(Debug, Clone)]
 pub struct DialRequest {
@@ -232,8 +245,6 @@ impl Line {
         StartCall {
             role,
             calling: role == FaxRole::Sender,
-            rtp_fd: -1,
-            udptl_fd: -1,
             ident: fax.ident.clone(),
             pages,
             ecm: fax.ecm,

@@ -4,5 +4,5 @@ pub mod delivery;
 pub mod line;
 pub mod maildir;
 pub mod relay;
-pub mod smtp;
 pub mod sip;
+pub mod smtp;

@@ -21,6 +21,8 @@ pub struct ClaimedFax {
     pub page_count: u32,
     /// Pages confirmed by earlier attempts; this one begins behind them.
     pub confirmed: u32,
+    /// The header line of this attempt, as it was given to [`Store::claim_fax`].
+    pub header: String,
 }
 
 /// A final state.
@@ -85,25 +87,8 @@ impl Store {
     /// As the database says.
     pub async fn page_confirmed(&self, fax: &str, attempt: i64, pages: u32) -> Result<()> {
         let fax = fax.to_owned();
-        self.write(move |db| {
-            let before: u32 = db.query_row(
-                "SELECT pages FROM attempts WHERE id = ?1",
-                [attempt],
-                |row| row.get(0),
-            )?;
-            if pages > before {
-                db.execute(
-                    "UPDATE attempts SET pages = ?2 WHERE id = ?1",
-                    params![attempt, pages],
-                )?;
-                db.execute(
-                    "UPDATE faxes SET confirmed = confirmed + ?2 WHERE id = ?1",
-                    params![fax, pages - before],
-                )?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |db| confirm(db, &fax, attempt, pages))
+            .await
     }
 
     /// The end of the last page is about to leave: from now on a broken attempt is uncertain.
@@ -133,6 +118,7 @@ impl Store {
     ) -> Result<Settled> {
         let fax = fax.to_owned();
         self.write(move |db| {
+            confirm(db, &fax, attempt, report.pages)?;
             end_attempt(db, attempt, &report, now)?;
             let standing = standing(db, &fax)?;
             settle(
@@ -260,6 +246,7 @@ fn claim(
                 confirmed: row.get(2)?,
                 pages_key: row.get(3)?,
                 page_count: row.get(4)?,
+                header: header.to_owned(),
             })
         })
         .optional()?;
@@ -272,6 +259,26 @@ fn claim(
     .execute(params![fax.id, now.0, fax.confirmed + 1, header])?;
     fax.attempt = db.last_insert_rowid();
     Ok(Some(fax))
+}
+
+/// Notes that `pages` of this attempt are confirmed, if that is news.
+fn confirm(db: &Connection, fax: &str, attempt: i64, pages: u32) -> rusqlite::Result<()> {
+    let before: u32 = db.query_row(
+        "SELECT pages FROM attempts WHERE id = ?1",
+        [attempt],
+        |row| row.get(0),
+    )?;
+    if pages > before {
+        db.execute(
+            "UPDATE attempts SET pages = ?2 WHERE id = ?1",
+            params![attempt, pages],
+        )?;
+        db.execute(
+            "UPDATE faxes SET confirmed = confirmed + ?2 WHERE id = ?1",
+            params![fax, pages - before],
+        )?;
+    }
+    Ok(())
 }
 
 fn end_attempt(

@@ -276,7 +276,12 @@ async fn a_document_that_cannot_be_rendered_fails_all_its_faxes() {
     store.accept(message, NOW).await.unwrap();
     let document = store.claim_document(NOW).await.unwrap().unwrap();
     store
-        .document_failed(&document.id, "lease.pdf", "page 3 of it cannot be drawn", NOW)
+        .document_failed(
+            &document.id,
+            "lease.pdf",
+            "page 3 of it cannot be drawn",
+            NOW,
+        )
         .await
         .unwrap();
     for fax in faxes {

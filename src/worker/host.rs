@@ -164,9 +164,7 @@ impl Children {
             document,
         )
         .map_err(|e| failed(&e.to_string()))?;
-        let mut process = self
-            .spawn_renderer()
-            .map_err(RenderFailure::NotStarted)?;
+        let mut process = self.spawn_renderer().map_err(RenderFailure::NotStarted)?;
         let mut stdin = process.stdin.take().expect("stdin is piped");
         let mut stdout = process.stdout.take().expect("stdout is piped");
         let talk = async {

@@ -4,8 +4,8 @@
 //! Promises: a child has no file, no network and no time but what it was handed.
 //! When it dies: one attempt fails with an outcome of its own; the daemon goes on.
 
-pub mod host;
 pub mod call;
-pub mod sandbox;
+pub mod host;
 pub mod render;
+pub mod sandbox;
 pub mod wire;

@@ -149,9 +149,16 @@ pub fn read(raw: &[u8]) -> Result<FaxMessage<'_>, BadMessage> {
 /// RFC 5322 3.6.4: the thread so far.
 fn references(entity: &Entity<'_>) -> Option<String> {
     let fields = &entity.header.headers;
-    let field = fields.iter().find(|field| field.name == HeaderName::References)?;
+    let field = fields
+        .iter()
+        .find(|field| field.name == HeaderName::References)?;
     let ids = field.value.as_text_list()?;
-    Some(ids.iter().map(|id| format!("<{}>", one_line(id))).collect::<Vec<_>>().join(" "))
+    Some(
+        ids.iter()
+            .map(|id| format!("<{}>", one_line(id)))
+            .collect::<Vec<_>>()
+            .join(" "),
+    )
 }
 
 /// RFC 3834 2: what was written by a responder gets no response, and no fax. What a program sends on purpose
