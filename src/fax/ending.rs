@@ -76,7 +76,7 @@ pub(super) fn cause(code: i32) -> Cause {
 }
 
 /// Every completion code (`t30.h`) and its kind.
-const CODES: [(t30, Cause); 58] = [
+const CODES: [(t30, Cause); 62] = [
     (T30_ERR_OK, Cause::Regular),
     (T30_ERR_CEDTONE, Cause::NoFax),
     (T30_ERR_T0_EXPIRED, Cause::NoFax),
@@ -135,6 +135,10 @@ const CODES: [(t30, Cause); 58] = [
     (T30_ERR_SID_UNACCEPTABLE, Cause::Protocol),
     (T30_ERR_PWD_UNACCEPTABLE, Cause::Protocol),
     (T30_ERR_TSA_UNACCEPTABLE, Cause::Protocol),
+    (T30_ERR_IRA_UNACCEPTABLE, Cause::Protocol),
+    (T30_ERR_CIA_UNACCEPTABLE, Cause::Protocol),
+    (T30_ERR_ISP_UNACCEPTABLE, Cause::Protocol),
+    (T30_ERR_CSA_UNACCEPTABLE, Cause::Protocol),
 ];
 
 #[cfg(test)]

@@ -8,7 +8,9 @@
 //!
 //! `ffi` is the only unsafe code of the project; `session` is what its callbacks report to; `frames` reads T.30.
 
+#[forbid(unsafe_code)]
 mod audio;
+#[forbid(unsafe_code)]
 mod ending;
 #[allow(unsafe_code)]
 mod ffi;
@@ -16,6 +18,7 @@ mod ffi;
 mod frames;
 #[forbid(unsafe_code)]
 mod session;
+#[forbid(unsafe_code)]
 mod t38;
 
 pub use audio::{AudioTerminal, ToneEar};

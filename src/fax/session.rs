@@ -156,7 +156,7 @@ impl Session {
         }
     }
 
-    /// T.30 phase D: a page is over. `confirmed`: MCF or RTP (sender), of no meaning for a receiver.
+    /// T.30 phase D: a page is over. The sender's count has grown if it was confirmed, the receiver's if written.
     pub(super) fn page_over(&mut self, counts: Counts) {
         self.page_octets = 0;
         match self.role {
