@@ -315,3 +315,28 @@ fn a_strangers_reply_is_cut_and_cleaned() {
     assert_eq!(long.chars().count(), 300);
     assert!(!long.chars().any(char::is_control));
 }
+
+#[tokio::test]
+async fn starttls_that_is_offered_and_then_fails_is_not_followed_by_plain_text() {
+    const REFUSED: Script = &[
+        ("EHLO", "250-mail.law.example\r\n250 STARTTLS"),
+        ("STARTTLS", "454 4.7.0 TLS not available"),
+    ];
+    const BROKEN: Script = &[
+        ("EHLO", "250-mail.law.example\r\n250 STARTTLS"),
+        ("STARTTLS", "220 go ahead\r\nthis is not TLS"),
+    ];
+    for script in [REFUSED, BROKEN] {
+        for tls in [Tls::StartTls, Tls::RequiredStartTls] {
+            let server = Server::playing(script).await;
+            let mut relay = server.relay();
+            relay.tls = tls;
+            let failure = deliver(&receipt(), &Target::Relay(relay))
+                .await
+                .unwrap_err();
+            assert!(!failure.permanent, "{failure}");
+            let heard = server.heard().await;
+            assert!(!heard.iter().any(|line| line.starts_with("MAIL")));
+        }
+    }
+}
