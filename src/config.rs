@@ -122,6 +122,8 @@ pub struct Trunk {
     pub media_ports: [u16; 2],
     /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
     pub redundancy: u8,
+    /// Seconds that calls in progress get to end when the gateway is told to stop.
+    pub drain_seconds: u64,
 }
 
 /// Who sends the re-INVITE to T.38.
@@ -280,6 +282,7 @@ impl Default for Trunk {
             reinvite_in: Reinvite::Us,
             media_ports: [0, 0],
             redundancy: 3,
+            drain_seconds: 300,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::outcome::FarEnd;
+use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::config::Config;
 use crate::letter::Letterhead;
 use crate::net::line::LineEvent;
@@ -25,6 +25,8 @@ pub struct Context {
     pub live: Live,
     /// Font of the header line.
     pub font: HeaderFont,
+    /// What the last call told of the trunk.
+    pub trunk: TrunkHealth,
     config: RwLock<Arc<Config>>,
     news: watch::Sender<u64>,
 }
@@ -37,6 +39,7 @@ impl Context {
             children,
             live: Live::default(),
             font,
+            trunk: TrunkHealth::default(),
             config: RwLock::new(Arc::new(config)),
             news: watch::Sender::new(0),
         }
@@ -74,6 +77,49 @@ impl Context {
             hostname: config.hostname(),
             zone: config.time_zone(),
         }
+    }
+}
+
+/// What the calls tell of the trunk.
+#[derive(Debug, Default)]
+pub struct TrunkHealth(Mutex<Option<TrunkNews>>);
+
+/// What is known of the trunk since when.
+#[derive(Debug, Clone)]
+pub struct TrunkNews {
+    /// It answered the last INVITE, with whatever.
+    pub up: bool,
+    /// What it said.
+    pub detail: String,
+    /// Since when it is as it is.
+    pub since: Millis,
+}
+
+impl TrunkHealth {
+    /// Takes in how a call we placed ended.
+    pub fn heard(&self, report: &CallReport, now: Millis) {
+        let up = report.outcome != Outcome::TrunkDown;
+        if !up || report.sip_code.is_some() {
+            let mut news = self.0.lock().expect("nobody panics while holding it");
+            let since = news
+                .as_ref()
+                .filter(|old| old.up == up)
+                .map_or(now, |old| old.since);
+            let detail = if up {
+                "answered the last call".to_owned()
+            } else {
+                report.detail.clone()
+            };
+            *news = Some(TrunkNews { up, detail, since });
+        }
+    }
+
+    /// What is known; `None` before the first call.
+    pub fn news(&self) -> Option<TrunkNews> {
+        self.0
+            .lock()
+            .expect("nobody panics while holding it")
+            .clone()
     }
 }
 

@@ -4,6 +4,7 @@ mod cancel;
 mod check;
 mod queue;
 mod render;
+mod run;
 mod show;
 mod table;
 mod to_pdf;
@@ -28,6 +29,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the gateway
+    Run,
     /// Say what is wrong with the configuration and the store, and what would happen
     Check(check::Args),
     /// List the faxes that wait, and those that are over
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let config = || Config::load(&arguments.config).map_err(anyhow::Error::from);
     let done = match arguments.command {
+        Command::Run => config().and_then(|config| run::run(arguments.config.clone(), config)),
         Command::Check(args) => config().and_then(|config| check::run(args, config)),
         Command::Queue(args) => config().and_then(|config| queue::run(args, &config)),
         Command::Show(args) => config().and_then(|config| show::run(args, &config)),

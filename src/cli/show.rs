@@ -29,7 +29,7 @@ struct Sent {
 
 enum Found {
     Sent(Box<Sent>),
-    Received(ReceivedRow, Vec<OutgoingRow>),
+    Received(Box<ReceivedRow>, Vec<OutgoingRow>),
     Nothing,
 }
 
@@ -75,7 +75,7 @@ async fn find(store: &Store, id: &str) -> crate::queue::Result<Found> {
         })));
     }
     Ok(match store.received_row(id).await? {
-        Some(fax) => Found::Received(fax, mails),
+        Some(fax) => Found::Received(Box::new(fax), mails),
         None => Found::Nothing,
     })
 }

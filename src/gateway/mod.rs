@@ -1,3 +1,270 @@
-//! Starts and stops the parts.
+//! Starts and stops the parts; the only place that knows them all.
+//!
+//! Start: the store (its lock, its recovery), the sockets, the loops, in this order: nobody is told yes before custody
+//! stands. Stop: the doors first, then the calls get their time, then the store.
+
+mod listeners;
 mod loops;
 pub mod post;
+mod snapshot;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::context::{Context, now};
+use crate::fax_to_mail::answer;
+use crate::mail_to_fax::intake::FrontDoor;
+use crate::mail_to_fax::{dial, render};
+use crate::net::line::Line;
+use crate::net::sip::IncomingCall;
+use crate::net::smtp::Server;
+use crate::pages::header::HeaderFont;
+use crate::queue::Store;
+use crate::status;
+use crate::worker::host::Children;
+use snapshot::Desk;
+
+/// How often commands beside the daemon are noticed.
+const LOOK_AROUND: Duration = Duration::from_millis(500);
+
+/// Mails on their way at a time.
+const POSTMEN: usize = 4;
+
+/// A running gateway.
+pub struct Gateway {
+    context: Arc<Context>,
+    line: Line,
+    smtp: Arc<Server>,
+    status: Option<SocketAddr>,
+    /// Ends the doors and the claiming of work.
+    closing: CancellationToken,
+    /// Ends the page, last of all.
+    page: CancellationToken,
+    doors: TaskTracker,
+    work: TaskTracker,
+}
+
+impl Gateway {
+    /// Starts everything. On `Ok` the sockets listen and the loops run.
+    ///
+    /// # Errors
+    /// Whatever stands in the way, by name: the state folder, the library, an address in use.
+    pub async fn start(config: Config, children: Children) -> anyhow::Result<Gateway> {
+        let store = Store::open(&config.state_dir)?;
+        let recovered = store.recover(config.give_up_seconds(), now()).await?;
+        if recovered > 0 {
+            tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
+        }
+        let font = header_font(&config)?;
+        let context = Arc::new(Context::new(config, store, children, font));
+        answer::route_what_a_crash_left(&context).await?;
+        Gateway::open(context).await
+    }
+
+    async fn open(context: Arc<Context>) -> anyhow::Result<Gateway> {
+        let config = context.config();
+        let (line, calls) = listeners::line(&config, context.children.clone()).await?;
+        let smtp = Arc::new(Server::bind(listeners::smtp(&config)).await?);
+        let page = listeners::status(&config).await?;
+        let gateway = Gateway {
+            status: page
+                .as_ref()
+                .and_then(|listener| listener.local_addr().ok()),
+            context,
+            line,
+            smtp,
+            closing: CancellationToken::new(),
+            page: CancellationToken::new(),
+            doors: TaskTracker::new(),
+            work: TaskTracker::new(),
+        };
+        gateway.run_loops(&config);
+        gateway.take_calls(calls);
+        gateway.look_around();
+        let door = Arc::new(FrontDoor::new(gateway.context.clone()));
+        let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());
+        gateway
+            .doors
+            .spawn(async move { smtp.run(door, closing).await });
+        if let Some(listener) = page {
+            gateway.show_page(listener, &config);
+        }
+        Ok(gateway)
+    }
+
+    /// Where mails come in.
+    pub fn smtp_addresses(&self) -> Vec<SocketAddr> {
+        self.smtp.addresses()
+    }
+
+    /// Where calls come in.
+    pub fn sip_address(&self) -> SocketAddr {
+        self.line.contact()
+    }
+
+    /// Where the page is.
+    pub fn status_address(&self) -> Option<SocketAddr> {
+        self.status
+    }
+
+    /// What all parts share.
+    pub fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    /// Puts new settings in force, as far as they can be without touching a call. Returns the keys that need a restart.
+    pub fn reload(&self, config: Config) -> Vec<&'static str> {
+        let later = listeners::needs_restart(&self.context.config(), &config);
+        self.smtp.reload(listeners::smtp(&config));
+        self.context.reload(config);
+        later
+    }
+
+    /// Stops: doors closed at once, calls get their time (or until `hurry`), then everything ends.
+    pub async fn stop(self, hurry: CancellationToken) {
+        self.closing.cancel();
+        self.doors.close();
+        self.work.close();
+        let patience = Duration::from_secs(self.context.config().trunk.drain_seconds);
+        if self.line.calls() > 0 {
+            tracing::info!(
+                "{} calls in progress get up to {} s",
+                self.line.calls(),
+                patience.as_secs()
+            );
+        }
+        tokio::select! {
+            () = self.work.wait() => {}
+            () = tokio::time::sleep(patience) => {}
+            () = hurry.cancelled() => {}
+        }
+        self.line.stop();
+        self.work.wait().await;
+        self.page.cancel();
+        self.doors.wait().await;
+    }
+
+    /// The three loops over the queue.
+    fn run_loops(&self, config: &Config) {
+        let spawn =
+            |work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| self.doors.spawn(work);
+        let parts = || {
+            (
+                self.context.clone(),
+                self.work.clone(),
+                self.closing.clone(),
+            )
+        };
+        let (context, work, closing) = parts();
+        spawn(Box::pin(loops::run(
+            context,
+            config.renderer.processes,
+            work,
+            closing,
+            async |context| context.store.claim_document(now()).await,
+            |context, document| async move { render::render(&context, document).await },
+        )));
+        let (context, work, closing) = parts();
+        let line = self.line.clone();
+        spawn(Box::pin(loops::run(
+            context,
+            config.trunk.channels,
+            work,
+            closing,
+            async |context| dial::claim(&context).await,
+            move |context, fax| {
+                let line = line.clone();
+                async move { dial::dial(&context, &line, fax).await }
+            },
+        )));
+        let (context, work, closing) = parts();
+        spawn(Box::pin(loops::run(
+            context,
+            POSTMEN,
+            work,
+            closing,
+            async |context| context.store.claim_mail(now()).await,
+            |context, mail| async move { post::deliver(&context, mail).await },
+        )));
+    }
+
+    /// Answers calls as they come, as long as there is a channel and we are not closing.
+    fn take_calls(&self, mut calls: mpsc::Receiver<IncomingCall>) {
+        let (context, line) = (self.context.clone(), self.line.clone());
+        let (work, closing) = (self.work.clone(), self.closing.clone());
+        self.doors.spawn(async move {
+            while let Some(call) = calls.recv().await {
+                let call = line.incoming(call);
+                if closing.is_cancelled() {
+                    call.reject(480);
+                } else if line.calls() > context.config().trunk.channels {
+                    tracing::warn!(called = call.called, "refused: all channels are busy");
+                    call.reject(486);
+                } else {
+                    let context = context.clone();
+                    work.spawn(async move { answer::answer(&context, call).await });
+                }
+            }
+        });
+    }
+
+    /// Notices what commands beside the daemon did to the store.
+    fn look_around(&self) {
+        let (context, closing) = (self.context.clone(), self.closing.clone());
+        self.doors.spawn(async move {
+            let mut seen = None;
+            while closing
+                .run_until_cancelled(tokio::time::sleep(LOOK_AROUND))
+                .await
+                .is_some()
+            {
+                let Ok(version) = context.store.version().await else {
+                    continue;
+                };
+                if seen
+                    .replace(version)
+                    .is_some_and(|before| before != version)
+                {
+                    for fax in context.store.cancelling().await.unwrap_or_default() {
+                        context.live.cancel(&fax);
+                    }
+                    context.tell();
+                }
+            }
+        });
+    }
+
+    fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {
+        let site = status::Site {
+            names: config.status.names.clone(),
+            zone: config.time_zone(),
+        };
+        let desk = Arc::new(Desk::new(
+            self.context.clone(),
+            self.line.clone(),
+            Instant::now(),
+        ));
+        let page = self.page.clone();
+        self.doors.spawn(async move {
+            if let Err(e) = status::serve(listener, site, desk, page).await {
+                tracing::error!("the page has ended: {e}");
+            }
+        });
+    }
+}
+
+fn header_font(config: &Config) -> anyhow::Result<HeaderFont> {
+    let Some(path) = &config.fax.header_font else {
+        return Ok(HeaderFont::builtin());
+    };
+    let octets =
+        std::fs::read(path).with_context(|| format!("fax.header_font {}", path.display()))?;
+    HeaderFont::from_bytes(octets).with_context(|| format!("fax.header_font {}", path.display()))
+}

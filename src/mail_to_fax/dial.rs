@@ -64,6 +64,7 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
     };
     tracing::info!(fax = fax.id, number = fax.number, outcome = %report.outcome, pages = report.pages,
                    seconds = report.seconds, "call ended: {}", report.detail);
+    context.trunk.heard(&report, now());
     settle(context, &fax, report).await;
     drop(live);
     context.tell();

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::sip::{self, InviteRequest, SipCommand, SipEndpoint, SipEvent};
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
-use crate::call::policy::{CallConfig, CallPolicy};
+use crate::call::policy::{CallConfig, CallPolicy, ReinvitePolicy};
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
 use crate::worker::host::Children;
@@ -161,6 +161,11 @@ impl Line {
         }
     }
 
+    /// The address that far ends reach us at.
+    pub fn contact(&self) -> SocketAddr {
+        self.endpoint.contact()
+    }
+
     /// Calls in progress, both directions.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
@@ -212,6 +217,7 @@ impl Line {
             caller_display: call.caller_display.clone(),
             source: call.source,
             count: Count::new(&self.calls),
+            reinvite: self.config.incoming.reinvite,
             line: self.clone(),
             call,
         }
@@ -291,6 +297,7 @@ pub struct IncomingCall {
     /// Where it came from.
     pub source: SocketAddr,
     count: Count,
+    reinvite: ReinvitePolicy,
     line: Line,
     call: sip::IncomingCall,
 }
@@ -299,6 +306,11 @@ impl IncomingCall {
     /// Lets the caller hear that we ring.
     pub fn ringing(&self) {
         self.call.call.send(SipCommand::Ringing);
+    }
+
+    /// Who asks for T.38 in this call, where that is not what the line says.
+    pub fn set_reinvite(&mut self, reinvite: ReinvitePolicy) {
+        self.reinvite = reinvite;
     }
 
     /// Refuses it: 486 busy, 404 no such number, 603.
@@ -319,6 +331,7 @@ impl IncomingCall {
                 offer, mut call, ..
             },
             count: _count,
+            reinvite,
             ..
         } = self;
         let start = line.start_call(FaxRole::Receiver, 0, &fax);
@@ -329,7 +342,11 @@ impl IncomingCall {
                 return *report;
             }
         };
-        let config = line.call_config(&line.config.incoming, &sockets, &fax, 0);
+        let policy = CallPolicy {
+            reinvite,
+            ..line.config.incoming.clone()
+        };
+        let config = line.call_config(&policy, &sockets, &fax, 0);
         drop(sockets);
         let mut machine = CallMachine::incoming(config, &offer, Instant::now());
         driver

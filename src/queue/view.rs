@@ -10,14 +10,22 @@ use super::{Millis, Result, Store};
 pub struct Counts {
     /// Faxes whose pages are not made yet.
     pub rendering: u64,
-    /// Faxes that wait for a call.
+    /// Faxes that could be dialled now.
     pub ready: u64,
+    /// Faxes that wait for their next try.
+    pub retrying: u64,
     /// Faxes in a call.
     pub calling: u64,
-    /// Mails that wait for their next hop.
+    /// Mails that their next hop has not taken.
     pub mails_waiting: u64,
     /// Mails that no next hop will take.
     pub mails_failed: u64,
+    /// Faxes delivered since the given time.
+    pub delivered: u64,
+    /// Faxes that ended in any other way since then.
+    pub not_delivered: u64,
+    /// Faxes received since then, with at least one page.
+    pub received: u64,
 }
 
 /// A fax with what it needs to be understood.
@@ -60,6 +68,10 @@ pub struct FaxRow {
     pub failed_part: Option<String>,
     /// Why not, in half a sentence.
     pub failure: Option<String>,
+    /// Calls so far.
+    pub calls: u32,
+    /// Seconds of the last call, from answer to its end.
+    pub seconds: Option<f64>,
 }
 
 /// One call for a fax.
@@ -167,27 +179,44 @@ pub struct OutgoingRow {
 
 const FAX: &str =
     "SELECT f.id, f.message, m.sender, m.subject, f.recipient, f.number, f.state, f.created_at,
-    f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure
+    f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
+    (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
+    (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
 
 impl Store {
-    /// How much there is of everything.
+    /// How much there is of everything now, and how much ended since `since`.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn counts(&self) -> Result<Counts> {
-        self.read(|db| {
-            let count = |sql: &str| db.query_row(sql, [], |row| row.get::<_, u64>(0));
+    pub async fn counts(&self, now: Millis, since: Millis) -> Result<Counts> {
+        self.read(move |db| {
+            let count =
+                |sql: &str, at: Millis| db.query_row(sql, [at.0], |row| row.get::<_, u64>(0));
+            let faxes =
+                |rest: &str, at| count(&format!("SELECT count(*) FROM faxes WHERE {rest}"), at);
+            let mails = |rest: &str| {
+                count(
+                    &format!("SELECT count(*) FROM outgoing WHERE {rest} AND ?1"),
+                    Millis(1),
+                )
+            };
             Ok(Counts {
-                rendering: count("SELECT count(*) FROM faxes WHERE state = 'rendering'")?,
-                ready: count("SELECT count(*) FROM faxes WHERE state = 'ready'")?,
-                calling: count("SELECT count(*) FROM faxes WHERE state = 'calling'")?,
-                mails_waiting: count(
-                    "SELECT count(*) FROM outgoing WHERE state IN ('waiting', 'sending')",
+                rendering: faxes("state = 'rendering' AND ?1", now)?,
+                ready: faxes("state = 'ready' AND next_try_at <= ?1", now)?,
+                retrying: faxes("state = 'ready' AND next_try_at > ?1", now)?,
+                calling: faxes("state = 'calling' AND ?1", now)?,
+                mails_waiting: mails("state IN ('waiting', 'sending')")?,
+                mails_failed: mails("state = 'failed'")?,
+                delivered: faxes("ended_at >= ?1 AND state = 'delivered'", since)?,
+                not_delivered: faxes("ended_at >= ?1 AND state <> 'delivered'", since)?,
+                received: count(
+                    "SELECT count(*) FROM received r WHERE ended_at >= ?1
+                     AND EXISTS (SELECT 1 FROM received_pages p WHERE p.received = r.id)",
+                    since,
                 )?,
-                mails_failed: count("SELECT count(*) FROM outgoing WHERE state = 'failed'")?,
             })
         })
         .await
@@ -355,6 +384,8 @@ fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         pages_key: row.get(15)?,
         failed_part: row.get(16)?,
         failure: row.get(17)?,
+        calls: row.get(18)?,
+        seconds: row.get(19)?,
     })
 }
 

@@ -189,8 +189,8 @@ pub struct SentFax {
     pub number: String,
     /// Who sent the mail.
     pub sender: String,
-    /// What became of it.
-    pub outcome: Outcome,
+    /// What became of it; `None`: its document could not be made into pages, and `detail` says why.
+    pub outcome: Option<Outcome>,
     /// The cause in detail.
     pub detail: String,
     /// Its pages.

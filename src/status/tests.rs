@@ -95,7 +95,7 @@ fn sent(number: &str, outcome: Outcome, detail: &str, confirmed: u32, ended: &st
         fax: "17".into(),
         number: number.into(),
         sender: "anna.lee@law.example".into(),
-        outcome,
+        outcome: Some(outcome),
         detail: detail.into(),
         pages: 2,
         confirmed,

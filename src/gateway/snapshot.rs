@@ -1,0 +1,252 @@
+//! What the page shows, gathered from the queue and the calls in progress.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+
+use crate::call::outcome::Outcome;
+use crate::context::{self, Context, LiveCall, now};
+use crate::net::line::Line;
+use crate::queue::{Counts, FaxRow, Millis, OutgoingRow, ReceivedRow, StoreError};
+use crate::status::Source;
+use crate::status::snapshot::{
+    Call, Direction, Phase, Queue, ReceivedFax, SentFax, Snapshot, Trunk, TrunkState, WaitingFax,
+    WaitingMail,
+};
+
+/// Rows of each list at most; the counts tell of the rest.
+const ROWS: u32 = 50;
+
+/// Where the page's facts come together.
+pub struct Desk {
+    context: Arc<Context>,
+    line: Line,
+    started: Instant,
+}
+
+/// What comes from the store.
+struct Books {
+    counts: Counts,
+    waiting: Vec<FaxRow>,
+    sent: Vec<FaxRow>,
+    received: Vec<ReceivedRow>,
+    mails: Vec<OutgoingRow>,
+}
+
+impl Desk {
+    /// A desk that sees the queue and the line.
+    pub fn new(context: Arc<Context>, line: Line, started: Instant) -> Desk {
+        Desk {
+            context,
+            line,
+            started,
+        }
+    }
+
+    async fn books(&self) -> Result<Books, StoreError> {
+        let store = &self.context.store;
+        let zone = self.context.config().time_zone();
+        let midnight = Timestamp::now().to_zoned(zone).start_of_day();
+        let since = midnight.map_or(0, |midnight| midnight.timestamp().as_millisecond());
+        Ok(Books {
+            counts: store.counts(now(), Millis(since)).await?,
+            waiting: store.waiting_faxes(ROWS).await?,
+            sent: store.ended_faxes(ROWS).await?,
+            received: store.received(ROWS).await?,
+            mails: store.undelivered_mails(ROWS).await?,
+        })
+    }
+
+    fn trunk(&self) -> Option<Trunk> {
+        let config = self.context.config();
+        if config.trunk.server.is_empty() {
+            return None;
+        }
+        let news = self.context.trunk.news();
+        Some(Trunk {
+            name: "trunk".to_owned(),
+            address: config.trunk.server.clone(),
+            state: match &news {
+                None => TrunkState::Unknown,
+                Some(news) if news.up => TrunkState::Up,
+                Some(_) => TrunkState::Down,
+            },
+            detail: news
+                .as_ref()
+                .map_or("no call was placed yet".to_owned(), |news| {
+                    news.detail.clone()
+                }),
+            since: news.map(|news| time(news.since)),
+            calls: self.line.calls() as u32,
+            max_calls: config.trunk.channels as u32,
+        })
+    }
+}
+
+impl Source for Desk {
+    async fn snapshot(&self) -> Snapshot {
+        let config = self.context.config();
+        let mut problems = Vec::new();
+        if config.trunk.server.is_empty() {
+            problems.push("no trunk.server is set: faxes to send wait".to_owned());
+        }
+        if let Some(news) = self.context.trunk.news().filter(|news| !news.up) {
+            problems.push(format!(
+                "the trunk {} does not answer: {}",
+                config.trunk.server, news.detail
+            ));
+        }
+        let books = self.books().await.unwrap_or_else(|e| {
+            problems.push(format!("the queue cannot be read: {e}"));
+            Books {
+                counts: Counts::default(),
+                waiting: vec![],
+                sent: vec![],
+                received: vec![],
+                mails: vec![],
+            }
+        });
+        if books.counts.mails_failed > 0 {
+            let n = books.counts.mails_failed;
+            problems.push(format!(
+                "{n} mails were refused for good by their next hop and wait for you"
+            ));
+        }
+        let live = self.context.live.calls();
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            hostname: config.hostname(),
+            now: Timestamp::now(),
+            uptime_seconds: self.started.elapsed().as_secs(),
+            problems,
+            trunks: self.trunk().into_iter().collect(),
+            queue: queue(&books.counts),
+            calls: live.iter().map(call).collect(),
+            waiting: books
+                .waiting
+                .iter()
+                .filter(|fax| fax.state != "calling")
+                .map(waiting)
+                .collect(),
+            sent: books.sent.iter().map(sent).collect(),
+            received: books
+                .received
+                .iter()
+                .filter(|fax| fax.ended_at.is_some())
+                .map(received)
+                .collect(),
+            mails: books.mails.iter().map(mail).collect(),
+        }
+    }
+}
+
+fn time(at: Millis) -> Timestamp {
+    Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+fn known(text: &str) -> Option<String> {
+    Some(text.to_owned()).filter(|text| !text.is_empty())
+}
+
+fn queue(counts: &Counts) -> Queue {
+    Queue {
+        rendering: counts.rendering,
+        ready: counts.ready,
+        retrying: counts.retrying,
+        calling: counts.calling,
+        mails: counts.mails_waiting + counts.mails_failed,
+        delivered_today: counts.delivered,
+        failed_today: counts.not_delivered,
+        received_today: counts.received,
+    }
+}
+
+fn call(live: &LiveCall) -> Call {
+    Call {
+        fax: live.id.clone(),
+        direction: match live.direction {
+            context::Direction::Out => Direction::Out,
+            context::Direction::In => Direction::In,
+        },
+        number: known(&live.number),
+        station: live.far_end.ident.clone(),
+        phase: match live.phase {
+            context::Phase::Dialling => Phase::Dialling,
+            context::Phase::Ringing => Phase::Ringing,
+            context::Phase::Answered => Phase::Answered,
+            context::Phase::T38 => Phase::Negotiating,
+            context::Phase::Pages => Phase::Transferring,
+        },
+        page: live.page,
+        pages: live.pages,
+        percent: Call::percent_of(live.page, live.pages, live.bytes, live.of),
+        page_bytes: live.bytes,
+        bit_rate: Some(live.far_end.bit_rate).filter(|rate| *rate > 0),
+        seconds: live.since.elapsed().as_secs(),
+    }
+}
+
+fn waiting(fax: &FaxRow) -> WaitingFax {
+    WaitingFax {
+        fax: fax.id.clone(),
+        number: fax.number.clone(),
+        sender: fax.sender.clone(),
+        pages: fax.page_count,
+        attempts: fax.calls,
+        next_try: (fax.state == "ready").then(|| time(fax.next_try_at)),
+        outcome: fax.outcome.as_deref().and_then(Outcome::from_name),
+        detail: fax.detail.clone(),
+    }
+}
+
+fn sent(fax: &FaxRow) -> SentFax {
+    SentFax {
+        fax: fax.id.clone(),
+        number: fax.number.clone(),
+        sender: fax.sender.clone(),
+        outcome: fax.outcome.as_deref().and_then(Outcome::from_name),
+        detail: fax.detail.clone(),
+        pages: fax.page_count.unwrap_or(0),
+        confirmed: fax.confirmed,
+        seconds: fax.seconds.unwrap_or(0.0).round() as u64,
+        attempts: fax.calls,
+        ended: time(fax.ended_at.unwrap_or(fax.created_at)),
+    }
+}
+
+fn received(fax: &ReceivedRow) -> ReceivedFax {
+    ReceivedFax {
+        fax: fax.id.clone(),
+        from: known(&fax.caller),
+        station: fax.far_ident.clone(),
+        to: fax.called.clone(),
+        outcome: fax
+            .outcome
+            .as_deref()
+            .and_then(Outcome::from_name)
+            .unwrap_or(Outcome::GatewayStopped),
+        detail: fax.detail.clone(),
+        pages: fax.pages,
+        seconds: fax.seconds.round() as u64,
+        ended: time(fax.ended_at.unwrap_or(fax.started_at)),
+        handed_over: fax.mail.as_deref() == Some("delivered"),
+    }
+}
+
+fn mail(mail: &OutgoingRow) -> WaitingMail {
+    let what = if mail.kind == "receipt" {
+        "Receipt for fax"
+    } else {
+        "Received fax"
+    };
+    WaitingMail {
+        id: mail.id.clone(),
+        to: mail.recipient.clone(),
+        subject: format!("{what} {}", mail.subject_of),
+        since: time(mail.created_at),
+        attempts: mail.tries,
+        next_try: (mail.state != "failed").then(|| time(mail.next_try_at)),
+        reply: mail.reply.clone(),
+    }
+}
