@@ -69,6 +69,16 @@ impl Layout {
             turned,
         }
     }
+
+    /// The same place on a page of twice the rows.
+    pub fn twice_the_rows(self) -> Layout {
+        Layout {
+            height: self.height * 2,
+            y: self.y * 2,
+            content_height: self.content_height * 2,
+            ..self
+        }
+    }
 }
 
 /// Rows at the top that stay blank for the header line.

@@ -1,10 +1,12 @@
 //! Documents to bilevel fax pages, and fax pages to PDF. Pure: bytes in, bytes out.
 
 pub mod bitmap;
+mod faint;
 pub mod g3;
 pub mod g4;
 pub mod header;
 pub mod layout;
+mod lines;
 pub mod pdf;
 pub mod pdfium;
 mod photo;

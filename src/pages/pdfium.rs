@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use pdfium_render::prelude::{
-    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfPageRenderRotation, PdfRenderConfig, Pdfium,
-    PdfiumError, PdfiumInternalError,
+    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfPage, PdfPageObjectType, PdfPageObjectsCommon,
+    PdfPageRenderRotation, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 
 use super::layout::Layout;
@@ -153,38 +153,66 @@ impl Document<'_> {
         self.0.pages().len().unsigned_abs()
     }
 
-    /// Draws page `number` (from 1). `place` is told the page's width and height in points, as the page is
-    /// looked at (`/Rotate` honoured), and says where on the fax page it goes.
+    /// Page `number`, from 1.
     ///
     /// # Errors
     /// [`DocumentRefusal::PageFailed`].
-    pub fn draw(
-        &self,
-        number: u32,
-        place: impl FnOnce(f64, f64) -> Layout,
-    ) -> Result<Grey, DocumentRefusal> {
-        self.try_draw(number, place)
-            .map_err(|_| DocumentRefusal::PageFailed { page: number })
+    pub fn page(&self, number: u32) -> Result<Page<'_>, DocumentRefusal> {
+        let failed = DocumentRefusal::PageFailed { page: number };
+        let index = i32::try_from(number).map_err(|_| failed.clone())? - 1;
+        let page = self.0.pages().get(index).map_err(|_| failed)?;
+        Ok(Page { page, number })
+    }
+}
+
+/// A page of an open PDF. PDFium keeps its pictures decoded for as long as it lives.
+pub struct Page<'a> {
+    page: PdfPage<'a>,
+    number: u32,
+}
+
+impl Page<'_> {
+    /// Width and height in points, as the page is looked at (`/Rotate` honoured).
+    pub fn size(&self) -> (f64, f64) {
+        (
+            self.page.width().value.into(),
+            self.page.height().value.into(),
+        )
     }
 
-    fn try_draw(
-        &self,
-        number: u32,
-        place: impl FnOnce(f64, f64) -> Layout,
-    ) -> Result<Grey, PdfiumError> {
-        let page = self.0.pages().get(number as i32 - 1)?;
-        let layout = place(page.width().value.into(), page.height().value.into());
+    /// Whether there is anything on the page but text and pictures.
+    pub fn may_have_lines(&self) -> bool {
+        use PdfPageObjectType::{Image, Text};
+        let plain = |kind| matches!(kind, Image | Text);
+        !self.page.annotations().is_empty()
+            || self
+                .page
+                .objects()
+                .iter()
+                .any(|object| !plain(object.object_type()))
+    }
+
+    /// Draws the page onto an otherwise white fax page.
+    ///
+    /// # Errors
+    /// [`DocumentRefusal::PageFailed`].
+    pub fn draw(&self, layout: &Layout) -> Result<Grey, DocumentRefusal> {
         // Gray bitmaps of PDFium have rows of a multiple of four octets, and so has ours: 1728 = 4 x 432.
         let mut levels = vec![0xFF; PAGE_WIDTH as usize * layout.height as usize];
-        let mut canvas = PdfBitmap::from_bytes(
+        let drawn = PdfBitmap::from_bytes(
             PAGE_WIDTH as i32,
             layout.height as i32,
             PdfBitmapFormat::Gray,
             &mut levels,
-        )?;
-        page.render_into_bitmap_with_config(&mut canvas, &recipe(&layout))?;
-        drop(canvas);
-        Ok(Grey::new(PAGE_WIDTH, layout.height, levels))
+        )
+        .and_then(|mut canvas| {
+            self.page
+                .render_into_bitmap_with_config(&mut canvas, &recipe(layout))
+        });
+        match drawn {
+            Ok(()) => Ok(Grey::new(PAGE_WIDTH, layout.height, levels)),
+            Err(_) => Err(DocumentRefusal::PageFailed { page: self.number }),
+        }
     }
 }
 

@@ -6,9 +6,13 @@ use super::raster::Grey;
 /// Pels across a block; it is as high as it is wide, on paper.
 const BLOCK: u32 = 32;
 /// Levels that are neither paper nor ink.
-const MID_GREYS: std::ops::Range<u8> = 40..216;
+const MID_GREYS: std::ops::Range<u8> = 40..180;
 /// Of the pels of a block, how many in a hundred are mid-grey in a photo.
-const MID_PERCENT: u32 = 40;
+const MID_PERCENT: u32 = 20;
+/// Of these, how many in a hundred are smooth: the grey edges of scanned letters and of engravings are not.
+const SMOOTH_PERCENT: u32 = 50;
+/// Levels by which a smooth pel and its eight neighbours differ at most.
+const SMOOTH_RANGE: u8 = 32;
 /// In how many different shades (of [`SHADE`] levels) the mid-greys of a photo come; fills have one or two.
 const SHADES: usize = 5;
 const SHADE: u8 = 4;
@@ -43,25 +47,38 @@ pub(super) fn find(grey: &Grey, resolution: Resolution) -> Photos {
     photos
 }
 
-fn is_photo(grey: &Grey, x: u32, y: u32, height: u32) -> bool {
-    let (right, bottom) = (
-        (x + BLOCK).min(grey.width()),
-        (y + height).min(grey.height()),
-    );
+fn is_photo(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
+    let right = (left + BLOCK).min(grey.width());
+    let bottom = (top + height).min(grey.height());
     let mut shades = [0u32; 256 / SHADE as usize];
-    let mut mid_greys = 0;
-    for y in y..bottom {
-        for level in &grey.row(y)[x as usize..right as usize] {
-            if MID_GREYS.contains(level) {
-                shades[usize::from(level / SHADE)] += 1;
+    let (mut mid_greys, mut smooth) = (0, 0);
+    for y in top..bottom {
+        for (x, &level) in (left..right).zip(&grey.row(y)[left as usize..right as usize]) {
+            if MID_GREYS.contains(&level) {
                 mid_greys += 1;
+                smooth += u32::from(is_smooth(grey, x, y));
+                shades[usize::from(level / SHADE)] += 1;
             }
         }
     }
-    let pels = (right - x) * (bottom - y);
+    let pels = (right - left) * (bottom - top);
     // A shade counts where it has a hundredth of the block.
     let many = shades.iter().filter(|&&count| count * 100 >= pels).count();
-    mid_greys * 100 >= pels * MID_PERCENT && many >= SHADES
+    mid_greys * 100 >= pels * MID_PERCENT
+        && smooth * 100 >= mid_greys * SMOOTH_PERCENT
+        && many >= SHADES
+}
+
+fn is_smooth(grey: &Grey, x: u32, y: u32) -> bool {
+    let columns = x.saturating_sub(1) as usize..(x + 2).min(grey.width()) as usize;
+    let (mut darkest, mut lightest) = (u8::MAX, u8::MIN);
+    for y in y.saturating_sub(1)..(y + 2).min(grey.height()) {
+        for &level in &grey.row(y)[columns.clone()] {
+            darkest = darkest.min(level);
+            lightest = lightest.max(level);
+        }
+    }
+    lightest - darkest < SMOOTH_RANGE
 }
 
 impl Photos {

@@ -2,10 +2,12 @@
 
 use super::Resolution;
 use super::bitmap::Bitmap;
+use super::faint::{self, Faint};
+use super::lines;
 use super::photo::{self, Screen};
 
 /// Levels below this turn black, where no photo is.
-const BLACK_BELOW: u8 = 128;
+pub(super) const BLACK_BELOW: u8 = 128;
 
 /// A page in grey, one octet a pel, 0 = black.
 pub struct Grey {
@@ -44,26 +46,36 @@ impl Grey {
     }
 }
 
-/// The page in black and white: by threshold, and by a screen of dots where photos are. Fills behind text stay
-/// white or black, since dots would make the text unreadable and the call long.
-pub fn bilevel(grey: &Grey, resolution: Resolution) -> Bitmap {
-    let mut page = Bitmap::new(grey.width, grey.height).expect("layouts keep to the limits");
+/// The page in black and white: by threshold, with thin grey ink taken for black, and by a screen of dots where
+/// photos are. Fills behind text turn white or black, since dots would make the text unreadable and the call long.
+/// `twice` is the same page with twice the rows, for the lines that `grey` misses.
+pub fn bilevel(grey: &Grey, twice: Option<&Grey>, resolution: Resolution) -> Bitmap {
     let photos = photo::find(grey, resolution);
     let screen = Screen::new(resolution);
+    let faint = Faint::new(grey, resolution);
+    let mut page = blacken(grey, |x, y, level| {
+        if photos.contains(x, y) {
+            level < screen.black_below(x, y)
+        } else {
+            level < BLACK_BELOW || faint::LEVELS.contains(&level) && faint.is_ink(x, y)
+        }
+    });
+    if let Some(twice) = twice {
+        lines::restore(&mut page, twice, |x, y| photos.contains(x, y));
+    }
+    page
+}
+
+fn blacken(grey: &Grey, is_black: impl Fn(u32, u32, u8) -> bool) -> Bitmap {
+    let mut page = Bitmap::new(grey.width, grey.height).expect("layouts keep to the limits");
     let mut edges = Vec::new();
     for y in 0..grey.height {
         edges.clear();
         let mut was_black = false;
-        for (x, &level) in grey.row(y).iter().enumerate() {
-            let x = x as u32;
-            let black_below = match photos.contains(x, y) {
-                true => screen.black_below(x, y),
-                false => BLACK_BELOW,
-            };
-            let is_black = level < black_below;
-            if is_black != was_black {
+        for (x, &level) in (0..).zip(grey.row(y)) {
+            if is_black(x, y, level) != was_black {
                 edges.push(x);
-                was_black = is_black;
+                was_black = !was_black;
             }
         }
         page.blacken(y, &edges);

@@ -1,7 +1,7 @@
 //! Documents to fax pages.
 
 use super::layout::{Layout, TopMargin, header_rows};
-use super::pdfium::{Document, Renderer};
+use super::pdfium::{Page, Renderer};
 use super::{DocumentRefusal, FaxPage, Resolution, g4, raster};
 
 /// Number of pages of a PDF.
@@ -30,7 +30,7 @@ pub fn render_each<E: From<DocumentRefusal>>(
         return Err(DocumentRefusal::TooManyPages { pages, limit }.into());
     }
     for number in 1..=pages {
-        take(page(&document, number, resolution)?)?;
+        take(fax_page(&document.page(number)?, resolution)?)?;
     }
     Ok(())
 }
@@ -53,19 +53,19 @@ pub fn render(
     Ok(pages)
 }
 
-/// Page `number` (from 1), its top blank for the header line: by its own margin or, where that is too small, by
+/// The fax page of a page, its top blank for the header line: by its own margin or, where that is too small, by
 /// shrinking it a little.
-fn page(
-    document: &Document,
-    number: u32,
-    resolution: Resolution,
-) -> Result<FaxPage, DocumentRefusal> {
+fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
     let (x_dpi, y_dpi) = resolution.dpi();
+    let (width, height) = page.size();
     let draw = |top| {
-        let grey = document.draw(number, |width, height| {
-            Layout::fit(width, height, resolution, top)
-        })?;
-        Ok::<_, DocumentRefusal>(raster::bilevel(&grey, resolution))
+        let layout = Layout::fit(width, height, resolution, top);
+        let grey = page.draw(&layout)?;
+        let twice = match page.may_have_lines() {
+            true => Some(page.draw(&layout.twice_the_rows())?),
+            false => None,
+        };
+        Ok::<_, DocumentRefusal>(raster::bilevel(&grey, twice.as_ref(), resolution))
     };
     let mut bitmap = draw(TopMargin::Own)?;
     if bitmap.blank_rows_at_top() < header_rows(y_dpi) {

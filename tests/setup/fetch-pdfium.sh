@@ -1,7 +1,7 @@
 #!/bin/sh
 # Fetches PDFium's library into third_party/libpdfium.so: the one inside the Python wheel pypdfium2, of a pinned
 # version and hash, by the ordinary client of its registry (pip, or uv where there is no pip). Nothing of the wheel
-# is run. A library of your own is used with the key `pdfium` of the configuration or with POSTFAX_PDFIUM.
+# is run. A library of your own is used with the key `renderer.pdfium` of the configuration or with POSTFAX_PDFIUM.
 set -eu
 
 version=5.15.2
@@ -16,6 +16,7 @@ if [ -f "$target/libpdfium.so" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$version"
 fi
 
 if python3 -m pip --version >/dev/null 2>&1; then
+    export PIP_ROOT_USER_ACTION=ignore
     install="python3 -m pip install --quiet --disable-pip-version-check"
 elif command -v uv >/dev/null 2>&1; then
     install="uv pip install --quiet"

@@ -194,12 +194,13 @@ fn packing_list(page: &mut Canvas, top: f64) {
     page.bold(LEFT + 34.0, top, 10.0, "Goods");
     page.bold(370.0, top, 10.0, "Packages");
     page.bold(RIGHT - 24.0, top, 10.0, "kg");
+    for n in (0..GOODS.len()).step_by(2) {
+        let y = top - 22.0 * (n + 1) as f64;
+        page.fill(LEFT, y - 7.0, RIGHT - LEFT, 22.0, 0.93);
+    }
     page.line_width(0.5);
     for (n, (goods, packages, weight)) in GOODS.into_iter().enumerate() {
         let y = top - 22.0 * (n + 1) as f64;
-        if n % 2 == 0 {
-            page.fill(LEFT, y - 7.0, RIGHT - LEFT, 22.0, 0.93);
-        }
         page.number(LEFT + 18.0, y, 10.0, &(n + 1).to_string());
         page.text(LEFT + 34.0, y, 10.0, goods);
         page.number(410.0, y, 10.0, packages);

@@ -1,0 +1,137 @@
+//! Ink that a threshold loses: grey letters, grey rules, the thin strokes of a scan. It is told from fills by being
+//! thin, and from the soft edges of black letters by being the darkest of its surroundings.
+
+use super::Resolution;
+use super::raster::{BLACK_BELOW, Grey};
+
+/// Levels that may be ink though they are not black. Above are watermarks and paper.
+pub(super) const LEVELS: std::ops::Range<u8> = BLACK_BELOW..200;
+/// Levels by which the paper on both sides is lighter.
+const CONTRAST: u8 = 48;
+/// Pels across of the thickest stroke: 2 mm. Fills are wider.
+const THICKEST: u32 = 16;
+/// Levels by which a pel across the stroke may be darker...
+const ACROSS: u8 = 16;
+/// ... and one along the stroke: more is the end of a black one.
+const ALONG: u8 = 40;
+
+/// Finds faint ink on one page.
+pub(super) struct Faint<'a> {
+    grey: &'a Grey,
+    thickest_down: u32,
+}
+
+impl Faint<'_> {
+    pub(super) fn new(grey: &Grey, resolution: Resolution) -> Faint<'_> {
+        let thickest_down = match resolution {
+            Resolution::Standard => THICKEST / 2,
+            Resolution::Fine => THICKEST,
+            Resolution::Superfine => THICKEST * 2,
+        };
+        Faint {
+            grey,
+            thickest_down,
+        }
+    }
+
+    /// Whether the pel, whose level is one of [`LEVELS`], belongs to a thin stroke.
+    pub(super) fn is_ink(&self, x: u32, y: u32) -> bool {
+        let level = self.grey.row(y)[x as usize];
+        let row = |distance: i64| self.level(x.into(), i64::from(y) + distance);
+        let column = |distance: i64| self.level(i64::from(x) + distance, y.into());
+        is_stroke(level, column, row, THICKEST) || is_stroke(level, row, column, self.thickest_down)
+    }
+
+    /// The level at a place; outside of the page is paper.
+    fn level(&self, x: i64, y: i64) -> u8 {
+        match (u32::try_from(x), u32::try_from(y)) {
+            (Ok(x), Ok(y)) if x < self.grey.width() && y < self.grey.height() => {
+                self.grey.row(y)[x as usize]
+            }
+            _ => u8::MAX,
+        }
+    }
+}
+
+/// Whether a pel lies in a stroke that is at most `thickest` wide in the direction `across`. The directions give
+/// the level at a distance.
+fn is_stroke(
+    level: u8,
+    across: impl Fn(i64) -> u8,
+    along: impl Fn(i64) -> u8,
+    thickest: u32,
+) -> bool {
+    let darkest_across = [-2, -1, 1, 2].map(&across).into_iter().fold(level, u8::min);
+    let darkest_along = along(-1).min(along(1));
+    if level - darkest_across > ACROSS || level.saturating_sub(darkest_along) > ALONG {
+        return false;
+    }
+    let paper = level.saturating_add(CONTRAST);
+    let reach = i64::from(thickest);
+    let Some(behind) = (1..=reach).find(|&distance| across(-distance) >= paper) else {
+        return false;
+    };
+    (1..=reach - behind + 1).any(|distance| across(distance) >= paper)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A white page with grey rectangles: left, top, width, height, level.
+    fn page(rectangles: &[(u32, u32, u32, u32, u8)]) -> Grey {
+        let mut levels = vec![255; 100 * 100];
+        for &(left, top, width, height, level) in rectangles {
+            for y in top..top + height {
+                levels[(y * 100 + left) as usize..][..width as usize].fill(level);
+            }
+        }
+        Grey::new(100, 100, levels)
+    }
+
+    fn is_ink(page: &Grey, x: u32, y: u32) -> bool {
+        Faint::new(page, Resolution::Fine).is_ink(x, y)
+    }
+
+    #[test]
+    fn grey_rules_are_ink_in_both_directions() {
+        let page = page(&[(10, 10, 60, 2, 170), (10, 20, 3, 60, 150)]);
+        assert!(is_ink(&page, 40, 10) && is_ink(&page, 40, 11));
+        assert!(is_ink(&page, 10, 50) && is_ink(&page, 12, 50));
+    }
+
+    #[test]
+    fn grey_fills_are_not_ink_up_to_their_rims() {
+        let page = page(&[(10, 10, 60, 40, 170)]);
+        for (x, y) in [(10, 10), (10, 30), (40, 10), (40, 30), (69, 49)] {
+            assert!(!is_ink(&page, x, y), "{x}, {y}");
+        }
+    }
+
+    #[test]
+    fn fill_between_black_letters_is_not_ink() {
+        // Two black stems on a grey fill, the grey between them narrow.
+        let page = page(&[
+            (10, 10, 60, 40, 170),
+            (30, 15, 3, 20, 0),
+            (38, 15, 3, 20, 0),
+        ]);
+        assert!(!is_ink(&page, 35, 25) && !is_ink(&page, 29, 25));
+    }
+
+    #[test]
+    fn soft_edge_of_a_black_stem_is_not_ink() {
+        let page = page(&[(29, 14, 6, 32, 150), (30, 15, 4, 30, 20)]);
+        for (x, y) in [(29, 30), (34, 30), (31, 14), (31, 45)] {
+            assert!(!is_ink(&page, x, y), "{x}, {y}");
+        }
+    }
+
+    #[test]
+    fn rough_grey_paper_is_not_ink() {
+        let mut rng = fastrand::Rng::with_seed(4);
+        let levels = (0..10_000).map(|_| rng.u8(175..205)).collect();
+        let page = Grey::new(100, 100, levels);
+        assert!(!(0..100).any(|y| (0..100).any(|x| is_ink(&page, x, y))));
+    }
+}
