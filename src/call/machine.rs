@@ -194,6 +194,7 @@ impl CallMachine {
         match call.first_answer(offer) {
             Ok((answer, order)) => {
                 call.last_words.clone_from(&answer);
+                call.sip_code = Some(200);
                 call.act(Action::Accept(answer));
                 call.up(now);
                 if let Some(order) = order {

@@ -189,6 +189,9 @@ impl Line {
             Ok(ready) => ready,
             Err(report) => return *report,
         };
+        if self.stopping.is_cancelled() {
+            return never_placed(Outcome::GatewayStopped, String::new());
+        }
         let policy = &self.config.outgoing;
         let config = self.call_config(policy, &sockets, &request.fax, request.pages);
         drop(sockets);

@@ -35,11 +35,14 @@ impl CallMachine {
     /// Ends the call with the child's report, and with the reason why it was told to end, if it was.
     pub(super) fn finish_with(&mut self, planned: Option<Ending>, done: CallDone, now: Instant) {
         self.pages = self.pages.max(done.pages);
-        let child = Ending::new(done.outcome, done.detail);
         let ending = match planned {
-            // A child that was told to end calls itself hung up upon; what it knows for certain it still knows.
-            Some(planned) if !knows_better(child.outcome) => planned,
-            _ => child,
+            None => Ending::new(done.outcome, done.detail),
+            // A child that was told to end says only that; what it knows for certain it still knows.
+            Some(planned) if knows_better(done.outcome) => {
+                let detail = format!("{}; {}", done.outcome.in_words(), planned.detail);
+                Ending::new(done.outcome, detail)
+            }
+            Some(planned) => planned,
         };
         let mut report = self.report(ending, now);
         report.far_end = done.far_end;

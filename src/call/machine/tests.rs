@@ -457,6 +457,8 @@ fn asterisk_goes_back_to_audio() {
     assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
     script.input(done(Outcome::Delivered, 2));
     assert_eq!(script.report().outcome, Outcome::Delivered);
+    let detail = "every page was confirmed; the far end hung up";
+    assert_eq!(script.report().detail, detail);
 }
 
 #[test]
