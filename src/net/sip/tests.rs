@@ -529,6 +529,27 @@ async fn the_reinvite_right_behind_the_ack() {
     forgotten(&ours).await;
 }
 
+/// The stack registers a dialog that we placed only a moment after its ACK.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reinvite_right_behind_the_200() {
+    let (ours, _calls) = endpoint().await;
+    for _ in 0..50 {
+        let mut far = Script::new().await;
+        let mut call = ours.invite(request(far.address()));
+        far.expect("INVITE ").await;
+        let dialog = far.dialog();
+        far.respond("200 OK", "", SDP).await;
+        far.in_dialog(&dialog, "INVITE", "", T38).await;
+        assert_eq!(next(&mut call).await, SipEvent::Answered(SDP.into()));
+        assert_eq!(next(&mut call).await, SipEvent::Reinvite(T38.into()));
+        call.send(SipCommand::AnswerReinvite {
+            code: 488,
+            sdp: None,
+        });
+        far.expect("SIP/2.0 488").await;
+    }
+}
+
 #[tokio::test]
 async fn insists_on_an_extension() {
     let (ours, _calls) = endpoint().await;
