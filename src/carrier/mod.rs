@@ -24,7 +24,7 @@ use crate::net::line::{DialRequest, FaxSettings, IncomingCall, Line, LineConfig,
 use crate::net::sip::{SipConfig, SipEndpoint};
 use crate::pages::{FaxPage, tiff};
 use crate::worker::host::Children;
-pub use machine::Machine;
+pub use machine::{MACHINES, Machine};
 
 /// How a carrier is set up.
 #[derive(Debug, Clone)]
@@ -288,6 +288,17 @@ fn line_config(address: SocketAddr, incoming: ReinvitePolicy) -> LineConfig {
             ..CallPolicy::incoming()
         },
     }
+}
+
+/// The machines and how they are chosen, for `--help`.
+pub fn machine_table() -> String {
+    let rows = MACHINES
+        .iter()
+        .map(|(digits, _, name)| format!("  ...{digits}  {name}\n"));
+    format!(
+        "The last four digits of the number dialled choose the machine:\n{}  any other  a fax machine that receives",
+        rows.collect::<String>()
+    )
 }
 
 /// T.30 5.3.6.2.4: twenty digits at most.

@@ -1,7 +1,9 @@
 //! The commands, one file each.
 
 mod cancel;
+mod carrier;
 mod check;
+mod demo;
 mod queue;
 mod render;
 mod run;
@@ -39,6 +41,10 @@ enum Command {
     Show(show::Args),
     /// End a fax that waits or is in a call; its sender is told
     Cancel(cancel::Args),
+    /// Show both journeys on this machine: no trunk, no root, no configuration
+    Demo(demo::Args),
+    /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
+    Carrier(carrier::Args),
     /// Make fax pages of a PDF, as a TIFF
     Render(render::Args),
     /// Wrap the pages of a fax TIFF in a PDF, without loss
@@ -70,6 +76,8 @@ pub fn main() -> ExitCode {
         Command::Queue(args) => config().and_then(|config| queue::run(args, &config)),
         Command::Show(args) => config().and_then(|config| show::run(args, &config)),
         Command::Cancel(args) => config().and_then(|config| cancel::run(args, &config)),
+        Command::Demo(args) => demo::run(args),
+        Command::Carrier(args) => carrier::run(args),
         Command::Render(args) => render::run(args).map(|()| ExitCode::SUCCESS),
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
         Command::Worker(Worker::Call) => return crate::worker::call::run(),

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 pub(super) use file::{PdfFile, Ref};
 
 use super::FaxPage;
+use super::bitmap::Bitmap;
+use super::g4;
 
 const POINTS_PER_INCH: f64 = 72.0;
 
@@ -57,6 +59,37 @@ fn add_page(file: &mut PdfFile, tree: Ref, page: &FaxPage) -> Ref {
     ))
 }
 
+/// The pictures in a PDF that [`write`] made, pel for pel; `None` where it is not one. For those who check what was
+/// delivered: other PDFs go through the renderer.
+pub fn pictures(pdf: &[u8]) -> Option<Vec<Bitmap>> {
+    let mut pictures = Vec::new();
+    let mut rest = pdf;
+    while let Some(at) = find(rest, b"<< /Length ") {
+        rest = &rest[at..];
+        let data = find(rest, b"stream\n")? + b"stream\n".len();
+        let entries = String::from_utf8_lossy(&rest[..data]);
+        let entry = |name: &str| -> Option<usize> {
+            let (_, value) = entries.split_once(&format!("{name} "))?;
+            value
+                .split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse()
+                .ok()
+        };
+        let stream = rest.get(data..data + entry("/Length")?)?;
+        if entries.contains("/Subtype /Image") {
+            pictures
+                .push(g4::decode(stream, entry("/Columns")? as u32, entry("/Rows")? as u32).ok()?);
+        }
+        rest = &rest[data + stream.len()..];
+    }
+    Some(pictures)
+}
+
+fn find(octets: &[u8], what: &[u8]) -> Option<usize> {
+    octets.windows(what.len()).position(|window| window == what)
+}
+
 /// ISO 32000-1 7.9.2.2: ASCII as it is, anything else in UTF-16BE.
 fn text_string(text: &str) -> String {
     if text.chars().all(|c| matches!(c, ' '..='~')) {
@@ -81,8 +114,6 @@ fn date(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::bitmap::Bitmap;
-    use crate::pages::g4;
 
     fn info(title: &str) -> PdfInfo {
         PdfInfo {
@@ -123,6 +154,22 @@ mod tests {
             .filter(|octets| *octets == page.g4);
         assert_eq!(found.count(), 2);
         assert_eq!(pdf, write(&[page.clone(), page], &info("two")));
+    }
+
+    #[test]
+    fn pictures_come_out_as_they_went_in() {
+        let mut picture = Bitmap::new(1728, 40).unwrap();
+        picture.blacken(7, &[100, 300]);
+        let page = FaxPage {
+            width: 1728,
+            height: 40,
+            x_dpi: 204,
+            y_dpi: 196,
+            g4: g4::encode(&picture),
+        };
+        let pdf = write(&[page.clone(), page], &info("Fax"));
+        assert_eq!(pictures(&pdf).unwrap(), [picture.clone(), picture]);
+        assert_eq!(pictures(b"%PDF-1.4 of somebody else").unwrap(), []);
     }
 
     #[test]

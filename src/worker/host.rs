@@ -43,8 +43,9 @@ pub enum RenderFailure {
     NotStarted(io::Error),
 }
 
-/// A call child that says nothing for this long (it says so every second) hangs.
-const SILENCE: Duration = Duration::from_secs(15);
+/// A call child that says nothing for this long hangs: it gives a sign of life every second, but for the 20 s that it
+/// may wait for us to store a page.
+const SILENCE: Duration = Duration::from_secs(30);
 
 impl Children {
     /// Children of this very program.

@@ -29,6 +29,8 @@ const TICK: Duration = Duration::from_millis(10);
 const CATCH_UP: u32 = 50;
 /// Ticks from one progress message to the next.
 const PROGRESS_TICKS: u32 = 25;
+/// Ticks from one sign of life to the next.
+const ALIVE_TICKS: u32 = 100;
 /// Ticks to get DCN and its repeats out after an early end.
 const FAREWELL_TICKS: u32 = 130;
 /// Ticks after a regular end, for what is still queued.
@@ -268,6 +270,9 @@ impl Call {
 
     fn tick(&mut self) {
         self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(ALIVE_TICKS) {
+            self.tell(&FromCall::Alive);
+        }
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
             Leg::T38(_) => &mut self.udptl,
