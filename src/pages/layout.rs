@@ -70,12 +70,13 @@ impl Layout {
         }
     }
 
-    /// The same place on a page of twice the rows.
-    pub fn twice_the_rows(self) -> Layout {
+    /// The same place on a page with `by` / `over` times the rows.
+    pub fn scaled_down_the_page(self, by: u32, over: u32) -> Layout {
+        let scaled = |rows: u32| (rows * by).div_ceil(over);
         Layout {
-            height: self.height * 2,
-            y: self.y * 2,
-            content_height: self.content_height * 2,
+            height: scaled(self.height),
+            y: scaled(self.y),
+            content_height: scaled(self.content_height),
             ..self
         }
     }

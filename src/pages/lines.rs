@@ -1,55 +1,105 @@
-//! Thin rules that a drawing misses: without soft edges a line thinner than a row shows only where it happens to
-//! meet the middle of one. A second drawing with twice the rows tells where lines are.
+//! Thin rules that a drawing misses: without soft edges a line thinner than a pel shows only where it happens to
+//! meet the middle of one. PDFium draws no line thinner than the mean of a pel's width and height: where pels are
+//! wider than high upright lines get lost, where they are higher than wide level ones. A second drawing with other
+//! pels tells where these are.
 
+use super::Resolution;
 use super::bitmap::Bitmap;
+use super::layout::Layout;
 use super::raster::{BLACK_BELOW, Grey};
 
 /// Pels of the shortest line that is looked after: 1.5 mm.
-const SHORTEST: usize = 12;
-/// Rows of the drawing with twice the rows that a thin line has at most.
-const THICKEST: u32 = 4;
+const SHORTEST: u32 = 12;
+/// Pels across the thickest line in the second drawing that can be missing in the first.
+const THICKEST: usize = 4;
 
-/// Adds to `page` the thin level lines that `twice`, the same page drawn with twice the rows, has and it has not.
-/// `spared` tells the places that are none of our business.
-pub(super) fn restore(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> bool) {
-    for y in 0..twice.height().min(page.height() * 2) {
-        for (start, end) in runs(twice.row(y)) {
+/// Where to draw the page for the second time.
+pub(super) fn second_layout(first: &Layout, resolution: Resolution) -> Layout {
+    match resolution {
+        Resolution::Standard | Resolution::Fine => first.scaled_down_the_page(2, 1),
+        Resolution::Superfine => first.scaled_down_the_page(1, 2),
+    }
+}
+
+/// Adds to `page` the thin lines that the `second` drawing has and it has not. `spared` tells the places that are
+/// none of our business.
+pub(super) fn restore(
+    page: &mut Bitmap,
+    second: &Grey,
+    resolution: Resolution,
+    spared: impl Fn(u32, u32) -> bool,
+) {
+    match resolution {
+        Resolution::Standard | Resolution::Fine => restore_level(page, second, spared),
+        Resolution::Superfine => restore_upright(page, second, spared),
+    }
+}
+
+/// `twice` has two rows for each of the page.
+fn restore_level(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> bool) {
+    for row in 0..twice.height() {
+        let y = row / 2;
+        for (start, end) in runs(twice.row(row).iter().copied()) {
             let middle = (start + end) / 2;
+            let at = |y: u32| twice.row(y)[middle as usize];
+            let near = |x| (y.saturating_sub(1)..=y + 1).any(|y| page.get(x, y));
             if end - start >= SHORTEST
-                && is_thin(twice, middle, y)
-                && is_missing(page, start as u32, end as u32, y / 2)
-                && !spared(middle as u32, y / 2)
+                && is_thin((0..row).rev().map(at), (row..twice.height()).map(at))
+                && mostly_white(start..end, near)
+                && !spared(middle, y)
             {
-                page.blacken(y / 2, &[start as u32, end as u32]);
+                page.blacken(y, &[start, end]);
             }
         }
     }
 }
 
-/// Black runs of a row: first pel, and first pel behind.
-fn runs(row: &[u8]) -> impl Iterator<Item = (usize, usize)> + '_ {
-    let mut x = 0;
-    std::iter::from_fn(move || {
-        let start = x + row[x..].iter().position(|&level| level < BLACK_BELOW)?;
-        let white = row[start..].iter().position(|&level| level >= BLACK_BELOW);
-        x = white.map_or(row.len(), |len| start + len);
-        Some((start, x))
+/// `half` has one row for two of the page.
+fn restore_upright(page: &mut Bitmap, half: &Grey, spared: impl Fn(u32, u32) -> bool) {
+    for x in 0..half.width() {
+        for (start, end) in runs((0..half.height()).map(|y| half.row(y)[x as usize])) {
+            let middle = (start + end) / 2;
+            let at = |x: u32| half.row(middle)[x as usize];
+            let near = |y| (x.saturating_sub(1)..=x + 1).any(|x| page.get(x, y));
+            if end - start >= SHORTEST
+                && is_thin((0..x).rev().map(at), (x..half.width()).map(at))
+                && mostly_white(start * 2..end * 2, near)
+                && !spared(x, middle * 2)
+            {
+                (start * 2..end * 2).for_each(|y| page.set(x, y));
+            }
+        }
+    }
+}
+
+/// Black runs of a row or column: the first place, and the first place behind.
+fn runs(levels: impl Iterator<Item = u8>) -> impl Iterator<Item = (u32, u32)> {
+    let mut black_since = None;
+    let end = std::iter::once(u8::MAX);
+    (0..).zip(levels.chain(end)).filter_map(move |(at, level)| {
+        match (level < BLACK_BELOW, black_since) {
+            (true, None) => {
+                black_since = Some(at);
+                None
+            }
+            (false, Some(start)) => {
+                black_since = None;
+                Some((start, at))
+            }
+            _ => None,
+        }
     })
 }
 
-/// Whether the black at this place is a few rows high.
-fn is_thin(twice: &Grey, x: usize, y: u32) -> bool {
-    let black = |&y: &u32| twice.row(y)[x] < BLACK_BELOW;
-    let above = (0..y).rev().take_while(black).take(THICKEST as usize);
-    let below = (y..twice.height()).take_while(black);
-    above.count() + below.take(THICKEST as usize + 1).count() <= THICKEST as usize
+/// Whether the black in the middle of a run is a few pels thick.
+fn is_thin(before: impl Iterator<Item = u8>, from: impl Iterator<Item = u8>) -> bool {
+    let black = |level: &u8| *level < BLACK_BELOW;
+    let before = before.take_while(black).take(THICKEST).count();
+    before + from.take_while(black).take(THICKEST + 1).count() <= THICKEST
 }
 
-/// Whether less than half of the run has ink in its row or in the rows next to it.
-fn is_missing(page: &Bitmap, start: u32, end: u32, y: u32) -> bool {
-    let near = y.saturating_sub(1)..=y + 1;
-    let inked = (start..end)
-        .filter(|&x| near.clone().any(|y| page.get(x, y)))
-        .count() as u32;
-    inked * 2 < end - start
+/// Whether less than half of a run has ink.
+fn mostly_white(run: std::ops::Range<u32>, ink: impl Fn(u32) -> bool) -> bool {
+    let len = run.len();
+    run.filter(|&at| ink(at)).count() * 2 < len
 }

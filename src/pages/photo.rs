@@ -16,6 +16,8 @@ const SMOOTH_RANGE: u8 = 32;
 /// In how many different shades (of [`SHADE`] levels) the mid-greys of a photo come; fills have one or two.
 const SHADES: usize = 5;
 const SHADE: u8 = 4;
+/// Levels from here on are paper, or fills as light.
+const PAPER: u8 = 190;
 
 /// The blocks of a page that hold photos.
 pub(super) struct Photos {
@@ -39,10 +41,11 @@ pub(super) fn find(grey: &Grey, resolution: Resolution) -> Photos {
         blocks,
     };
     if photos.blocks.contains(&true) {
-        photos.grow(true);
-        photos.grow(false);
-        photos.grow(false);
-        photos.grow(true);
+        for to in [true, false, false, true] {
+            let before = photos.blocks.clone();
+            photos.grow(to, |_| true, &before);
+        }
+        photos.flood(grey);
     }
     photos
 }
@@ -69,6 +72,17 @@ fn is_photo(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
         && many >= SHADES
 }
 
+/// Whether next to nothing of a block is as light as paper.
+fn is_covered(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
+    let right = (left + BLOCK).min(grey.width());
+    let bottom = (top + height).min(grey.height());
+    let light: usize = (top..bottom)
+        .flat_map(|y| &grey.row(y)[left as usize..right as usize])
+        .filter(|&&level| level >= PAPER)
+        .count();
+    light * 20 < ((right - left) * (bottom - top)) as usize
+}
+
 fn is_smooth(grey: &Grey, x: u32, y: u32) -> bool {
     let columns = x.saturating_sub(1) as usize..(x + 2).min(grey.width()) as usize;
     let (mut darkest, mut lightest) = (u8::MAX, u8::MIN);
@@ -86,9 +100,24 @@ impl Photos {
         self.blocks[((y / self.block_height) * self.columns + x / BLOCK) as usize]
     }
 
-    /// Takes in (`to` true) or gives up the blocks at the rim, diagonals too.
-    fn grow(&mut self, to: bool) {
-        let before = self.blocks.clone();
+    /// Takes in the neighbours without paper, again and again: the dark and even parts of a photo.
+    fn flood(&mut self, grey: &Grey) {
+        let columns = self.columns;
+        let height = self.block_height;
+        let covered: Vec<bool> = (0..self.blocks.len() as u32)
+            .map(|n| is_covered(grey, n % columns * BLOCK, n / columns * height, height))
+            .collect();
+        loop {
+            let before = self.blocks.clone();
+            self.grow(true, |n| covered[n], &before);
+            if self.blocks == before {
+                return;
+            }
+        }
+    }
+
+    /// Takes in (`to` true) or gives up the blocks at the rim, diagonals too, that are `wanted`.
+    fn grow(&mut self, to: bool, wanted: impl Fn(usize) -> bool, before: &[bool]) {
         let columns = self.columns as usize;
         let rows = before.len() / columns;
         for (n, block) in self.blocks.iter_mut().enumerate() {
@@ -97,7 +126,7 @@ impl Photos {
                 let line = &before[r * columns..][..columns];
                 line[column.saturating_sub(1)..(column + 2).min(columns)].contains(&to)
             });
-            if near {
+            if near && wanted(n) {
                 *block = to;
             }
         }
@@ -149,5 +178,67 @@ fn vertical(pels: u32, resolution: Resolution) -> u32 {
         Resolution::Standard => pels / 2,
         Resolution::Fine => pels,
         Resolution::Superfine => pels * 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A white page of 512 x 512 with a picture of 256 x 256 in its middle.
+    fn page(level: impl Fn(u32, u32) -> u8) -> Grey {
+        let levels = (0..512 * 512).map(|n| {
+            let (x, y) = (n % 512, n / 512);
+            match (128..384).contains(&x) && (128..384).contains(&y) {
+                true => level(x - 128, y - 128),
+                false => 255,
+            }
+        });
+        Grey::new(512, 512, levels.collect())
+    }
+
+    fn has_photo(page: &Grey) -> bool {
+        find(page, Resolution::Fine).blocks.contains(&true)
+    }
+
+    #[test]
+    fn a_photo_is_found_where_it_is() {
+        let photos = find(
+            &page(|x, y| (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8),
+            Resolution::Fine,
+        );
+        assert!(photos.contains(256, 256) && photos.contains(140, 140));
+        assert!(!photos.contains(60, 60) && !photos.contains(256, 450));
+    }
+
+    #[test]
+    fn fills_scanned_letters_and_grey_paper_are_no_photos() {
+        assert!(!has_photo(&page(|_, _| 150)));
+        assert!(!has_photo(&page(|_, _| 90)));
+        // Soft stems, 8 pels apart.
+        let stems = [20, 60, 120, 200, 230, 200, 120, 60];
+        assert!(!has_photo(&page(|x, _| stems[x as usize % 8])));
+        assert!(!has_photo(&page(|x, y| 190 + (x * 7 + y * 13) as u8 % 20)));
+    }
+
+    #[test]
+    fn screen_keeps_the_tone() {
+        for resolution in [
+            Resolution::Standard,
+            Resolution::Fine,
+            Resolution::Superfine,
+        ] {
+            let screen = Screen::new(resolution);
+            for level in [0u8, 30, 64, 128, 200, 255] {
+                let black = (0..64 * 64)
+                    .filter(|n| level < screen.black_below(n % 64, n / 64))
+                    .count();
+                let expected = 64 * 64 * (255 - usize::from(level)) / 255;
+                assert!(
+                    black.abs_diff(expected) < 200,
+                    "{resolution:?} {level}: {black}"
+                );
+            }
+        }
     }
 }

@@ -48,8 +48,8 @@ impl Grey {
 
 /// The page in black and white: by threshold, with thin grey ink taken for black, and by a screen of dots where
 /// photos are. Fills behind text turn white or black, since dots would make the text unreadable and the call long.
-/// `twice` is the same page with twice the rows, for the lines that `grey` misses.
-pub fn bilevel(grey: &Grey, twice: Option<&Grey>, resolution: Resolution) -> Bitmap {
+/// `second` is a second drawing of the page, for the lines that `grey` misses (see [`super::lines`]).
+pub fn bilevel(grey: &Grey, second: Option<&Grey>, resolution: Resolution) -> Bitmap {
     let photos = photo::find(grey, resolution);
     let screen = Screen::new(resolution);
     let faint = Faint::new(grey, resolution);
@@ -60,8 +60,8 @@ pub fn bilevel(grey: &Grey, twice: Option<&Grey>, resolution: Resolution) -> Bit
             level < BLACK_BELOW || faint::LEVELS.contains(&level) && faint.is_ink(x, y)
         }
     });
-    if let Some(twice) = twice {
-        lines::restore(&mut page, twice, |x, y| photos.contains(x, y));
+    if let Some(second) = second {
+        lines::restore(&mut page, second, resolution, |x, y| photos.contains(x, y));
     }
     page
 }

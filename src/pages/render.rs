@@ -2,7 +2,7 @@
 
 use super::layout::{Layout, TopMargin, header_rows};
 use super::pdfium::{Page, Renderer};
-use super::{DocumentRefusal, FaxPage, Resolution, g4, raster};
+use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, raster};
 
 /// Number of pages of a PDF.
 ///
@@ -61,11 +61,11 @@ fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefu
     let draw = |top| {
         let layout = Layout::fit(width, height, resolution, top);
         let grey = page.draw(&layout)?;
-        let twice = match page.may_have_lines() {
-            true => Some(page.draw(&layout.twice_the_rows())?),
+        let second = match page.may_have_lines() {
+            true => Some(page.draw(&lines::second_layout(&layout, resolution))?),
             false => None,
         };
-        Ok::<_, DocumentRefusal>(raster::bilevel(&grey, twice.as_ref(), resolution))
+        Ok::<_, DocumentRefusal>(raster::bilevel(&grey, second.as_ref(), resolution))
     };
     let mut bitmap = draw(TopMargin::Own)?;
     if bitmap.blank_rows_at_top() < header_rows(y_dpi) {
@@ -147,6 +147,23 @@ mod tests {
                 edges.len() >= 4 && edges[edges.len() - 1] - edges[0] > 400,
                 "{width} x {height}: {edges:?}"
             );
+        }
+    }
+
+    #[test]
+    fn no_hairline_is_lost_at_any_resolution() {
+        for resolution in [
+            Resolution::Standard,
+            Resolution::Fine,
+            Resolution::Superfine,
+        ] {
+            let page = &bitmaps(&sample::hairlines(20), resolution)[0];
+            let runs = |line: Vec<bool>| line.windows(2).filter(|w| !w[0] && w[1]).count();
+            let down = (0..page.height()).map(|y| page.get(500, y)).collect();
+            assert_eq!(runs(down), 20, "{resolution:?}, across");
+            let y = page.height() * 3 / 10;
+            let across = (0..1728).map(|x| page.get(x, y)).collect();
+            assert_eq!(runs(across), 20, "{resolution:?}, down");
         }
     }
 

@@ -35,6 +35,19 @@ pub fn framed_page(width: f64, height: f64) -> Vec<u8> {
     document((width, height), &[page])
 }
 
+/// One page of `count` hairlines across and as many down, each 0.25 points thick and at a place of its own between
+/// two rows of pels.
+pub fn hairlines(count: u32) -> Vec<u8> {
+    let mut page = Canvas::default();
+    page.line_width(0.25);
+    for n in 0..count {
+        let offset = f64::from(n) * 10.137;
+        page.line((100.0, 100.0 + offset), (300.0, 100.0 + offset));
+        page.line((320.0 + offset, 500.0), (320.0 + offset, 700.0));
+    }
+    document(A4, &[page])
+}
+
 /// Valid, and without any page.
 pub fn without_pages() -> Vec<u8> {
     document(A4, &[])
