@@ -1,0 +1,33 @@
+# What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
+
+.PHONY: demo test setup pdfium build install
+
+# Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
+demo: build
+	target/release/postfax demo
+
+# Format, lints, every test, the documentation.
+test: setup
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo test --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+build: setup
+	cargo build --release --locked
+
+setup: pdfium
+
+# The pinned libpdfium.so, in third_party/.
+pdfium:
+	tests/setup/install-packages.sh
+	tests/setup/fetch-pdfium.sh
+
+# The program, its library, the unit and an example configuration; DESTDIR for packagers.
+install: build
+	install -D -m 755 target/release/postfax $(DESTDIR)/usr/local/bin/postfax
+	install -D -m 644 third_party/libpdfium.so $(DESTDIR)/usr/lib/postfax/libpdfium.so
+	install -D -m 644 systemd/postfax.service $(DESTDIR)/etc/systemd/system/postfax.service
+	install -D -m 644 systemd/postfax.sysusers.conf $(DESTDIR)/usr/lib/sysusers.d/postfax.conf
+	test -e $(DESTDIR)/etc/postfax/config.toml || \
+	    install -D -m 640 config.toml.example $(DESTDIR)/etc/postfax/config.toml
