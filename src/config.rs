@@ -368,13 +368,17 @@ impl Config {
         }
     }
 
-    /// The number in the From of our calls.
-    pub fn caller_id(&self) -> &str {
-        if self.trunk.caller_id.is_empty() {
+    /// The number in the From of our calls: digits, with a `+` in front if there is one.
+    pub fn caller_id(&self) -> String {
+        let number = if self.trunk.caller_id.is_empty() {
             &self.fax.station_id
         } else {
             &self.trunk.caller_id
-        }
+        };
+        number
+            .chars()
+            .filter(|c| c.is_ascii_digit() || *c == '+')
+            .collect()
     }
 
     /// Where the faxes to `called` go: its route, or that of `*`. `None`: not a number of ours.

@@ -375,6 +375,15 @@ mod tests {
     }
 
     #[test]
+    fn the_caller_id_is_the_station_id_without_its_spaces() {
+        let text = "[fax]\nstation_id = \"+1 555 987 6543\"\n";
+        assert_eq!(
+            Config::parse(text, "config.toml").unwrap().caller_id(),
+            "+15559876543"
+        );
+    }
+
+    #[test]
     fn a_route_is_found_by_its_digits_then_by_the_star() {
         let text = "[[route]]\nnumber = \"+1 555 987 6543\"\nto = [\"a@example.com\"]\n\
                     [[route]]\nnumber = \"*\"\nmaildir = \"/var/mail/fax\"\n";
