@@ -1,5 +1,6 @@
 //! `config.toml` to typed values. `config.toml.example` is the reference; a test keeps the two alike.
 
+pub mod dialplan;
 mod load;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
 
-use crate::mail_to_fax::dialplan;
 use crate::pages::Resolution;
 
 /// The whole configuration, as the file states it.

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use super::dialplan;
 use super::{Config, Route};
-use crate::mail_to_fax::dialplan;
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
