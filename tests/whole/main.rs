@@ -5,3 +5,5 @@
 
 mod both_journeys;
 mod harness;
+mod killed;
+mod relays;
