@@ -1,5 +1,6 @@
 //! `config.toml` to typed values. `config.toml.example` is the reference; a test keeps the two alike.
 
+pub mod dialplan;
 mod load;
 
 use std::net::{IpAddr, SocketAddr};
@@ -10,7 +11,6 @@ use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
 
-use crate::mail_to_fax::dialplan;
 use crate::pages::Resolution;
 
 /// The whole configuration, as the file states it.
@@ -368,13 +368,17 @@ impl Config {
         }
     }
 
-    /// The number in the From of our calls.
-    pub fn caller_id(&self) -> &str {
-        if self.trunk.caller_id.is_empty() {
+    /// The number in the From of our calls: digits, with a `+` in front if there is one.
+    pub fn caller_id(&self) -> String {
+        let number = if self.trunk.caller_id.is_empty() {
             &self.fax.station_id
         } else {
             &self.trunk.caller_id
-        }
+        };
+        number
+            .chars()
+            .filter(|c| c.is_ascii_digit() || *c == '+')
+            .collect()
     }
 
     /// Where the faxes to `called` go: its route, or that of `*`. `None`: not a number of ours.

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use super::wait_for;
 use crate::config::Config;
-use crate::mail_to_fax::{dialplan, recipient};
+use crate::config::dialplan;
+use crate::mail_to_fax::recipient;
 use crate::pages::pdfium;
 use crate::queue::Store;
 

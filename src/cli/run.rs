@@ -12,12 +12,16 @@ use crate::gateway::Gateway;
 use crate::net::sip;
 use crate::pages::pdfium;
 use crate::worker::host::Children;
+use crate::worker::mishaps::Mishaps;
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads. A second signal cuts the calls in progress short.
 pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     log("info");
     let library = pdfium::locate(config.renderer.pdfium.as_deref())?;
-    let children = Children::new(Some(library), config.renderer.seconds);
+    let mut children = Children::new(Some(library), config.renderer.seconds);
+    if let Some(mishaps) = Mishaps::from_environment()? {
+        children.mishaps = mishaps.into();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

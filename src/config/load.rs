@@ -3,8 +3,8 @@
 use std::fmt;
 use std::path::Path;
 
+use super::dialplan;
 use super::{Config, Route};
-use crate::mail_to_fax::dialplan;
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -372,6 +372,15 @@ mod tests {
                 error(text)
             );
         }
+    }
+
+    #[test]
+    fn the_caller_id_is_the_station_id_without_its_spaces() {
+        let text = "[fax]\nstation_id = \"+1 555 987 6543\"\n";
+        assert_eq!(
+            Config::parse(text, "config.toml").unwrap().caller_id(),
+            "+15559876543"
+        );
     }
 
     #[test]

@@ -45,8 +45,8 @@ pub struct Gateway {
     status: Option<SocketAddr>,
     /// Ends the doors and the claiming of work.
     closing: CancellationToken,
-    /// Ends the page, last of all.
-    page: CancellationToken,
+    /// Ends what is useful until the last call is over: the page, and the refusal of calls.
+    closed: CancellationToken,
     doors: TaskTracker,
     work: TaskTracker,
 }
@@ -81,7 +81,7 @@ impl Gateway {
             line,
             smtp,
             closing: CancellationToken::new(),
-            page: CancellationToken::new(),
+            closed: CancellationToken::new(),
             doors: TaskTracker::new(),
             work: TaskTracker::new(),
         };
@@ -147,7 +147,7 @@ impl Gateway {
         }
         self.line.stop();
         self.work.wait().await;
-        self.page.cancel();
+        self.closed.cancel();
         self.doors.wait().await;
     }
 
@@ -198,9 +198,10 @@ impl Gateway {
     /// Answers calls as they come, as long as there is a channel and we are not closing.
     fn take_calls(&self, mut calls: mpsc::Receiver<IncomingCall>) {
         let (context, line) = (self.context.clone(), self.line.clone());
-        let (work, closing) = (self.work.clone(), self.closing.clone());
+        let (work, closing, closed) =
+            (self.work.clone(), self.closing.clone(), self.closed.clone());
         self.doors.spawn(async move {
-            while let Some(call) = calls.recv().await {
+            while let Some(Some(call)) = closed.run_until_cancelled(calls.recv()).await {
                 let call = line.incoming(call);
                 if closing.is_cancelled() {
                     call.reject(480);
@@ -251,9 +252,9 @@ impl Gateway {
             self.line.clone(),
             Instant::now(),
         ));
-        let page = self.page.clone();
+        let closed = self.closed.clone();
         self.doors.spawn(async move {
-            if let Err(e) = status::serve(listener, site, desk, page).await {
+            if let Err(e) = status::serve(listener, site, desk, closed).await {
                 tracing::error!("the page has ended: {e}");
             }
         });

@@ -87,7 +87,7 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         target,
         domain: None,
         number: fax.number,
-        caller: config.caller_id().to_owned(),
+        caller: config.caller_id(),
         caller_display: Some(config.fax.name.clone()).filter(|name| !name.is_empty()),
         tiff,
         pages: fax.page_count - fax.confirmed,

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::dialplan::Plan;
 use super::message;
 use super::receipt;
 use super::recipient::number_to_dial;
+use crate::config::dialplan::Plan;
 use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};
 use crate::pages::DocumentRefusal;

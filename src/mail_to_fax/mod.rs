@@ -1,7 +1,6 @@
 //! Journey 1: a mail becomes a fax.
 
 pub mod dial;
-pub mod dialplan;
 pub mod intake;
 pub mod message;
 pub mod receipt;

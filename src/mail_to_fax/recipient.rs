@@ -1,6 +1,6 @@
 //! Reads a recipient's address: `12025550123@fax.example` and its more learned forms.
 
-use super::dialplan::{Plan, Refused};
+use crate::config::dialplan::{Plan, Refused};
 use crate::proto::smtp::Refusal;
 
 /// Digits in a number at most: E.164 has 15, a prefix for an outside line and one for abroad come on top.

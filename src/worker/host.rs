@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,8 +14,9 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::mishaps::{Kind, Mishaps};
 use super::wire::{
-    self, DocumentRefusal, FromCall, FromRender, Mishap, RenderJob, StartCall, StartRender, ToCall,
+    self, DocumentRefusal, FromCall, FromRender, RenderJob, StartCall, StartRender, ToCall,
 };
 use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, Resolution};
@@ -28,8 +30,8 @@ pub struct Children {
     pub pdfium: Option<PathBuf>,
     /// Seconds one document may take, wall clock.
     pub render_seconds: u64,
-    /// For tests: what every renderer is told to suffer.
-    pub render_mishap: Option<Mishap>,
+    /// For tests: what the next children are told to suffer.
+    pub mishaps: Arc<Mishaps>,
 }
 
 /// Why there are no pages.
@@ -54,7 +56,7 @@ impl Children {
             program: "/proc/self/exe".into(),
             pdfium,
             render_seconds,
-            render_mishap: None,
+            mishaps: Arc::default(),
         }
     }
 
@@ -64,11 +66,12 @@ impl Children {
     /// When the process cannot be started (limits of the system) or its control socket cannot be made.
     pub async fn call(
         &self,
-        start: StartCall,
+        mut start: StartCall,
         tiff: &[u8],
         rtp: &std::net::UdpSocket,
         udptl: &std::net::UdpSocket,
     ) -> io::Result<CallChild> {
+        start.mishap = start.mishap.or_else(|| self.mishaps.next(Kind::Call));
         let (ours, theirs) = StdUnixStream::pair()?;
         let process = Command::new(&self.program)
             .args(["worker", "call"])
@@ -157,14 +160,12 @@ impl Children {
         mut on: impl FnMut(FromRender, Vec<u8>),
     ) -> Result<(), RenderFailure> {
         let limit = Duration::from_secs(self.render_seconds);
-        let start = wire::encode(
-            &StartRender {
-                job,
-                mishap: self.render_mishap,
-            },
-            document,
-        )
-        .map_err(|e| failed(&e.to_string()))?;
+        let mishap = match job {
+            RenderJob::Probe => None,
+            RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
+        };
+        let start = wire::encode(&StartRender { job, mishap }, document)
+            .map_err(|e| failed(&e.to_string()))?;
         let mut process = self.spawn_renderer().map_err(RenderFailure::NotStarted)?;
         let mut stdin = process.stdin.take().expect("stdin is piped");
         let mut stdout = process.stdout.take().expect("stdout is piped");

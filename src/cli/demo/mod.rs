@@ -269,7 +269,7 @@ async fn submit(smtp: SocketAddr) -> anyhow::Result<String> {
     let mail = Message::builder()
         .from(CLERK.parse()?)
         .to(format!("{MACHINE}@fax.local").parse()?)
-        .subject("Letter of intent")
+        .subject("Request for clearance 26-11873")
         .multipart(MultiPart::mixed().singlepart(text).singlepart(pdf))?;
     let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(smtp.ip().to_string())
         .port(smtp.port())
