@@ -43,7 +43,7 @@ pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("call: {error}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
