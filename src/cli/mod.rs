@@ -82,10 +82,7 @@ pub fn main() -> ExitCode {
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
         Command::Worker(Worker::Call) => return crate::worker::call::run(),
         Command::Worker(Worker::Render { pdfium }) => {
-            return crate::worker::render::run(
-                pdfium.as_deref(),
-                crate::worker::sandbox::enter_render,
-            );
+            return crate::worker::render::run(pdfium.as_deref());
         }
     };
     done.unwrap_or_else(|e| {
