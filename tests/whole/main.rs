@@ -9,4 +9,5 @@ mod harness;
 mod killed;
 mod machines;
 mod relays;
+mod rooms;
 mod stops;
