@@ -1,5 +1,6 @@
 //! `postfax run`: the daemon.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,12 +13,16 @@ use crate::gateway::Gateway;
 use crate::net::sip;
 use crate::pages::pdfium;
 use crate::worker::host::Children;
+use crate::worker::mishaps::Mishaps;
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads. A second signal cuts the calls in progress short.
 pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     log("info");
     let library = pdfium::locate(config.renderer.pdfium.as_deref())?;
-    let children = Children::new(Some(library), config.renderer.seconds);
+    let mut children = Children::new(Some(library), config.renderer.seconds);
+    if let Some(mishaps) = Mishaps::from_environment()? {
+        children.mishaps = mishaps.into();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -49,6 +54,7 @@ pub fn log(level: &str) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     let _ = if in_journal {
         builder.without_time().try_init()

@@ -43,7 +43,8 @@ pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
     };
     tracing::info!(fax = id, called, caller, "answering");
     let report = receive(context, &id, call).await;
-    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages, "call ended: {}", report.detail);
+    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages,
+                   detail = report.detail, "call ended");
     while let Err(e) = context
         .store
         .end_received(&id, report.clone(), recipients.clone(), now())

@@ -63,7 +63,7 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
         Err(report) => *report,
     };
     tracing::info!(fax = fax.id, number = fax.number, outcome = %report.outcome, pages = report.pages,
-                   seconds = report.seconds, "call ended: {}", report.detail);
+                   seconds = report.seconds, detail = report.detail, "call ended");
     context.trunk.heard(&report, now());
     settle(context, &fax, report).await;
     drop(live);

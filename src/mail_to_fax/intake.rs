@@ -105,11 +105,11 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
-        let faxes: Vec<NewFax> = envelope
-            .recipients
+        let faxes: Vec<NewFax> = id::several(now, envelope.recipients.len())
             .into_iter()
-            .map(|Recipient { address, number }| NewFax {
-                id: id::new(now),
+            .zip(envelope.recipients)
+            .map(|(id, Recipient { address, number })| NewFax {
+                id,
                 recipient: address,
                 number,
             })

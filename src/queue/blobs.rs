@@ -68,8 +68,16 @@ impl Blobs {
     /// Keeps a complete file from [`Blobs::incoming`] under `key`; durable on return.
     ///
     /// # Errors
-    /// As [`Blobs::keep`].
+    /// As [`Blobs::keep`]: the file is gone, too.
     pub fn keep_file(&self, key: &str, file: &Path) -> io::Result<()> {
+        self.take_in(key, file).inspect_err(|_| {
+            // It is in one of the two places, depending on how far it came.
+            let _ = fs::remove_file(file);
+            let _ = self.remove(key);
+        })
+    }
+
+    fn take_in(&self, key: &str, file: &Path) -> io::Result<()> {
         File::open(file)
             .and_then(|f| f.sync_all())
             .map_err(|e| named(e, file))?;
@@ -158,6 +166,16 @@ mod tests {
             blobs.read("0abc-m").unwrap_err().kind(),
             io::ErrorKind::NotFound
         );
+    }
+
+    #[test]
+    fn what_cannot_be_kept_leaves_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(state.path()).unwrap();
+        // A file where its folder has to be.
+        fs::write(state.path().join("blobs/-m"), b"in the way").unwrap();
+        assert!(blobs.keep("0abc-m", b"octets").is_err());
+        assert_eq!(fs::read_dir(blobs.incoming()).unwrap().count(), 0);
     }
 
     #[test]

@@ -7,10 +7,11 @@ mod document;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 
 use tokio::process::{Child, Command};
 
-use super::wire::Mishap;
+use super::mishaps::Mishaps;
 pub use call::{CallChild, ChildEvent};
 pub use document::RenderFailure;
 
@@ -23,8 +24,8 @@ pub struct Children {
     pub pdfium: Option<PathBuf>,
     /// Seconds one document may take, wall clock.
     pub render_seconds: u64,
-    /// For tests: what every renderer is told to suffer.
-    pub render_mishap: Option<Mishap>,
+    /// For tests: what the next children are told to suffer.
+    pub mishaps: Arc<Mishaps>,
 }
 
 impl Children {
@@ -34,7 +35,7 @@ impl Children {
             program: "/proc/self/exe".into(),
             pdfium,
             render_seconds,
-            render_mishap: None,
+            mishaps: Arc::default(),
         }
     }
 

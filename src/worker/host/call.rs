@@ -12,6 +12,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
 use tokio::time::timeout;
 
+use super::super::mishaps::Kind;
 use super::super::wire::{self, FromCall, StartCall, ToCall};
 use super::{Children, how_it_ended};
 use crate::call::outcome::Outcome;
@@ -27,11 +28,12 @@ impl Children {
     /// When the process cannot be started (limits of the system) or its control socket cannot be made.
     pub async fn call(
         &self,
-        start: StartCall,
+        mut start: StartCall,
         tiff: &[u8],
         rtp: &std::net::UdpSocket,
         udptl: &std::net::UdpSocket,
     ) -> io::Result<CallChild> {
+        start.mishap = start.mishap.or_else(|| self.mishaps.next(Kind::Call));
         let (ours, theirs) = StdUnixStream::pair()?;
         let mut command = self.command("call");
         command

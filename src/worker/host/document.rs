@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Child;
 use tokio::time::timeout;
 
+use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
 use super::super::wire::{self, DocumentRefusal, FromRender, RenderJob, StartRender};
 use super::{Children, how_it_ended};
@@ -93,7 +94,10 @@ impl Children {
         document: &[u8],
         on: impl FnMut(FromRender, Vec<u8>),
     ) -> Result<(), RenderFailure> {
-        let mishap = self.render_mishap;
+        let mishap = match job {
+            RenderJob::Probe => None,
+            RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
+        };
         let start = wire::encode(&StartRender { job, mishap }, document);
         let start = start.map_err(|e| failed(&e.to_string()))?;
         let mut child = self.renderer().map_err(RenderFailure::NotStarted)?;
