@@ -7,3 +7,4 @@ mod both_journeys;
 mod harness;
 mod killed;
 mod relays;
+mod walls;
