@@ -66,8 +66,12 @@ enum Worker {
     },
 }
 
+const FIRST_AFTER_STDERR: i32 = 3;
+
 /// Reads the arguments and runs the command: 0 for success, 1 for failure, 2 for arguments that make no sense.
 pub fn main() -> ExitCode {
+    // Descriptors that a careless shell or supervisor left open to us are not for our children.
+    close_fds::CloseFdsBuilder::new().cloexecfrom(FIRST_AFTER_STDERR);
     let arguments = Arguments::parse();
     let config = || Config::load(&arguments.config).map_err(anyhow::Error::from);
     let done = match arguments.command {

@@ -37,7 +37,7 @@ pub enum DocumentRefusal {
     },
     /// It took more memory than a document may.
     #[error(
-        "it needs more memory than a document may have ({limit_mb} MB); please send a simpler version of it, a print to PDF perhaps"
+        "it takes more than {limit_mb} MB of memory to draw; please send it with smaller pictures, scanned at 300 dpi for instance"
     )]
     TooMuchMemory {
         /// What is allowed, in MB.

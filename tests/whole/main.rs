@@ -11,3 +11,4 @@ mod machines;
 mod relays;
 mod rooms;
 mod stops;
+mod walls;

@@ -13,7 +13,9 @@ use crate::worker::wire::{AudioMedia, T38Media};
 /// Samples in a tick.
 const TICK: usize = 80;
 /// Samples that may be missing before we go on without the far end: 200 ms.
-const STARVED: usize = 1600;
+const STARVED: isize = 1600;
+/// Samples that we may be ahead of our ticks, when many packets were waiting: half a second.
+const AHEAD: isize = -4000;
 /// Samples after which a called terminal has said its CED in audio: 200 ms of silence, 2.6 s of tone.
 const CED: usize = 22400;
 /// No-signal packets that we send first, to open a NAT and to be latched on.
@@ -163,8 +165,8 @@ pub(super) struct AudioLeg {
     called: bool,
     /// Samples sent.
     said: usize,
-    /// Samples of time that have passed and not been received.
-    behind: usize,
+    /// Samples of time that have passed and not been received; negative while ticks are still to be caught up with.
+    behind: isize,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
 }
@@ -217,21 +219,25 @@ impl AudioLeg {
                 let mut samples: Vec<i16> = payload.iter().map(|&o| law.expand(o)).collect();
                 self.tone |= self.ear.hear(&samples);
                 self.terminal.receive(&mut samples);
-                self.behind = self.behind.saturating_sub(samples.len());
+                self.played(samples.len());
             }
             rtp::Playout::Lost(samples) => {
                 self.terminal.fill_in(samples);
-                self.behind = self.behind.saturating_sub(samples);
+                self.played(samples);
             }
         }
     }
 
+    fn played(&mut self, samples: usize) {
+        self.behind = (self.behind - samples as isize).max(AHEAD);
+    }
+
     fn tick(&mut self, wire: &mut WireEnd) -> bool {
-        self.behind += TICK;
+        self.behind += TICK as isize;
         if self.behind > STARVED {
             // The far end sends nothing in its pauses; T.30's timers must run all the same.
             self.terminal.receive(&mut [0; TICK]);
-            self.behind -= TICK;
+            self.behind -= TICK as isize;
         }
         self.half_frame = !self.half_frame;
         if !self.half_frame {
@@ -265,6 +271,47 @@ mod tests {
         }
     }
 
+    fn options() -> Options {
+        Options {
+            role: Role::Receiver,
+            calling: true,
+            ident: String::new(),
+            tiff: "/dev/null".into(),
+            ecm: true,
+            max_bit_rate: 14400,
+        }
+    }
+
+    /// The kernel keeps what comes while we do not run: silence must not be put behind it.
+    #[test]
+    fn suspended_process_misses_nothing_of_what_waited() {
+        let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let ours = socket.local_addr().unwrap();
+        let mut wire = WireEnd::new(socket).unwrap();
+        let media = AudioMedia {
+            remote: far_end.local_addr().unwrap(),
+            payload_type: 0,
+        };
+        wire.signal(media.remote);
+        let mut leg = AudioLeg::new(&options(), &media, Box::new(Nobody)).unwrap();
+        let mut sender = rtp::Sender::new(0, 7);
+        for _ in 0..25 {
+            far_end
+                .send_to(&sender.wrap(&[0xff; rtp::FRAME]), ours)
+                .unwrap();
+        }
+        assert!(leg.receive(&mut wire));
+        for _ in 0..50 {
+            leg.tick(&mut wire);
+        }
+        assert_eq!(leg.behind, 0, "samples of half a second");
+        for _ in 0..30 {
+            leg.tick(&mut wire);
+        }
+        assert_eq!(leg.behind, STARVED, "without the far end, time goes on");
+    }
+
     /// CNG, the first indicator of a caller, is sent three times.
     #[test]
     fn repeat_is_the_same_datagram_again() {
@@ -280,15 +327,7 @@ mod tests {
             redundancy: true,
         };
         wire.signal(media.remote);
-        let options = Options {
-            role: Role::Receiver,
-            calling: true,
-            ident: String::new(),
-            tiff: "/dev/null".into(),
-            ecm: true,
-            max_bit_rate: 14400,
-        };
-        let mut leg = T38Leg::new(&options, &media, 3, Box::new(Nobody)).unwrap();
+        let mut leg = T38Leg::new(&options(), &media, 3, Box::new(Nobody)).unwrap();
         for _ in 0..30 {
             leg.tick(&mut wire);
         }

@@ -265,6 +265,18 @@ fn slow_disk_does_not_shorten_the_preamble_of_mcf() {
 }
 
 #[test]
+fn hang_up_behind_the_last_mcf_is_reported_at_once() {
+    let (mut sender, receiver) = t38_pair(&[page(26, 120)], None);
+    let receiver = thread::spawn(move || receiver.done().0);
+    sender.read_until(|m| *m == FromCall::PageConfirmed { page: 1 });
+    let since = Instant::now();
+    sender.say(&ToCall::HangUp);
+    assert_eq!(sender.done().0.outcome, Outcome::Delivered);
+    assert!(since.elapsed() < Duration::from_secs(1));
+    assert_eq!(receiver.join().unwrap().outcome, Outcome::Delivered);
+}
+
+#[test]
 fn hang_up_before_any_media_ends_at_once() {
     let mut daemon = Daemon::start(FaxRole::Sender, &[page(24, 60)], None);
     let since = Instant::now();

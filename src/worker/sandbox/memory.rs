@@ -9,7 +9,7 @@
 //!    kernel remembers as the peak and the child's [`Gauge`] sees before it hands out the page.
 //!
 //! Over a corpus of 44 real PDFs the renderer has 17 to 46 MB (PDFium and the program are 16 of them), two documents
-//! with enormous bitmaps have 88 and 229 MB.
+//! with enormous bitmaps have 88 and 229 MB. An A3 scan in colour at 600 dpi is 209 MB.
 
 use std::fs::File;
 use std::io;
