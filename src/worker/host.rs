@@ -164,7 +164,7 @@ impl Children {
             RenderJob::Probe => None,
             RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
         };
-        let start = wire::encode(&StartRender { job, mishap }, document)
+        let start = wire::encode_head(&StartRender { job, mishap }, document.len())
             .map_err(|e| failed(&e.to_string()))?;
         let mut process = self.spawn_renderer().map_err(RenderFailure::NotStarted)?;
         let mut stdin = process.stdin.take().expect("stdin is piped");
@@ -172,7 +172,9 @@ impl Children {
         let talk = async {
             // The child reads all of its input before it answers; an early death shows as a broken pipe here and
             // as an exit status below.
-            let _ = stdin.write_all(&start).await;
+            if stdin.write_all(&start).await.is_ok() {
+                let _ = stdin.write_all(document).await;
+            }
             drop(stdin);
             while let Some((message, blob)) = read_frame(&mut stdout).await? {
                 match message {

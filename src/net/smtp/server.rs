@@ -161,7 +161,7 @@ impl Server {
     fn admit(&self, client: IpAddr, settings: &Settings) -> Result<Counted, Reply> {
         if !settings.admits(client) {
             let text = format!(
-                "{client} may not send faxes through this gateway; ask the administrator to add its network to smtp.networks"
+                "{client} may not send faxes through this gateway; ask the administrator to add its network to smtp.clients"
             );
             return Err(Reply::new(554, "5.7.1", text));
         }
