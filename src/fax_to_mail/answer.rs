@@ -6,13 +6,13 @@
 //! When it dies: the next start ends the call in the books and queues the mails for the pages that are there.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::outcome::{CallReport, FarEnd};
-use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, now};
+use crate::call::outcome::CallReport;
+use crate::context::{Context, Direction, LiveCall, LiveGuard, now};
 use crate::net::line::{FaxSettings, IncomingCall, LineEvent};
 use crate::queue::NewReceived;
 
@@ -43,7 +43,8 @@ pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
     };
     tracing::info!(fax = id, called, caller, "answering");
     let report = receive(context, &id, call).await;
-    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages, "call ended: {}", report.detail);
+    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages,
+                   detail = report.detail, "call ended");
     while let Err(e) = context
         .store
         .end_received(&id, report.clone(), recipients.clone(), now())
@@ -81,19 +82,13 @@ pub async fn route_what_a_crash_left(context: &Context) -> crate::queue::Result<
 async fn receive(context: &Context, id: &str, call: IncomingCall) -> CallReport {
     let config = context.config();
     let cancel = CancellationToken::new();
-    let live = context.live.show(LiveCall {
-        id: id.to_owned(),
-        direction: Direction::In,
-        number: call.caller.clone(),
-        phase: Phase::Ringing,
-        page: 0,
-        pages: None,
-        bytes: 0,
-        of: None,
-        since: Instant::now(),
-        far_end: FarEnd::default(),
-        cancel: cancel.clone(),
-    });
+    let live = context.live.show(LiveCall::begun(
+        id,
+        Direction::In,
+        &call.caller,
+        None,
+        cancel.clone(),
+    ));
     let settings = FaxSettings {
         ident: config.fax.station_id.clone(),
         ecm: config.fax.ecm,

@@ -3,6 +3,7 @@
 
 pub mod mails;
 pub mod process;
+pub mod relay;
 pub mod smtp;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -12,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use postfax::carrier::CallRecord;
 use postfax::config::{Config, Route};
+use postfax::mail_to_fax::stamp::Stamp;
+use postfax::pages::bitmap::Bitmap;
+use postfax::pages::header::HeaderFont;
 use postfax::queue::{AttemptRow, FaxRow, OutgoingRow, ReceivedRow, Store};
 use tempfile::TempDir;
 
@@ -220,6 +224,33 @@ impl Site {
         mails::in_maildir(&self.path("Maildir-office"))
     }
 
+    // ---- pages ----
+
+    /// What `postfax render` makes of a PDF: the pages without header lines.
+    pub fn rendered(&self, pdf: &[u8]) -> PathBuf {
+        let (input, output) = (self.path("in.pdf"), self.path("rendered.tiff"));
+        std::fs::write(&input, pdf).expect("the folder can be written");
+        let (from, to) = (input.to_str(), output.to_str());
+        let done = self.command(&["render", from.expect("plain"), to.expect("plain")]);
+        assert!(done.status.success(), "postfax render: {done:?}");
+        output
+    }
+
+    /// The pages of a PDF with the header lines of one attempt, from its first page on.
+    pub fn stamped(&self, pdf: &[u8], number: &str, attempt: &AttemptRow) -> Vec<Bitmap> {
+        let pages = mails::pages_in(&self.rendered(pdf));
+        let stamp: Stamp = serde_json::from_str(&attempt.header).expect("a header line");
+        let font = HeaderFont::builtin();
+        let stamped = stamp.on(&pages, attempt.first_page, number, &font);
+        mails::pictures(&stamped.expect("pages of our own"))
+    }
+
+    /// Waits until the machine has confirmed page 1 of the only fax, and page 2 is not over yet.
+    pub fn wait_for_page_2(&self) {
+        wait_until("page 1 is confirmed", A_CALL, || self.fax().confirmed == 1);
+        assert_eq!(self.fax().state, "calling");
+    }
+
     // ---- the far end's log ----
 
     /// Every call that a fax machine of the carrier took and that is over, in the machine's view.
@@ -229,6 +260,40 @@ impl Site {
             .lines()
             .map(|line| serde_json::from_str(line).expect("a line of calls.jsonl"))
             .collect()
+    }
+
+    /// How often a number was dialled, whatever became of it.
+    pub fn dialled(&self, number: &str) -> usize {
+        let called = format!("called=\"{number}\"");
+        let log = self.carrier_log().text();
+        let begun = |line: &&str| line.contains("a call for") && line.contains(&called);
+        log.lines().filter(begun).count()
+    }
+
+    /// What the carrier says.
+    pub fn carrier_log(&self) -> Log {
+        Log(self.path("carrier-5070.log"))
+    }
+
+    /// The carrier's process.
+    pub fn carrier(&self) -> &Process {
+        self.carrier.as_ref().expect("the carrier runs")
+    }
+
+    // ---- the page ----
+
+    /// `GET /status.json`.
+    pub fn status(&self) -> serde_json::Value {
+        use std::io::{Read, Write};
+        let address = self.config.status.listen.expect("there is a page");
+        let mut stream = std::net::TcpStream::connect(address).expect("the page listens");
+        // HTTP/1.0: no chunks.
+        let request = format!("GET /status.json HTTP/1.0\r\nHost: {address}\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("it listens");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("an HTTP answer");
+        serde_json::from_str(body).expect("JSON")
     }
 
     // ---- the store, read beside the daemon ----

@@ -6,6 +6,13 @@
 mod bad_config;
 mod bad_input;
 mod both_journeys;
+mod children;
 mod disk_full;
 mod harness;
+mod killed;
+mod machines;
+mod relays;
+mod rooms;
+mod stops;
 mod strangers;
+mod walls;
