@@ -22,13 +22,15 @@ use crate::proto::smtp::Refusal;
 use crate::queue::{NewFax, NewMessage, StoreError, id};
 use crate::worker::host::RenderFailure;
 
-/// Mails that are taken apart at a time: each is in memory whole while that lasts.
-const AT_A_TIME: usize = 4;
+/// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
+const DESK: u32 = 64;
+/// What the smallest mail takes up of it, so that no more than eight documents are opened at a time.
+const SMALLEST: u32 = 8;
 
 /// The front door of journey 1.
 pub struct FrontDoor {
     context: Arc<Context>,
-    desks: Semaphore,
+    desk: Semaphore,
 }
 
 /// A recipient that was found good.
@@ -55,7 +57,7 @@ impl FrontDoor {
     pub fn new(context: Arc<Context>) -> FrontDoor {
         FrontDoor {
             context,
-            desks: Semaphore::new(AT_A_TIME),
+            desk: Semaphore::new(DESK as usize),
         }
     }
 
@@ -168,19 +170,17 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
-        let desk = self
-            .desks
-            .acquire()
+        let size = text.file().metadata().map_err(our_trouble)?.len();
+        let place = self
+            .desk
+            .acquire_many(place_of(size))
             .await
             .map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
-        let path = text.path().to_owned();
-        let read = tokio::task::spawn_blocking(move || {
-            contents(&std::fs::read(path).map_err(our_trouble)?)
-        });
+        let read = self.context.reader.read(text.path().to_owned(), contents);
         let mut contents = read.await.map_err(our_trouble)??;
         self.count_pages(&mut contents).await?;
         contents.documents.clear();
-        drop(desk);
+        drop(place);
         let sender = envelope.sender.clone();
         let ids = self
             .keep(client, envelope, text, contents)
@@ -194,6 +194,12 @@ impl Intake for FrontDoor {
             },
         })
     }
+}
+
+/// The place on the desk of a mail of so many octets; one that is larger than the desk has it for itself.
+fn place_of(size: u64) -> u32 {
+    let megabytes = u32::try_from(size.div_ceil(1 << 20)).unwrap_or(DESK);
+    megabytes.clamp(SMALLEST, DESK)
 }
 
 fn contents(text: &[u8]) -> Result<Contents, Refusal> {
