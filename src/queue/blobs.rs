@@ -2,16 +2,20 @@
 //!
 //! The three calls (keep, read, remove) are what an object store would have to offer in their place.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// The folder of blobs: `blobs/XY/KEY`, where XY are the last two characters of the key.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     root: PathBuf,
     incoming: PathBuf,
+    /// Folders whose own entries are known to be on disk.
+    synced: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Blobs {
@@ -23,6 +27,7 @@ impl Blobs {
         let blobs = Blobs {
             root: state.join("blobs"),
             incoming: state.join("incoming"),
+            synced: Arc::default(),
         };
         make_folder(&blobs.root)?;
         make_folder(&blobs.incoming)?;
@@ -65,22 +70,42 @@ impl Blobs {
         self.keep_file(key, &temporary)
     }
 
-    /// Keeps a complete file from [`Blobs::incoming`] under `key`; durable on return.
+    /// Keeps a complete file from [`Blobs::incoming`] under `key`; durable on return. The file is gone in any case: a
+    /// disk that is full is not filled up by those who try.
     ///
     /// # Errors
     /// As [`Blobs::keep`].
     pub fn keep_file(&self, key: &str, file: &Path) -> io::Result<()> {
+        let place = self.folder(key).join(key);
+        let kept = self.move_in(file, &place);
+        if kept.is_err() {
+            let _ = fs::remove_file(file);
+        }
+        kept
+    }
+
+    fn move_in(&self, file: &Path, place: &Path) -> io::Result<()> {
         File::open(file)
             .and_then(|f| f.sync_all())
             .map_err(|e| named(e, file))?;
-        let folder = self.folder(key);
-        if !folder.exists() {
-            make_folder(&folder)?;
-            sync_folder(&self.root)?;
+        let folder = place.parent().expect("a key lies in a folder");
+        self.make_durable(folder)?;
+        fs::rename(file, place).map_err(|e| named(e, place))?;
+        sync_folder(folder)
+    }
+
+    /// Makes a folder whose own entry is on disk. That it is there proves nothing: whoever made it may have died, or be
+    /// on its way to the sync.
+    fn make_durable(&self, folder: &Path) -> io::Result<()> {
+        let is_synced = |synced: &HashSet<PathBuf>| synced.contains(folder);
+        if is_synced(&self.synced.lock().expect("nobody panics while holding it")) {
+            return Ok(());
         }
-        let place = folder.join(key);
-        fs::rename(file, &place).map_err(|e| named(e, &place))?;
-        sync_folder(&folder)
+        make_folder(folder)?;
+        sync_folder(&self.root)?;
+        let mut synced = self.synced.lock().expect("nobody panics while holding it");
+        synced.insert(folder.to_owned());
+        Ok(())
     }
 
     /// The octets kept under `key`.
@@ -123,7 +148,7 @@ impl Blobs {
     }
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -131,7 +156,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
         .map_err(|e| named(e, path))
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)
         .and_then(|f| f.sync_all())
         .map_err(|e| named(e, path))
@@ -158,6 +183,19 @@ mod tests {
             blobs.read("0abc-m").unwrap_err().kind(),
             io::ErrorKind::NotFound
         );
+    }
+
+    #[test]
+    fn what_cannot_be_kept_leaves_nothing_behind() {
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(state.path()).unwrap();
+        // A file where the folder of the key should be, as good as a disk that takes no folder any more.
+        fs::write(blobs.root.join("01"), b"").unwrap();
+        let spool = blobs.incoming().join("17.incoming");
+        fs::write(&spool, b"a mail of 30 MB").unwrap();
+        blobs.keep_file("m-01", &spool).unwrap_err();
+        blobs.keep("m-01", b"a page").unwrap_err();
+        assert_eq!(fs::read_dir(blobs.incoming()).unwrap().count(), 0);
     }
 
     #[test]
