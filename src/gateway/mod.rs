@@ -7,6 +7,8 @@ mod listeners;
 mod loops;
 pub mod post;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +40,9 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// Mails on their way at a time.
 const POSTMEN: usize = 4;
 
+/// How long work may go on after the calls were told to end: their farewells, and a disk that takes its time.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+
 /// A running gateway.
 pub struct Gateway {
     context: Arc<Context>,
@@ -49,6 +55,7 @@ pub struct Gateway {
     closed: CancellationToken,
     doors: TaskTracker,
     work: TaskTracker,
+    last_words: Duration,
 }
 
 impl Gateway {
@@ -64,7 +71,6 @@ impl Gateway {
         }
         let font = header_font(&config)?;
         let context = Arc::new(Context::new(config, store, children, font));
-        answer::route_what_a_crash_left(&context).await?;
         Gateway::open(context).await
     }
 
@@ -84,6 +90,7 @@ impl Gateway {
             closed: CancellationToken::new(),
             doors: TaskTracker::new(),
             work: TaskTracker::new(),
+            last_words: LAST_WORDS,
         };
         gateway.run_loops(&config);
         gateway.take_calls(calls);
@@ -128,6 +135,9 @@ impl Gateway {
     }
 
     /// Stops: doors closed at once, calls get their time (or until `hurry`), then everything ends.
+    ///
+    /// A full disk or a dead network share does not hold up the end: what could not be settled is still claimed in
+    /// the queue, and the next start gives it its honest end.
     pub async fn stop(self, hurry: CancellationToken) {
         self.closing.cancel();
         self.doors.close();
@@ -146,8 +156,14 @@ impl Gateway {
             () = hurry.cancelled() => {}
         }
         self.line.stop();
-        self.work.wait().await;
+        if timeout(self.last_words, self.work.wait()).await.is_err() {
+            let left = self.work.len();
+            tracing::error!(
+                "{left} pieces of work did not end in time; the next start goes on with them"
+            );
+        }
         self.closed.cancel();
+        // SMTP sessions have a grace time of their own, which began when the doors closed.
         self.doors.wait().await;
     }
 
@@ -172,13 +188,23 @@ impl Gateway {
             |context, document| async move { render::render(&context, document).await },
         )));
         let (context, work, closing) = parts();
-        let line = self.line.clone();
+        let (line, busy) = (self.line.clone(), self.line.clone());
+        let channels = config.trunk.channels;
         spawn(Box::pin(loops::run(
             context,
-            config.trunk.channels,
+            channels,
             work,
             closing,
-            async |context| dial::claim(&context).await,
+            // Calls that came in take channels of the trunk, too.
+            move |context| {
+                let is_free = busy.calls() < channels;
+                async move {
+                    match is_free {
+                        true => dial::claim(&context).await,
+                        false => Ok(None),
+                    }
+                }
+            },
             move |context, fax| {
                 let line = line.clone();
                 async move { dial::dial(&context, &line, fax).await }

@@ -32,8 +32,8 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
-pub use faxes::{ClaimedFax, Final, Settled};
-pub use messages::{ClaimedDocument, NewFax, NewMessage};
+pub use faxes::{Claim, ClaimedFax, Final, Settled};
+pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
 pub use outgoing::ClaimedMail;
 pub use received::{NewReceived, ReceivedFax};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
@@ -54,6 +54,9 @@ impl Millis {
 /// Seconds a claim stands before another node may take the work over; renewed while the work goes on.
 const LEASE_SECONDS: u64 = 3600;
 
+/// The detail of what was under way when its owner died.
+const CUT_OFF: &str = "the gateway was stopped, or lost its power, in the middle of the call";
+
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -73,6 +76,9 @@ pub enum StoreError {
         /// Newest version known.
         known: i64,
     },
+    /// The file was written by an older version, and only the daemon upgrades it.
+    #[error("the queue is of the older version {0}; start the daemon once, which upgrades it")]
+    TooOld(i64),
     /// SQLite says no.
     #[error("the queue's database failed: {0}")]
     Database(rusqlite::Error),
@@ -117,13 +123,24 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] when another daemon runs here; else what the disk or the file says.
     pub fn open(state: &Path) -> Result<Store> {
-        std::fs::create_dir_all(state)
-            .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", state.display())))?;
-        let lock = File::create(state.join("lock"))?;
+        blobs::make_folder(state)?;
+        let lock = private_file(&state.join("lock"))?;
         if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::InUse(state.to_owned()));
         }
-        let store = Store::open_with(state, Some(lock))?;
+        // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
+        private_file(&state.join("queue.db"))?;
+        let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
+        upgrade::to_newest(&mut connection)?;
+        let store = Store::open_with(state, connection, Some(lock))?;
+        blobs::sync_folder(state)?;
+        if let Some(parent) = state
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            // Not ours, so perhaps not ours to read.
+            let _ = blobs::sync_folder(parent);
+        }
         store.inner.blobs.clear_incoming()?;
         Ok(store)
     }
@@ -131,18 +148,19 @@ impl Store {
     /// Opens the store for a command that runs beside the daemon (`postfax queue`, `cancel`).
     ///
     /// # Errors
-    /// When there is no store yet, or it cannot be read.
+    /// When there is no store yet, it cannot be read, or it is of another version: a command does not upgrade the
+    /// store under a daemon.
     pub fn open_beside(state: &Path) -> Result<Store> {
         let database = state.join("queue.db");
         std::fs::metadata(&database)
             .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", database.display())))?;
-        Store::open_with(state, None)
+        let connection = connect(&database, OpenFlags::default())?;
+        upgrade::is_newest(&connection)?;
+        Store::open_with(state, connection, None)
     }
 
-    fn open_with(state: &Path, lock: Option<File>) -> Result<Store> {
+    fn open_with(state: &Path, connection: Connection, lock: Option<File>) -> Result<Store> {
         let database = state.join("queue.db");
-        let mut connection = connect(&database, OpenFlags::default())?;
-        upgrade::to_newest(&mut connection)?;
         let blobs = Blobs::open(state)?;
         let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
         let writer = Writer::start(connection)?;
@@ -198,6 +216,18 @@ impl Store {
         self.write(|db| db.query_row("PRAGMA data_version", [], |row| row.get(0)))
             .await
     }
+}
+
+/// Opens a file for us alone, and makes it where it is missing.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", path.display())))
 }
 
 fn connect(database: &Path, flags: OpenFlags) -> Result<Connection> {
