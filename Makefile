@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test setup pdfium build install
+.PHONY: demo test figures setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -12,6 +12,10 @@ test: setup
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# Start with 10,000 jobs, memory, 250 to INVITE, hostile input, mails a second; minutes, on a quiet machine.
+figures: setup
+	cargo bench --locked --bench figures
 
 build: setup
 	cargo build --release --locked

@@ -233,6 +233,32 @@ pub struct LiveCall {
 }
 
 impl LiveCall {
+    /// A call that begins now; `pages` where known.
+    pub fn begun(
+        id: &str,
+        direction: Direction,
+        number: &str,
+        pages: Option<u32>,
+        cancel: CancellationToken,
+    ) -> LiveCall {
+        LiveCall {
+            id: id.to_owned(),
+            direction,
+            number: number.to_owned(),
+            phase: match direction {
+                Direction::Out => Phase::Dialling,
+                Direction::In => Phase::Ringing,
+            },
+            page: 0,
+            pages,
+            bytes: 0,
+            of: None,
+            since: Instant::now(),
+            far_end: FarEnd::default(),
+            cancel,
+        }
+    }
+
     /// Takes in what the line says; `before` pages were confirmed by earlier calls.
     pub fn heard(&mut self, before: u32, event: &LineEvent) {
         match event {

@@ -145,6 +145,8 @@ enum Phase {
     Talking,
     /// The child was told to end; its report must still come.
     Leaving(Ending),
+    /// We have received the fax, and leave it to the far end to hang up.
+    Parting(CallReport),
     /// Finished.
     Over,
 }
@@ -353,7 +355,7 @@ impl CallMachine {
             // The child is at its farewell already, and the far end does not hear it any more.
             Phase::Leaving(_) | Phase::Over => {}
             Phase::Calling => self.finish(ending, now),
-            Phase::Cancelling(_) => self.finish_as_planned(now),
+            Phase::Cancelling(_) | Phase::Parting(_) => self.finish_as_planned(now),
         }
     }
 
@@ -379,12 +381,22 @@ impl CallMachine {
 
     fn on_done(&mut self, done: CallDone, now: Instant) {
         match &self.phase {
-            Phase::Talking => self.finish_with(None, done, now),
+            Phase::Talking => self.finish_with(None, self.or_no_fax(done), now),
             Phase::Leaving(ending) => self.finish_with(Some(ending.clone()), done, now),
             // It gave up before anybody answered.
             Phase::Calling => self.hang_up(Ending::new(done.outcome, done.detail), now),
-            Phase::Cancelling(_) | Phase::Over => {}
+            Phase::Cancelling(_) | Phase::Parting(_) | Phase::Over => {}
         }
+    }
+
+    /// Who was called and never sounded like a fax did not fall silent: there is none.
+    fn or_no_fax(&self, done: CallDone) -> CallDone {
+        let silent = done.outcome == Outcome::FarEndSilent;
+        let outcome = match self.outgoing && !self.heard && silent {
+            true => Outcome::NoFax,
+            false => done.outcome,
+        };
+        CallDone { outcome, ..done }
     }
 
     fn on_child_died(&mut self, outcome: Outcome, how: String, now: Instant) {
@@ -393,7 +405,7 @@ impl CallMachine {
             Phase::Calling => self.hang_up(death, now),
             Phase::Talking => self.finish(death, now),
             Phase::Leaving(_) => self.finish_as_planned(now),
-            Phase::Cancelling(_) | Phase::Over => {}
+            Phase::Cancelling(_) | Phase::Parting(_) | Phase::Over => {}
         }
     }
 
@@ -406,6 +418,7 @@ impl CallMachine {
                 self.phase = Phase::Cancelling(ending);
             }
             Phase::Talking => self.leave(ending, now),
+            Phase::Parting(_) => self.finish_as_planned(now),
             // The first reason stands.
             Phase::Cancelling(_) | Phase::Leaving(_) | Phase::Over => {}
         }
@@ -496,6 +509,10 @@ impl CallMachine {
             self.tell(order);
         }
         Ok(())
+    }
+
+    fn receives(&self) -> bool {
+        self.config.pages == 0
     }
 
     fn common_codec(&self, audio: &sdp::Audio) -> Option<Codec> {

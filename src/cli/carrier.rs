@@ -60,7 +60,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let pages = tiff::read(&octets).with_context(|| file.display().to_string())?;
             let report = carrier.send(args.gateway, &to, &args.from, &pages).await;
             println!(
-                "{}: {} of {} pages ({})",
+                "{}: {} of {} pages {}",
                 report.outcome,
                 report.pages,
                 pages.len(),

@@ -66,8 +66,12 @@ enum Worker {
     },
 }
 
+const FIRST_AFTER_STDERR: i32 = 3;
+
 /// Reads the arguments and runs the command: 0 for success, 1 for failure, 2 for arguments that make no sense.
 pub fn main() -> ExitCode {
+    // Descriptors that a careless shell or supervisor left open to us are not for our children.
+    close_fds::CloseFdsBuilder::new().cloexecfrom(FIRST_AFTER_STDERR);
     let arguments = Arguments::parse();
     let config = || Config::load(&arguments.config).map_err(anyhow::Error::from);
     let done = match arguments.command {
@@ -82,10 +86,7 @@ pub fn main() -> ExitCode {
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
         Command::Worker(Worker::Call) => return crate::worker::call::run(),
         Command::Worker(Worker::Render { pdfium }) => {
-            return crate::worker::render::run(
-                pdfium.as_deref(),
-                crate::worker::sandbox::enter_render,
-            );
+            return crate::worker::render::run(pdfium.as_deref());
         }
     };
     done.unwrap_or_else(|e| {

@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::net::sip;
 use crate::pages::pdfium;
 use crate::worker::host::Children;
+use crate::worker::mishaps::Mishaps;
 
 /// How long threads that are in the kernel may take to come back at the end.
 const LAST_THREADS: Duration = Duration::from_secs(2);
@@ -21,7 +22,10 @@ const LAST_THREADS: Duration = Duration::from_secs(2);
 pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     log("info");
     let library = pdfium::locate(config.renderer.pdfium.as_deref())?;
-    let children = Children::new(Some(library), config.renderer.seconds);
+    let mut children = Children::new(Some(library), config.renderer.seconds);
+    if let Some(mishaps) = Mishaps::from_environment()? {
+        children.mishaps = mishaps.into();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

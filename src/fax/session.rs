@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
+use super::t38::DATA_V21;
 use super::{Event, Holder, Ifp, Progress, Role};
 
 /// Packets that may leave in one call into SpanDSP. A hostile far end can make it loop; a real tick sends three.
@@ -44,6 +45,8 @@ pub(super) struct Session {
     awaiting_last: bool,
     refused: bool,
     dcn_received: bool,
+    dcn_leaving: bool,
+    dcn_left: bool,
     /// FCF of the last frame that asks for a verdict on a page ended the procedure.
     end_of_procedure: bool,
     page_octets: u64,
@@ -69,6 +72,8 @@ impl Session {
             awaiting_last: false,
             refused: false,
             dcn_received: false,
+            dcn_leaving: false,
+            dcn_left: false,
             end_of_procedure: false,
             page_octets: 0,
         }
@@ -100,6 +105,11 @@ impl Session {
         self.silenced
     }
 
+    /// Whether our DCN is on the wire, to its last bit (T.38 only).
+    pub(super) fn dcn_left(&self) -> bool {
+        self.dcn_left
+    }
+
     pub(super) fn has_ended(&self) -> bool {
         self.ended
     }
@@ -123,6 +133,7 @@ impl Session {
             return false;
         }
         self.budget -= 1;
+        self.dcn_left |= self.dcn_leaving && ends_signal(octets);
         if !self.silenced && !octets.is_empty() {
             self.transmits.push_back(Ifp {
                 octets: octets.to_vec(),
@@ -152,6 +163,7 @@ impl Session {
                 self.refused = true;
             }
             Frame::Dcn if incoming => self.dcn_received = true,
+            Frame::Dcn => self.dcn_leaving = true,
             _ => {}
         }
     }
@@ -263,4 +275,9 @@ impl Session {
             last: self.complete,
         });
     }
+}
+
+/// Whether an IFP packet (of T.38 version 0) ends a V.21 signal: its one field says "FCS OK, signal end" (T.38 7.3.2).
+fn ends_signal(octets: &[u8]) -> bool {
+    matches!(octets, [DATA_V21, 1, field, ..] if field >> 4 & 7 == 4)
 }

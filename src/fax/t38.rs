@@ -14,7 +14,7 @@ pub const NO_SIGNAL: [u8; 1] = [0x00];
 pub struct Ifp {
     /// The packet.
     pub octets: Vec<u8>,
-    /// How often to send it, each time as a packet of its own with its own number.
+    /// How often to send its datagram, so that it survives losses.
     pub count: u32,
 }
 
@@ -30,7 +30,18 @@ pub struct T38Terminal {
     engine: T38Engine,
     style: Style,
     farewell: Option<Farewell>,
+    /// Samples since our DCN left.
+    parted: u32,
 }
+
+/// Samples from our DCN to the end: 300 ms for repeats and jitter. SpanDSP would flush the buffers of a modem for a
+/// second more, and there is no modem.
+const FLUSH: u32 = 2400;
+/// Samples by which to hasten a tick then.
+const HASTE: u32 = 4000;
+
+/// Samples by which CED is shortened: of 200 ms of silence and 3 s of CED, a second stays.
+const SHORTENED: u32 = 17_600;
 
 impl T38Terminal {
     /// A terminal at the start of T.30 phase A, speaking T.38 version `version`.
@@ -50,6 +61,7 @@ impl T38Terminal {
                 version,
             },
             farewell: None,
+            parted: 0,
         })
     }
 
@@ -60,7 +72,11 @@ impl T38Terminal {
 
     /// Time goes on by this many samples of 125 us: 80 are 10 ms, the tick to use.
     pub fn tick(&mut self, samples: u32) {
-        self.drive(|engine| engine.tick(samples));
+        if self.engine.session().dcn_left() {
+            self.parted = self.parted.saturating_add(samples);
+        }
+        let haste = if self.parted > FLUSH { HASTE } else { 0 };
+        self.drive(|engine| engine.tick(samples + haste));
         if let Some(farewell) = &mut self.farewell {
             farewell.tick(samples);
         }
@@ -93,6 +109,14 @@ impl T38Terminal {
             if !self.engine.session().is_silenced() {
                 self.farewell = Some(Farewell::new(self.style));
             }
+        }
+    }
+
+    /// Called terminals, at their start: says CED for one second instead of three. For a far end that has heard it in
+    /// audio before, when it switches to T.38 late; the second that stays is for a gateway that is slow to switch.
+    pub fn shorten_ced(&mut self) {
+        for _ in 0..SHORTENED / 80 {
+            self.drive(|engine| engine.tick(80));
         }
     }
 
@@ -160,4 +184,4 @@ impl Farewell {
 /// T.38 7.3.1: indicator 3.
 const INDICATOR_V21_PREAMBLE: u8 = 3 << 1;
 /// T.38 7.3.2: data present, T.30 data, V.21.
-const DATA_V21: u8 = 0xc0;
+pub(super) const DATA_V21: u8 = 0xc0;

@@ -6,13 +6,12 @@
 //! When it dies: the next start ends the call in the books and queues the mails for the pages that are there.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::outcome::{CallReport, FarEnd};
-use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, guarded, now, until_stored};
+use crate::call::outcome::CallReport;
+use crate::context::{Context, Direction, LiveCall, LiveGuard, guarded, now, until_stored};
 use crate::net::line::{FaxSettings, IncomingCall, LineEvent};
 use crate::queue::{Claim, NewReceived};
 
@@ -47,7 +46,8 @@ pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
 /// Takes the fax, and hands what came over to the post.
 async fn take(context: &Context, id: &str, call: IncomingCall) {
     let report = receive(context, id, call).await;
-    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages, "call ended: {}", report.detail);
+    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages,
+                   detail = report.detail, "call ended");
     let (what, store) = (format!("the end of fax {id}"), &context.store);
     until_stored(&what, || store.end_received(id, report.clone(), now())).await;
     context.tell();
@@ -56,19 +56,13 @@ async fn take(context: &Context, id: &str, call: IncomingCall) {
 async fn receive(context: &Context, id: &str, call: IncomingCall) -> CallReport {
     let config = context.config();
     let cancel = CancellationToken::new();
-    let live = context.live.show(LiveCall {
-        id: id.to_owned(),
-        direction: Direction::In,
-        number: call.caller.clone(),
-        phase: Phase::Ringing,
-        page: 0,
-        pages: None,
-        bytes: 0,
-        of: None,
-        since: Instant::now(),
-        far_end: FarEnd::default(),
-        cancel: cancel.clone(),
-    });
+    let live = context.live.show(LiveCall::begun(
+        id,
+        Direction::In,
+        &call.caller,
+        None,
+        cancel.clone(),
+    ));
     let settings = FaxSettings {
         ident: config.fax.station_id.clone(),
         ecm: config.fax.ecm,

@@ -31,7 +31,7 @@ async fn work_that_never_ends_does_not_hold_up_the_stop() {
     let state = tempfile::tempdir().unwrap();
     let mut gateway = gateway(state.path()).await;
     gateway.last_words = Duration::from_millis(50);
-    gateway.work.spawn(std::future::pending::<()>());
+    gateway.calls.spawn(std::future::pending::<()>());
     let hurry = CancellationToken::new();
     hurry.cancel();
     timeout(Duration::from_secs(5), gateway.stop(hurry))

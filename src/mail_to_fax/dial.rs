@@ -6,9 +6,7 @@
 //! When it dies: the next start settles the attempt from what is on disk (delivered, uncertain, or go on behind the
 //! last confirmed page).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::config::Config;
-use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, now, until_stored};
+use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
 use crate::net::line::{DialRequest, Line, LineEvent};
+use crate::net::names;
 use crate::pages::header::HeaderLine;
 use crate::pages::tiff;
 use crate::queue::{ClaimedFax, Settled, StoreError};
@@ -42,25 +41,19 @@ pub async fn claim(context: &Context) -> Result<Option<ClaimedFax>, StoreError> 
 /// Sends one claimed fax and settles its attempt in the queue.
 pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
     let cancel = CancellationToken::new();
-    let live = context.live.show(LiveCall {
-        id: fax.id.clone(),
-        direction: Direction::Out,
-        number: fax.number.clone(),
-        phase: Phase::Dialling,
-        page: 0,
-        pages: Some(fax.page_count),
-        bytes: 0,
-        of: None,
-        since: Instant::now(),
-        far_end: FarEnd::default(),
-        cancel: cancel.clone(),
-    });
+    let live = context.live.show(LiveCall::begun(
+        &fax.id,
+        Direction::Out,
+        &fax.number,
+        Some(fax.page_count),
+        cancel.clone(),
+    ));
     let report = match request(context, &fax).await {
         Ok(request) => call(context, line, &fax, request, &live, cancel).await,
         Err(report) => *report,
     };
     tracing::info!(fax = fax.id, number = fax.number, outcome = %report.outcome, pages = report.pages,
-                   seconds = report.seconds, "call ended: {}", report.detail);
+                   seconds = report.seconds, detail = report.detail, "call ended");
     context.trunk.heard(&report, now());
     settle(context, &fax, report).await;
     drop(live);
@@ -70,7 +63,7 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
 /// What to hand to the line: the pages that are left, with their header lines.
 async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest, Box<CallReport>> {
     let config = context.config();
-    let target = resolve(&config.trunk.server)
+    let target = names::resolve(&config.trunk.server)
         .await
         .map_err(|e| Box::new(not_dialled(Outcome::TrunkDown, e)))?;
     let (context, fax) = (context.clone(), fax.clone());
@@ -90,20 +83,6 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         pages: fax.page_count - fax.confirmed,
         fax: fax_settings(&config),
     })
-}
-
-/// The trunk's address now; names are asked anew for each call.
-async fn resolve(server: &str) -> Result<SocketAddr, String> {
-    let found = tokio::net::lookup_host(server)
-        .await
-        .map_err(|e| format!("{server}: {e}"))?;
-    // A SIP socket for one family does not reach the other.
-    let mut found: Vec<SocketAddr> = found.collect();
-    found.sort_by_key(|address| address.is_ipv6());
-    found
-        .first()
-        .copied()
-        .ok_or_else(|| format!("{server} has no address"))
 }
 
 fn stamped(context: &Context, fax: &ClaimedFax) -> anyhow::Result<Vec<u8>> {

@@ -45,7 +45,7 @@ pub enum LibraryError {
     },
 }
 
-/// The path of PDFium's library: the configured one, else that of [`ENVIRONMENT`], else the first of the usual
+/// The absolute path of PDFium's library: the configured one, else that of [`ENVIRONMENT`], else the first of the usual
 /// places that has it.
 ///
 /// # Errors
@@ -59,8 +59,10 @@ pub fn locate(configured: Option<&Path>) -> Result<PathBuf, LibraryError> {
         Some(path) => vec![path],
         None => usual_places(),
     };
-    match places.iter().find(|path| path.is_file()) {
-        Some(path) => Ok(path.clone()),
+    // Renderers run in another folder than we do.
+    let found = places.iter().find(|path| path.is_file());
+    match found.and_then(|path| std::path::absolute(path).ok()) {
+        Some(path) => Ok(path),
         None => Err(LibraryError::NotFound(places)),
     }
 }
@@ -250,11 +252,16 @@ pub(crate) mod testing {
     /// Lends PDFium to a test. Without the library the test fails and says how to get it.
     pub(crate) fn with_pdfium<T>(test: impl FnOnce(&Renderer) -> T) -> T {
         let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let renderer = Renderer::load(&library());
+        test(&renderer.unwrap_or_else(|error| panic!("{error}")))
+    }
+
+    /// Where the library is.
+    pub(crate) fn library() -> PathBuf {
         let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("third_party/libpdfium.so");
         let configured = std::env::var_os(ENVIRONMENT).is_none() && fetched.is_file();
         let library = locate(configured.then_some(fetched.as_path()));
-        let renderer = library.and_then(|path| Renderer::load(&path));
-        test(&renderer.unwrap_or_else(|error| panic!("{error}")))
+        library.unwrap_or_else(|error| panic!("{error}"))
     }
 }
 

@@ -35,10 +35,18 @@ pub enum DocumentRefusal {
         /// Number, from 1.
         page: u32,
     },
-    /// The renderer crashed or went past its limits on memory or time.
+    /// It took more memory than a document may.
+    #[error(
+        "it takes more than {limit_mb} MB of memory to draw; please send it with smaller pictures, scanned at 300 dpi for instance"
+    )]
+    TooMuchMemory {
+        /// What is allowed, in MB.
+        limit_mb: u64,
+    },
+    /// The renderer crashed or took too long.
     #[error("the renderer failed on it ({how})")]
     RendererFailed {
-        /// "crashed (signal 11)", "took longer than 60 s", "needed more than 512 MB".
+        /// "crashed (signal 11)", "took longer than 60 s".
         how: String,
     },
 }

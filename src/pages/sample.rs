@@ -48,6 +48,30 @@ pub fn hairlines(count: u32) -> Vec<u8> {
     document(A4, &[page])
 }
 
+/// One page with a picture of `side` x `side` grey dots, small in the file and large in memory.
+pub fn large_picture(side: u32) -> Vec<u8> {
+    // RunLengthDecode (ISO 32000-1 7.4.5): 129 = 128 times the octet that follows; 128 ends.
+    let runs = (u64::from(side) * u64::from(side)).div_ceil(128);
+    let levels = (0..runs).flat_map(|run| [129, run as u8]).chain([128]);
+    let mut file = PdfFile::new();
+    let tree = file.reserve();
+    let picture = file.add_stream(
+        &format!(
+            "/Type /XObject /Subtype /Image /Width {side} /Height {side} /BitsPerComponent 8 \
+             /ColorSpace /DeviceGray /Filter /RunLengthDecode"
+        ),
+        &levels.collect::<Vec<u8>>(),
+    );
+    let contents = file.add_stream("", b"q 500 0 0 500 40 100 cm /P Do Q");
+    let page = file.add(&format!(
+        "<< /Type /Page /Parent {tree} /MediaBox [0 0 {} {}] /Contents {contents} \
+         /Resources << /XObject << /P {picture} >> >> >>",
+        A4.0, A4.1
+    ));
+    file.set_page_tree(tree, &[page]);
+    file.finish(tree, None, "")
+}
+
 /// Valid, and without any page.
 pub fn without_pages() -> Vec<u8> {
     document(A4, &[])

@@ -70,21 +70,20 @@ impl Blobs {
         self.keep_file(key, &temporary)
     }
 
-    /// Keeps a complete file from [`Blobs::incoming`] under `key`; durable on return. The file is gone in any case: a
-    /// disk that is full is not filled up by those who try.
+    /// Keeps a complete file from [`Blobs::incoming`] under `key`; durable on return.
     ///
     /// # Errors
-    /// As [`Blobs::keep`].
+    /// As [`Blobs::keep`]: the file is gone, too, so that a full disk is not filled up by those who try.
     pub fn keep_file(&self, key: &str, file: &Path) -> io::Result<()> {
         let place = self.folder(key).join(key);
-        let kept = self.move_in(file, &place);
-        if kept.is_err() {
+        self.take_in(file, &place).inspect_err(|_| {
+            // It is in one of the two places, depending on how far it came.
             let _ = fs::remove_file(file);
-        }
-        kept
+            let _ = self.remove(key);
+        })
     }
 
-    fn move_in(&self, file: &Path, place: &Path) -> io::Result<()> {
+    fn take_in(&self, file: &Path, place: &Path) -> io::Result<()> {
         File::open(file)
             .and_then(|f| f.sync_all())
             .map_err(|e| named(e, file))?;
@@ -186,15 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_kept_leaves_nothing_behind() {
+    fn what_cannot_be_kept_leaves_nothing() {
         let state = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(state.path()).unwrap();
-        // A file where the folder of the key should be, as good as a disk that takes no folder any more.
-        fs::write(blobs.root.join("01"), b"").unwrap();
-        let spool = blobs.incoming().join("17.incoming");
-        fs::write(&spool, b"a mail of 30 MB").unwrap();
-        blobs.keep_file("m-01", &spool).unwrap_err();
-        blobs.keep("m-01", b"a page").unwrap_err();
+        // A file where its folder has to be.
+        fs::write(state.path().join("blobs/-m"), b"in the way").unwrap();
+        assert!(blobs.keep("0abc-m", b"octets").is_err());
         assert_eq!(fs::read_dir(blobs.incoming()).unwrap().count(), 0);
     }
 

@@ -35,7 +35,7 @@ pub struct NewMessage {
 /// One recipient of a [`NewMessage`].
 #[derive(Debug, Clone)]
 pub struct NewFax {
-    /// Its identifier, from [`id::new`].
+    /// Its identifier, from [`id::several`].
     pub id: String,
     /// The address as the sender wrote it.
     pub recipient: String,

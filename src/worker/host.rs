@@ -1,23 +1,19 @@
 //! The daemon's side of the children: starts them, talks to them, notices how they end.
 
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream as StdUnixStream;
+mod call;
+mod complaints;
+mod document;
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
 
-use super::wire::{
-    self, DocumentRefusal, FromCall, FromRender, Mishap, RenderJob, StartCall, StartRender, ToCall,
-};
-use crate::call::outcome::Outcome;
-use crate::pages::{FaxPage, Resolution};
+use super::mishaps::Mishaps;
+pub use call::{CallChild, ChildEvent};
+pub use document::RenderFailure;
 
 /// How children are started.
 #[derive(Debug, Clone)]
@@ -28,24 +24,9 @@ pub struct Children {
     pub pdfium: Option<PathBuf>,
     /// Seconds one document may take, wall clock.
     pub render_seconds: u64,
-    /// For tests: what every renderer is told to suffer.
-    pub render_mishap: Option<Mishap>,
+    /// For tests: what the next children are told to suffer.
+    pub mishaps: Arc<Mishaps>,
 }
-
-/// Why there are no pages.
-#[derive(Debug, thiserror::Error)]
-pub enum RenderFailure {
-    /// The document is the cause.
-    #[error("{0}")]
-    Refused(#[from] DocumentRefusal),
-    /// We are: no child could be started.
-    #[error("no process to read documents could be started: {0}")]
-    NotStarted(io::Error),
-}
-
-/// A call child that says nothing for this long hangs: it gives a sign of life every second, but for the 20 s that it
-/// may wait for us to store a page.
-const SILENCE: Duration = Duration::from_secs(30);
 
 impl Children {
     /// Children of this very program.
@@ -54,164 +35,37 @@ impl Children {
             program: "/proc/self/exe".into(),
             pdfium,
             render_seconds,
-            render_mishap: None,
+            mishaps: Arc::default(),
         }
     }
 
-    /// Starts the child of one call and hands it its two sockets and, for a sender, the TIFF.
-    ///
-    /// # Errors
-    /// When the process cannot be started (limits of the system) or its control socket cannot be made.
-    pub async fn call(
-        &self,
-        start: StartCall,
-        tiff: &[u8],
-        rtp: &std::net::UdpSocket,
-        udptl: &std::net::UdpSocket,
-    ) -> io::Result<CallChild> {
-        let (ours, theirs) = StdUnixStream::pair()?;
-        let process = Command::new(&self.program)
-            .args(["worker", "call"])
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let frame = wire::encode(&ToCall::Start(start), tiff)?;
-        let sent = wire::send_with_descriptors(&ours, &frame[..1], &[rtp.as_fd(), udptl.as_fd()])?;
-        ours.set_nonblocking(true)?;
-        let (from, mut to) = tokio::net::UnixStream::from_std(ours)?.into_split();
-        // A child that does not read must not hold the call, its fax and its channel.
-        timeout(SILENCE, to.write_all(&frame[sent..])).await??;
-        Ok(CallChild {
-            process,
-            from,
-            to: Some(to),
-            inbox: Vec::new(),
-            done: false,
-        })
-    }
-
-    /// Counts the pages of a document without rendering them.
-    ///
-    /// # Errors
-    /// [`RenderFailure`], whose refusals are half sentences for the sender.
-    pub async fn probe(&self, document: &[u8]) -> Result<u32, RenderFailure> {
-        let mut found = None;
-        self.render_child(RenderJob::Probe, document, |message, _| {
-            if let FromRender::Probed { pages } = message {
-                found = Some(pages);
-            }
-        })
-        .await?;
-        found.ok_or_else(|| failed("ended without an answer"))
-    }
-
-    /// Makes fax pages of a document.
-    ///
-    /// # Errors
-    /// [`RenderFailure`], whose refusals are half sentences for the sender.
-    pub async fn render(
-        &self,
-        document: &[u8],
-        resolution: Resolution,
-        max_pages: u32,
-    ) -> Result<Vec<FaxPage>, RenderFailure> {
-        let mut pages = Vec::new();
-        let mut complete = false;
-        self.render_child(
-            RenderJob::Render {
-                resolution,
-                max_pages,
-            },
-            document,
-            |message, blob| match message {
-                FromRender::Page {
-                    width,
-                    height,
-                    x_dpi,
-                    y_dpi,
-                } => {
-                    pages.push(FaxPage {
-                        width,
-                        height,
-                        x_dpi,
-                        y_dpi,
-                        g4: blob,
-                    });
-                }
-                FromRender::Rendered => complete = true,
-                _ => {}
-            },
-        )
-        .await?;
-        if complete {
-            Ok(pages)
-        } else {
-            Err(failed("ended before the last page"))
-        }
-    }
-
-    async fn render_child(
-        &self,
-        job: RenderJob,
-        document: &[u8],
-        mut on: impl FnMut(FromRender, Vec<u8>),
-    ) -> Result<(), RenderFailure> {
-        let limit = Duration::from_secs(self.render_seconds);
-        let start = wire::encode(
-            &StartRender {
-                job,
-                mishap: self.render_mishap,
-            },
-            document,
-        )
-        .map_err(|e| failed(&e.to_string()))?;
-        let mut process = self.spawn_renderer().map_err(RenderFailure::NotStarted)?;
-        let mut stdin = process.stdin.take().expect("stdin is piped");
-        let mut stdout = process.stdout.take().expect("stdout is piped");
-        let talk = async {
-            // The child reads all of its input before it answers; an early death shows as a broken pipe here and
-            // as an exit status below.
-            let _ = stdin.write_all(&start).await;
-            drop(stdin);
-            while let Some((message, blob)) = read_frame(&mut stdout).await? {
-                match message {
-                    FromRender::Refused(refusal) => return Ok(Err(refusal)),
-                    other => on(other, blob),
-                }
-            }
-            io::Result::Ok(Ok(()))
-        };
-        match timeout(limit, talk).await {
-            Err(_) => Err(failed(&format!("took longer than {} s", limit.as_secs()))),
-            Ok(Err(e)) => Err(failed(&format!("answered nonsense: {e}"))),
-            Ok(Ok(Err(refusal))) => Err(refusal.into()),
-            Ok(Ok(Ok(()))) => match process.wait().await {
-                Ok(status) if status.success() => Ok(()),
-                Ok(status) => Err(failed(&how_it_ended(status))),
-                Err(e) => Err(failed(&e.to_string())),
-            },
-        }
-    }
-
-    fn spawn_renderer(&self) -> io::Result<Child> {
+    /// The command that starts one child: it knows nothing of where and by whom the daemon was started.
+    fn command(&self, kind: &str) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["worker", "render"]);
-        if let Some(library) = &self.pdfium {
-            command.arg("--pdfium").arg(library);
+        command
+            .args(["worker", kind])
+            .env_clear()
+            .current_dir("/")
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        // A program that finds its shared libraries there does not start without.
+        if let Some(folders) = std::env::var_os(LIBRARY_PATH) {
+            command.env(LIBRARY_PATH, folders);
         }
         command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
+    }
+
+    /// Starts a child whose complaints go into our log.
+    fn spawn(mut command: Command, kind: &'static str) -> std::io::Result<Child> {
+        let mut child = command.spawn()?;
+        let (said, id) = (child.stderr.take(), child.id());
+        let said = said.expect("standard error is piped");
+        tokio::spawn(complaints::log(kind, id.unwrap_or_default(), said));
+        Ok(child)
     }
 }
 
-fn failed(how: &str) -> RenderFailure {
-    let how = how.to_owned();
-    DocumentRefusal::RendererFailed { how }.into()
-}
+const LIBRARY_PATH: &str = "LD_LIBRARY_PATH";
 
 fn how_it_ended(status: ExitStatus) -> String {
     match (status.signal(), status.code()) {
@@ -219,192 +73,5 @@ fn how_it_ended(status: ExitStatus) -> String {
         (Some(signal), _) => format!("crashed (signal {signal})"),
         (None, Some(code)) => format!("ended with exit code {code}"),
         (None, None) => "ended in an unknown way".to_owned(),
-    }
-}
-
-/// The running child of one call.
-#[derive(Debug)]
-pub struct CallChild {
-    process: Child,
-    from: OwnedReadHalf,
-    to: Option<OwnedWriteHalf>,
-    /// Octets read that do not make a whole frame yet: [`CallChild::next`] may be dropped at any await.
-    inbox: Vec<u8>,
-    done: bool,
-}
-
-/// What comes from a call child.
-#[derive(Debug)]
-pub enum ChildEvent {
-    /// It said something; the octets are the frame's blob.
-    Said(FromCall, Vec<u8>),
-    /// It ended without [`FromCall::Done`].
-    Died {
-        /// [`Outcome::ChildCrashed`] or [`Outcome::ChildHung`].
-        outcome: Outcome,
-        /// "crashed (signal 6)".
-        how: String,
-    },
-}
-
-impl CallChild {
-    /// Tells the child something. A child that is gone shows in [`CallChild::next`], not here.
-    pub async fn send(&mut self, message: ToCall) {
-        let frame = wire::encode(&message, &[]).expect("these messages always serialise");
-        if let Some(to) = &mut self.to
-            && to.write_all(&frame).await.is_err()
-        {
-            self.to = None;
-        }
-    }
-
-    /// The next thing the child says, or how it died. After [`FromCall::Done`] or a death: `None`. Cancel-safe.
-    pub async fn next(&mut self) -> Option<ChildEvent> {
-        loop {
-            if self.done {
-                return None;
-            }
-            match timeout(SILENCE, self.next_frame()).await {
-                Ok(Ok(Some((FromCall::Alive, _)))) => {}
-                Ok(Ok(Some((message, blob)))) => {
-                    self.done = matches!(message, FromCall::Done(_));
-                    return Some(ChildEvent::Said(message, blob));
-                }
-                Ok(Ok(None)) => return Some(self.died().await),
-                Ok(Err(e)) => {
-                    return Some(
-                        self.kill(Outcome::ChildCrashed, format!("said nonsense: {e}"))
-                            .await,
-                    );
-                }
-                Err(_) => {
-                    let how = format!("said nothing for {} s", SILENCE.as_secs());
-                    return Some(self.kill(Outcome::ChildHung, how).await);
-                }
-            }
-        }
-    }
-
-    /// The child's process id, while it runs.
-    pub fn id(&self) -> Option<u32> {
-        self.process.id()
-    }
-
-    async fn next_frame(&mut self) -> io::Result<Option<(FromCall, Vec<u8>)>> {
-        loop {
-            if let Some(frame) = wire::take_frame(&mut self.inbox)? {
-                return Ok(Some(frame));
-            }
-            if self.from.read_buf(&mut self.inbox).await? == 0 {
-                return if self.inbox.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                };
-            }
-        }
-    }
-
-    /// Dropped while it waits, it is asked again, and finds the same end: only then is the child done with.
-    async fn died(&mut self) -> ChildEvent {
-        match timeout(SILENCE, self.process.wait()).await {
-            Ok(Ok(status)) => {
-                self.done = true;
-                let outcome = match status.signal() {
-                    Some(libc::SIGXCPU) => Outcome::ChildHung,
-                    _ => Outcome::ChildCrashed,
-                };
-                ChildEvent::Died {
-                    outcome,
-                    how: how_it_ended(status),
-                }
-            }
-            _ => {
-                self.kill(
-                    Outcome::ChildHung,
-                    "closed its control socket and did not end".to_owned(),
-                )
-                .await
-            }
-        }
-    }
-
-    async fn kill(&mut self, outcome: Outcome, how: String) -> ChildEvent {
-        let _ = self.process.kill().await;
-        self.done = true;
-        ChildEvent::Died { outcome, how }
-    }
-}
-
-async fn read_frame<T: serde::de::DeserializeOwned>(
-    input: &mut (impl AsyncReadExt + Unpin),
-) -> io::Result<Option<(T, Vec<u8>)>> {
-    let mut head = [0u8; 8];
-    if input.read(&mut head[..1]).await? == 0 {
-        return Ok(None);
-    }
-    input.read_exact(&mut head[1..]).await?;
-    let (json_len, blob_len) = wire::frame_lengths(head)?;
-    let mut json = vec![0; json_len];
-    input.read_exact(&mut json).await?;
-    let mut blob = vec![0; blob_len];
-    input.read_exact(&mut blob).await?;
-    Ok(Some((serde_json::from_slice(&json)?, blob)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::worker::wire::FaxRole;
-
-    fn start() -> StartCall {
-        StartCall {
-            role: FaxRole::Receiver,
-            calling: false,
-            ident: String::new(),
-            pages: 0,
-            ecm: true,
-            max_bit_rate: 14400,
-            redundancy: 3,
-            inactivity_seconds: 30,
-            total_seconds: 60,
-            mishap: None,
-        }
-    }
-
-    /// A program that hears its order out, closes its ears, and takes its time to die.
-    fn slow_to_die(folder: &std::path::Path) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let program = folder.join("child");
-        let script = "#!/bin/sh\ntimeout 0.2 cat > /dev/null\nexec 0<&-\nexec sleep 0.3\n";
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
-        program
-    }
-
-    #[tokio::test]
-    async fn a_death_is_told_to_the_next_who_asks_if_the_first_did_not_wait() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut children = Children::new(None, 60);
-        children.program = slow_to_die(folder.path());
-        let socket = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut child = loop {
-            match children.call(start(), &[], &socket(), &socket()).await {
-                // Another test forked while the script was still open for writing.
-                Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {}
-                child => break child.unwrap(),
-            }
-        };
-        let told = async {
-            loop {
-                // As a select! does that has other things to hear.
-                if let Ok(event) = timeout(Duration::from_millis(20), child.next()).await {
-                    break event;
-                }
-            }
-        };
-        let told = timeout(Duration::from_secs(10), told).await.unwrap();
-        assert!(matches!(told, Some(ChildEvent::Died { .. })), "{told:?}");
-        assert!(child.next().await.is_none(), "and once only");
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod host;
+pub mod mishaps;
 pub mod render;
 pub mod sandbox;
 pub mod wire;

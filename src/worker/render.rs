@@ -3,36 +3,45 @@
 //! PDFium is loaded before the walls go up, and a stranger's octets are read only behind them.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
+use super::sandbox::{
+    self,
+    memory::{self, Gauge},
+};
 use super::wire::{self, DocumentRefusal, FromRender, Mishap, RenderJob, StartRender};
 use crate::pages::pdfium::{self, FONT_DIRS, Renderer};
 use crate::pages::{FaxPage, render};
 
-/// Serves the one document on standard input. `library` is the configured path of libpdfium.so; `fence` puts up
-/// the walls of the sandbox, with these folders to read.
-pub fn run(library: Option<&Path>, fence: impl FnOnce(&[PathBuf]) -> io::Result<()>) -> ExitCode {
-    match serve(library, fence) {
+/// Serves the one document on standard input. `library` is the configured path of libpdfium.so.
+pub fn run(library: Option<&Path>) -> ExitCode {
+    match serve(library) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("postfax worker render: {error:#}");
+            eprintln!("{error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve(
-    library: Option<&Path>,
-    fence: impl FnOnce(&[PathBuf]) -> io::Result<()>,
-) -> anyhow::Result<()> {
+fn serve(library: Option<&Path>) -> anyhow::Result<()> {
     let renderer = Renderer::load(&pdfium::locate(library)?)?;
-    fence(&FONT_DIRS.map(PathBuf::from))?;
+    let gauge = sandbox::enter_render(&FONT_DIRS.map(Into::into))?;
     let Some((start, document)) = wire::read_frame(&mut io::stdin().lock())? else {
         anyhow::bail!("standard input ended before the document");
     };
-    answer(&renderer, &start, &document, &mut io::stdout().lock())?;
+    let out = &mut io::stdout().lock();
+    answer(&renderer, &start, &document, || enough(&gauge), out)?;
     Ok(())
+}
+
+/// Whether there was memory for all of the page: PDFium leaves out what it gets none for.
+fn enough(gauge: &Gauge) -> Result<(), DocumentRefusal> {
+    match gauge.exceeded() {
+        true => Err(memory::refusal()),
+        false => Ok(()),
+    }
 }
 
 /// Does the job and writes the answering frames.
@@ -40,6 +49,7 @@ fn answer(
     renderer: &Renderer,
     start: &StartRender,
     document: &[u8],
+    enough_memory: impl Fn() -> Result<(), DocumentRefusal>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let done = match start.job {
@@ -51,6 +61,7 @@ fn answer(
             max_pages,
         } => render::render_each(renderer, document, resolution, max_pages, |page| {
             suffer(start.mishap);
+            enough_memory()?;
             send(out, page).map_err(Stop::Pipe)
         })
         .map(|()| FromRender::Rendered),
@@ -105,7 +116,7 @@ mod tests {
     fn frames(job: RenderJob, document: &[u8]) -> Vec<(FromRender, Vec<u8>)> {
         let start = StartRender { job, mishap: None };
         let mut out = Vec::new();
-        with_pdfium(|renderer| answer(renderer, &start, document, &mut out).unwrap());
+        with_pdfium(|renderer| answer(renderer, &start, document, || Ok(()), &mut out).unwrap());
         let mut read = out.as_slice();
         std::iter::from_fn(|| wire::read_frame(&mut read).unwrap()).collect()
     }

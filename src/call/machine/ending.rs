@@ -1,10 +1,14 @@
 //! How a call ends: one report, and the outcome that is true even where its parts disagree.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::{Action, CallMachine, Phase, TIMERS};
+use super::{Action, CallMachine, Phase, TIMERS, Timer};
 use crate::call::media::CallDone;
 use crate::call::outcome::{CallReport, Outcome};
+
+/// How long we leave the BYE to a sender whose fax we have. It hangs up a second or so behind its DCN, and one that is
+/// hung up on before writes down a broken call.
+const PARTING: Duration = Duration::from_secs(2);
 
 /// Why the call is being ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,10 +29,10 @@ impl Ending {
 impl CallMachine {
     /// Ends the call with what was planned when the farewell began.
     pub(super) fn finish_as_planned(&mut self, now: Instant) {
-        if let Phase::Leaving(ending) | Phase::Cancelling(ending) =
-            std::mem::replace(&mut self.phase, Phase::Over)
-        {
-            self.finish(ending, now);
+        match std::mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Leaving(ending) | Phase::Cancelling(ending) => self.finish(ending, now),
+            Phase::Parting(report) => self.close(report),
+            _ => {}
         }
     }
 
@@ -47,7 +51,12 @@ impl CallMachine {
         let mut report = self.report(ending, now);
         report.far_end = done.far_end;
         report.wire_bytes = done.wire_bytes;
-        self.close(report);
+        if self.receives() && self.dialog_up && report.outcome == Outcome::Delivered {
+            self.arm_only(Timer::Farewell, now + PARTING);
+            self.phase = Phase::Parting(report);
+        } else {
+            self.close(report);
+        }
     }
 
     /// Ends the call without a report of the child.
@@ -66,9 +75,14 @@ impl CallMachine {
     }
 
     fn report(&self, ending: Ending, now: Instant) -> CallReport {
+        let outcome = self.verdict(ending.outcome);
         CallReport {
-            outcome: self.verdict(ending.outcome),
-            detail: ending.detail,
+            outcome,
+            // Who hung up behind the last confirmation, and how, is nobody's concern.
+            detail: match outcome {
+                Outcome::Delivered => String::new(),
+                _ => ending.detail,
+            },
             pages: self.pages,
             sip_code: self.sip_code,
             q850: self.q850,
@@ -83,7 +97,7 @@ impl CallMachine {
     /// Custody: a fax whose last page was confirmed is delivered, however the call broke afterwards; one whose last
     /// page left unconfirmed may have arrived, and must not be called failed.
     fn verdict(&self, outcome: Outcome) -> Outcome {
-        let sending = self.config.pages > 0;
+        let sending = !self.receives();
         if sending && self.pages >= self.config.pages {
             Outcome::Delivered
         } else if sending && self.last_page_left && !knows_better(outcome) {

@@ -146,7 +146,7 @@ impl CallMachine {
     }
 
     fn answer_reinvite(&mut self, body: &[u8]) -> Result<Vec<u8>, u16> {
-        if !matches!(self.phase, Phase::Talking | Phase::Leaving(_)) {
+        if !self.dialog_up {
             return Err(488);
         }
         // RFC 3261 14.2: both at once.
@@ -160,6 +160,8 @@ impl CallMachine {
         let offer = sdp::read(body).map_err(|_| 488u16)?;
         let answer = match offer.t38().filter(|_| self.t38_wanted()) {
             Some(t38) => self.accept_t38(&offer, t38),
+            // Asterisk puts its T.38 away at the end without an audio stream in its place.
+            None if offer.is_off() => self.ours.answer(&offer, Choice::Nothing),
             None => self.accept_audio(&offer).ok_or(488u16)?,
         };
         self.lines = offer.lines();

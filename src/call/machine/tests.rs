@@ -354,6 +354,17 @@ fn a_human_answers_and_listens() {
 }
 
 #[test]
+fn answers_and_sends_nothing_at_all() {
+    let mut script = Script::talking(CallPolicy::outgoing());
+    script.wait(seconds(4));
+    script.input(Input::ReinviteAnswered(Err(488)));
+    script.wait(seconds(26));
+    assert!(ends_with_bye(&script.input(done(Outcome::FarEndSilent, 0))));
+    assert_eq!(script.report().outcome, Outcome::NoFax);
+    assert_eq!(script.report().detail, "T.30 said so");
+}
+
+#[test]
 fn our_t38_is_accepted_by_something_that_is_no_fax() {
     let mut script = Script::talking(policy(US));
     script.wait(seconds(2));
@@ -457,8 +468,23 @@ fn asterisk_goes_back_to_audio() {
     assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
     script.input(done(Outcome::Delivered, 2));
     assert_eq!(script.report().outcome, Outcome::Delivered);
-    let detail = "every page was confirmed; the far end hung up";
-    assert_eq!(script.report().detail, detail);
+    assert_eq!(script.report().detail, "", "who hung up is no concern");
+}
+
+#[test]
+fn asterisk_puts_its_t38_away_and_has_no_audio_to_go_back_to() {
+    let mut script = Script::faxing();
+    let away = "v=0\r\no=- 1 5 IN IP4 198.51.100.7\r\ns=Asterisk\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
+        m=image 0 udptl t38\r\n";
+    let actions = script.input(Input::ReinviteOffered(away.into()));
+    let [Action::AnswerReinvite { code: 200, sdp }] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    let answer = sdp::read(sdp.as_deref().unwrap()).unwrap();
+    assert!(answer.is_off(), "{answer:?}");
+    assert_eq!(answer.streams[0].line.kind, "image");
+    script.input(done(Outcome::Delivered, 2));
+    assert_eq!(script.report().outcome, Outcome::Delivered);
 }
 
 #[test]
@@ -614,6 +640,7 @@ fn called_we_switch_after_the_ack() {
     script.input(Input::Negotiated(FarEnd::default()));
     script.input(Input::PagesThrough(1));
     script.input(done(Outcome::Delivered, 1));
+    script.input(Input::Bye(None));
     assert_eq!(script.report().outcome, Outcome::Delivered);
 }
 
@@ -679,6 +706,42 @@ fn called_with_nothing_a_fax_can_use() {
         &script.actions()[..],
         [Action::Reject(488), Action::Finished(_)]
     ));
+}
+
+/// Called, switched, and everything is received.
+fn received() -> Script {
+    let mut script = Script::called(CallPolicy::incoming());
+    script.input(Input::ReinviteOffered(T38.into()));
+    script.input(Input::PagesThrough(2));
+    let actions = script.input(done(Outcome::Delivered, 2));
+    assert_eq!(actions, [], "the sender hangs up first");
+    script
+}
+
+#[test]
+fn called_the_sender_hangs_up_a_second_after_its_dcn() {
+    let mut script = received();
+    script.wait(seconds(1));
+    let actions = script.input(Input::ReinviteOffered(AUDIO.into()));
+    assert_eq!(answer_code(&actions[0]), 200);
+    let actions = script.input(Input::Bye(Some("Q.850;cause=16".into())));
+    assert!(matches!(&actions[..], [Action::Finished(_)]), "{actions:?}");
+    let report = script.report();
+    assert_eq!((report.outcome, report.pages), (Outcome::Delivered, 2));
+    assert_eq!((&*report.detail, report.wire_bytes), ("", 4711));
+}
+
+#[test]
+fn called_the_sender_never_hangs_up_so_we_do() {
+    let mut script = received();
+    assert!(ends_with_bye(&script.wait(seconds(2))));
+    assert_eq!(script.report().outcome, Outcome::Delivered);
+
+    let mut script = received();
+    assert!(ends_with_bye(
+        &script.input(Input::HangUp(Outcome::GatewayStopped))
+    ));
+    assert_eq!(script.report().outcome, Outcome::Delivered);
 }
 
 #[test]

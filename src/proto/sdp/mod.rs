@@ -82,7 +82,9 @@ pub enum Media {
     Audio(Audio),
     /// T.38 over UDPTL.
     T38(T38),
-    /// Port 0, or nothing a fax can use: video, SRTP, T.38 over TCP, other codecs only.
+    /// Port 0: refused or put away (RFC 3264 8.2).
+    Off,
+    /// Nothing a fax can use: video, SRTP, T.38 over TCP, other codecs only.
     Unusable,
 }
 
@@ -219,6 +221,11 @@ impl Session {
             Media::T38(t38) => Some(t38),
             _ => None,
         })
+    }
+
+    /// True where no stream is in use.
+    pub fn is_off(&self) -> bool {
+        self.streams.iter().all(|s| s.media == Media::Off)
     }
 
     /// The m= lines, for the next offer or the answer.

@@ -57,7 +57,7 @@ fn read_stream(session: &sdp_types::Session, media: &sdp_types::Media) -> Result
     };
     let media = match Kind::of(media) {
         // RFC 3264 8.2: port 0 refuses or ends a stream, whatever else is said of it.
-        _ if media.port == 0 => Media::Unusable,
+        _ if media.port == 0 => Media::Off,
         Kind::Other => Media::Unusable,
         Kind::Audio => read_audio(session, media)?,
         Kind::T38 => Media::T38(read_t38(session, media)?),

@@ -119,7 +119,8 @@ fn port_0_refuses_even_without_an_address() {
     let body = "v=0\nm=audio 4000 RTP/AVP 0\nc=IN IP4 192.0.2.2\nm=image 0 udptl t38\n";
     let session = read(body.as_bytes()).unwrap();
     assert!(session.t38().is_none());
-    assert_eq!(session.streams[1].media, Media::Unusable);
+    assert_eq!(session.streams[1].media, Media::Off);
+    assert!(!session.is_off());
     assert_eq!(session.streams[1].line.kind, "image");
 }
 

@@ -43,6 +43,8 @@ pub enum Choice {
         /// `T38MaxBitRate`.
         max_bit_rate: u32,
     },
+    /// None.
+    Nothing,
 }
 
 impl Describer {

@@ -22,6 +22,8 @@ pub(super) struct Control {
     /// What came while we waited for something else.
     later: VecDeque<ToCall>,
     gone: bool,
+    /// Time spent in [`Control::hold`], until it is taken.
+    held: Duration,
 }
 
 impl Control {
@@ -34,6 +36,7 @@ impl Control {
             inbox: Vec::new(),
             later: VecDeque::new(),
             gone: false,
+            held: Duration::ZERO,
         })
     }
 
@@ -55,8 +58,19 @@ impl Control {
 
     /// Tells the daemon and waits until it has stored what it was told.
     pub(super) fn hold(&mut self, message: &FromCall, blob: &[u8]) -> Result<(), NotKept> {
-        let deadline = Instant::now() + PATIENCE;
+        let began = Instant::now();
         self.send(message, blob);
+        let answer = self.wait_for_answer(began + PATIENCE);
+        self.held += began.elapsed();
+        answer
+    }
+
+    /// How long the terminal was held, each time told once.
+    pub(super) fn take_held(&mut self) -> Duration {
+        std::mem::take(&mut self.held)
+    }
+
+    fn wait_for_answer(&mut self, deadline: Instant) -> Result<(), NotKept> {
         while !self.gone {
             match self.receive() {
                 Some(ToCall::Stored) => return Ok(()),

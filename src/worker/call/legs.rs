@@ -13,7 +13,11 @@ use crate::worker::wire::{AudioMedia, T38Media};
 /// Samples in a tick.
 const TICK: usize = 80;
 /// Samples that may be missing before we go on without the far end: 200 ms.
-const STARVED: usize = 1600;
+const STARVED: isize = 1600;
+/// Samples that we may be ahead of our ticks, when many packets were waiting: half a second.
+const AHEAD: isize = -4000;
+/// Samples after which a called terminal has said its CED in audio: 200 ms of silence, 2.6 s of tone.
+const CED: usize = 22400;
 /// No-signal packets that we send first, to open a NAT and to be latched on.
 const OPENERS: u32 = 3;
 
@@ -68,6 +72,14 @@ impl Leg {
         }
     }
 
+    /// Whether the far end has heard our CED, whole and in audio.
+    pub(super) fn has_said_ced(&self) -> bool {
+        match self {
+            Leg::T38(_) => false,
+            Leg::Audio(leg) => leg.called && leg.said > CED,
+        }
+    }
+
     /// True once: the far end's fax tone was heard (audio only).
     pub(super) fn take_tone(&mut self) -> bool {
         match self {
@@ -101,6 +113,11 @@ impl T38Leg {
         })
     }
 
+    /// See [`T38Terminal::shorten_ced`].
+    pub(super) fn shorten_ced(&mut self) {
+        self.terminal.shorten_ced();
+    }
+
     fn receive(&mut self, wire: &mut WireEnd) -> bool {
         let mut any = false;
         while let Some(packet) = wire.receive(|p| udptl::Datagram::decode(p).is_ok()) {
@@ -127,8 +144,10 @@ impl T38Leg {
         let mut any = false;
         while let Some(ifp) = self.terminal.poll_transmit() {
             any = true;
+            // A repeat is the same datagram again: with a number of its own, a frame would end twice.
+            let datagram = self.sender.wrap(&ifp.octets);
             for _ in 0..ifp.count {
-                wire.send(&self.sender.wrap(&ifp.octets));
+                wire.send(&datagram);
             }
         }
         any
@@ -143,8 +162,11 @@ pub(super) struct AudioLeg {
     receiver: rtp::Receiver,
     ear: ToneEar,
     tone: bool,
-    /// Samples of time that have passed and not been received.
-    behind: usize,
+    called: bool,
+    /// Samples sent.
+    said: usize,
+    /// Samples of time that have passed and not been received; negative while ticks are still to be caught up with.
+    behind: isize,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
 }
@@ -164,6 +186,8 @@ impl AudioLeg {
             receiver: rtp::Receiver::new(),
             ear: ToneEar::new(options.calling).map_err(io::Error::other)?,
             tone: false,
+            called: !options.calling,
+            said: 0,
             behind: 0,
             half_frame: false,
         })
@@ -195,30 +219,127 @@ impl AudioLeg {
                 let mut samples: Vec<i16> = payload.iter().map(|&o| law.expand(o)).collect();
                 self.tone |= self.ear.hear(&samples);
                 self.terminal.receive(&mut samples);
-                self.behind = self.behind.saturating_sub(samples.len());
+                self.played(samples.len());
             }
             rtp::Playout::Lost(samples) => {
                 self.terminal.fill_in(samples);
-                self.behind = self.behind.saturating_sub(samples);
+                self.played(samples);
             }
         }
     }
 
+    fn played(&mut self, samples: usize) {
+        self.behind = (self.behind - samples as isize).max(AHEAD);
+    }
+
     fn tick(&mut self, wire: &mut WireEnd) -> bool {
-        self.behind += TICK;
+        self.behind += TICK as isize;
         if self.behind > STARVED {
             // The far end sends nothing in its pauses; T.30's timers must run all the same.
             self.terminal.receive(&mut [0; TICK]);
-            self.behind -= TICK;
+            self.behind -= TICK as isize;
         }
         self.half_frame = !self.half_frame;
         if !self.half_frame {
             let mut samples = [0i16; rtp::FRAME];
             self.terminal.transmit(&mut samples);
+            self.said += samples.len();
             let payload = samples.map(|s| self.law.compress(s));
             wire.send(&self.sender.wrap(&payload));
         }
         // Audio always leaves: it says nothing of progress.
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::fax::{NotKept, Role};
+
+    struct Nobody;
+
+    impl Holder for Nobody {
+        fn page_received(&mut self, _: u32) -> Result<(), NotKept> {
+            Err(NotKept)
+        }
+
+        fn last_page_leaving(&mut self) -> Result<(), NotKept> {
+            Err(NotKept)
+        }
+    }
+
+    fn options() -> Options {
+        Options {
+            role: Role::Receiver,
+            calling: true,
+            ident: String::new(),
+            tiff: "/dev/null".into(),
+            ecm: true,
+            max_bit_rate: 14400,
+        }
+    }
+
+    /// The kernel keeps what comes while we do not run: silence must not be put behind it.
+    #[test]
+    fn suspended_process_misses_nothing_of_what_waited() {
+        let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let ours = socket.local_addr().unwrap();
+        let mut wire = WireEnd::new(socket).unwrap();
+        let media = AudioMedia {
+            remote: far_end.local_addr().unwrap(),
+            payload_type: 0,
+        };
+        wire.signal(media.remote);
+        let mut leg = AudioLeg::new(&options(), &media, Box::new(Nobody)).unwrap();
+        let mut sender = rtp::Sender::new(0, 7);
+        for _ in 0..25 {
+            far_end
+                .send_to(&sender.wrap(&[0xff; rtp::FRAME]), ours)
+                .unwrap();
+        }
+        assert!(leg.receive(&mut wire));
+        for _ in 0..50 {
+            leg.tick(&mut wire);
+        }
+        assert_eq!(leg.behind, 0, "samples of half a second");
+        for _ in 0..30 {
+            leg.tick(&mut wire);
+        }
+        assert_eq!(leg.behind, STARVED, "without the far end, time goes on");
+    }
+
+    /// CNG, the first indicator of a caller, is sent three times.
+    #[test]
+    fn repeat_is_the_same_datagram_again() {
+        const CNG: &[u8] = &[0x02];
+        let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
+        far_end.set_nonblocking(true).unwrap();
+        let mut wire = WireEnd::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        let media = T38Media {
+            remote: far_end.local_addr().unwrap(),
+            version: 0,
+            max_datagram: 400,
+            max_bit_rate: 14400,
+            redundancy: true,
+        };
+        wire.signal(media.remote);
+        let mut leg = T38Leg::new(&options(), &media, 3, Box::new(Nobody)).unwrap();
+        for _ in 0..30 {
+            leg.tick(&mut wire);
+        }
+        let mut cng = Vec::new();
+        let mut buffer = [0; 500];
+        while let Ok(len) = far_end.recv(&mut buffer) {
+            let datagram = udptl::Datagram::decode(&buffer[..len]).unwrap();
+            if datagram.primary == CNG {
+                cng.push(buffer[..len].to_vec());
+            }
+        }
+        assert_eq!(cng.len(), 3);
+        assert!(cng.iter().all(|datagram| *datagram == cng[0]));
     }
 }

@@ -87,6 +87,9 @@ struct Weather {
     seed: u64,
 }
 
+/// First octet of an IFP packet with data of V.21.
+const V21: u8 = 0xc0;
+
 /// One direction.
 struct Wire {
     weather: Weather,
@@ -94,6 +97,8 @@ struct Wire {
     flying: VecDeque<(u32, Vec<u8>)>,
     cut: bool,
     carried: u32,
+    /// When it last carried a T.30 frame or a part of one.
+    spoke: u32,
 }
 
 impl Wire {
@@ -104,11 +109,15 @@ impl Wire {
             flying: VecDeque::new(),
             cut: false,
             carried: 0,
+            spoke: 0,
         }
     }
 
     fn send(&mut self, now: u32, packet: &[u8]) {
         self.carried += 1;
+        if udptl::Datagram::decode(packet).unwrap().primary[0] == V21 {
+            self.spoke = now;
+        }
         for _ in 0..1 + u32::from(self.rng.u8(..100) < self.weather.twice) {
             if !self.cut && self.rng.u8(..100) >= self.weather.loss {
                 let late = self.rng.u32(0..=self.weather.jitter);
@@ -166,8 +175,9 @@ impl Side {
                 let data = ifp.octets.iter_mut().skip(10).step_by(3);
                 data.for_each(|octet| *octet ^= 0x5a);
             }
+            let datagram = self.sender.wrap(&ifp.octets);
             for _ in 0..ifp.count {
-                to.send(now, &self.sender.wrap(&ifp.octets));
+                to.send(now, &datagram);
             }
         }
         while let Some(event) = self.terminal.poll_event() {
@@ -300,6 +310,34 @@ fn two_pages_arrive_pel_for_pel_in_any_weather() {
         let link = pair.sides[1].links.last().unwrap();
         assert_eq!(link.ident.as_deref(), Some("+49 30 5550100"));
     }
+}
+
+#[test]
+fn sender_ends_half_a_second_after_its_dcn() {
+    let mut pair = Pair::new(&[page(12, 300)], Weather::default(), true, u32::MAX);
+    pair.run_until(|pair| pair.sides[0].ending.is_some());
+    let parting = pair.now - pair.wires[0].spoke;
+    assert!((30..50).contains(&parting), "{parting} ticks");
+    assert_eq!(pair.sides[0].ending.as_ref().unwrap().cause, Cause::Regular);
+    pair.run();
+    assert!(pair.sides[1].ending.as_ref().unwrap().dcn_received);
+    assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
+}
+
+#[test]
+fn ced_that_was_heard_in_audio_is_short_in_t38() {
+    let [whole, short] = [false, true].map(|heard| {
+        let mut pair = Pair::new(&[page(13, 300)], Weather::default(), true, u32::MAX);
+        if heard {
+            pair.sides[1].terminal.shorten_ced();
+        }
+        pair.run_until(|pair| !pair.sides[0].links.is_empty());
+        let agreed = pair.now;
+        pair.run();
+        assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
+        agreed
+    });
+    assert_eq!(whole - short, 220, "ticks");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::pair::page;
 use super::run::Call;
 use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, tiff};
+use crate::proto::udptl;
 use crate::worker::wire::{
     AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall, read_frame,
     write_frame,
@@ -24,6 +25,8 @@ struct Daemon {
     seen: Vec<FromCall>,
     pages: Vec<FaxPage>,
     store: bool,
+    /// How long it takes to store a page.
+    disk: Duration,
 }
 
 impl Daemon {
@@ -59,6 +62,7 @@ impl Daemon {
             seen: Vec::new(),
             pages: Vec::new(),
             store: true,
+            disk: Duration::ZERO,
         }
     }
 
@@ -104,6 +108,7 @@ impl Daemon {
                     y_dpi,
                     g4: blob,
                 });
+                thread::sleep(self.disk);
                 let answer = match self.store {
                     true => ToCall::Stored,
                     false => ToCall::NotStored,
@@ -204,6 +209,68 @@ fn full_disk_and_machines_that_misbehave() {
     for call in calls {
         call.join().unwrap();
     }
+}
+
+/// A wire that somebody listens to: forwards between two ends, and notes what the one behind `from` sends and when.
+fn tapped(from: SocketAddr, to: SocketAddr) -> (SocketAddr, JoinHandle<Vec<(Instant, Vec<u8>)>>) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket
+        .set_read_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    let address = socket.local_addr().unwrap();
+    let tap = thread::spawn(move || {
+        let (mut heard, mut buffer) = (Vec::new(), [0; 2000]);
+        while let Ok((len, source)) = socket.recv_from(&mut buffer) {
+            let packet = &buffer[..len];
+            if source == from {
+                heard.push((Instant::now(), packet.to_vec()));
+            }
+            let there = if source == from { to } else { from };
+            socket.send_to(packet, there).unwrap();
+        }
+        heard
+    });
+    (address, tap)
+}
+
+#[test]
+fn slow_disk_does_not_shorten_the_preamble_of_mcf() {
+    const PREAMBLE: &[u8] = &[0x06];
+    let mut sender = Daemon::start(FaxRole::Sender, &[page(25, 120)], None);
+    let mut receiver = Daemon::start(FaxRole::Receiver, &[], None);
+    receiver.disk = Duration::from_millis(500);
+    let (wire, tap) = tapped(receiver.udptl, sender.udptl);
+    sender.t38(wire);
+    receiver.t38(wire);
+    let receiver = thread::spawn(move || receiver.done().0);
+    assert_eq!(sender.done().0.outcome, Outcome::Delivered);
+    assert_eq!(receiver.join().unwrap().outcome, Outcome::Delivered);
+    let mut preamble = None;
+    let mut lengths = Vec::new();
+    for (at, packet) in tap.join().unwrap() {
+        let primary = udptl::Datagram::decode(&packet).unwrap().primary;
+        if primary == PREAMBLE {
+            preamble.get_or_insert(at);
+        } else if let Some(began) = preamble.take() {
+            lengths.push(at - began);
+        }
+    }
+    // Of DIS, CFR and MCF; T.30 5.3.1: a second, 15 % more or less.
+    assert_eq!(lengths.len(), 3);
+    let least = Duration::from_millis(850);
+    assert!(lengths.iter().all(|length| *length > least), "{lengths:?}");
+}
+
+#[test]
+fn hang_up_behind_the_last_mcf_is_reported_at_once() {
+    let (mut sender, receiver) = t38_pair(&[page(26, 120)], None);
+    let receiver = thread::spawn(move || receiver.done().0);
+    sender.read_until(|m| *m == FromCall::PageConfirmed { page: 1 });
+    let since = Instant::now();
+    sender.say(&ToCall::HangUp);
+    assert_eq!(sender.done().0.outcome, Outcome::Delivered);
+    assert!(since.elapsed() < Duration::from_secs(1));
+    assert_eq!(receiver.join().unwrap().outcome, Outcome::Delivered);
 }
 
 #[test]

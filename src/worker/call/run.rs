@@ -32,7 +32,7 @@ const PROGRESS_TICKS: u32 = 25;
 /// Ticks from one sign of life to the next.
 const ALIVE_TICKS: u32 = 100;
 /// Ticks to get DCN and its repeats out after an early end.
-const FAREWELL_TICKS: u32 = 130;
+const FAREWELL_TICKS: u32 = 150;
 /// Ticks after a regular end, for what is still queued.
 const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
@@ -43,7 +43,7 @@ pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("call: {error}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
@@ -132,6 +132,7 @@ impl Call {
             self.handle_control();
             self.receive();
             self.handle_events();
+            next_tick += self.lost_time();
             let mut due = 0;
             while next_tick <= Instant::now() && self.ending.is_none() {
                 next_tick += TICK;
@@ -139,11 +140,22 @@ impl Call {
                 if due <= CATCH_UP {
                     self.tick();
                 }
+                next_tick += self.lost_time();
             }
             self.check_limits();
         }
         self.drain();
         self.report();
+    }
+
+    /// Time that the terminal was held, for which T.38 does not catch up: that would shorten the signal that follows.
+    /// Audio must, for its listener plays by the clock.
+    fn lost_time(&self) -> Duration {
+        let held = self.custody.control.borrow_mut().take_held();
+        match self.leg {
+            Some(Leg::T38(_)) => held,
+            _ => Duration::ZERO,
+        }
     }
 
     /// Sleeps until something comes in or the next tick is due.
@@ -211,11 +223,15 @@ impl Call {
         }
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
+        let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
         // The old terminal closes its TIFF before the new one opens it.
         self.leg = None;
         let holder = Box::new(self.custody.clone());
         match T38Leg::new(&options, media, self.start.redundancy, holder) {
-            Ok(leg) => {
+            Ok(mut leg) => {
+                if ced_said {
+                    leg.shorten_ced();
+                }
                 self.far_end.t38 = true;
                 self.begin(Leg::T38(Box::new(leg)));
             }
@@ -389,8 +405,11 @@ impl Call {
 
     /// Lets out what is still to be said.
     fn drain(&mut self) {
+        let complete = self.ending.as_ref().is_some_and(|ending| ending.complete);
         let ticks = match (&self.leg, self.stop) {
             (None, _) => 0,
+            // The far end has hung up behind a whole fax, perhaps before our DCN was through.
+            (Some(_), Some(Stop::HangUp)) if complete => 0,
             (Some(_), None) => REGULAR_TICKS,
             (Some(Leg::Audio(_)), Some(_)) => REGULAR_TICKS,
             (Some(Leg::T38(_)), Some(_)) => FAREWELL_TICKS,

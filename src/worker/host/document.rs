@@ -1,0 +1,180 @@
+//! A document in the hands of its renderer.
+
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Child;
+use tokio::time::timeout;
+
+use super::super::mishaps::Kind;
+use super::super::sandbox::memory;
+use super::super::wire::{self, DocumentRefusal, FromRender, RenderJob, StartRender};
+use super::{Children, how_it_ended};
+use crate::pages::{FaxPage, Resolution};
+
+/// Why there are no pages.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderFailure {
+    /// The document is the cause.
+    #[error(transparent)]
+    Refused(#[from] DocumentRefusal),
+    /// We are: no child could be started.
+    #[error("no process to read documents could be started: {0}")]
+    NotStarted(io::Error),
+}
+
+impl Children {
+    /// Counts the pages of a document without rendering them.
+    ///
+    /// # Errors
+    /// [`RenderFailure`], whose refusals are half sentences for the sender.
+    pub async fn probe(&self, document: &[u8]) -> Result<u32, RenderFailure> {
+        let mut found = None;
+        self.render_child(RenderJob::Probe, document, |message, _| {
+            if let FromRender::Probed { pages } = message {
+                found = Some(pages);
+            }
+        })
+        .await?;
+        found.ok_or_else(|| failed("ended without an answer"))
+    }
+
+    /// Makes fax pages of a document.
+    ///
+    /// # Errors
+    /// [`RenderFailure`], whose refusals are half sentences for the sender.
+    pub async fn render(
+        &self,
+        document: &[u8],
+        resolution: Resolution,
+        max_pages: u32,
+    ) -> Result<Vec<FaxPage>, RenderFailure> {
+        let mut pages = Vec::new();
+        let mut complete = false;
+        self.render_child(
+            RenderJob::Render {
+                resolution,
+                max_pages,
+            },
+            document,
+            |message, blob| match message {
+                FromRender::Page {
+                    width,
+                    height,
+                    x_dpi,
+                    y_dpi,
+                } => {
+                    pages.push(FaxPage {
+                        width,
+                        height,
+                        x_dpi,
+                        y_dpi,
+                        g4: blob,
+                    });
+                }
+                FromRender::Rendered => complete = true,
+                _ => {}
+            },
+        )
+        .await?;
+        if complete {
+            Ok(pages)
+        } else {
+            Err(failed("ended before the last page"))
+        }
+    }
+
+    /// Has one child do one job, and ends it when it takes too long or too much.
+    async fn render_child(
+        &self,
+        job: RenderJob,
+        document: &[u8],
+        on: impl FnMut(FromRender, Vec<u8>),
+    ) -> Result<(), RenderFailure> {
+        let mishap = match job {
+            RenderJob::Probe => None,
+            RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
+        };
+        let start = wire::encode(&StartRender { job, mishap }, document);
+        let start = start.map_err(|e| failed(&e.to_string()))?;
+        let mut child = self.renderer().map_err(RenderFailure::NotStarted)?;
+        let id = child.id().expect("nobody waited for it yet");
+        let limit = Duration::from_secs(self.render_seconds);
+        let ended = tokio::select! {
+            ended = timeout(limit, converse(&mut child, &start, on)) => ended,
+            () = memory::watch(id) => return Err(memory::refusal().into()),
+        };
+        match ended {
+            Err(_) => Err(failed(&format!("took longer than {} s", limit.as_secs()))),
+            Ok(Err(e)) => Err(failed(&format!("answered nonsense: {e}"))),
+            Ok(Ok(Err(refusal))) => Err(refusal.into()),
+            Ok(Ok(Ok(status))) => verdict(status),
+        }
+    }
+
+    fn renderer(&self) -> io::Result<Child> {
+        let mut command = self.command("render");
+        if let Some(library) = &self.pdfium {
+            command.arg("--pdfium").arg(library);
+        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        Children::spawn(command, "render")
+    }
+}
+
+/// Hands the document over and takes the answers in, until the child has ended or refuses.
+async fn converse(
+    child: &mut Child,
+    start: &[u8],
+    mut on: impl FnMut(FromRender, Vec<u8>),
+) -> io::Result<Result<ExitStatus, DocumentRefusal>> {
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let mut stdout = child.stdout.take().expect("stdout is piped");
+    // The child reads all of its input before it answers; an early death shows as a broken pipe here and as an exit
+    // status below.
+    let _ = stdin.write_all(start).await;
+    drop(stdin);
+    while let Some((message, blob)) = read_frame(&mut stdout).await? {
+        match message {
+            FromRender::Refused(refusal) => return Ok(Err(refusal)),
+            other => on(other, blob),
+        }
+    }
+    child.wait().await.map(Ok)
+}
+
+/// What the end of a renderer says that refused nothing.
+fn verdict(status: ExitStatus) -> Result<(), RenderFailure> {
+    match status.signal() {
+        None if status.success() => Ok(()),
+        // The filter's answer to a request that is too large by itself.
+        Some(libc::SIGSYS) => Err(memory::refusal().into()),
+        // PDFium and our own allocator call abort(3) when they get no memory; PDFium's other checks trap.
+        Some(libc::SIGABRT) => Err(failed("gave up, most likely for want of memory (signal 6)")),
+        _ => Err(failed(&how_it_ended(status))),
+    }
+}
+
+fn failed(how: &str) -> RenderFailure {
+    let how = how.to_owned();
+    DocumentRefusal::RendererFailed { how }.into()
+}
+
+async fn read_frame<T: serde::de::DeserializeOwned>(
+    input: &mut (impl AsyncReadExt + Unpin),
+) -> io::Result<Option<(T, Vec<u8>)>> {
+    let mut head = [0u8; 8];
+    if input.read(&mut head[..1]).await? == 0 {
+        return Ok(None);
+    }
+    input.read_exact(&mut head[1..]).await?;
+    let (json_len, blob_len) = wire::frame_lengths(head)?;
+    let mut json = vec![0; json_len];
+    input.read_exact(&mut json).await?;
+    let mut blob = vec![0; blob_len];
+    input.read_exact(&mut blob).await?;
+    Ok(Some((serde_json::from_slice(&json)?, blob)))
+}

@@ -1,0 +1,139 @@
+//! The program under test as a process, its standard error in a file.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use super::{wait_for, wait_until};
+
+/// The binary that cargo built for this test.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_postfax");
+
+/// A running process; it ends with this.
+pub struct Process {
+    child: Child,
+    log: Log,
+}
+
+impl Process {
+    /// Starts the program; what it says goes to `log`.
+    pub fn start(arguments: &[&str], log: &Path, environment: &[(&str, String)]) -> Process {
+        let file = File::create(log).expect("the folder can be written");
+        let second = file.try_clone().expect("a descriptor");
+        let child = Command::new(PROGRAM)
+            .args(arguments)
+            .env("NO_COLOR", "1")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(file)
+            .stderr(second)
+            .spawn()
+            .expect("the program starts");
+        let log = Log(log.to_owned());
+        Process { child, log }
+    }
+
+    /// Waits until it says this.
+    pub fn wait_for_line(&self, text: &str, seconds: u64) {
+        let what = format!("{} says {text:?}", self.log.0.display());
+        wait_until(&what, seconds, || {
+            let said = self.log.text();
+            // Its last words, at once, instead of a long wait.
+            assert!(!said.contains("postfax: "), "it did not start: {said}");
+            said.contains(text)
+        });
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its children: one for each call and each document.
+    pub fn children(&self) -> Vec<u32> {
+        let file = format!("/proc/{0}/task", self.id());
+        let tasks = std::fs::read_dir(file).into_iter().flatten().flatten();
+        tasks
+            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+            .flat_map(|list| {
+                list.split_whitespace()
+                    .filter_map(|id| id.parse().ok())
+                    .collect::<Vec<u32>>()
+            })
+            .collect()
+    }
+
+    /// Memory in KB that it has and that it has had at most: `VmRSS`, `VmHWM`.
+    pub fn memory_kb(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the process runs");
+        let figure = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let line = line.expect("the kernel says it");
+            line.split_whitespace()
+                .nth(1)
+                .and_then(|n| n.parse().ok())
+                .expect("a number")
+        };
+        (figure("VmRSS"), figure("VmHWM"))
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        send_signal(self.id(), name);
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().expect("it runs");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// Waits for its end; true: with success.
+    pub fn ended(mut self, seconds: u64) -> bool {
+        let what = format!("the end of the process of {}", self.log.0.display());
+        let status: ExitStatus = wait_for(&what, seconds, || {
+            self.child.try_wait().expect("it is ours")
+        });
+        status.success()
+    }
+
+    /// What it said.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a signal by name to a process that this test started, or to a child of it.
+pub fn send_signal(id: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &id.to_string()])
+        .status();
+    assert!(
+        sent.expect("kill(1) is there").success(),
+        "kill -s {name} {id}"
+    );
+}
+
+/// What a process said.
+pub struct Log(pub PathBuf);
+
+impl Log {
+    /// All of it.
+    pub fn text(&self) -> String {
+        let octets = std::fs::read(&self.0).unwrap_or_default();
+        String::from_utf8_lossy(&octets).into_owned()
+    }
+
+    /// How often it said this.
+    pub fn count(&self, text: &str) -> usize {
+        self.text().matches(text).count()
+    }
+}

@@ -1,0 +1,99 @@
+//! An SMTP client that says exactly what the test wants said.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// A reply: code and text, the lines of the text joined by `\n`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// 250.
+    pub code: u16,
+    /// What stands behind the code.
+    pub text: String,
+}
+
+/// A session.
+pub struct Client {
+    from: BufReader<TcpStream>,
+    to: TcpStream,
+}
+
+impl Client {
+    /// Connects and takes the greeting.
+    pub fn connect(address: SocketAddr) -> Client {
+        let to = TcpStream::connect(address).expect("the SMTP port listens");
+        to.set_read_timeout(Some(Duration::from_secs(60)))
+            .expect("a timeout");
+        let from = BufReader::new(to.try_clone().expect("a descriptor"));
+        let mut client = Client { from, to };
+        assert_eq!(client.reply().code, 220);
+        client
+    }
+
+    /// Sends octets as they are.
+    pub fn write(&mut self, octets: &[u8]) -> std::io::Result<()> {
+        self.to.write_all(octets)
+    }
+
+    /// Says a line and hears the reply.
+    pub fn say(&mut self, line: &str) -> Reply {
+        let sent = self.write(format!("{line}\r\n").as_bytes());
+        sent.expect("the server listens");
+        self.reply()
+    }
+
+    /// Says a line whose reply must have this code.
+    pub fn expect(&mut self, line: &str, code: u16) -> Reply {
+        let reply = self.say(line);
+        assert_eq!(reply.code, code, "{line}: {reply:?}");
+        reply
+    }
+
+    /// The octets of a mail, dots doubled (RFC 5321 4.5.2), and the end of it.
+    pub fn data(&mut self, mail: &[u8]) -> Reply {
+        let mut octets = Vec::with_capacity(mail.len() + 5);
+        for line in mail.split_inclusive(|octet| *octet == b'\n') {
+            if line.starts_with(b".") {
+                octets.push(b'.');
+            }
+            octets.extend_from_slice(line);
+        }
+        if !octets.ends_with(b"\r\n") {
+            octets.extend_from_slice(b"\r\n");
+        }
+        octets.extend_from_slice(b".\r\n");
+        self.write(&octets).expect("the server listens");
+        self.reply()
+    }
+
+    /// One whole mail that must be accepted; returns once the `250` is there.
+    pub fn send(&mut self, sender: &str, recipients: &[String], mail: &[u8]) -> Reply {
+        self.expect(&format!("MAIL FROM:<{sender}>"), 250);
+        for recipient in recipients {
+            self.expect(&format!("RCPT TO:<{recipient}>"), 250);
+        }
+        self.expect("DATA", 354);
+        let reply = self.data(mail);
+        assert_eq!(reply.code, 250, "{reply:?}");
+        reply
+    }
+
+    /// The next reply; code 0 when the server has hung up.
+    pub fn reply(&mut self) -> Reply {
+        let mut texts = Vec::new();
+        loop {
+            let mut line = String::new();
+            let _ = self.from.read_line(&mut line);
+            let line = line.trim_end();
+            let code = line.get(..3).and_then(|code| code.parse().ok());
+            texts.push(line.get(4..).unwrap_or_default().to_owned());
+            if line.as_bytes().get(3) != Some(&b'-') {
+                return Reply {
+                    code: code.unwrap_or(0),
+                    text: texts.join("\n"),
+                };
+            }
+        }
+    }
+}

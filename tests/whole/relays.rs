@@ -1,0 +1,69 @@
+//! The office's mail server does not take what we wrote. A fax whose number is not in service makes a receipt without
+//! a call, so these are quick.
+
+use postfax::pages::sample;
+
+use crate::harness::relay::{Mood, Relay};
+use crate::harness::{Site, wait_until};
+
+const NOT_IN_SERVICE: &str = "5551230006";
+
+fn site() -> Site {
+    let mut site = Site::prepared(|config| config.mail.maildir = None);
+    site.config.mail.relay = site.address(2526).to_string();
+    site.start_carrier();
+    site.start();
+    site
+}
+
+fn wait_for_the_only_receipt(site: &Site, relay: &Relay) {
+    wait_until("the receipt at the relay", 60, || !relay.taken().is_empty());
+    wait_until("the queue knows", 5, || {
+        site.mails_about(&site.fax().id)[0].state == "delivered"
+    });
+    assert_eq!(relay.taken().len(), 1);
+    site.check();
+}
+
+#[test]
+fn relay_says_451() {
+    let site = site();
+    let relay = Relay::start(site.address(2526), Mood::SaysLater);
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    wait_until("the first try", 30, || relay.refused() == 1);
+    relay.set_mood(Mood::Takes);
+    wait_until("its words in the queue", 5, || {
+        site.mails_about(&site.fax().id)[0].reply.contains("451")
+    });
+    wait_for_the_only_receipt(&site, &relay);
+}
+
+#[test]
+fn relay_is_down() {
+    let site = site();
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    wait_until("a try in vain", 30, || {
+        let fax = site.fax();
+        let mails = site.mails_about(&fax.id);
+        mails.iter().any(|m| m.tries == 1 && m.state == "waiting")
+    });
+    let relay = Relay::start(site.address(2526), Mood::Takes);
+    wait_for_the_only_receipt(&site, &relay);
+}
+
+#[test]
+fn relay_is_silent_and_the_daemon_stops_all_the_same() {
+    let mut site = site();
+    let relay = Relay::start(site.address(2526), Mood::Silent);
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    wait_until("the first try", 30, || {
+        let fax = site.fax();
+        site.mails_about(&fax.id)
+            .iter()
+            .any(|m| m.state == "sending")
+    });
+    site.stop();
+    relay.set_mood(Mood::Takes);
+    site.start();
+    wait_for_the_only_receipt(&site, &relay);
+}
