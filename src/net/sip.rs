@@ -371,6 +371,12 @@ fn allow_header() -> Header {
     Header::Allow(methods.join(", ").into())
 }
 
+/// A stranger's words for logs, mails and terminals: no control characters, and no more than `limit`.
+fn plain(words: &str, limit: usize) -> String {
+    let visible = words.chars().filter(|c| !c.is_control());
+    visible.take(limit).collect()
+}
+
 /// The values of the `Reason` headers (RFC 3326).
 fn reason_of(message: &impl HasHeaders) -> Option<String> {
     let reasons: Vec<&str> = message
@@ -381,7 +387,7 @@ fn reason_of(message: &impl HasHeaders) -> Option<String> {
             _ => None,
         })
         .collect();
-    (!reasons.is_empty()).then(|| reasons.join(", "))
+    (!reasons.is_empty()).then(|| plain(&reasons.join(", "), 200))
 }
 
 fn q850_of(message: &impl HasHeaders) -> Option<u16> {

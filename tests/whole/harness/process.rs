@@ -63,6 +63,21 @@ impl Process {
             .collect()
     }
 
+    /// Memory in KB that it has and that it has had at most: `VmRSS`, `VmHWM`.
+    pub fn memory_kb(&self) -> (u64, u64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
+        let status = status.expect("the process runs");
+        let figure = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name));
+            let line = line.expect("the kernel says it");
+            line.split_whitespace()
+                .nth(1)
+                .and_then(|n| n.parse().ok())
+                .expect("a number")
+        };
+        (figure("VmRSS"), figure("VmHWM"))
+    }
+
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         send_signal(self.id(), name);
