@@ -52,7 +52,7 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         "[[route]]\nnumber = \"5551234567\"\n",
-        ": route.number: the route of \"5551234567\" needs `to` or `maildir`",
+        ":2: route.number: the route of \"5551234567\" needs `to` or `maildir`",
     ),
     ("[smtp\n", ":1: unclosed table, expected `]`"),
 ];

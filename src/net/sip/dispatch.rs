@@ -44,7 +44,7 @@ async fn serve(
         return serve_in_dialog(&shared, &mut tx).await;
     }
     let source = source(&tx);
-    if !source.is_some_and(|from| is_allowed(&shared.config.allowed, from)) {
+    if !is_known(&shared, source) {
         // Silence: scanners learn nothing.
         tracing::info!(method = %tx.original.method, ?source, "ignored: not from an allowed address");
         return Ok(());
@@ -67,6 +67,10 @@ async fn serve(
     }
 }
 
+fn is_known(shared: &Shared, source: Option<SocketAddr>) -> bool {
+    source.is_some_and(|from| is_allowed(&shared.config.allowed, from))
+}
+
 fn source(tx: &Transaction) -> Option<SocketAddr> {
     let address = tx.connection.as_ref()?.get_remote_addr()?;
     address.get_socketaddr().ok()
@@ -82,6 +86,8 @@ async fn serve_in_dialog(shared: &Shared, tx: &mut Transaction) -> rsipstack::Re
         Found::Ready(mut dialog) => dialog.handle(tx).await,
         // Both hung up at once.
         Found::Ended if is_bye => tx.reply(StatusCode::OK).await,
+        // A scanner that pretends to be in a call hears no more than the others.
+        Found::Nothing if !is_known(shared, source(tx)) => Ok(()),
         Found::Ended | Found::Nothing => tx.reply(StatusCode::CallTransactionDoesNotExist).await,
         Found::NotYet => {
             let later = vec![Header::RetryAfter("1".into())];
