@@ -5,7 +5,7 @@ pub mod reader;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::letter::Letterhead;
 use crate::net::line::LineEvent;
 use crate::pages::header::HeaderFont;
-use crate::queue::{Millis, Store};
+use crate::queue::{self, Claim, Millis, Store};
 use crate::worker::host::Children;
 use reader::Reader;
 
@@ -136,6 +136,46 @@ impl TrunkHealth {
             .expect("nobody panics while holding it")
             .clone()
     }
+}
+
+/// Pause before what must be stored is offered again to a store that did not take it.
+const AFTER_TROUBLE: Duration = Duration::from_secs(2);
+
+/// What became of a call or a mail is never dropped: a store that does not take it (a full disk) is asked again until
+/// it does. `what` is for the log. A stop of the gateway ends the waiting; then the next start decides by what is on
+/// disk.
+pub async fn until_stored<T, Stored>(what: &str, store: impl Fn() -> Stored) -> T
+where
+    Stored: Future<Output = queue::Result<T>>,
+{
+    loop {
+        match store().await {
+            Ok(stored) => return stored,
+            Err(e) => tracing::error!("{what} waits for the disk: {e}"),
+        }
+        tokio::time::sleep(AFTER_TROUBLE).await;
+    }
+}
+
+/// Does a piece of work. Should it panic, which is our bug, its claim is released: that costs one attempt, and not the
+/// fax.
+pub async fn guarded(
+    context: &Context,
+    claim: Claim,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    // A task of its own catches the panic.
+    let Err(death) = tokio::spawn(work).await else {
+        return;
+    };
+    let what = format!("the claim of {claim:?}");
+    tracing::error!("{what}: a bug in postfax, please report it: {death}");
+    let give_up = context.config().give_up_seconds();
+    until_stored(&what, || {
+        context.store.release(claim.clone(), give_up, now())
+    })
+    .await;
+    context.tell();
 }
 
 /// The time by the wall clock.

@@ -7,6 +7,8 @@ mod listeners;
 mod loops;
 pub mod post;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +44,9 @@ const POSTMEN: usize = 4;
 /// is put down here is claimed anew at the next start.
 const CHORES: Duration = Duration::from_secs(5);
 
+/// How long calls that were told to end may take: their farewells, and a disk that does not take their outcome.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+
 /// A running gateway.
 pub struct Gateway {
     context: Arc<Context>,
@@ -56,6 +62,7 @@ pub struct Gateway {
     doors: TaskTracker,
     calls: TaskTracker,
     chores: TaskTracker,
+    last_words: Duration,
 }
 
 impl Gateway {
@@ -71,7 +78,6 @@ impl Gateway {
         }
         let font = header_font(&config)?;
         let context = Arc::new(Context::new(config, store, children, font)?);
-        answer::route_what_a_crash_left(&context).await?;
         Gateway::open(context).await
     }
 
@@ -93,6 +99,7 @@ impl Gateway {
             doors: TaskTracker::new(),
             calls: TaskTracker::new(),
             chores: TaskTracker::new(),
+            last_words: LAST_WORDS,
         };
         gateway.run_loops(&config);
         gateway.take_calls(calls);
@@ -137,6 +144,9 @@ impl Gateway {
     }
 
     /// Stops: doors closed at once, calls get their time (or until `hurry`), then everything ends.
+    ///
+    /// A full disk or a dead network share does not hold up the end: what could not be settled is still claimed in
+    /// the queue, and the next start gives it its honest end.
     pub async fn stop(self, hurry: CancellationToken) {
         self.closing.cancel();
         self.doors.close();
@@ -152,11 +162,15 @@ impl Gateway {
         }
         wait(&self.calls, patience, &hurry).await;
         self.line.stop();
-        self.calls.wait().await;
+        if timeout(self.last_words, self.calls.wait()).await.is_err() {
+            let left = self.calls.len();
+            tracing::error!("{left} calls did not end in time; the next start settles them");
+        }
         wait(&self.chores, CHORES, &hurry).await;
         self.abandoned.cancel();
         self.chores.wait().await;
         self.closed.cancel();
+        // SMTP sessions have a grace time of their own, which began when the doors closed.
         self.doors.wait().await;
     }
 
@@ -185,13 +199,23 @@ impl Gateway {
             },
         )));
         let (context, tasks, closing, _) = parts(&self.calls);
-        let line = self.line.clone();
+        let (line, busy) = (self.line.clone(), self.line.clone());
+        let channels = config.trunk.channels;
         spawn(Box::pin(loops::run(
             context,
-            config.trunk.channels,
+            channels,
             tasks,
             closing,
-            async |context| dial::claim(&context).await,
+            // Calls that came in take channels of the trunk, too.
+            move |context| {
+                let is_free = busy.calls() < channels;
+                async move {
+                    match is_free {
+                        true => dial::claim(&context).await,
+                        false => Ok(None),
+                    }
+                }
+            },
             move |context, fax| {
                 let line = line.clone();
                 async move { dial::dial(&context, &line, fax).await }

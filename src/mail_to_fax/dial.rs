@@ -7,7 +7,6 @@
 //! last confirmed page).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -15,15 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::config::Config;
-use crate::context::{Context, Direction, LiveCall, LiveGuard, now};
+use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
 use crate::net::line::{DialRequest, Line, LineEvent};
 use crate::net::names;
 use crate::pages::header::HeaderLine;
 use crate::pages::tiff;
 use crate::queue::{ClaimedFax, Settled, StoreError};
-
-/// Pause before the outcome of a call is offered to a store that did not take it.
-const AFTER_TROUBLE: Duration = Duration::from_secs(2);
 
 /// Claims the next fax that is due, with the header line it will carry.
 ///
@@ -152,28 +148,18 @@ async fn heard(context: &Context, fax: &ClaimedFax, live: &LiveGuard<'_>, event:
     }
 }
 
-/// The outcome of a call is never dropped: a store that does not take it is asked again until it does.
 async fn settle(context: &Context, fax: &ClaimedFax, report: CallReport) {
     let give_up = context.config().give_up_seconds();
-    loop {
-        match context
-            .store
-            .settle_attempt(&fax.id, fax.attempt, report.clone(), give_up, now())
-            .await
-        {
-            Ok(Settled::Final(end)) => {
-                tracing::info!(fax = fax.id, "over: {end:?}");
-                return;
-            }
-            Ok(Settled::Again(at)) => {
-                let seconds = (at.0 - now().0).max(0) / 1000;
-                tracing::info!(fax = fax.id, "tried again in {seconds} s");
-                return;
-            }
-            Err(e) => {
-                tracing::error!(fax = fax.id, "its outcome waits for the disk: {e}");
-                tokio::time::sleep(AFTER_TROUBLE).await;
-            }
+    let what = format!("the outcome of fax {}", fax.id);
+    let store = &context.store;
+    let settled = until_stored(&what, || {
+        store.settle_attempt(&fax.id, fax.attempt, report.clone(), give_up, now())
+    });
+    match settled.await {
+        Settled::Final(end) => tracing::info!(fax = fax.id, "over: {end:?}"),
+        Settled::Again(at) => {
+            let seconds = (at.0 - now().0).max(0) / 1000;
+            tracing::info!(fax = fax.id, "tried again in {seconds} s");
         }
     }
 }

@@ -22,7 +22,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,8 +34,8 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
-pub use faxes::{ClaimedFax, Final, Settled};
-pub use messages::{ClaimedDocument, NewFax, NewMessage};
+pub use faxes::{Claim, ClaimedFax, Final, Settled};
+pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
 pub use outgoing::ClaimedMail;
 pub use received::{NewReceived, ReceivedFax};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
@@ -54,6 +56,9 @@ impl Millis {
 /// Seconds a claim stands before another node may take the work over; renewed while the work goes on.
 const LEASE_SECONDS: u64 = 3600;
 
+/// The detail of what was under way when its owner died.
+const CUT_OFF: &str = "the gateway was stopped, or lost its power, in the middle of the call";
+
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -63,6 +68,17 @@ pub enum StoreError {
     /// Another daemon holds the state folder.
     #[error("{0} is in use by another postfax; stop it first, or set another state_dir")]
     InUse(PathBuf),
+    /// We may not look into it.
+    #[error(
+        "{0}: permission denied; the queue belongs to the user that `postfax run` runs as, so run this as that user \
+         (sudo -u postfax postfax ...) or as root"
+    )]
+    Forbidden(PathBuf),
+    /// There is none yet.
+    #[error(
+        "{0} is not there: the first `postfax run` makes it, at state_dir of the configuration"
+    )]
+    NoQueue(PathBuf),
     /// The file was written by a newer version.
     #[error(
         "the queue is of version {found}, and this program knows versions up to {known}; install the newer postfax"
@@ -73,15 +89,24 @@ pub enum StoreError {
         /// Newest version known.
         known: i64,
     },
+    /// The file was written by an older version, and only the daemon upgrades it.
+    #[error("the queue is of the older version {0}; start the daemon once, which upgrades it")]
+    TooOld(i64),
     /// SQLite says no.
     #[error("the queue's database failed: {0}")]
     Database(rusqlite::Error),
     /// The file system says no.
     #[error("the state folder failed: {0}")]
-    Files(#[from] std::io::Error),
+    Files(std::io::Error),
     /// The writer thread is gone, which is our bug.
     #[error("the queue has stopped")]
     Stopped,
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(e: std::io::Error) -> StoreError {
+        StoreError::Files(e)
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -117,13 +142,26 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] when another daemon runs here; else what the disk or the file says.
     pub fn open(state: &Path) -> Result<Store> {
-        std::fs::create_dir_all(state)
-            .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", state.display())))?;
-        let lock = File::create(state.join("lock"))?;
+        // Who faxes what to whom is nobody else's business.
+        let folder = DirBuilder::new().recursive(true).mode(0o700).create(state);
+        folder.map_err(|e| told(e, state))?;
+        let lock = private_file(&state.join("lock"))?;
         if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::InUse(state.to_owned()));
         }
-        let store = Store::open_with(state, Some(lock))?;
+        // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
+        private_file(&state.join("queue.db"))?;
+        let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
+        upgrade::to_newest(&mut connection)?;
+        let store = Store::open_with(state, connection, Some(lock))?;
+        blobs::sync_folder(state)?;
+        if let Some(parent) = state
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            // Not ours, so perhaps not ours to read.
+            let _ = blobs::sync_folder(parent);
+        }
         store.inner.blobs.clear_incoming()?;
         Ok(store)
     }
@@ -131,18 +169,19 @@ impl Store {
     /// Opens the store for a command that runs beside the daemon (`postfax queue`, `cancel`).
     ///
     /// # Errors
-    /// When there is no store yet, or it cannot be read.
+    /// When there is no store yet, it cannot be read, or it is of another version: a command does not upgrade the
+    /// store under a daemon.
     pub fn open_beside(state: &Path) -> Result<Store> {
         let database = state.join("queue.db");
-        std::fs::metadata(&database)
-            .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", database.display())))?;
-        Store::open_with(state, None)
+        let open = File::options().read(true).write(true).open(&database);
+        open.map_err(|e| told(e, &database))?;
+        let connection = connect(&database, OpenFlags::default())?;
+        upgrade::is_newest(&connection)?;
+        Store::open_with(state, connection, None)
     }
 
-    fn open_with(state: &Path, lock: Option<File>) -> Result<Store> {
+    fn open_with(state: &Path, connection: Connection, lock: Option<File>) -> Result<Store> {
         let database = state.join("queue.db");
-        let mut connection = connect(&database, OpenFlags::default())?;
-        upgrade::to_newest(&mut connection)?;
         let blobs = Blobs::open(state)?;
         let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
         let writer = Writer::start(connection)?;
@@ -197,6 +236,22 @@ impl Store {
     pub async fn version(&self) -> Result<i64> {
         self.write(|db| db.query_row("PRAGMA data_version", [], |row| row.get(0)))
             .await
+    }
+}
+
+/// A file that only our user can open.
+fn private_file(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.create(true).append(true).mode(0o600);
+    options.open(path).map_err(|e| told(e, path))
+}
+
+/// What the file system says of a path, with what to do about it.
+fn told(e: std::io::Error, path: &Path) -> StoreError {
+    match e.kind() {
+        ErrorKind::PermissionDenied => StoreError::Forbidden(path.to_owned()),
+        ErrorKind::NotFound => StoreError::NoQueue(path.to_owned()),
+        kind => std::io::Error::new(kind, format!("{}: {e}", path.display())).into(),
     }
 }
 
