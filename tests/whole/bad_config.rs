@@ -52,7 +52,7 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         "[[route]]\nnumber = \"5551234567\"\n",
-        ": route.number: the route of \"5551234567\" needs `to` or `maildir`",
+        ":2: route.number: the route of \"5551234567\" needs `to` or `maildir`",
     ),
     ("[smtp\n", ":1: unclosed table, expected `]`"),
 ];
@@ -72,9 +72,13 @@ const ARGUMENTS: &[(&[&str], i32, &str)] = &[
     (
         &["render", "/nowhere.pdf", "a.tiff"],
         1,
-        "postfax: /nowhere.pdf: No such file or directory",
+        "postfax: cannot read /nowhere.pdf: No such file or directory",
     ),
-    (&["to-pdf", "/dev/null", "a.pdf"], 1, "postfax: /dev/null: "),
+    (
+        &["to-pdf", "/dev/null", "a.pdf"],
+        1,
+        "postfax: cannot convert /dev/null: it is not a TIFF file",
+    ),
     (
         &["--config", "/nowhere.toml", "run"],
         1,
@@ -125,7 +129,10 @@ fn commands_beside_no_daemon_say_so() {
     ] {
         let done = postfax(&[&["--config", file.to_str().unwrap()], command].concat());
         assert_eq!(done.status.code(), Some(1), "{command:?}");
-        let words = format!("{}/queue.db: No such file", state.display());
+        let words = format!(
+            "{}/queue.db is not there: the first `postfax run` makes it",
+            state.display()
+        );
         assert!(said(&done).contains(&words), "{command:?}: {}", said(&done));
         assert!(!state.exists(), "{command:?} made a state folder");
     }
