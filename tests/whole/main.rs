@@ -4,6 +4,7 @@
 //! A call takes its 20 seconds and more, so the tests run side by side, each on a site of its own.
 
 mod both_journeys;
+mod commands;
 mod harness;
 mod killed;
 mod relays;
