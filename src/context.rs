@@ -1,8 +1,11 @@
 //! What both journeys share: the settings in force, the store, the children, the calls in progress.
 
+pub mod reader;
+
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -12,8 +15,9 @@ use crate::config::Config;
 use crate::letter::Letterhead;
 use crate::net::line::LineEvent;
 use crate::pages::header::HeaderFont;
-use crate::queue::{Millis, Store};
+use crate::queue::{self, Claim, Millis, Store};
 use crate::worker::host::Children;
+use reader::Reader;
 
 /// Everything a journey needs and does not own.
 pub struct Context {
@@ -21,6 +25,8 @@ pub struct Context {
     pub store: Store,
     /// Who renders and who calls.
     pub children: Children,
+    /// Who has whole mails in memory.
+    pub reader: Reader,
     /// The calls in progress.
     pub live: Live,
     /// Font of the header line.
@@ -33,16 +39,25 @@ pub struct Context {
 
 impl Context {
     /// Puts the parts together.
-    pub fn new(config: Config, store: Store, children: Children, font: HeaderFont) -> Context {
-        Context {
+    ///
+    /// # Errors
+    /// Where the system has no thread left for the reader.
+    pub fn new(
+        config: Config,
+        store: Store,
+        children: Children,
+        font: HeaderFont,
+    ) -> io::Result<Context> {
+        Ok(Context {
             store,
             children,
+            reader: Reader::start()?,
             live: Live::default(),
             font,
             trunk: TrunkHealth::default(),
             config: RwLock::new(Arc::new(config)),
             news: watch::Sender::new(0),
-        }
+        })
     }
 
     /// The settings in force. Keep the `Arc` for one piece of work, not longer: a reload puts another one here.
@@ -123,6 +138,46 @@ impl TrunkHealth {
     }
 }
 
+/// Pause before what must be stored is offered again to a store that did not take it.
+const AFTER_TROUBLE: Duration = Duration::from_secs(2);
+
+/// What became of a call or a mail is never dropped: a store that does not take it (a full disk) is asked again until
+/// it does. `what` is for the log. A stop of the gateway ends the waiting; then the next start decides by what is on
+/// disk.
+pub async fn until_stored<T, Stored>(what: &str, store: impl Fn() -> Stored) -> T
+where
+    Stored: Future<Output = queue::Result<T>>,
+{
+    loop {
+        match store().await {
+            Ok(stored) => return stored,
+            Err(e) => tracing::error!("{what} waits for the disk: {e}"),
+        }
+        tokio::time::sleep(AFTER_TROUBLE).await;
+    }
+}
+
+/// Does a piece of work. Should it panic, which is our bug, its claim is released: that costs one attempt, and not the
+/// fax.
+pub async fn guarded(
+    context: &Context,
+    claim: Claim,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
+    // A task of its own catches the panic.
+    let Err(death) = tokio::spawn(work).await else {
+        return;
+    };
+    let what = format!("the claim of {claim:?}");
+    tracing::error!("{what}: a bug in postfax, please report it: {death}");
+    let give_up = context.config().give_up_seconds();
+    until_stored(&what, || {
+        context.store.release(claim.clone(), give_up, now())
+    })
+    .await;
+    context.tell();
+}
+
 /// The time by the wall clock.
 pub fn now() -> Millis {
     Millis(jiff::Timestamp::now().as_millisecond())
@@ -193,6 +248,32 @@ pub struct LiveCall {
 }
 
 impl LiveCall {
+    /// A call that begins now; `pages` where known.
+    pub fn begun(
+        id: &str,
+        direction: Direction,
+        number: &str,
+        pages: Option<u32>,
+        cancel: CancellationToken,
+    ) -> LiveCall {
+        LiveCall {
+            id: id.to_owned(),
+            direction,
+            number: number.to_owned(),
+            phase: match direction {
+                Direction::Out => Phase::Dialling,
+                Direction::In => Phase::Ringing,
+            },
+            page: 0,
+            pages,
+            bytes: 0,
+            of: None,
+            since: Instant::now(),
+            far_end: FarEnd::default(),
+            cancel,
+        }
+    }
+
     /// Takes in what the line says; `before` pages were confirmed by earlier calls.
     pub fn heard(&mut self, before: u32, event: &LineEvent) {
         match event {

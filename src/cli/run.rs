@@ -15,6 +15,9 @@ use crate::pages::pdfium;
 use crate::worker::host::Children;
 use crate::worker::mishaps::Mishaps;
 
+/// How long threads that are in the kernel may take to come back at the end.
+const LAST_THREADS: Duration = Duration::from_secs(2);
+
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads. A second signal cuts the calls in progress short.
 pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     log("info");
@@ -26,7 +29,7 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let gateway = Gateway::start(config, children).await?;
         announce(&gateway);
         serve(&gateway, &config_file).await?;
@@ -41,7 +44,10 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
         gateway.stop(hurry).await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
-    })
+    });
+    // A disk that hangs (a network share) would hold the threads that wait for it, and so the end, for ever.
+    runtime.shutdown_timeout(LAST_THREADS);
+    ended
 }
 
 /// Logs to standard error; `RUST_LOG` overrides `level`. The SIP stack's own lines carry whole messages: warnings only.

@@ -20,12 +20,14 @@ use std::str::FromStr;
 /// North American numbers, with and without the country code.
 const DEFAULT_ALLOW: &[&str] = &["(|1|+1) NXX XXX XXXX"];
 
-/// What costs money there: premium numbers, and the members of the North American plan outside the US and
+/// What costs money there: premium and personal numbers, what a PBX might cut to 411 or 911, and the members of the North American plan outside the US and
 /// Canada, which look like long distance and are billed as international.
 const DEFAULT_DENY: &[&str] = &[
     "(|1|+1) 900 XXX XXXX",
     "(|1|+1) NXX 976 XXXX",
-    "(|1|+1) (242|246|264|268|284|345|441|473|649|658|664|721|758|767|784|787|809|829|849|868|869|876|939) XXX XXXX",
+    "(|1|+1) (500|521|522|523|524|525|526|527|528|529|533|544|566|577|588|700|710) XXX XXXX",
+    "(|1|+1) N11 XXX XXXX",
+    "(|1|+1) (242|246|264|268|284|340|345|441|473|649|658|664|670|671|684|721|758|767|784|787|809|829|849|868|869|876|939) XXX XXXX",
 ];
 
 /// Dialled by mistake or malice, these tie up people who save lives.
@@ -76,8 +78,7 @@ impl Plan {
     /// # Errors
     /// The rule that forbids it.
     pub fn check(&self, number: &str) -> Result<(), Refused> {
-        let is_emergency = EMERGENCY.contains(&number.trim_start_matches('+'));
-        if is_emergency && !self.allow.iter().any(|pattern| pattern.is_exactly(number)) {
+        if is_emergency(number) && !self.allow.iter().any(|pattern| pattern.is_exactly(number)) {
             return Err(Refused::Emergency(number.to_string()));
         }
         if self.deny.iter().any(|pattern| pattern.matches(number)) {
@@ -99,6 +100,14 @@ impl Default for Plan {
     fn default() -> Plan {
         Plan::new(DEFAULT_ALLOW, DEFAULT_DENY).expect("the built-in patterns are well-formed")
     }
+}
+
+/// Whether somebody may take it for an emergency call: the number itself, or the number behind the digit that gets an
+/// outside line from a PBX.
+fn is_emergency(number: &str) -> bool {
+    let digits = number.trim_start_matches('+');
+    let outside = digits.strip_prefix(['0', '8', '9']).unwrap_or(digits);
+    EMERGENCY.contains(&digits) || EMERGENCY.contains(&outside)
 }
 
 /// A set of numbers, written as the module's documentation says.
@@ -323,6 +332,10 @@ mod tests {
             "18765550123",
             "+18095550123",
             "+17875550123",
+            "16845550123",
+            "5005550123",
+            "9115550123",
+            "14115550123",
         ] {
             assert_eq!(plan.check(number), Err(Refused::Denied(number.into())));
         }
@@ -348,7 +361,7 @@ mod tests {
     fn an_emergency_number_needs_to_be_spelled_out() {
         let refused = |number: &str| Err(Refused::Emergency(number.to_string()));
         let wide = Plan::new(&["."], &[]).unwrap();
-        for number in ["911", "112", "110", "999"] {
+        for number in ["911", "112", "110", "999", "9911", "0112", "8999"] {
             assert_eq!(Plan::default().check(number), refused(number));
             assert_eq!(wide.check(number), refused(number));
         }

@@ -6,18 +6,14 @@
 //! When it dies: the next start ends the call in the books and queues the mails for the pages that are there.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::outcome::{CallReport, FarEnd};
-use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, now};
+use crate::call::outcome::CallReport;
+use crate::context::{Context, Direction, LiveCall, LiveGuard, guarded, now, until_stored};
 use crate::net::line::{FaxSettings, IncomingCall, LineEvent};
-use crate::queue::NewReceived;
-
-/// Pause before the outcome of a call is offered to a store that did not take it.
-const AFTER_TROUBLE: Duration = Duration::from_secs(2);
+use crate::queue::{Claim, NewReceived};
 
 /// Answers one call, or refuses it: 404 where no route leads from its number, 480 where nothing can be stored.
 pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
@@ -33,6 +29,7 @@ pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
     let new = NewReceived {
         called: called.clone(),
         caller: caller.clone(),
+        recipients,
     };
     let id = match context.store.begin_received(new, now()).await {
         Ok(id) => id,
@@ -42,59 +39,30 @@ pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
         }
     };
     tracing::info!(fax = id, called, caller, "answering");
-    let report = receive(context, &id, call).await;
-    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages,
-                   detail = report.detail, "call ended");
-    while let Err(e) = context
-        .store
-        .end_received(&id, report.clone(), recipients.clone(), now())
-        .await
-    {
-        tracing::error!(fax = id, "its end waits for the disk: {e}");
-        tokio::time::sleep(AFTER_TROUBLE).await;
-    }
-    context.tell();
+    let (claim, here) = (Claim::Received(id.clone()), context.clone());
+    guarded(context, claim, async move { take(&here, &id, call).await }).await;
 }
 
-/// Queues the mails of faxes whose call was cut off by a crash, by the routes of today.
-///
-/// # Errors
-/// As the store says.
-pub async fn route_what_a_crash_left(context: &Context) -> crate::queue::Result<()> {
-    for (id, called) in context.store.unrouted().await? {
-        match context.config().route(&called) {
-            Some(route) => {
-                context
-                    .store
-                    .route_received(&id, route.recipients(), now())
-                    .await?
-            }
-            None => tracing::error!(
-                fax = id,
-                called,
-                "has pages and no route; add one for its number"
-            ),
-        }
-    }
-    Ok(())
+/// Takes the fax, and hands what came over to the post.
+async fn take(context: &Context, id: &str, call: IncomingCall) {
+    let report = receive(context, id, call).await;
+    tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages,
+                   detail = report.detail, "call ended");
+    let (what, store) = (format!("the end of fax {id}"), &context.store);
+    until_stored(&what, || store.end_received(id, report.clone(), now())).await;
+    context.tell();
 }
 
 async fn receive(context: &Context, id: &str, call: IncomingCall) -> CallReport {
     let config = context.config();
     let cancel = CancellationToken::new();
-    let live = context.live.show(LiveCall {
-        id: id.to_owned(),
-        direction: Direction::In,
-        number: call.caller.clone(),
-        phase: Phase::Ringing,
-        page: 0,
-        pages: None,
-        bytes: 0,
-        of: None,
-        since: Instant::now(),
-        far_end: FarEnd::default(),
-        cancel: cancel.clone(),
-    });
+    let live = context.live.show(LiveCall::begun(
+        id,
+        Direction::In,
+        &call.caller,
+        None,
+        cancel.clone(),
+    ));
     let settings = FaxSettings {
         ident: config.fax.station_id.clone(),
         ecm: config.fax.ecm,

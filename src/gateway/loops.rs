@@ -9,14 +9,38 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::context::{Context, now};
-use crate::queue::StoreError;
+use crate::context::{Context, guarded, now};
+use crate::queue::{Claim, ClaimedDocument, ClaimedFax, ClaimedMail, StoreError};
 
 /// Sleep no longer than this, whatever the queue says: a clock may jump.
 const NAP: Duration = Duration::from_secs(30);
 
 /// Pause after the store failed, so that a full disk is not hammered.
 const AFTER_TROUBLE: Duration = Duration::from_secs(2);
+
+/// What a loop claims.
+pub trait Piece: Send + 'static {
+    /// Its claim, to be released should its work panic.
+    fn claim(&self) -> Claim;
+}
+
+impl Piece for ClaimedDocument {
+    fn claim(&self) -> Claim {
+        Claim::Document(self.id.clone())
+    }
+}
+
+impl Piece for ClaimedFax {
+    fn claim(&self) -> Claim {
+        Claim::Fax(self.id.clone())
+    }
+}
+
+impl Piece for ClaimedMail {
+    fn claim(&self) -> Claim {
+        Claim::Mail(self.id.clone())
+    }
+}
 
 /// Claims with `claim` and hands each piece to `work`, at most `at_a_time` of them, until `stop`.
 pub async fn run<T, Claim, Claimed, Work, Worked>(
@@ -27,7 +51,7 @@ pub async fn run<T, Claim, Claimed, Work, Worked>(
     claim: Claim,
     work: Work,
 ) where
-    T: Send + 'static,
+    T: Piece,
     Claim: Fn(Arc<Context>) -> Claimed,
     Claimed: Future<Output = Result<Option<T>, StoreError>>,
     Work: Fn(Arc<Context>, T) -> Worked,
@@ -42,7 +66,10 @@ pub async fn run<T, Claim, Claimed, Work, Worked>(
             () = stop.cancelled() => return,
         };
         match claim(context.clone()).await {
-            Ok(Some(piece)) => start(&tasks, place, work(context.clone(), piece)),
+            Ok(Some(piece)) => {
+                let claim = piece.claim();
+                start(&tasks, &context, place, claim, work(context.clone(), piece));
+            }
             Ok(None) => {
                 drop(place);
                 let nap = nap(&context).await;
@@ -62,11 +89,14 @@ pub async fn run<T, Claim, Claimed, Work, Worked>(
 
 fn start(
     tasks: &TaskTracker,
+    context: &Arc<Context>,
     place: OwnedSemaphorePermit,
+    claim: Claim,
     work: impl Future<Output = ()> + Send + 'static,
 ) {
+    let context = context.clone();
     tasks.spawn(async move {
-        work.await;
+        guarded(&context, claim, work).await;
         drop(place);
     });
 }

@@ -7,13 +7,16 @@ mod listeners;
 mod loops;
 pub mod post;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -37,6 +40,13 @@ const LOOK_AROUND: Duration = Duration::from_millis(500);
 /// Mails on their way at a time.
 const POSTMEN: usize = 4;
 
+/// How long a stop waits for documents and mails in hand, behind the calls. A relay may take minutes to answer; what
+/// is put down here is claimed anew at the next start.
+const CHORES: Duration = Duration::from_secs(5);
+
+/// How long calls that were told to end may take: their farewells, and a disk that does not take their outcome.
+const LAST_WORDS: Duration = Duration::from_secs(20);
+
 /// A running gateway.
 pub struct Gateway {
     context: Arc<Context>,
@@ -45,10 +55,14 @@ pub struct Gateway {
     status: Option<SocketAddr>,
     /// Ends the doors and the claiming of work.
     closing: CancellationToken,
-    /// Ends what is useful until the last call is over: the page, and the refusal of calls.
+    /// Ends what is useful until the last call is over: the page, the refusal of calls, the look around.
     closed: CancellationToken,
+    /// Ends documents and mails in hand.
+    abandoned: CancellationToken,
     doors: TaskTracker,
-    work: TaskTracker,
+    calls: TaskTracker,
+    chores: TaskTracker,
+    last_words: Duration,
 }
 
 impl Gateway {
@@ -63,8 +77,7 @@ impl Gateway {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }
         let font = header_font(&config)?;
-        let context = Arc::new(Context::new(config, store, children, font));
-        answer::route_what_a_crash_left(&context).await?;
+        let context = Arc::new(Context::new(config, store, children, font)?);
         Gateway::open(context).await
     }
 
@@ -82,8 +95,11 @@ impl Gateway {
             smtp,
             closing: CancellationToken::new(),
             closed: CancellationToken::new(),
+            abandoned: CancellationToken::new(),
             doors: TaskTracker::new(),
-            work: TaskTracker::new(),
+            calls: TaskTracker::new(),
+            chores: TaskTracker::new(),
+            last_words: LAST_WORDS,
         };
         gateway.run_loops(&config);
         gateway.take_calls(calls);
@@ -128,10 +144,14 @@ impl Gateway {
     }
 
     /// Stops: doors closed at once, calls get their time (or until `hurry`), then everything ends.
+    ///
+    /// A full disk or a dead network share does not hold up the end: what could not be settled is still claimed in
+    /// the queue, and the next start gives it its honest end.
     pub async fn stop(self, hurry: CancellationToken) {
         self.closing.cancel();
         self.doors.close();
-        self.work.close();
+        self.calls.close();
+        self.chores.close();
         let patience = Duration::from_secs(self.context.config().trunk.drain_seconds);
         if self.line.calls() > 0 {
             tracing::info!(
@@ -140,14 +160,17 @@ impl Gateway {
                 patience.as_secs()
             );
         }
-        tokio::select! {
-            () = self.work.wait() => {}
-            () = tokio::time::sleep(patience) => {}
-            () = hurry.cancelled() => {}
-        }
+        wait(&self.calls, patience, &hurry).await;
         self.line.stop();
-        self.work.wait().await;
+        if timeout(self.last_words, self.calls.wait()).await.is_err() {
+            let left = self.calls.len();
+            tracing::error!("{left} calls did not end in time; the next start settles them");
+        }
+        wait(&self.chores, CHORES, &hurry).await;
+        self.abandoned.cancel();
+        self.chores.wait().await;
         self.closed.cancel();
+        // SMTP sessions have a grace time of their own, which began when the doors closed.
         self.doors.wait().await;
     }
 
@@ -155,51 +178,71 @@ impl Gateway {
     fn run_loops(&self, config: &Config) {
         let spawn =
             |work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| self.doors.spawn(work);
-        let parts = || {
+        let parts = |tasks: &TaskTracker| {
             (
                 self.context.clone(),
-                self.work.clone(),
+                tasks.clone(),
                 self.closing.clone(),
+                self.abandoned.clone(),
             )
         };
-        let (context, work, closing) = parts();
+        let (context, tasks, closing, abandoned) = parts(&self.chores);
         spawn(Box::pin(loops::run(
             context,
             config.renderer.processes,
-            work,
+            tasks,
             closing,
             async |context| context.store.claim_document(now()).await,
-            |context, document| async move { render::render(&context, document).await },
+            move |context, document| {
+                let work = async move { render::render(&context, document).await };
+                until(abandoned.clone(), work)
+            },
         )));
-        let (context, work, closing) = parts();
-        let line = self.line.clone();
+        let (context, tasks, closing, _) = parts(&self.calls);
+        let (line, busy) = (self.line.clone(), self.line.clone());
+        let channels = config.trunk.channels;
         spawn(Box::pin(loops::run(
             context,
-            config.trunk.channels,
-            work,
+            channels,
+            tasks,
             closing,
-            async |context| dial::claim(&context).await,
+            // Calls that came in take channels of the trunk, too.
+            move |context| {
+                let is_free = busy.calls() < channels;
+                async move {
+                    match is_free {
+                        true => dial::claim(&context).await,
+                        false => Ok(None),
+                    }
+                }
+            },
             move |context, fax| {
                 let line = line.clone();
                 async move { dial::dial(&context, &line, fax).await }
             },
         )));
-        let (context, work, closing) = parts();
+        let (context, tasks, closing, abandoned) = parts(&self.chores);
         spawn(Box::pin(loops::run(
             context,
             POSTMEN,
-            work,
+            tasks,
             closing,
             async |context| context.store.claim_mail(now()).await,
-            |context, mail| async move { post::deliver(&context, mail).await },
+            move |context, mail| {
+                let work = async move { post::deliver(&context, mail).await };
+                until(abandoned.clone(), work)
+            },
         )));
     }
 
     /// Answers calls as they come, as long as there is a channel and we are not closing.
     fn take_calls(&self, mut calls: mpsc::Receiver<IncomingCall>) {
         let (context, line) = (self.context.clone(), self.line.clone());
-        let (work, closing, closed) =
-            (self.work.clone(), self.closing.clone(), self.closed.clone());
+        let (tasks, closing, closed) = (
+            self.calls.clone(),
+            self.closing.clone(),
+            self.closed.clone(),
+        );
         self.doors.spawn(async move {
             while let Some(Some(call)) = closed.run_until_cancelled(calls.recv()).await {
                 let call = line.incoming(call);
@@ -210,18 +253,18 @@ impl Gateway {
                     call.reject(486);
                 } else {
                     let context = context.clone();
-                    work.spawn(async move { answer::answer(&context, call).await });
+                    tasks.spawn(async move { answer::answer(&context, call).await });
                 }
             }
         });
     }
 
-    /// Notices what commands beside the daemon did to the store.
+    /// Notices what commands beside the daemon did to the store: while there are calls, one may be cancelled.
     fn look_around(&self) {
-        let (context, closing) = (self.context.clone(), self.closing.clone());
+        let (context, closed) = (self.context.clone(), self.closed.clone());
         self.doors.spawn(async move {
             let mut seen = None;
-            while closing
+            while closed
                 .run_until_cancelled(tokio::time::sleep(LOOK_AROUND))
                 .await
                 .is_some()
@@ -229,10 +272,8 @@ impl Gateway {
                 let Ok(version) = context.store.version().await else {
                     continue;
                 };
-                if seen
-                    .replace(version)
-                    .is_some_and(|before| before != version)
-                {
+                // The first look is news, too: a command may have been quicker than we.
+                if seen.replace(version) != Some(version) {
                     for fax in context.store.cancelling().await.unwrap_or_default() {
                         context.live.cancel(&fax);
                     }
@@ -243,8 +284,14 @@ impl Gateway {
     }
 
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {
+        let mut names = config.status.names.clone();
+        // Whoever types our very address was not lured here by a name.
+        names.extend(self.status.map(|address| match address.ip() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("[{ip}]"),
+        }));
         let site = status::Site {
-            names: config.status.names.clone(),
+            names,
             zone: config.time_zone(),
         };
         let desk = Arc::new(Desk::new(
@@ -259,6 +306,20 @@ impl Gateway {
             }
         });
     }
+}
+
+/// Waits until all tasks are over, but no longer than `patience`, and not once there is a hurry.
+async fn wait(tasks: &TaskTracker, patience: Duration, hurry: &CancellationToken) {
+    tokio::select! {
+        () = tasks.wait() => {}
+        () = tokio::time::sleep(patience) => {}
+        () = hurry.cancelled() => {}
+    }
+}
+
+/// Works until it is done or told to leave it.
+async fn until(abandoned: CancellationToken, work: impl Future<Output = ()>) {
+    let _ = abandoned.run_until_cancelled(work).await;
 }
 
 fn header_font(config: &Config) -> anyhow::Result<HeaderFont> {

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::call::outcome::{FarEnd, Outcome};
 use crate::config::{Config, RelayTls};
-use crate::context::{Context, now};
+use crate::context::{Context, now, until_stored};
 use crate::fax_to_mail::compose;
 use crate::letter::Letter;
 use crate::mail_to_fax::receipt::{self, Attempt, Ending, OriginalMail, Receipt};
@@ -27,43 +27,32 @@ const DELAYS: [u64; 6] = [5, 30, 60, 300, 900, 1800];
 
 /// Delivers one claimed mail and settles it in the queue.
 pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
-    let settled = match compose_and_deliver(context, &mail).await {
+    let (id, to, store) = (&mail.id, &mail.recipient, &context.store);
+    // The next hop's yes above all: forgotten, the mail would go twice.
+    let what = format!("what became of mail {id}");
+    match compose_and_deliver(context, &mail).await {
         Ok(reply) => {
-            tracing::info!(mail = mail.id, to = mail.recipient, "delivered: {reply}");
-            context.store.mail_delivered(&mail.id, &reply, now()).await
+            tracing::info!(mail = id, to, "delivered: {reply}");
+            until_stored(&what, || store.mail_delivered(id, &reply, now())).await;
         }
         Err(Refusal {
             permanent: true,
             reply,
         }) => {
-            tracing::error!(
-                mail = mail.id,
-                to = mail.recipient,
-                "refused for good: {reply}"
-            );
-            context.store.mail_failed(&mail.id, &reply, now()).await
+            tracing::error!(mail = id, to, "refused for good: {reply}");
+            until_stored(&what, || store.mail_failed(id, &reply, now())).await;
         }
         Err(Refusal {
             permanent: false,
             reply,
         }) => {
             let delay = DELAYS[(mail.tries.max(1) as usize - 1).min(DELAYS.len() - 1)];
-            tracing::warn!(
-                mail = mail.id,
-                to = mail.recipient,
-                "again in {delay} s: {reply}"
-            );
-            context
-                .store
-                .mail_deferred(&mail.id, &reply, now().plus_seconds(delay))
-                .await
+            tracing::warn!(mail = id, to, "again in {delay} s: {reply}");
+            until_stored(&what, || {
+                store.mail_deferred(id, &reply, now().plus_seconds(delay))
+            })
+            .await;
         }
-    };
-    if let Err(e) = settled {
-        tracing::error!(
-            mail = mail.id,
-            "its fate is not stored; it goes again at the next start: {e}"
-        );
     }
     context.tell();
 }

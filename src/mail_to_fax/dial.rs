@@ -6,9 +6,7 @@
 //! When it dies: the next start settles the attempt from what is on disk (delivered, uncertain, or go on behind the
 //! last confirmed page).
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -16,14 +14,12 @@ use tokio_util::sync::CancellationToken;
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::config::Config;
-use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, now};
+use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
 use crate::net::line::{DialRequest, Line, LineEvent};
+use crate::net::names;
 use crate::pages::header::HeaderLine;
 use crate::pages::tiff;
 use crate::queue::{ClaimedFax, Settled, StoreError};
-
-/// Pause before the outcome of a call is offered to a store that did not take it.
-const AFTER_TROUBLE: Duration = Duration::from_secs(2);
 
 /// Claims the next fax that is due, with the header line it will carry.
 ///
@@ -45,19 +41,13 @@ pub async fn claim(context: &Context) -> Result<Option<ClaimedFax>, StoreError> 
 /// Sends one claimed fax and settles its attempt in the queue.
 pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
     let cancel = CancellationToken::new();
-    let live = context.live.show(LiveCall {
-        id: fax.id.clone(),
-        direction: Direction::Out,
-        number: fax.number.clone(),
-        phase: Phase::Dialling,
-        page: 0,
-        pages: Some(fax.page_count),
-        bytes: 0,
-        of: None,
-        since: Instant::now(),
-        far_end: FarEnd::default(),
-        cancel: cancel.clone(),
-    });
+    let live = context.live.show(LiveCall::begun(
+        &fax.id,
+        Direction::Out,
+        &fax.number,
+        Some(fax.page_count),
+        cancel.clone(),
+    ));
     let report = match request(context, &fax).await {
         Ok(request) => call(context, line, &fax, request, &live, cancel).await,
         Err(report) => *report,
@@ -73,7 +63,7 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
 /// What to hand to the line: the pages that are left, with their header lines.
 async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest, Box<CallReport>> {
     let config = context.config();
-    let target = resolve(&config.trunk.server)
+    let target = names::resolve(&config.trunk.server)
         .await
         .map_err(|e| Box::new(not_dialled(Outcome::TrunkDown, e)))?;
     let (context, fax) = (context.clone(), fax.clone());
@@ -93,20 +83,6 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         pages: fax.page_count - fax.confirmed,
         fax: fax_settings(&config),
     })
-}
-
-/// The trunk's address now; names are asked anew for each call.
-async fn resolve(server: &str) -> Result<SocketAddr, String> {
-    let found = tokio::net::lookup_host(server)
-        .await
-        .map_err(|e| format!("{server}: {e}"))?;
-    // A SIP socket for one family does not reach the other.
-    let mut found: Vec<SocketAddr> = found.collect();
-    found.sort_by_key(|address| address.is_ipv6());
-    found
-        .first()
-        .copied()
-        .ok_or_else(|| format!("{server} has no address"))
 }
 
 fn stamped(context: &Context, fax: &ClaimedFax) -> anyhow::Result<Vec<u8>> {
@@ -172,28 +148,18 @@ async fn heard(context: &Context, fax: &ClaimedFax, live: &LiveGuard<'_>, event:
     }
 }
 
-/// The outcome of a call is never dropped: a store that does not take it is asked again until it does.
 async fn settle(context: &Context, fax: &ClaimedFax, report: CallReport) {
     let give_up = context.config().give_up_seconds();
-    loop {
-        match context
-            .store
-            .settle_attempt(&fax.id, fax.attempt, report.clone(), give_up, now())
-            .await
-        {
-            Ok(Settled::Final(end)) => {
-                tracing::info!(fax = fax.id, "over: {end:?}");
-                return;
-            }
-            Ok(Settled::Again(at)) => {
-                let seconds = (at.0 - now().0).max(0) / 1000;
-                tracing::info!(fax = fax.id, "tried again in {seconds} s");
-                return;
-            }
-            Err(e) => {
-                tracing::error!(fax = fax.id, "its outcome waits for the disk: {e}");
-                tokio::time::sleep(AFTER_TROUBLE).await;
-            }
+    let what = format!("the outcome of fax {}", fax.id);
+    let store = &context.store;
+    let settled = until_stored(&what, || {
+        store.settle_attempt(&fax.id, fax.attempt, report.clone(), give_up, now())
+    });
+    match settled.await {
+        Settled::Final(end) => tracing::info!(fax = fax.id, "over: {end:?}"),
+        Settled::Again(at) => {
+            let seconds = (at.0 - now().0).max(0) / 1000;
+            tracing::info!(fax = fax.id, "tried again in {seconds} s");
         }
     }
 }

@@ -3,8 +3,10 @@
 //! Takes over: a mail whose text is complete in the spool.
 //! Promises: on `Ok` the mail, its document and one fax a recipient are on disk; every document in it was opened, and
 //! is one that can be faxed. On `Err` nothing was kept, and the sentence says why.
-//! When it dies: the client has no `250`, and sends the mail again.
+//! When it dies: the client has no `250`, and sends the mail again; where the mail was taken over all the same, it is
+//! known again, and not faxed twice.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -19,16 +21,21 @@ use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
 use crate::proto::smtp::Refusal;
-use crate::queue::{NewFax, NewMessage, StoreError, id};
+use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
 
-/// Mails that are taken apart at a time: each is in memory whole while that lasts.
-const AT_A_TIME: usize = 4;
+/// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
+const DESK: u32 = 64;
+/// What the smallest mail takes up of it, so that no more than eight documents are opened at a time.
+const SMALLEST: u32 = 8;
+
+/// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
+const TWIN_MILLIS: i64 = 5 * 86_400_000;
 
 /// The front door of journey 1.
 pub struct FrontDoor {
     context: Arc<Context>,
-    desks: Semaphore,
+    desk: Semaphore,
 }
 
 /// A recipient that was found good.
@@ -55,7 +62,7 @@ impl FrontDoor {
     pub fn new(context: Arc<Context>) -> FrontDoor {
         FrontDoor {
             context,
-            desks: Semaphore::new(AT_A_TIME),
+            desk: Semaphore::new(DESK as usize),
         }
     }
 
@@ -95,6 +102,18 @@ impl FrontDoor {
         contents: Contents,
     ) -> Result<Vec<String>, StoreError> {
         let now = now();
+        let message_id = contents.message_id.as_ref().map(|id| format!("<{id}>"));
+        let before = self
+            .taken_before(message_id.as_deref(), &envelope.sender, &text, now)
+            .await?;
+        let recipients = once_each(envelope.recipients, &before);
+        if recipients.is_empty() {
+            tracing::info!(
+                sender = envelope.sender,
+                "the same mail again; its 250 must have been lost"
+            );
+            return Ok(before.into_iter().map(|twin| twin.fax).collect());
+        }
         let id = id::new(now);
         let text_key = format!("m-{id}");
         let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
@@ -105,9 +124,9 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
-        let faxes: Vec<NewFax> = id::several(now, envelope.recipients.len())
+        let faxes: Vec<NewFax> = id::several(now, recipients.len())
             .into_iter()
-            .zip(envelope.recipients)
+            .zip(recipients)
             .map(|(id, Recipient { address, number })| NewFax {
                 id,
                 recipient: address,
@@ -120,7 +139,7 @@ impl FrontDoor {
             id,
             client: client.to_string(),
             sender: envelope.sender,
-            message_id: contents.message_id.map(|id| format!("<{id}>")),
+            message_id,
             references: contents.references,
             subject: contents.subject,
             manifest,
@@ -137,6 +156,43 @@ impl FrontDoor {
         self.context.tell();
         Ok(ids)
     }
+
+    /// The faxes of this very mail, octet for octet, that were taken over before: a client whose connection broke
+    /// before our `250` reached it sends the mail again (RFC 1047).
+    async fn taken_before(
+        &self,
+        message_id: Option<&str>,
+        sender: &str,
+        text: &Spool,
+        now: Millis,
+    ) -> Result<Vec<Twin>, StoreError> {
+        // Without a Message-ID two mails that are alike may be meant as two.
+        let Some(message_id) = message_id else {
+            return Ok(Vec::new());
+        };
+        let (store, size) = (&self.context.store, text.file().metadata()?.len());
+        let since = Millis(now.0 - TWIN_MILLIS);
+        let mut twins = store.twins(message_id, sender, size, since).await?;
+        if twins.is_empty() {
+            return Ok(twins);
+        }
+        let (blobs, path) = (store.blobs().clone(), text.path().to_owned());
+        let same = tokio::task::spawn_blocking(move || -> io::Result<_> {
+            let text = std::fs::read(path)?;
+            twins.retain(|twin| blobs.read(&twin.text_key).is_ok_and(|other| other == text));
+            Ok(twins)
+        });
+        Ok(same.await.map_err(io::Error::other)??)
+    }
+}
+
+/// One recipient for each number, without those that have their fax already: who is named in To and in Cc wants one.
+fn once_each(recipients: Vec<Recipient>, before: &[Twin]) -> Vec<Recipient> {
+    let mut seen: HashSet<String> = before.iter().map(|twin| twin.number.clone()).collect();
+    recipients
+        .into_iter()
+        .filter(|recipient| seen.insert(recipient.number.clone()))
+        .collect()
 }
 
 impl Intake for FrontDoor {
@@ -145,9 +201,10 @@ impl Intake for FrontDoor {
     fn recipient(
         &self,
         _client: IpAddr,
-        _sender: &str,
+        sender: &str,
         recipient: &str,
     ) -> Result<Recipient, Refusal> {
+        can_be_told(sender)?;
         let config = self.context.config();
         let plan = Plan::new(&config.dialing.allow, &config.dialing.deny)
             .expect("the configuration was checked when it was read");
@@ -168,19 +225,17 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
-        let desk = self
-            .desks
-            .acquire()
+        let size = text.file().metadata().map_err(our_trouble)?.len();
+        let place = self
+            .desk
+            .acquire_many(place_of(size))
             .await
             .map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
-        let path = text.path().to_owned();
-        let read = tokio::task::spawn_blocking(move || {
-            contents(&std::fs::read(path).map_err(our_trouble)?)
-        });
+        let read = self.context.reader.read(text.path().to_owned(), contents);
         let mut contents = read.await.map_err(our_trouble)??;
         self.count_pages(&mut contents).await?;
         contents.documents.clear();
-        drop(desk);
+        drop(place);
         let sender = envelope.sender.clone();
         let ids = self
             .keep(client, envelope, text, contents)
@@ -194,6 +249,21 @@ impl Intake for FrontDoor {
             },
         })
     }
+}
+
+/// The place on the desk of a mail of so many octets; one that is larger than the desk has it for itself.
+fn place_of(size: u64) -> u32 {
+    let megabytes = u32::try_from(size.div_ceil(1 << 20)).unwrap_or(DESK);
+    megabytes.clamp(SMALLEST, DESK)
+}
+
+/// Every fax ends with a receipt, so there must be somebody to get it: an address that our own letters can go to.
+fn can_be_told(sender: &str) -> Result<(), Refusal> {
+    let is_address = sender.is_ascii() && sender.parse::<lettre::Address>().is_ok();
+    is_address.then_some(()).ok_or_else(|| {
+        let text = format!("\"{sender}\" cannot be written to, and the receipt has to go there");
+        Refusal::new(550, "5.1.7", text)
+    })
 }
 
 fn contents(text: &[u8]) -> Result<Contents, Refusal> {
@@ -251,4 +321,109 @@ fn our_trouble(e: impl std::fmt::Display) -> Refusal {
         "4.3.0",
         "the mail cannot be stored now; please try again later",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::pages::header::HeaderFont;
+    use crate::proto::smtp::Envelope;
+    use crate::queue::Store;
+    use crate::worker::host::Children;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn door(state: &std::path::Path) -> FrontDoor {
+        let context = Context::new(
+            Config::default(),
+            Store::open(state).unwrap(),
+            Children::new(None, 60),
+            HeaderFont::builtin(),
+        );
+        FrontDoor::new(Arc::new(context.unwrap()))
+    }
+
+    /// Hands a mail in that was found good, without its message id where that is empty.
+    async fn hand_in(door: &FrontDoor, message_id: &str, numbers: &[&str], text: &str) -> usize {
+        let spool = door.spool().unwrap();
+        spool.file().write_all(text.as_bytes()).unwrap();
+        let recipient = |number: &&str| Recipient {
+            address: format!("{number}@fax.local"),
+            number: (*number).to_owned(),
+        };
+        let envelope = Envelope {
+            sender: "clerk@example.com".into(),
+            recipients: numbers.iter().map(recipient).collect(),
+            helo: "there".into(),
+            tls: false,
+        };
+        let contents = Contents {
+            subject: "Lease".into(),
+            message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
+            references: None,
+            documents: vec![],
+            parts: vec![],
+        };
+        door.keep(HERE, envelope, spool, contents).await.unwrap();
+        let waiting = door.context.store.waiting_faxes(100).await.unwrap();
+        assert_eq!(door.context.store.check().await.unwrap(), []);
+        waiting.len()
+    }
+
+    #[tokio::test]
+    async fn a_number_named_twice_gets_one_fax() {
+        let state = tempfile::tempdir().unwrap();
+        let door = door(state.path());
+        let numbers = ["5551234567", "5557654321", "5551234567"];
+        assert_eq!(hand_in(&door, "1@a", &numbers, "a lease").await, 2);
+    }
+
+    #[tokio::test]
+    async fn a_mail_whose_250_was_lost_is_not_faxed_twice() {
+        let state = tempfile::tempdir().unwrap();
+        let door = door(state.path());
+        let number = ["5551234567"];
+        assert_eq!(hand_in(&door, "1@a", &number, "a lease").await, 1);
+        assert_eq!(hand_in(&door, "1@a", &number, "a lease").await, 1);
+        let both = ["5551234567", "5557654321"];
+        assert_eq!(
+            hand_in(&door, "1@a", &both, "a lease").await,
+            2,
+            "only the new one"
+        );
+        assert_eq!(
+            hand_in(&door, "1@a", &number, "another").await,
+            3,
+            "other octets"
+        );
+        assert_eq!(
+            hand_in(&door, "2@a", &number, "a lease").await,
+            4,
+            "meant again"
+        );
+        assert_eq!(hand_in(&door, "", &number, "a lease").await, 5);
+        assert_eq!(
+            hand_in(&door, "", &number, "a lease").await,
+            6,
+            "nothing to know it by"
+        );
+        let left = std::fs::read_dir(door.context.store.blobs().incoming()).unwrap();
+        assert_eq!(left.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_sender_who_cannot_be_told_is_refused_before_he_sends() {
+        let state = tempfile::tempdir().unwrap();
+        let door = door(state.path());
+        let verdict = |sender| door.recipient(HERE, sender, "5551234567@fax.local");
+        for (sender, status) in [("nobody", "5.1.7"), ("j\u{fc}rgen@a.example", "5.1.7")] {
+            assert_eq!(verdict(sender).unwrap_err().status, status, "{sender}");
+        }
+        for sender in ["clerk@example.com", "root@localhost", "a+b@mail.example"] {
+            assert!(verdict(sender).is_ok(), "{sender}");
+        }
+    }
 }

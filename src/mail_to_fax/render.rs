@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::message;
-use crate::context::{Context, now};
+use crate::context::{Context, now, until_stored};
 use crate::pages::{DocumentRefusal, FaxPage, tiff};
 use crate::queue::{ClaimedDocument, StoreError};
 use crate::worker::host::RenderFailure;
@@ -15,9 +15,15 @@ use crate::worker::host::RenderFailure;
 /// Renderings that may be spoilt by a crash before the document is given up.
 const TRIES: u32 = 2;
 
+/// Renderings that may begin at all: behind this many, the document takes the gateway with it each time.
+const STARTS: u32 = 5;
+
 /// Seconds before a rendering that crashed is tried again, and before one that the disk spoilt is.
 const AFTER_CRASH: u64 = 2;
 const AFTER_DISK: u64 = 60;
+
+/// What is named where it is not one part that failed.
+const THE_MAIL: &str = "the attachment";
 
 /// Why there are no pages.
 enum Failure {
@@ -35,7 +41,16 @@ impl From<std::io::Error> for Failure {
 
 /// Renders one claimed document and settles it in the queue.
 pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
-    let settled = match pages_of(context, &document).await {
+    let pages = match document.tries {
+        ..=STARTS => pages_of(context, &document).await,
+        _ => Err(Failure::Document {
+            name: THE_MAIL.to_owned(),
+            why: DocumentRefusal::RendererFailed {
+                how: "it stopped the gateway again and again".to_owned(),
+            },
+        }),
+    };
+    let settled = match pages {
         Ok(pages) => keep(context, &document, pages).await,
         Err(Failure::Ours(e)) => Err(e),
         Err(Failure::Document {
@@ -60,16 +75,31 @@ pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
         }
     };
     if let Err(e) = settled {
-        tracing::error!(document = document.id, "rendering is put off: {e}");
-        let at = now().plus_seconds(AFTER_DISK);
-        if let Err(e) = context.store.document_deferred(&document.id, at).await {
-            tracing::error!(
-                document = document.id,
-                "it stays claimed until the next start: {e}"
-            );
-        }
+        our_trouble(context, &document, &e).await;
     }
     context.tell();
+}
+
+/// The disk spoilt it: it is tried again, until the text is known to be lost or the fax is too old.
+async fn our_trouble(context: &Context, document: &ClaimedDocument, e: &StoreError) {
+    tracing::error!(document = document.id, "it cannot be rendered now: {e}");
+    let is_lost = matches!(e, StoreError::Files(e) if e.kind() == std::io::ErrorKind::NotFound);
+    let age = now().0.saturating_sub(document.accepted_at.0) / 1000;
+    let is_late = age > context.config().give_up_seconds() as i64;
+    let (what, id, store) = (
+        format!("document {}", document.id),
+        &document.id,
+        &context.store,
+    );
+    if is_lost || is_late {
+        let why = "the gateway could not read it from its disk";
+        until_stored(&what, || store.document_failed(id, THE_MAIL, why, now())).await;
+    } else {
+        until_stored(&what, || {
+            store.document_deferred(id, now().plus_seconds(AFTER_DISK))
+        })
+        .await;
+    }
 }
 
 /// Every document of the mail, in order, as one set of pages.
@@ -93,21 +123,16 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<F
 
 /// File name and octets of each document in a mail that was accepted.
 async fn documents(context: &Context, text_key: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let (blobs, key) = (context.store.blobs().clone(), text_key.to_owned());
-    let read = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
-        let text = blobs.read(&key)?;
-        // The same reading of the same text said yes before the 250.
-        let message = message::read(&text).map_err(std::io::Error::other)?;
-        let content = |document: message::Document<'_>| {
-            let octets = document
-                .content()
-                .map_err(std::io::Error::other)?
-                .into_owned();
-            Ok((document.name, octets))
-        };
-        message.documents.into_iter().map(content).collect()
-    });
-    Ok(read.await.map_err(std::io::Error::other)??)
+    let path = context.store.blobs().path(text_key);
+    // The same reading of the same text said yes before the 250.
+    let open = |text: &[u8]| -> Result<Vec<(String, Vec<u8>)>, message::BadMessage> {
+        let found = message::read(text)?.documents.into_iter();
+        found
+            .map(|document| Ok((document.name.clone(), document.content()?.into_owned())))
+            .collect()
+    };
+    let opened = context.reader.read(path, open).await?;
+    Ok(opened.map_err(std::io::Error::other)?)
 }
 
 async fn keep(

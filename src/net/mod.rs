@@ -3,6 +3,7 @@
 pub mod delivery;
 pub mod line;
 pub mod maildir;
+pub mod names;
 pub mod relay;
 pub mod sip;
 pub mod smtp;

@@ -2,16 +2,20 @@
 //!
 //! The three calls (keep, read, remove) are what an object store would have to offer in their place.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 /// The folder of blobs: `blobs/XY/KEY`, where XY are the last two characters of the key.
 #[derive(Debug, Clone)]
 pub struct Blobs {
     root: PathBuf,
     incoming: PathBuf,
+    /// Folders whose own entries are known to be on disk.
+    synced: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
 impl Blobs {
@@ -23,6 +27,7 @@ impl Blobs {
         let blobs = Blobs {
             root: state.join("blobs"),
             incoming: state.join("incoming"),
+            synced: Arc::default(),
         };
         make_folder(&blobs.root)?;
         make_folder(&blobs.incoming)?;
@@ -68,27 +73,38 @@ impl Blobs {
     /// Keeps a complete file from [`Blobs::incoming`] under `key`; durable on return.
     ///
     /// # Errors
-    /// As [`Blobs::keep`]: the file is gone, too.
+    /// As [`Blobs::keep`]: the file is gone, too, so that a full disk is not filled up by those who try.
     pub fn keep_file(&self, key: &str, file: &Path) -> io::Result<()> {
-        self.take_in(key, file).inspect_err(|_| {
+        let place = self.folder(key).join(key);
+        self.take_in(file, &place).inspect_err(|_| {
             // It is in one of the two places, depending on how far it came.
             let _ = fs::remove_file(file);
             let _ = self.remove(key);
         })
     }
 
-    fn take_in(&self, key: &str, file: &Path) -> io::Result<()> {
+    fn take_in(&self, file: &Path, place: &Path) -> io::Result<()> {
         File::open(file)
             .and_then(|f| f.sync_all())
             .map_err(|e| named(e, file))?;
-        let folder = self.folder(key);
-        if !folder.exists() {
-            make_folder(&folder)?;
-            sync_folder(&self.root)?;
+        let folder = place.parent().expect("a key lies in a folder");
+        self.make_durable(folder)?;
+        fs::rename(file, place).map_err(|e| named(e, place))?;
+        sync_folder(folder)
+    }
+
+    /// Makes a folder whose own entry is on disk. That it is there proves nothing: whoever made it may have died, or be
+    /// on its way to the sync.
+    fn make_durable(&self, folder: &Path) -> io::Result<()> {
+        let is_synced = |synced: &HashSet<PathBuf>| synced.contains(folder);
+        if is_synced(&self.synced.lock().expect("nobody panics while holding it")) {
+            return Ok(());
         }
-        let place = folder.join(key);
-        fs::rename(file, &place).map_err(|e| named(e, &place))?;
-        sync_folder(&folder)
+        make_folder(folder)?;
+        sync_folder(&self.root)?;
+        let mut synced = self.synced.lock().expect("nobody panics while holding it");
+        synced.insert(folder.to_owned());
+        Ok(())
     }
 
     /// The octets kept under `key`.
@@ -96,8 +112,13 @@ impl Blobs {
     /// # Errors
     /// As the file system says, with the path.
     pub fn read(&self, key: &str) -> io::Result<Vec<u8>> {
-        let place = self.folder(key).join(key);
+        let place = self.path(key);
         fs::read(&place).map_err(|e| named(e, &place))
+    }
+
+    /// Where `key` lies once it is kept.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.folder(key).join(key)
     }
 
     /// Removes `key`; one that is already gone is no error.
@@ -105,7 +126,7 @@ impl Blobs {
     /// # Errors
     /// As the file system says, with the path.
     pub fn remove(&self, key: &str) -> io::Result<()> {
-        let place = self.folder(key).join(key);
+        let place = self.path(key);
         match fs::remove_file(&place) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(e, &place)),
             _ => Ok(()),
@@ -131,7 +152,7 @@ impl Blobs {
     }
 }
 
-fn make_folder(path: &Path) -> io::Result<()> {
+pub(super) fn make_folder(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -139,7 +160,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
         .map_err(|e| named(e, path))
 }
 
-fn sync_folder(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)
         .and_then(|f| f.sync_all())
         .map_err(|e| named(e, path))

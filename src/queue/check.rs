@@ -44,6 +44,12 @@ const INVARIANTS: &[(&str, &str)] = &[
            ((SELECT count(*) FROM attempts a WHERE a.fax = f.id AND a.ended_at IS NULL) = 1)",
     ),
     (
+        "a received fax that is over and has pages has a mail",
+        "SELECT r.id FROM received r WHERE r.ended_at IS NOT NULL
+           AND EXISTS (SELECT 1 FROM received_pages WHERE received = r.id)
+           AND NOT EXISTS (SELECT 1 FROM outgoing o WHERE o.kind = 'received_fax' AND o.subject_of = r.id)",
+    ),
+    (
         "a message has a fax",
         "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)",
     ),

@@ -25,6 +25,19 @@ pub struct ClaimedFax {
     pub header: String,
 }
 
+/// Work that somebody has claimed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim {
+    /// A document to render.
+    Document(String),
+    /// A fax in a call.
+    Fax(String),
+    /// A call that came in.
+    Received(String),
+    /// A mail on its way.
+    Mail(String),
+}
+
 /// A final state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Final {
@@ -39,6 +52,13 @@ pub enum Final {
 }
 
 impl Final {
+    fn from_name(name: &str) -> Option<Final> {
+        use Final::*;
+        [Delivered, Failed, Uncertain, Cancelled]
+            .into_iter()
+            .find(|end| end.name() == name)
+    }
+
     fn name(self) -> &'static str {
         match self {
             Final::Delivered => "delivered",
@@ -56,6 +76,14 @@ pub enum Settled {
     Final(Final),
     /// Tried again then.
     Again(Millis),
+}
+
+/// How an attempt ended, as far as it matters for what follows.
+struct End<'a> {
+    outcome: Outcome,
+    detail: &'a str,
+    /// Somebody answered: it is on the bill, or may be.
+    answered: bool,
 }
 
 /// Enough of a fax to decide what follows.
@@ -118,17 +146,19 @@ impl Store {
     ) -> Result<Settled> {
         let fax = fax.to_owned();
         self.write(move |db| {
+            // A commit may have reached the disk and been reported as failed; then this is the second time.
+            if let Some(settled) = settled_before(db, &fax, attempt)? {
+                return Ok(settled);
+            }
             confirm(db, &fax, attempt, report.pages)?;
             end_attempt(db, attempt, &report, now)?;
             let standing = standing(db, &fax)?;
-            settle(
-                db,
-                &standing,
-                report.outcome,
-                &report.detail,
-                give_up_seconds,
-                now,
-            )
+            let end = End {
+                outcome: report.outcome,
+                detail: &report.detail,
+                answered: report.seconds > 0.0,
+            };
+            settle(db, &standing, &end, give_up_seconds, now)
         })
         .await
     }
@@ -180,12 +210,14 @@ impl Store {
         .await
     }
 
-    /// When the next document, fax or mail falls due after `now`, if any does.
+    /// When the next document, fax or mail falls due after `now`, if any does. What a clock that ran ahead has put off
+    /// for longer than any delay there is falls due now.
     ///
     /// # Errors
     /// As the database says.
     pub async fn next_due(&self, now: Millis) -> Result<Option<Millis>> {
         self.write(move |db| {
+            bring_back(db, now)?;
             db.prepare_cached(
                 "SELECT min(at) FROM (
                      SELECT min(next_try_at) AS at FROM documents WHERE state = 'waiting' AND next_try_at > ?1
@@ -193,6 +225,26 @@ impl Store {
                      UNION ALL SELECT min(next_try_at) FROM outgoing WHERE state = 'waiting' AND next_try_at > ?1)",
             )?
             .query_row([now.0], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Millis)))
+        })
+        .await
+    }
+
+    /// Gives one claim its honest end whose owner will not: [`Store::recover`] for a task that panicked.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn release(&self, claim: Claim, give_up_seconds: u64, now: Millis) -> Result<()> {
+        self.write(move |db| match claim {
+            Claim::Document(id) => {
+                let later = now.plus_seconds(AFTER_PANIC);
+                give_back(db, "documents", "rendering", Some((&id, later))).map(drop)
+            }
+            Claim::Mail(id) => {
+                let later = now.plus_seconds(AFTER_PANIC);
+                give_back(db, "outgoing", "sending", Some((&id, later))).map(drop)
+            }
+            Claim::Fax(id) => release_fax(db, &id, give_up_seconds, now),
+            Claim::Received(id) => super::received::release(db, &id, now),
         })
         .await
     }
@@ -206,15 +258,10 @@ impl Store {
     /// As the database says.
     pub async fn recover(&self, give_up_seconds: u64, now: Millis) -> Result<usize> {
         self.write(move |db| {
-            let documents = db.execute(
-                "UPDATE documents SET state = 'waiting', owner = NULL, lease_until = NULL WHERE state = 'rendering'",
-                [],
-            )?;
-            let mails = db.execute(
-                "UPDATE outgoing SET state = 'waiting', owner = NULL, lease_until = NULL WHERE state = 'sending'",
-                [],
-            )?;
+            let documents = give_back(db, "documents", "rendering", None)?;
+            let mails = give_back(db, "outgoing", "sending", None)?;
             let faxes = recover_faxes(db, give_up_seconds, now)?;
+            bring_back(db, now)?;
             let received = super::received::recover(db, now)?;
             Ok(documents + mails + faxes + received)
         })
@@ -231,24 +278,27 @@ fn claim(
     let found = db
         .prepare_cached(
             "UPDATE faxes SET state = 'calling', owner = ?1, lease_until = ?2, leaving = 0
-             WHERE id = (SELECT id FROM faxes f WHERE state = 'ready' AND next_try_at <= ?3
-                           AND NOT EXISTS (SELECT 1 FROM faxes c WHERE c.number = f.number AND c.state = 'calling')
+             WHERE id = (SELECT id FROM faxes WHERE state = 'ready' AND next_try_at <= ?3
+                           AND number NOT IN (SELECT number FROM faxes WHERE state = 'calling')
                          ORDER BY next_try_at, id LIMIT 1)
              RETURNING id, number, confirmed,
                        (SELECT pages_key FROM documents d WHERE d.id = document),
                        (SELECT page_count FROM documents d WHERE d.id = document)",
         )?
-        .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0], |row| {
-            Ok(ClaimedFax {
-                id: row.get(0)?,
-                attempt: 0,
-                number: row.get(1)?,
-                confirmed: row.get(2)?,
-                pages_key: row.get(3)?,
-                page_count: row.get(4)?,
-                header: header.to_owned(),
-            })
-        })
+        .query_row(
+            params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0],
+            |row| {
+                Ok(ClaimedFax {
+                    id: row.get(0)?,
+                    attempt: 0,
+                    number: row.get(1)?,
+                    confirmed: row.get(2)?,
+                    pages_key: row.get(3)?,
+                    page_count: row.get(4)?,
+                    header: header.to_owned(),
+                })
+            },
+        )
         .optional()?;
     let Some(mut fax) = found else {
         return Ok(None);
@@ -329,16 +379,37 @@ fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {
     })
 }
 
+/// What was decided when this attempt ended, if it has.
+fn settled_before(db: &Connection, fax: &str, attempt: i64) -> rusqlite::Result<Option<Settled>> {
+    db.query_row(
+        "SELECT f.state, f.next_try_at FROM faxes f JOIN attempts a ON a.fax = f.id
+         WHERE f.id = ?1 AND a.id = ?2 AND a.ended_at IS NOT NULL",
+        params![fax, attempt],
+        |row| {
+            let state: String = row.get(0)?;
+            Ok(match Final::from_name(&state) {
+                Some(end) => Settled::Final(end),
+                None => Settled::Again(Millis(row.get(1)?)),
+            })
+        },
+    )
+    .optional()
+}
+
 fn settle(
     db: &Connection,
     fax: &Standing,
-    outcome: Outcome,
-    detail: &str,
+    how: &End<'_>,
     give_up_seconds: u64,
     now: Millis,
 ) -> rusqlite::Result<Settled> {
     let end = |outcome, end| {
-        finish(db, &fax.id, end, Some(outcome), detail, now).map(|()| Settled::Final(end))
+        finish(db, &fax.id, end, Some(outcome), how.detail, now).map(|()| Settled::Final(end))
+    };
+    let outcome = match how.outcome {
+        // Whatever is said of the call: pages that were not confirmed were not delivered.
+        Outcome::Delivered if fax.confirmed < fax.page_count => Outcome::ProtocolError,
+        outcome => outcome,
     };
     // What the far end confirmed outranks how the call ended.
     if fax.confirmed >= fax.page_count {
@@ -351,7 +422,7 @@ fn settle(
     if fax.cancelling || outcome == Outcome::Cancelled {
         return end(Outcome::Cancelled, Final::Cancelled);
     }
-    let tries = fax.tries + u32::from(retry::rule_for(outcome).counts);
+    let tries = fax.tries + u32::from(retry::rule_for(outcome).counts || how.answered);
     let age = (now.0 - fax.created_at.0).max(0) as u64 / 1000;
     match retry::next(
         outcome,
@@ -368,7 +439,7 @@ fn settle(
                         leaving = 0, owner = NULL, lease_until = NULL
                  WHERE id = ?1",
             )?
-            .execute(params![fax.id, at.0, tries, outcome.name(), detail])?;
+            .execute(params![fax.id, at.0, tries, outcome.name(), how.detail])?;
             Ok(Settled::Again(at))
         }
     }
@@ -421,27 +492,81 @@ fn finish(
     Ok(())
 }
 
+/// Seconds before work is tried again in which a task of ours panicked.
+const AFTER_PANIC: u64 = 60;
+
+/// Lets one claimed document or mail wait until then, or all of them wait as before.
+fn give_back(
+    db: &Connection,
+    table: &str,
+    claimed: &str,
+    one: Option<(&str, Millis)>,
+) -> rusqlite::Result<usize> {
+    let (id, not_before) = one.unwrap_or(("", Millis(0)));
+    db.execute(
+        &format!(
+            "UPDATE {table} SET state = 'waiting', owner = NULL, lease_until = NULL,
+                    next_try_at = max(next_try_at, ?3)
+             WHERE state = ?1 AND ?2 IN (id, '')"
+        ),
+        params![claimed, id, not_before.0],
+    )
+}
+
 fn recover_faxes(db: &Connection, give_up_seconds: u64, now: Millis) -> rusqlite::Result<usize> {
-    let open: Vec<(i64, String)> = db
-        .prepare(
-            "SELECT a.id, a.fax FROM attempts a JOIN faxes f ON f.id = a.fax
-             WHERE a.ended_at IS NULL AND f.state = 'calling'",
-        )?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+    let calling: Vec<String> = db
+        .prepare("SELECT id FROM faxes WHERE state = 'calling'")?
+        .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    for (attempt, fax) in &open {
-        let standing = standing(db, fax)?;
-        let outcome = match (standing.confirmed >= standing.page_count, standing.leaving) {
-            (true, _) => Outcome::Delivered,
-            (false, true) => Outcome::Uncertain,
-            (false, false) => Outcome::GatewayStopped,
-        };
-        let detail = "the gateway was stopped, or lost its power, in the middle of the call";
-        db.execute(
-            "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4 WHERE id = ?1",
-            params![attempt, now.0, outcome.name(), detail],
-        )?;
-        settle(db, &standing, outcome, detail, give_up_seconds, now)?;
+    for fax in &calling {
+        release_fax(db, fax, give_up_seconds, now)?;
     }
-    Ok(open.len())
+    Ok(calling.len())
+}
+
+/// Ends the attempt of a fax that nobody looks after any more, by what is on disk of it; one that is in no call has
+/// been settled.
+fn release_fax(
+    db: &Connection,
+    fax: &str,
+    give_up_seconds: u64,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    let calling = "SELECT 1 FROM faxes WHERE id = ?1 AND state = 'calling'";
+    if !db.prepare_cached(calling)?.exists([fax])? {
+        return Ok(());
+    }
+    let standing = standing(db, fax)?;
+    let outcome = match (standing.confirmed >= standing.page_count, standing.leaving) {
+        (true, _) => Outcome::Delivered,
+        (false, true) => Outcome::Uncertain,
+        (false, false) => Outcome::GatewayStopped,
+    };
+    db.execute(
+        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4 WHERE fax = ?1 AND ended_at IS NULL",
+        params![fax, now.0, outcome.name(), super::CUT_OFF],
+    )?;
+    let end = End {
+        outcome,
+        detail: super::CUT_OFF,
+        // Nobody knows; it is counted as if, so that a daemon that dies in every call does not dial for ever.
+        answered: true,
+    };
+    settle(db, &standing, &end, give_up_seconds, now).map(drop)
+}
+
+/// No delay is longer than this (retry.rs; the post's own are shorter).
+const LONGEST_DELAY: u64 = 3600;
+
+/// What a clock that ran ahead has put off is due now.
+fn bring_back(db: &Connection, now: Millis) -> rusqlite::Result<()> {
+    for update in [
+        "UPDATE documents SET next_try_at = ?1 WHERE state = 'waiting' AND next_try_at > ?2",
+        "UPDATE faxes SET next_try_at = ?1 WHERE state = 'ready' AND next_try_at > ?2",
+        "UPDATE outgoing SET next_try_at = ?1 WHERE state = 'waiting' AND next_try_at > ?2",
+    ] {
+        db.prepare_cached(update)?
+            .execute([now.0, now.plus_seconds(LONGEST_DELAY).0])?;
+    }
+    Ok(())
 }

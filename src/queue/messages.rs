@@ -43,6 +43,17 @@ pub struct NewFax {
     pub number: String,
 }
 
+/// A fax of a mail that may be the same as one that comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Twin {
+    /// Blob key of its mail's text.
+    pub text_key: String,
+    /// Its identifier.
+    pub fax: String,
+    /// What is dialled.
+    pub number: String,
+}
+
 /// A document that is ours to render.
 #[derive(Debug, Clone)]
 pub struct ClaimedDocument {
@@ -54,6 +65,8 @@ pub struct ClaimedDocument {
     pub resolution: Resolution,
     /// Renderings that began, this one included.
     pub tries: u32,
+    /// When its mail was accepted.
+    pub accepted_at: Millis,
 }
 
 impl Store {
@@ -63,6 +76,35 @@ impl Store {
     /// As the disk or the database says; then nothing was taken over.
     pub async fn accept(&self, message: NewMessage, now: Millis) -> Result<()> {
         self.write(move |db| insert(db, &message, now)).await
+    }
+
+    /// Mails taken over since `since` that may be the same as one that comes in now: same Message-ID, sender and size.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn twins(
+        &self,
+        message_id: &str,
+        sender: &str,
+        size: u64,
+        since: Millis,
+    ) -> Result<Vec<Twin>> {
+        let key = (message_id.to_owned(), sender.to_owned());
+        self.read(move |db| {
+            db.prepare(
+                "SELECT m.text_key, f.id, f.number FROM messages m JOIN faxes f ON f.message = m.id
+                 WHERE m.message_id = ?1 AND m.sender = ?2 AND m.size = ?3 AND m.accepted_at >= ?4",
+            )?
+            .query_map(params![key.0, key.1, size, since.0], |row| {
+                Ok(Twin {
+                    text_key: row.get(0)?,
+                    fax: row.get(1)?,
+                    number: row.get(2)?,
+                })
+            })?
+            .collect()
+        })
+        .await
     }
 
     /// Claims the next document to render, if one is due.
@@ -76,7 +118,8 @@ impl Store {
                 "UPDATE documents SET state = 'rendering', tries = tries + 1, owner = ?1, lease_until = ?2
                  WHERE id = (SELECT id FROM documents WHERE state = 'waiting' AND next_try_at <= ?3
                              ORDER BY next_try_at, id LIMIT 1)
-                 RETURNING id, (SELECT text_key FROM messages m WHERE m.id = message), resolution, tries",
+                 RETURNING id, (SELECT text_key FROM messages m WHERE m.id = message), resolution, tries,
+                           (SELECT accepted_at FROM messages m WHERE m.id = message)",
             )?
             .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0], |row| {
                 Ok(ClaimedDocument {
@@ -84,6 +127,7 @@ impl Store {
                     text_key: row.get(1)?,
                     resolution: resolution(&row.get::<_, String>(2)?),
                     tries: row.get(3)?,
+                    accepted_at: Millis(row.get(4)?),
                 })
             })
             .optional()

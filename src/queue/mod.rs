@@ -34,8 +34,8 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
-pub use faxes::{ClaimedFax, Final, Settled};
-pub use messages::{ClaimedDocument, NewFax, NewMessage};
+pub use faxes::{Claim, ClaimedFax, Final, Settled};
+pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
 pub use outgoing::ClaimedMail;
 pub use received::{NewReceived, ReceivedFax};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
@@ -55,6 +55,9 @@ impl Millis {
 
 /// Seconds a claim stands before another node may take the work over; renewed while the work goes on.
 const LEASE_SECONDS: u64 = 3600;
+
+/// The detail of what was under way when its owner died.
+const CUT_OFF: &str = "the gateway was stopped, or lost its power, in the middle of the call";
 
 /// Why the store cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,9 @@ pub enum StoreError {
         /// Newest version known.
         known: i64,
     },
+    /// The file was written by an older version, and only the daemon upgrades it.
+    #[error("the queue is of the older version {0}; start the daemon once, which upgrades it")]
+    TooOld(i64),
     /// SQLite says no.
     #[error("the queue's database failed: {0}")]
     Database(rusqlite::Error),
@@ -143,9 +149,19 @@ impl Store {
         if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::InUse(state.to_owned()));
         }
-        // SQLite gives its other files the rights of this one.
+        // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
         private_file(&state.join("queue.db"))?;
-        let store = Store::open_with(state, Some(lock))?;
+        let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
+        upgrade::to_newest(&mut connection)?;
+        let store = Store::open_with(state, connection, Some(lock))?;
+        blobs::sync_folder(state)?;
+        if let Some(parent) = state
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            // Not ours, so perhaps not ours to read.
+            let _ = blobs::sync_folder(parent);
+        }
         store.inner.blobs.clear_incoming()?;
         Ok(store)
     }
@@ -153,18 +169,19 @@ impl Store {
     /// Opens the store for a command that runs beside the daemon (`postfax queue`, `cancel`).
     ///
     /// # Errors
-    /// When there is no store yet, or it cannot be read.
+    /// When there is no store yet, it cannot be read, or it is of another version: a command does not upgrade the
+    /// store under a daemon.
     pub fn open_beside(state: &Path) -> Result<Store> {
         let database = state.join("queue.db");
         let open = File::options().read(true).write(true).open(&database);
         open.map_err(|e| told(e, &database))?;
-        Store::open_with(state, None)
+        let connection = connect(&database, OpenFlags::default())?;
+        upgrade::is_newest(&connection)?;
+        Store::open_with(state, connection, None)
     }
 
-    fn open_with(state: &Path, lock: Option<File>) -> Result<Store> {
+    fn open_with(state: &Path, connection: Connection, lock: Option<File>) -> Result<Store> {
         let database = state.join("queue.db");
-        let mut connection = connect(&database, OpenFlags::default())?;
-        upgrade::to_newest(&mut connection)?;
         let blobs = Blobs::open(state)?;
         let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
         let writer = Writer::start(connection)?;

@@ -13,6 +13,9 @@ pub struct NewReceived {
     pub called: String,
     /// The caller as the trunk says it.
     pub caller: String,
+    /// Who gets its pages: mail addresses, and `maildir:PATH` for a folder. Kept with it, so that a route that is
+    /// changed while the call is up, or taken away before a restart, does not leave it without an owner.
+    pub recipients: Vec<String>,
 }
 
 /// A received fax with its pages, to be composed into a mail.
@@ -46,10 +49,12 @@ impl Store {
     pub async fn begin_received(&self, new: NewReceived, now: Millis) -> Result<String> {
         let (id, owner) = (id::new(now), self.owner());
         let row = id.clone();
+        let recipients = serde_json::to_string(&new.recipients).map_err(std::io::Error::other)?;
         self.write(move |db| {
             db.execute(
-                "INSERT INTO received (id, started_at, called, caller, owner) VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![row, now.0, new.called, new.caller, owner],
+                "INSERT INTO received (id, started_at, called, caller, recipients, owner)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![row, now.0, new.called, new.caller, recipients, owner],
             )?;
             Ok(())
         })
@@ -78,7 +83,7 @@ impl Store {
         .await
     }
 
-    /// The call is over. Where it left pages, a mail to each of `recipients` is queued in the same transaction.
+    /// The call is over. Where it left pages, a mail to each of its recipients is queued in the same transaction.
     ///
     /// # Errors
     /// As the database says.
@@ -86,47 +91,14 @@ impl Store {
         &self,
         received: &str,
         report: CallReport,
-        recipients: Vec<String>,
         now: Millis,
     ) -> Result<()> {
         let received = received.to_owned();
         self.write(move |db| {
             end(db, &received, &report, now)?;
-            queue_mails(db, &received, &recipients, now)
+            queue_mails(db, &received, now)
         })
         .await
-    }
-
-    /// Received faxes that are over, have pages, and have no mail queued: what a crash left between the two.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn unrouted(&self) -> Result<Vec<(String, String)>> {
-        self.read(|db| {
-            db.prepare(
-                "SELECT id, called FROM received r WHERE ended_at IS NOT NULL
-                   AND EXISTS (SELECT 1 FROM received_pages WHERE received = r.id)
-                   AND NOT EXISTS (SELECT 1 FROM outgoing WHERE kind = 'received_fax' AND subject_of = r.id)",
-            )?
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect()
-        })
-        .await
-    }
-
-    /// Queues the mails of an unrouted fax.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn route_received(
-        &self,
-        received: &str,
-        recipients: Vec<String>,
-        now: Millis,
-    ) -> Result<()> {
-        let received = received.to_owned();
-        self.write(move |db| queue_mails(db, &received, &recipients, now))
-            .await
     }
 
     /// A received fax with the data of its pages.
@@ -173,31 +145,44 @@ fn end(db: &Connection, received: &str, report: &CallReport, now: Millis) -> rus
     Ok(())
 }
 
-fn queue_mails(
-    db: &Connection,
-    received: &str,
-    recipients: &[String],
-    now: Millis,
-) -> rusqlite::Result<()> {
-    for (n, recipient) in recipients.iter().enumerate() {
-        db.execute(
-            "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
-             SELECT ?1, 'received_fax', ?2, ?3, ?4, 'waiting', ?4
-             WHERE EXISTS (SELECT 1 FROM received_pages WHERE received = ?2)",
-            params![format!("{received}-{n}"), received, recipient, now.0],
-        )?;
-    }
+/// One mail for each recipient, however often this is called and however often a route names him.
+fn queue_mails(db: &Connection, received: &str, now: Millis) -> rusqlite::Result<()> {
+    db.execute(
+        "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
+         SELECT r.id || '-' || j.key, 'received_fax', r.id, j.value, ?2, 'waiting', ?2
+         FROM received r, json_each(r.recipients) j
+         WHERE r.id = ?1 AND EXISTS (SELECT 1 FROM received_pages WHERE received = r.id)
+         ON CONFLICT (kind, subject_of, recipient) DO NOTHING",
+        params![received, now.0],
+    )?;
     Ok(())
 }
 
-/// Calls that were up when the daemon died: what came is kept; routing follows through [`Store::unrouted`].
+/// Calls that were up when the daemon died: what came is kept, and goes to those it came for.
 pub(super) fn recover(db: &Connection, now: Millis) -> rusqlite::Result<usize> {
+    let open: Vec<String> = db
+        .prepare("SELECT id FROM received WHERE ended_at IS NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for received in &open {
+        release(db, received, now)?;
+    }
+    Ok(open.len())
+}
+
+/// Ends a call that nobody looks after any more.
+pub(super) fn release(db: &Connection, received: &str, now: Millis) -> rusqlite::Result<()> {
     db.execute(
-        "UPDATE received SET ended_at = ?1, owner = NULL, outcome = ?2,
-                detail = 'the gateway was stopped, or lost its power, in the middle of the call'
-         WHERE ended_at IS NULL",
-        params![now.0, Outcome::GatewayStopped.name()],
-    )
+        "UPDATE received SET ended_at = ?2, owner = NULL, outcome = ?3, detail = ?4
+         WHERE id = ?1 AND ended_at IS NULL",
+        params![
+            received,
+            now.0,
+            Outcome::GatewayStopped.name(),
+            super::CUT_OFF
+        ],
+    )?;
+    queue_mails(db, received, now)
 }
 
 fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax, Vec<String>)>> {

@@ -18,7 +18,8 @@ pub struct Rule {
     pub delays: &'static [u32],
     /// Attempts in all after which this outcome is final.
     pub attempts: u32,
-    /// False: an attempt that never reached the far end does not count against the limit.
+    /// False: an attempt that never reached the far end does not count against the limit. One that was answered
+    /// counts whatever its outcome: it is on the bill.
     pub counts: bool,
 }
 
@@ -46,17 +47,17 @@ pub fn rule_for(outcome: Outcome) -> Rule {
         ChildCrashed | ChildHung => rule(&[10, 60], 3),
         TrunkDown => Rule {
             delays: &[10, 30, 60, 120, 300],
-            attempts: u32::MAX,
+            attempts: 10,
             counts: false,
         },
         StorageFailed => Rule {
             delays: &[60, 300],
-            attempts: u32::MAX,
+            attempts: 5,
             counts: false,
         },
         GatewayStopped => Rule {
-            delays: &[0],
-            attempts: u32::MAX,
+            delays: &[0, 10, 60, 300],
+            attempts: 10,
             counts: false,
         },
     }

@@ -1,7 +1,8 @@
 -- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 1; later versions are the
 -- numbered steps in upgrade.rs, and this file always shows the newest whole.
 --
--- Times are milliseconds since 1970-01-01T00:00:00Z. Identifiers are 13 characters, ordered by time (id.rs).
+-- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
+-- was written by a clock that ran ahead, and counts as now. Identifiers are 13 characters, ordered by time (id.rs).
 -- Large octets (mails, pages) lie in files of the blob folder, named by key here; a row never names a file that
 -- is not yet durable.
 --
@@ -21,6 +22,8 @@ CREATE TABLE messages (
     size         INTEGER NOT NULL,           -- octets
     text_key     TEXT    NOT NULL            -- blob: the mail as it came
 ) STRICT;
+-- A mail that comes a second time, because its 250 was lost, is known by these.
+CREATE INDEX messages_by_message_id ON messages (message_id, sender, size) WHERE message_id IS NOT NULL;
 
 -- The pages of a mail at one resolution; all its recipients share them.
 CREATE TABLE documents (
@@ -39,7 +42,7 @@ CREATE TABLE documents (
     CHECK ((state = 'rendering') = (owner IS NOT NULL)),
     CHECK (state <> 'rendered' OR (pages_key IS NOT NULL AND page_count > 0))
 ) STRICT;
-CREATE INDEX documents_due ON documents (state, next_try_at);
+CREATE INDEX documents_due ON documents (state, next_try_at, id);
 
 -- One fax to one recipient: the job.
 CREATE TABLE faxes (
@@ -64,10 +67,10 @@ CREATE TABLE faxes (
     CHECK ((state = 'calling') = (owner IS NOT NULL)),
     CHECK ((state IN ('delivered', 'failed', 'uncertain', 'cancelled')) = (ended_at IS NOT NULL))
 ) STRICT;
-CREATE INDEX faxes_due ON faxes (state, next_try_at);
+-- With the number: a hundred thousand faxes to one busy number are passed over without touching their rows.
+CREATE INDEX faxes_due ON faxes (state, next_try_at, id, number);
 CREATE INDEX faxes_by_message ON faxes (message);
 CREATE INDEX faxes_by_document ON faxes (document);
-CREATE INDEX faxes_by_number ON faxes (number, state);
 CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
 
 -- One call for one fax. Written before the INVITE leaves.
@@ -101,6 +104,7 @@ CREATE TABLE received (
     ended_at     INTEGER,                    -- NULL while the call is up
     called       TEXT    NOT NULL,           -- the number of ours that was dialled
     caller       TEXT    NOT NULL,           -- as the trunk says it
+    recipients   TEXT    NOT NULL,           -- JSON: who gets its pages, by the route in force when it was answered
     outcome      TEXT,
     detail       TEXT    NOT NULL DEFAULT '',
     far_ident    TEXT,
@@ -146,4 +150,4 @@ CREATE TABLE outgoing (
     CHECK ((state = 'sending') = (owner IS NOT NULL)),
     CHECK ((state IN ('delivered', 'failed')) = (ended_at IS NOT NULL))
 ) STRICT;
-CREATE INDEX outgoing_due ON outgoing (state, next_try_at);
+CREATE INDEX outgoing_due ON outgoing (state, next_try_at, id);

@@ -21,10 +21,11 @@ fn message(recipients: &[&str]) -> NewMessage {
         size: 1234,
         text_key: format!("m-{id}"),
         resolution: Resolution::Fine,
-        faxes: recipients
-            .iter()
-            .map(|number| NewFax {
-                id: id::new(NOW),
+        faxes: id::several(NOW, recipients.len())
+            .into_iter()
+            .zip(recipients)
+            .map(|(id, number)| NewFax {
+                id,
                 recipient: format!("{number}@fax.local"),
                 number: (*number).to_owned(),
             })
@@ -298,6 +299,10 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "5551234567".into(),
+        // Named twice, in the route or by a slip: he wants one mail all the same.
+        recipients: ["office@example.com", "office@example.com", "maildir:/fax"]
+            .map(str::to_owned)
+            .to_vec(),
     };
     let id = store.begin_received(new, NOW).await.unwrap();
     let page = FaxPage {
@@ -309,15 +314,9 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
     };
     store.page_received(&id, 1, page.clone()).await.unwrap();
     let store = crash_and_recover(state.path(), store).await;
-    assert_eq!(
-        store.unrouted().await.unwrap(),
-        [(id.clone(), "5559876543".to_owned())]
-    );
-    store
-        .route_received(&id, vec!["office@example.com".into()], NOW)
-        .await
-        .unwrap();
-    assert_eq!(store.unrouted().await.unwrap(), []);
+    let mails = store.mails_about(&id).await.unwrap();
+    let recipients: Vec<_> = mails.iter().map(|mail| mail.recipient.as_str()).collect();
+    assert_eq!(recipients, ["office@example.com", "maildir:/fax"]);
     let fax = store.received_fax(&id).await.unwrap().unwrap();
     assert_eq!(
         (fax.outcome, fax.pages),
@@ -327,21 +326,47 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
 }
 
 #[tokio::test]
+async fn a_received_fax_is_queued_once_however_often_its_end_is_stored() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let new = NewReceived {
+        called: "5559876543".into(),
+        caller: "5551234567".into(),
+        recipients: vec!["office@example.com".into(), "office@example.com".into()],
+    };
+    let id = store.begin_received(new, NOW).await.unwrap();
+    let page = FaxPage {
+        width: 1728,
+        height: 2200,
+        x_dpi: 204,
+        y_dpi: 196,
+        g4: vec![1, 2, 3],
+    };
+    store.page_received(&id, 1, page).await.unwrap();
+    for _ in 0..2 {
+        let report = report(Outcome::Delivered, 1);
+        store.end_received(&id, report, NOW).await.unwrap();
+    }
+    store
+        .release(Claim::Received(id.clone()), DAY, NOW)
+        .await
+        .unwrap();
+    assert_eq!(store.mails_about(&id).await.unwrap().len(), 1);
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_call_without_a_page_makes_no_mail() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "".into(),
+        recipients: vec!["office@example.com".into()],
     };
     let id = store.begin_received(new, NOW).await.unwrap();
     store
-        .end_received(
-            &id,
-            report(Outcome::NoFax, 0),
-            vec!["office@example.com".into()],
-            NOW,
-        )
+        .end_received(&id, report(Outcome::NoFax, 0), NOW)
         .await
         .unwrap();
     assert!(store.claim_mail(NOW).await.unwrap().is_none());
@@ -388,4 +413,183 @@ fn queue_that_is_not_there_yet_is_not_made_by_looking() {
     let opened = Store::open_beside(folder.path());
     assert!(matches!(opened, Err(StoreError::NoQueue(_))));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn delivered_without_every_page_is_not_delivered() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store.last_page_leaving(&fax.id).await.unwrap();
+    let report = report(Outcome::Delivered, 1);
+    store
+        .settle_attempt(&fax.id, fax.attempt, report, DAY, NOW)
+        .await
+        .unwrap();
+    let row = store.fax(&fax.id).await.unwrap().unwrap();
+    assert_ne!(row.outcome.as_deref(), Some("delivered"));
+    assert_ne!(row.state, "delivered");
+}
+
+#[tokio::test]
+async fn an_outcome_stored_twice_is_settled_once() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    for _ in 0..2 {
+        let settled = store
+            .settle_attempt(
+                &fax.id,
+                fax.attempt,
+                report(Outcome::Delivered, 2),
+                DAY,
+                NOW,
+            )
+            .await
+            .unwrap();
+        assert_eq!(settled, Settled::Final(Final::Delivered));
+    }
+    assert_eq!(receipts(&store, &fax.id).await, 1);
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+/// Calls until the fax is over; returns how many somebody answered.
+async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
+    let mut fax = calling(store, &["5551234567"]).await;
+    let mut now = NOW;
+    for calls in 1..1000 {
+        let report = report(outcome, 0);
+        let settled = store
+            .settle_attempt(&fax.id, fax.attempt, report, DAY, now)
+            .await
+            .unwrap();
+        let Settled::Again(at) = settled else {
+            return calls;
+        };
+        now = at;
+        fax = store.claim_fax("header", now).await.unwrap().expect("due");
+    }
+    panic!("dialled for ever");
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_after_the_answer_the_bill_has_an_end() {
+    for outcome in Outcome::ALL {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path()).unwrap();
+        let calls = answered_until_over(&store, outcome).await;
+        assert!(calls <= 10, "{outcome}: {calls} calls on the bill");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_dies_in_every_call_does_not_dial_for_ever() {
+    let state = tempfile::tempdir().unwrap();
+    let mut store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    let mut now = NOW;
+    for restarts in 1.. {
+        assert!(restarts <= 10, "dialled for ever");
+        drop(store);
+        store = Store::open(state.path()).unwrap();
+        store.recover(DAY, now).await.unwrap();
+        now = now.plus_seconds(600);
+        if store.claim_fax("header", now).await.unwrap().is_none() {
+            break;
+        }
+    }
+    assert_eq!(store.fax(&fax.id).await.unwrap().unwrap().state, "failed");
+    assert_eq!(receipts(&store, &fax.id).await, 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_ran_a_year_ahead_puts_nothing_off_for_a_year() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    calling(&store, &["5551234567", "5557654321"]).await;
+    let yesterday = Millis(NOW.0 - 365 * 86_400_000);
+    assert!(
+        store
+            .claim_fax("header", yesterday)
+            .await
+            .unwrap()
+            .is_none()
+    );
+    store.next_due(yesterday).await.unwrap();
+    let other = store.claim_fax("header", yesterday).await.unwrap();
+    assert_eq!(other.expect("due now").number, "5557654321");
+}
+
+#[tokio::test]
+async fn a_claim_whose_task_panicked_is_released() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    let claim = Claim::Fax(fax.id.clone());
+    store.release(claim.clone(), DAY, NOW).await.unwrap();
+    assert!(store.claim_fax("header", NOW).await.unwrap().is_some());
+    store.last_page_leaving(&fax.id).await.unwrap();
+    for _ in 0..2 {
+        store.release(claim.clone(), DAY, NOW).await.unwrap();
+    }
+    let row = store.fax(&fax.id).await.unwrap().unwrap();
+    assert_eq!(row.state, "uncertain");
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn nobody_else_can_read_who_faxes_whom() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("postfax");
+    let store = Store::open(&state).unwrap();
+    calling(&store, &["5551234567"]).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&state) & 0o077, 0);
+    for entry in std::fs::read_dir(&state).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path) & 0o077, 0, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_command_does_not_upgrade_the_store_under_a_daemon() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    store
+        .write(|db| db.pragma_update(None, "user_version", 0))
+        .await
+        .unwrap();
+    assert!(matches!(
+        Store::open_beside(state.path()),
+        Err(StoreError::TooOld(0))
+    ));
+}
+
+#[tokio::test]
+async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567", "5557654321"]).await;
+    store
+        .write(move |db| {
+            db.execute(
+                "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+                 INSERT INTO faxes (id, message, document, recipient, number, state, created_at, next_try_at)
+                 SELECT printf('0%012d', i), f.message, f.document, f.recipient, f.number, 'ready', 0, 0
+                 FROM n, faxes f WHERE f.id = ?1",
+                [fax.id],
+            )
+        })
+        .await
+        .unwrap();
+    let began = std::time::Instant::now();
+    let other = store.claim_fax("header", NOW).await.unwrap();
+    assert_eq!(other.expect("the free number").number, "5557654321");
+    // 20 ms on a quiet machine; a page's confirmation waits for as long.
+    assert!(
+        began.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        began.elapsed()
+    );
 }

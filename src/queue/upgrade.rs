@@ -40,6 +40,22 @@ pub fn to_newest(connection: &mut Connection) -> Result<()> {
     Ok(())
 }
 
+/// Whether the file is of the newest version, for those who may not change it.
+///
+/// # Errors
+/// [`StoreError::TooOld`], [`StoreError::TooNew`]; else what the database says.
+pub fn is_newest(connection: &Connection) -> Result<()> {
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match found {
+        NEWEST => Ok(()),
+        ..NEWEST => Err(StoreError::TooOld(found)),
+        _ => Err(StoreError::TooNew {
+            found,
+            known: NEWEST,
+        }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

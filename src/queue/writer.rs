@@ -1,5 +1,6 @@
 //! The one thread that writes: takes all the work that waits, runs it in one transaction, commits, then answers.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -129,7 +130,10 @@ fn in_savepoint<T>(
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {
     connection.execute_batch("SAVEPOINT work")?;
-    match work(connection) {
+    // A panic is our bug and one caller's failure; this thread is everybody's.
+    let done = catch_unwind(AssertUnwindSafe(|| work(connection)))
+        .unwrap_or(Err(rusqlite::Error::UnwindingPanic));
+    match done {
         Ok(value) => connection.execute_batch("RELEASE work").map(|()| value),
         Err(e) => {
             // A full disk may have rolled the whole transaction back already.
@@ -161,5 +165,46 @@ mod tests {
         assert!(a.is_ok() && c.is_ok());
         assert!(matches!(b, Err(StoreError::Database(_))), "{b:?}");
         assert_eq!(count(&writer).await, 2);
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_takes_nobody_with_it() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+            .unwrap();
+        let writer = Writer::start(db).unwrap();
+        let panics = writer.run(|db| {
+            db.execute("INSERT INTO t VALUES (1)", [])?;
+            panic!("a bug") as rusqlite::Result<()>
+        });
+        let inserts = writer.run(|db| db.execute("INSERT INTO t VALUES (2)", []));
+        let (panicked, inserted) = tokio::join!(panics, inserts);
+        assert!(panicked.is_err() && inserted.is_ok());
+        assert_eq!(count(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_to_everybody_and_leaves_no_trace() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "CREATE TABLE t (x INTEGER PRIMARY KEY, big BLOB); PRAGMA max_page_count = 20",
+        )
+        .unwrap();
+        let writer = Writer::start(db).unwrap();
+        let insert = |size: u32| {
+            writer.run(move |db| db.execute("INSERT INTO t (big) VALUES (zeroblob(?1))", [size]))
+        };
+        let results = tokio::join!(insert(10), insert(1_000_000), insert(10), insert(10));
+        let said_yes = [&results.0, &results.1, &results.2, &results.3]
+            .iter()
+            .filter(|result| result.is_ok())
+            .count();
+        assert!(results.1.is_err());
+        assert_eq!(
+            count(&writer).await,
+            said_yes as i64,
+            "a yes that is not there, or a no that is"
+        );
+        assert!(insert(10).await.is_ok(), "and goes on when there is room");
     }
 }

@@ -41,7 +41,7 @@ fn a_fax_becomes_a_mail() {
     });
     let mail = &site.office()[0];
     assert!(mail.pictures() == pictures(&pages_in(&tiff)), "other pages");
-    assert!(!mail.subject.contains("incomplete"), "{}", mail.subject);
+    assert!(mail.subject.starts_with("Fax from"), "{}", mail.subject);
     let received = &site.received()[0];
     assert_eq!(received.outcome.as_deref(), Some("delivered"));
     site.check();

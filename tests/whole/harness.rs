@@ -246,6 +246,12 @@ impl Site {
         mails::pictures(&stamped.expect("pages of our own"))
     }
 
+    /// Waits until the machine has confirmed page 1 of the only fax, and page 2 is not over yet.
+    pub fn wait_for_page_2(&self) {
+        wait_until("page 1 is confirmed", A_CALL, || self.fax().confirmed == 1);
+        assert_eq!(self.fax().state, "calling");
+    }
+
     // ---- the far end's log ----
 
     /// Every call that a fax machine of the carrier took and that is over, in the machine's view.
@@ -257,9 +263,12 @@ impl Site {
             .collect()
     }
 
-    /// How often a number rang, whatever became of it.
-    pub fn rang(&self, number: &str) -> usize {
-        self.carrier_log().count(&format!("called=\"{number}\""))
+    /// How often a number was dialled, whatever became of it.
+    pub fn dialled(&self, number: &str) -> usize {
+        let called = format!("called=\"{number}\"");
+        let log = self.carrier_log().text();
+        let begun = |line: &&str| line.contains("a call for") && line.contains(&called);
+        log.lines().filter(begun).count()
     }
 
     /// What the carrier says.
@@ -279,8 +288,8 @@ impl Site {
         use std::io::{Read, Write};
         let address = self.config.status.listen.expect("there is a page");
         let mut stream = std::net::TcpStream::connect(address).expect("the page listens");
-        let request =
-            format!("GET /status.json HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+        // HTTP/1.0: no chunks.
+        let request = format!("GET /status.json HTTP/1.0\r\nHost: {address}\r\n\r\n");
         stream.write_all(request.as_bytes()).expect("it listens");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");

@@ -1,6 +1,8 @@
 //! `kill -9` of the daemon, and what it finds at its next start: every fax is sent, with exactly one receipt, and no
 //! page that was confirmed goes out again.
 
+use std::time::Duration;
+
 use postfax::pages::sample;
 
 use crate::harness::mails::{pages_in, pictures};
@@ -49,7 +51,7 @@ fn killed_after_the_250() {
     wait_for_one_receipt_each(&site, 3);
     for number in numbers {
         assert_eq!(site.fax_to(number).state, "delivered");
-        assert_eq!(site.rang(number), 1);
+        assert_eq!(site.dialled(number), 1);
     }
 }
 
@@ -76,15 +78,15 @@ fn killed_while_rendering() {
     site.start();
     wait_for_one_receipt_each(&site, 1);
     assert_eq!(site.fax().state, "delivered");
-    assert_eq!(site.rang(HEALTHY), 1);
+    assert_eq!(site.dialled(HEALTHY), 1);
 }
 
 #[test]
 fn killed_after_page_1_of_2() {
     let mut site = Site::new();
-    let pdf = sample::numbered_pages(2);
+    let pdf = sample::demo_document();
     site.submit(&[HEALTHY], std::slice::from_ref(&pdf));
-    wait_until("page 1 is confirmed", A_CALL, || site.fax().confirmed == 1);
+    site.wait_for_page_2();
     site.kill();
     site.start();
     wait_for_one_receipt_each(&site, 1);
@@ -128,7 +130,7 @@ fn killed_after_the_last_mcf() {
     assert_eq!(relay.taken().len(), 1);
     assert!(relay.taken()[0].1.text.contains("was delivered: 1 page"));
     assert_eq!(site.fax().state, "delivered");
-    assert_eq!((site.fax().calls, site.rang(HEALTHY)), (1, 1));
+    assert_eq!((site.fax().calls, site.dialled(HEALTHY)), (1, 1));
     site.check();
 }
 
@@ -151,7 +153,7 @@ fn killed_with_the_last_page_unanswered() {
     assert!(site.receipts()[0].text.contains("is not certain"));
     // The daemon has nothing left to do: nobody is dialled again.
     assert_eq!(site.status()["queue"]["ready"], 0);
-    assert_eq!((fax.calls, site.rang(SILENT_AT_THE_END)), (1, 1));
+    assert_eq!((fax.calls, site.dialled(SILENT_AT_THE_END)), (1, 1));
 }
 
 #[test]
@@ -170,10 +172,40 @@ fn killed_while_receiving_after_page_1() {
     let mail = &site.office()[0];
     let sent = pictures(&pages_in(&tiff));
     assert!(mail.pictures() == sent[..1], "another page");
-    assert!(mail.subject.contains("incomplete"), "{}", mail.subject);
+    assert!(
+        mail.subject.starts_with("Incomplete fax"),
+        "{}",
+        mail.subject
+    );
     assert!(
         !machine.ended(A_CALL),
         "the machine was told that all arrived"
     );
     site.check();
+}
+
+#[test]
+fn killed_again_and_again() {
+    let mut site = Site::new();
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let numbers = ["5551234501", "5551234502", "5551234503"];
+    for number in numbers {
+        site.submit(&[number], &[sample::numbered_pages(2)]);
+    }
+    for _ in 0..5 {
+        // Whatever it is doing then.
+        std::thread::sleep(Duration::from_millis(random.u64(100..15_000)));
+        site.kill();
+        site.start();
+    }
+    wait_for_one_receipt_each(&site, 3);
+    for fax in site.faxes() {
+        let end = (fax.state.as_str(), fax.confirmed);
+        assert!(
+            matches!(end, ("delivered", 2) | ("uncertain", 1)),
+            "{end:?}"
+        );
+    }
 }

@@ -102,6 +102,9 @@ impl CallMachine {
             Outcome::Delivered
         } else if sending && self.last_page_left && !knows_better(outcome) {
             Outcome::Uncertain
+        } else if sending && outcome == Outcome::Delivered {
+            // The last page's MCF does not speak for the pages before it.
+            Outcome::ProtocolError
         } else {
             outcome
         }

@@ -516,6 +516,14 @@ fn the_last_page_is_refused() {
 }
 
 #[test]
+fn the_last_mcf_does_not_speak_for_a_page_that_was_never_confirmed() {
+    let mut script = Script::faxing();
+    script.input(Input::LastPageLeft);
+    script.input(done(Outcome::Delivered, 1));
+    assert_eq!(script.report().outcome, Outcome::ProtocolError);
+}
+
+#[test]
 fn the_child_crashes() {
     let crash = || Input::ChildDied {
         outcome: Outcome::ChildCrashed,

@@ -40,11 +40,12 @@ async fn serve(
     calls: mpsc::Sender<IncomingCall>,
 ) -> rsipstack::Result<()> {
     let in_dialog = tx.original.to_header()?.tag()?.is_some();
-    if in_dialog {
+    // The far end of a call may speak from another address than the trunk, but it knows the Call-ID.
+    if in_dialog && (is_from_peer(&shared, &tx) || is_of_a_call(&shared, &tx)) {
         return serve_in_dialog(&shared, &mut tx).await;
     }
     let source = source(&tx);
-    if !source.is_some_and(|from| is_allowed(&shared.config.allowed, from)) {
+    if !is_from_peer(&shared, &tx) {
         // Silence: scanners learn nothing.
         tracing::info!(method = %tx.original.method, ?source, "ignored: not from an allowed address");
         return Ok(());
@@ -67,6 +68,15 @@ async fn serve(
     }
 }
 
+fn is_from_peer(shared: &Shared, tx: &Transaction) -> bool {
+    source(tx).is_some_and(|from| is_allowed(&shared.config.allowed, from))
+}
+
+fn is_of_a_call(shared: &Shared, tx: &Transaction) -> bool {
+    let call_id = tx.original.call_id_header();
+    call_id.is_ok_and(|id| shared.calls.knows(id.value()))
+}
+
 fn source(tx: &Transaction) -> Option<SocketAddr> {
     let address = tx.connection.as_ref()?.get_remote_addr()?;
     address.get_socketaddr().ok()
@@ -82,6 +92,7 @@ async fn serve_in_dialog(shared: &Shared, tx: &mut Transaction) -> rsipstack::Re
         Found::Ready(mut dialog) => dialog.handle(tx).await,
         // Both hung up at once.
         Found::Ended if is_bye => tx.reply(StatusCode::OK).await,
+        Found::Nothing if is_bye && shared.calls.knew(&call_id) => tx.reply(StatusCode::OK).await,
         Found::Ended | Found::Nothing => tx.reply(StatusCode::CallTransactionDoesNotExist).await,
         Found::NotYet => {
             let later = vec![Header::RetryAfter("1".into())];

@@ -10,7 +10,12 @@ use rsipstack::sip::typed;
 use rsipstack::sip::{HeadersExt, Request, StatusCode};
 
 use super::established::Established;
-use super::{Ends, IncomingCall, KnownCall, Shared, SipCall, SipCommand, SipEvent, sdp_headers};
+use super::{
+    Ends, IncomingCall, KnownCall, Shared, SipCall, SipCommand, SipEvent, plain, sdp_headers,
+};
+
+/// Characters of a number or name at most.
+const LONGEST_NAME: usize = 64;
 
 /// What an INVITE says of its call.
 pub(super) fn describe(request: &Request, source: SocketAddr, call: SipCall) -> IncomingCall {
@@ -21,10 +26,10 @@ pub(super) fn describe(request: &Request, source: SocketAddr, call: SipCall) -> 
     let caller = from.as_ref().and_then(|f| f.uri.user()).unwrap_or("");
     let display = from.as_ref().and_then(|f| f.display_name.clone());
     IncomingCall {
-        called: unescape(request.uri.user().unwrap_or("")),
-        caller: unescape(caller),
+        called: plain(&unescape(request.uri.user().unwrap_or("")), LONGEST_NAME),
+        caller: plain(&unescape(caller), LONGEST_NAME),
         caller_display: display
-            .map(|name| name.trim_matches(['"', ' ']).to_owned())
+            .map(|name| plain(name.trim_matches(['"', ' ']), LONGEST_NAME))
             .filter(|name| !name.is_empty()),
         source,
         call_id: request
@@ -105,7 +110,17 @@ fn reject(shared: &Shared, dialog: &InviteDialog, code: u16) {
 
 #[cfg(test)]
 mod tests {
-    use super::unescape;
+    use super::super::plain;
+    use super::{LONGEST_NAME, unescape};
+
+    #[test]
+    fn a_caller_cannot_write_lines_into_a_log_or_colours_on_a_terminal() {
+        assert_eq!(
+            plain(&unescape("1%0D%0AINFO%1B[2J"), LONGEST_NAME),
+            "1INFO[2J"
+        );
+        assert_eq!(plain(&"9".repeat(5000), LONGEST_NAME).len(), 64);
+    }
 
     #[test]
     fn user_parts_come_escaped_well_and_badly() {

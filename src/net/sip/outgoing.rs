@@ -168,9 +168,10 @@ impl Invite {
 
 fn refusal(response: &Response) -> SipEvent {
     let phrase = response.wire_reason.as_deref();
+    let phrase = phrase.unwrap_or(response.status_code.text());
     SipEvent::Failed {
         code: response.status_code.code(),
-        reason: phrase.unwrap_or(response.status_code.text()).to_owned(),
+        reason: super::plain(phrase, 100),
         q850: q850_of(response),
     }
 }

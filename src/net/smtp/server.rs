@@ -35,7 +35,9 @@ pub enum StartError {
 
 /// The listener, bound to its addresses.
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    /// Until [`Server::run`] takes them.
+    listeners: Mutex<Vec<TcpListener>>,
     tls: Option<TlsAcceptor>,
     settings: RwLock<Arc<Settings>>,
     counts: Arc<Mutex<Counts>>,
@@ -67,7 +69,8 @@ impl Server {
             listeners.push(bound.map_err(|cause| StartError::Listen { address, cause })?);
         }
         let server = Server {
-            listeners,
+            addresses: listeners.iter().flat_map(TcpListener::local_addr).collect(),
+            listeners: Mutex::new(listeners),
             tls,
             settings: RwLock::default(),
             counts: Arc::default(),
@@ -78,10 +81,7 @@ impl Server {
 
     /// The addresses bound, with the ports that the system chose for port 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect()
+        self.addresses.clone()
     }
 
     /// New settings for the sessions that start from now on; addresses and TLS stay as they were.
@@ -93,13 +93,19 @@ impl Server {
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
     }
 
-    /// Serves until `stop`; then says 421 between commands, and gives a text in progress the grace time.
+    /// Serves until `stop`; then closes its sockets, so that mail servers try elsewhere or later and do not wait, says
+    /// 421 between commands, and gives a text in progress the grace time.
     pub async fn run<I: Intake>(&self, intake: Arc<I>, stop: CancellationToken) {
         let sessions = TaskTracker::new();
         let abort = CancellationToken::new();
-        let loops = self
-            .listeners
-            .iter()
+        let listeners = std::mem::take(
+            &mut *self
+                .listeners
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        let loops = listeners
+            .into_iter()
             .map(|listener| self.accept_loop(listener, intake.clone(), &sessions, &stop, &abort));
         join_all(loops).await;
         sessions.close();
@@ -116,7 +122,7 @@ impl Server {
 
     async fn accept_loop<I: Intake>(
         &self,
-        listener: &TcpListener,
+        listener: TcpListener,
         intake: Arc<I>,
         sessions: &TaskTracker,
         stop: &CancellationToken,
@@ -161,7 +167,7 @@ impl Server {
     fn admit(&self, client: IpAddr, settings: &Settings) -> Result<Counted, Reply> {
         if !settings.admits(client) {
             let text = format!(
-                "{client} may not send faxes through this gateway; ask the administrator to add its network to smtp.networks"
+                "{client} may not send faxes through this gateway; ask the administrator to add its network to smtp.clients"
             );
             return Err(Reply::new(554, "5.7.1", text));
         }

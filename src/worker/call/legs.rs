@@ -12,8 +12,10 @@ use crate::worker::wire::{AudioMedia, T38Media};
 
 /// Samples in a tick.
 const TICK: usize = 80;
-/// Samples that may be missing before we go on without the far end: 200 ms.
-const STARVED: usize = 1600;
+/// Samples that may be missing before we go on without the far end: 400 ms.
+const STARVED: usize = 3200;
+/// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
+const AWAKE: u32 = 2;
 /// Samples after which a called terminal has said its CED in audio: 200 ms of silence, 2.6 s of tone.
 const CED: usize = 22400;
 /// No-signal packets that we send first, to open a NAT and to be latched on.
@@ -165,6 +167,8 @@ pub(super) struct AudioLeg {
     said: usize,
     /// Samples of time that have passed and not been received.
     behind: usize,
+    /// Ticks since we last looked at the socket.
+    unlooked: u32,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
 }
@@ -187,12 +191,14 @@ impl AudioLeg {
             called: !options.calling,
             said: 0,
             behind: 0,
+            unlooked: 0,
             half_frame: false,
         })
     }
 
     fn receive(&mut self, wire: &mut WireEnd) -> bool {
         let mut any = false;
+        self.unlooked = 0;
         let is_audio = |p: &[u8]| {
             rtp::Packet::decode(p).is_ok_and(|p| Law::from_payload_type(p.payload_type).is_some())
         };
@@ -227,7 +233,10 @@ impl AudioLeg {
     }
 
     fn tick(&mut self, wire: &mut WireEnd) -> bool {
-        self.behind += TICK;
+        self.unlooked += 1;
+        if self.unlooked <= AWAKE {
+            self.behind += TICK;
+        }
         if self.behind > STARVED {
             // The far end sends nothing in its pauses; T.30's timers must run all the same.
             self.terminal.receive(&mut [0; TICK]);
@@ -265,6 +274,52 @@ mod tests {
         }
     }
 
+    fn options() -> Options {
+        Options {
+            role: Role::Receiver,
+            calling: true,
+            ident: String::new(),
+            tiff: "/dev/null".into(),
+            ecm: true,
+            max_bit_rate: 14400,
+        }
+    }
+
+    /// What the far end says after a stall of ours goes on where it was: silence must not be put in between.
+    #[test]
+    fn stalled_process_hears_no_silence() {
+        let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let ours = socket.local_addr().unwrap();
+        let mut wire = WireEnd::new(socket).unwrap();
+        let media = AudioMedia {
+            remote: far_end.local_addr().unwrap(),
+            payload_type: 0,
+        };
+        wire.signal(media.remote);
+        let mut leg = AudioLeg::new(&options(), &media, Box::new(Nobody)).unwrap();
+        let mut sender = rtp::Sender::new(0, 7);
+        let mut speak = || {
+            let packet = sender.wrap(&[0xff; rtp::FRAME]);
+            far_end.send_to(&packet, ours).unwrap();
+        };
+        for _ in 0..25 {
+            speak();
+        }
+        assert!(leg.receive(&mut wire));
+        for _ in 0..50 {
+            leg.tick(&mut wire);
+        }
+        speak();
+        assert!(leg.receive(&mut wire));
+        assert_eq!(leg.behind, 0, "after half a second");
+        for _ in 0..50 {
+            leg.receive(&mut wire);
+            leg.tick(&mut wire);
+        }
+        assert_eq!(leg.behind, STARVED, "without the far end, time goes on");
+    }
+
     /// CNG, the first indicator of a caller, is sent three times.
     #[test]
     fn repeat_is_the_same_datagram_again() {
@@ -280,15 +335,7 @@ mod tests {
             redundancy: true,
         };
         wire.signal(media.remote);
-        let options = Options {
-            role: Role::Receiver,
-            calling: true,
-            ident: String::new(),
-            tiff: "/dev/null".into(),
-            ecm: true,
-            max_bit_rate: 14400,
-        };
-        let mut leg = T38Leg::new(&options, &media, 3, Box::new(Nobody)).unwrap();
+        let mut leg = T38Leg::new(&options(), &media, 3, Box::new(Nobody)).unwrap();
         for _ in 0..30 {
             leg.tick(&mut wire);
         }

@@ -156,6 +156,8 @@ struct Side {
     receiver: udptl::Receiver,
     links: Vec<Link>,
     ending: Option<Ending>,
+    /// Page data leaves with wrong bits in it.
+    spoils: bool,
 }
 
 impl Side {
@@ -168,7 +170,11 @@ impl Side {
             self.terminal.handle_ifp(&ifp, seq);
         }
         self.terminal.tick(80);
-        while let Some(ifp) = self.terminal.poll_transmit() {
+        while let Some(mut ifp) = self.terminal.poll_transmit() {
+            if self.spoils && ifp.octets.len() > 20 {
+                let data = ifp.octets.iter_mut().skip(10).step_by(3);
+                data.for_each(|octet| *octet ^= 0x5a);
+            }
             let datagram = self.sender.wrap(&ifp.octets);
             for _ in 0..ifp.count {
                 to.send(now, &datagram);
@@ -218,6 +224,7 @@ impl Pair {
                 receiver: udptl::Receiver::new(),
                 links: Vec::new(),
                 ending: None,
+                spoils: false,
             }
         };
         Pair {
@@ -338,6 +345,23 @@ fn two_pages_arrive_without_ecm_too() {
     let pages = [page(3, 900), page(4, 500)];
     let mut pair = Pair::new(&pages, Weather::default(), false, u32::MAX);
     pair.run();
+    assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
+    assert_same(&pages, &pair.received.borrow());
+    assert_eq!(pair.log(), WHOLE_CALL);
+}
+
+#[test]
+fn page_refused_with_rtn_is_sent_again_before_the_next() {
+    let pages = [page(13, 900), page(14, 500)];
+    let mut pair = Pair::new(&pages, Weather::default(), false, u32::MAX);
+    // A bad line: page 1 comes out as noise.
+    pair.run_until(|pair| !pair.sides[1].links.is_empty());
+    let agreed = pair.now;
+    pair.sides[0].spoils = true;
+    pair.run_until(|pair| pair.now > agreed + 1200);
+    pair.sides[0].spoils = false;
+    pair.run();
+    assert!(pair.sides[0].links.len() > 1, "trained anew after the RTN");
     assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
     assert_same(&pages, &pair.received.borrow());
     assert_eq!(pair.log(), WHOLE_CALL);

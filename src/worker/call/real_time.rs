@@ -211,8 +211,11 @@ fn full_disk_and_machines_that_misbehave() {
     }
 }
 
+/// What somebody heard, and when.
+type Heard = Vec<(Instant, Vec<u8>)>;
+
 /// A wire that somebody listens to: forwards between two ends, and notes what the one behind `from` sends and when.
-fn tapped(from: SocketAddr, to: SocketAddr) -> (SocketAddr, JoinHandle<Vec<(Instant, Vec<u8>)>>) {
+fn tapped(from: SocketAddr, to: SocketAddr) -> (SocketAddr, JoinHandle<Heard>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
         .set_read_timeout(Some(Duration::from_secs(5)))
@@ -259,6 +262,18 @@ fn slow_disk_does_not_shorten_the_preamble_of_mcf() {
     assert_eq!(lengths.len(), 3);
     let least = Duration::from_millis(850);
     assert!(lengths.iter().all(|length| *length > least), "{lengths:?}");
+}
+
+#[test]
+fn hang_up_behind_the_last_mcf_is_reported_at_once() {
+    let (mut sender, receiver) = t38_pair(&[page(26, 120)], None);
+    let receiver = thread::spawn(move || receiver.done().0);
+    sender.read_until(|m| *m == FromCall::PageConfirmed { page: 1 });
+    let since = Instant::now();
+    sender.say(&ToCall::HangUp);
+    assert_eq!(sender.done().0.outcome, Outcome::Delivered);
+    assert!(since.elapsed() < Duration::from_secs(1));
+    assert_eq!(receiver.join().unwrap().outcome, Outcome::Delivered);
 }
 
 #[test]

@@ -405,8 +405,11 @@ impl Call {
 
     /// Lets out what is still to be said.
     fn drain(&mut self) {
+        let complete = self.ending.as_ref().is_some_and(|ending| ending.complete);
         let ticks = match (&self.leg, self.stop) {
             (None, _) => 0,
+            // The far end has hung up behind a whole fax, perhaps before our DCN was through.
+            (Some(_), Some(Stop::HangUp)) if complete => 0,
             (Some(_), None) => REGULAR_TICKS,
             (Some(Leg::Audio(_)), Some(_)) => REGULAR_TICKS,
             (Some(Leg::T38(_)), Some(_)) => FAREWELL_TICKS,

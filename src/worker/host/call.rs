@@ -44,7 +44,8 @@ impl Children {
         let sent = wire::send_with_descriptors(&ours, &frame[..1], &[rtp.as_fd(), udptl.as_fd()])?;
         ours.set_nonblocking(true)?;
         let (from, mut to) = tokio::net::UnixStream::from_std(ours)?.into_split();
-        to.write_all(&frame[sent..]).await?;
+        // A child that does not read must not hold the call, its fax and its channel.
+        timeout(SILENCE, to.write_all(&frame[sent..])).await??;
         Ok(CallChild {
             process,
             from,
@@ -138,10 +139,11 @@ impl CallChild {
         }
     }
 
+    /// Dropped while it waits, it is asked again, and finds the same end: only then is the child done with.
     async fn died(&mut self) -> ChildEvent {
-        self.done = true;
         match timeout(SILENCE, self.process.wait()).await {
             Ok(Ok(status)) => {
+                self.done = true;
                 let outcome = match status.signal() {
                     Some(libc::SIGXCPU) => Outcome::ChildHung,
                     _ => Outcome::ChildCrashed,
@@ -162,8 +164,67 @@ impl CallChild {
     }
 
     async fn kill(&mut self, outcome: Outcome, how: String) -> ChildEvent {
-        self.done = true;
         let _ = self.process.kill().await;
+        self.done = true;
         ChildEvent::Died { outcome, how }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::worker::wire::FaxRole;
+
+    fn start() -> StartCall {
+        StartCall {
+            role: FaxRole::Receiver,
+            calling: false,
+            ident: String::new(),
+            pages: 0,
+            ecm: true,
+            max_bit_rate: 14400,
+            redundancy: 3,
+            inactivity_seconds: 30,
+            total_seconds: 60,
+            mishap: None,
+        }
+    }
+
+    /// A program that hears its order out, closes its ears, and takes its time to die.
+    fn slow_to_die(folder: &std::path::Path) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let program = folder.join("child");
+        let script = "#!/bin/sh\ntimeout 0.2 cat > /dev/null\nexec 0<&-\nexec sleep 0.3\n";
+        std::fs::write(&program, script).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
+        program
+    }
+
+    #[tokio::test]
+    async fn a_death_is_told_to_the_next_who_asks_if_the_first_did_not_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut children = Children::new(None, 60);
+        children.program = slow_to_die(folder.path());
+        let socket = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut child = loop {
+            match children.call(start(), &[], &socket(), &socket()).await {
+                // Another test forked while the script was still open for writing.
+                Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {}
+                child => break child.unwrap(),
+            }
+        };
+        let told = async {
+            loop {
+                // As a select! does that has other things to hear.
+                if let Ok(event) = timeout(Duration::from_millis(20), child.next()).await {
+                    break event;
+                }
+            }
+        };
+        let told = timeout(Duration::from_secs(10), told).await.unwrap();
+        assert!(matches!(told, Some(ChildEvent::Died { .. })), "{told:?}");
+        assert!(child.next().await.is_none(), "and once only");
     }
 }
