@@ -3,6 +3,7 @@
 mod call;
 mod complaints;
 mod document;
+mod frames;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
