@@ -9,8 +9,8 @@ use crate::queue::Store;
 /// Arguments of `postfax cancel`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// The fax, as `postfax queue` names it
-    #[arg(required = true)]
+    /// The faxes, as `postfax queue` names them
+    #[arg(required = true, value_name = "ID")]
     ids: Vec<String>,
 }
 

@@ -16,16 +16,16 @@ use crate::worker::host::Children;
 #[command(after_help = machine_table())]
 pub struct Args {
     /// Its SIP address: what trunk.server is set to
-    #[arg(long, default_value = "127.0.0.1:5070")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5070")]
     listen: SocketAddr,
     /// Networks whose calls it takes
     #[arg(long, value_name = "NETWORK", default_value = "127.0.0.0/8")]
     client: Vec<IpNet>,
     /// Where its machines keep what they receive: a TIFF a call, and calls.jsonl
-    #[arg(long, default_value = "postfax-machines")]
+    #[arg(long, value_name = "FOLDER", default_value = "postfax-machines")]
     folder: PathBuf,
     /// The gateway's SIP address (trunk.listen), for machines that call
-    #[arg(long, default_value = "127.0.0.1:5060")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5060")]
     gateway: SocketAddr,
     /// Machines that received a fax whole send it back to this number at the gateway
     #[arg(long, value_name = "NUMBER")]
@@ -59,13 +59,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let octets = std::fs::read(&file).with_context(|| file.display().to_string())?;
             let pages = tiff::read(&octets).with_context(|| file.display().to_string())?;
             let report = carrier.send(args.gateway, &to, &args.from, &pages).await;
-            println!(
-                "{}: {} of {} pages {}",
-                report.outcome,
-                report.pages,
-                pages.len(),
-                report.detail
-            );
+            let cause = super::queue::cause(Some(report.outcome.name()), &report.detail, 200);
+            println!("{} of {} pages: {cause}", report.pages, pages.len());
             let whole = report.outcome == crate::call::outcome::Outcome::Delivered;
             return Ok(if whole {
                 ExitCode::SUCCESS

@@ -3,12 +3,15 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::table::print;
 use super::wait_for;
-use crate::config::Config;
 use crate::config::dialplan;
+use crate::config::{Config, Route};
 use crate::mail_to_fax::recipient;
 use crate::pages::pdfium;
-use crate::queue::Store;
+use crate::queue::{Store, StoreError, Violation};
+use crate::worker::sandbox;
+use Finding::{Fine, Note, Wrong};
 
 /// Arguments of `postfax check`.
 #[derive(clap::Args)]
@@ -18,140 +21,156 @@ pub struct Args {
     address: Option<String>,
 }
 
-/// Checks the configuration, the library, the folders and the store.
-pub fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
-    let mut trouble = false;
-    let mut say = |wrong: bool, what: String| {
-        println!("{} {what}", if wrong { "WRONG " } else { "  ok  " });
-        trouble |= wrong;
-    };
-    say(false, "the configuration can be read".into());
-    match pdfium::locate(config.renderer.pdfium.as_deref()) {
-        Ok(path) => say(
-            false,
-            format!("documents are rendered with {}", path.display()),
-        ),
-        Err(e) => say(true, e.to_string()),
+/// One line of what was found.
+enum Finding {
+    /// As it should be.
+    Fine(String),
+    /// It works, and the admin should know.
+    Note(String),
+    /// It will not work.
+    Wrong(String),
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Fine(what) => write!(f, "   ok  {what}"),
+            Note(what) => write!(f, " note  {what}"),
+            Wrong(what) => write!(f, "WRONG  {what}"),
+        }
     }
-    for (wrong, what) in mail_ways(&config).into_iter().chain(line_ways(&config)) {
-        say(wrong, what);
-    }
-    for (wrong, what) in wait_for(store(&config.state_dir))? {
-        say(wrong, what);
-    }
+}
+
+/// Checks the configuration, the library, the walls around the children, the folders and the store.
+pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
+    let mut findings = vec![
+        Fine("the configuration can be read".into()),
+        library(config),
+    ];
+    findings.push(walls());
+    findings.extend(mail_ways(config));
+    findings.extend(line_ways(config));
+    findings.extend(wait_for(store(&config.state_dir))?);
+    let mut wrong = findings.iter().any(|found| matches!(found, Wrong(_)));
+    let mut text: String = findings.iter().map(|found| format!("{found}\n")).collect();
     if let Some(address) = &args.address {
-        println!("\n{}", verdict(&config, address));
+        let (accepted, verdict) = verdict(config, address);
+        text += &format!("\n{verdict}\n");
+        wrong |= !accepted;
     }
-    Ok(if trouble {
+    print(&text);
+    Ok(if wrong {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     })
 }
 
-fn mail_ways(config: &Config) -> Vec<(bool, String)> {
+fn library(config: &Config) -> Finding {
+    match pdfium::locate(config.renderer.pdfium.as_deref()) {
+        Ok(path) => Fine(format!("documents are drawn with {}", path.display())),
+        Err(e) => Wrong(e.to_string()),
+    }
+}
+
+fn walls() -> Finding {
+    match sandbox::files_are_fenced() {
+        true => Fine("documents and calls are kept behind walls: landlock, seccomp, limits".into()),
+        false => Note(
+            "this kernel has no landlock: documents and calls are kept from files by their owner only, \
+             and behind seccomp and limits"
+                .into(),
+        ),
+    }
+}
+
+fn mail_ways(config: &Config) -> Vec<Finding> {
     let smtp = &config.smtp;
-    let listen: Vec<_> = smtp.listen.iter().map(ToString::to_string).collect();
-    let clients: Vec<_> = smtp.clients.iter().map(ToString::to_string).collect();
     let open = smtp.clients.iter().any(|network| network.prefix_len() == 0);
-    let out = match &config.mail.maildir {
-        Some(folder) => format!("our mails go into the Maildir {}", folder.display()),
-        None => format!("our mails go to the relay {}", config.mail.relay),
-    };
     vec![
-        (
-            false,
-            format!(
-                "mail for {} is taken on {}",
-                smtp.domains.join(", "),
-                listen.join(", ")
-            ),
-        ),
-        (
-            open,
-            match open {
-                false => format!("{} may submit mail", clients.join(", ")),
-                true => {
-                    "anybody may submit mail and so spend your money: narrow smtp.clients".into()
-                }
-            },
-        ),
-        (false, out),
+        Fine(format!(
+            "mail for {} is taken on {}",
+            smtp.domains.join(", "),
+            listed(&smtp.listen)
+        )),
+        match open {
+            false => Fine(format!("{} may submit mail", listed(&smtp.clients))),
+            true => {
+                Wrong("anybody may submit mail and so spend your money: narrow smtp.clients".into())
+            }
+        },
+        Fine(match &config.mail.maildir {
+            Some(folder) => format!("our mails go into the Maildir {}", folder.display()),
+            None => format!("our mails go to the relay {}", config.mail.relay),
+        }),
     ]
 }
 
-fn line_ways(config: &Config) -> Vec<(bool, String)> {
+fn listed<T: ToString>(items: &[T]) -> String {
+    let items: Vec<_> = items.iter().map(ToString::to_string).collect();
+    items.join(", ")
+}
+
+fn line_ways(config: &Config) -> Vec<Finding> {
     let trunk = &config.trunk;
     let mut ways = vec![match trunk.server.as_str() {
-        "" => (
-            false,
-            "no trunk.server is set: faxes to send will wait".into(),
-        ),
-        server => (
-            false,
-            format!(
-                "faxes are dialled through {server}, {} at a time",
-                trunk.channels
-            ),
-        ),
+        "" => Note("no trunk.server is set: faxes to send will wait".into()),
+        server => Fine(format!(
+            "faxes are dialled through {server}, {} at a time",
+            trunk.channels
+        )),
     }];
     if config.fax.station_id.is_empty() || config.fax.name.is_empty() {
         let what = "set fax.name and fax.station_id: they stand on every page, and the law of many countries wants them";
-        ways.push((false, what.into()));
+        ways.push(Note(what.into()));
     }
     if config.routes.is_empty() {
-        ways.push((false, "no [[route]] is set: no call is answered".into()));
+        ways.push(Note("no [[route]] is set: no call is answered".into()));
     }
-    for route in &config.routes {
-        ways.push((
-            false,
-            format!(
-                "faxes to {} go to {}",
-                route.number,
-                route.recipients().join(", ")
-            ),
-        ));
-    }
+    let route = |route: &Route| {
+        let to = route.recipients().join(", ");
+        Fine(format!("faxes to {} go to {to}", route.number))
+    };
+    ways.extend(config.routes.iter().map(route));
     ways
 }
 
-async fn store(state: &Path) -> Vec<(bool, String)> {
-    if !state.join("queue.db").exists() {
-        return vec![(false, format!("{} holds no queue yet", state.display()))];
-    }
+async fn store(state: &Path) -> Vec<Finding> {
     let checked = match Store::open_beside(state) {
         Ok(store) => store.check().await,
+        Err(StoreError::NoQueue(_)) => {
+            let what = format!(
+                "{} holds no queue yet; `postfax run` makes it",
+                state.display()
+            );
+            return vec![Note(what)];
+        }
         Err(e) => Err(e),
     };
+    let broken = |found: Violation| {
+        let rows = found.rows.join(", ");
+        Wrong(format!(
+            "the queue breaks its rule that {}: {rows}",
+            found.invariant
+        ))
+    };
     match checked {
-        Err(e) => vec![(true, e.to_string())],
-        Ok(violations) if violations.is_empty() => {
-            vec![(false, format!("the queue in {} is sound", state.display()))]
+        Err(e) => vec![Wrong(e.to_string())],
+        Ok(found) if found.is_empty() => {
+            vec![Fine(format!("the queue in {} is sound", state.display()))]
         }
-        Ok(violations) => violations
-            .into_iter()
-            .map(|v| {
-                (
-                    true,
-                    format!(
-                        "the queue breaks its rule that {}: {}",
-                        v.invariant,
-                        v.rows.join(", ")
-                    ),
-                )
-            })
-            .collect(),
+        Ok(found) => found.into_iter().map(broken).collect(),
     }
 }
 
-/// What the front door would say to this recipient.
-fn verdict(config: &Config, address: &str) -> String {
+/// Whether the front door would take this recipient, and what it would say.
+fn verdict(config: &Config, address: &str) -> (bool, String) {
     let plan = match dialplan::Plan::new(&config.dialing.allow, &config.dialing.deny) {
         Ok(plan) => plan,
-        Err(e) => return e.to_string(),
+        Err(e) => return (false, e.to_string()),
     };
     match recipient::number_to_dial(address, &config.smtp.domains, &plan) {
-        Ok(number) => format!("{address}: would be faxed to {number}"),
-        Err(refusal) => format!("{address}: would be refused: {refusal}"),
+        Ok(number) => (true, format!("{address}: would be faxed to {number}")),
+        Err(refusal) => (false, format!("{address}: would be refused: {refusal}")),
     }
 }

@@ -20,24 +20,51 @@ use crate::config::Config;
 
 /// A fax gateway for mail: a mail to 5551234567@fax.local becomes a fax, and a fax that comes in becomes a mail.
 #[derive(Parser)]
-#[command(version, max_term_width = 100, arg_required_else_help = true)]
+#[command(version, max_term_width = 100, arg_required_else_help = true, after_help = TOUR)]
 struct Arguments {
-    /// The configuration; config.toml.example explains every key
-    #[arg(long, short, global = true, default_value = "/etc/postfax/config.toml")]
+    /// For run, check, queue, show and cancel; config.toml.example explains every key
+    #[arg(
+        long,
+        short,
+        global = true,
+        value_name = "FILE",
+        default_value = "/etc/postfax/config.toml"
+    )]
     config: PathBuf,
     #[command(subcommand)]
     command: Command,
 }
 
+/// What there is, for who types `postfax` and nothing else. Each paragraph is one line: it is wrapped for the
+/// terminal.
+const TOUR: &str = "\
+Mail to fax: the PDFs attached to a mail are faxed to each recipient's number, with the date, your name and your \
+number on top of every page. Who may submit, what may be dialled and how many pages is decided before the mail is \
+accepted. A busy or silent number is tried again, behind the last page that was confirmed; in the end the sender \
+gets one mail that says what became of it.
+
+Fax to mail: a call to one of your numbers is answered, and its pages are delivered as a PDF, by a mail server or \
+into a Maildir. No page is confirmed to the far end before it is on disk.
+
+The line is a SIP trunk or a PBX: T.38, or audio where there is no T.38; error correction, up to 14400 bit/s. \
+Whatever strangers send is read in child processes behind walls.
+
+While it runs: http://127.0.0.1:8025/ shows the queue and the calls, /status.json the same for scripts, /healthz \
+for a monitor. SIGHUP reads the configuration again. SIGTERM lets the calls end; a second one cuts them off.
+
+To begin: postfax demo. Then copy config.toml.example, and try it with postfax carrier and postfax check.
+Exit codes: 0 done, 1 not done (the reason is on standard error), 2 the arguments make no sense.
+Environment: POSTFAX_PDFIUM names libpdfium.so, RUST_LOG the amount of logging (info, debug).";
+
 #[derive(Subcommand)]
 enum Command {
-    /// Run the gateway
+    /// Run the gateway until SIGTERM or Ctrl-C
     Run,
-    /// Say what is wrong with the configuration and the store, and what would happen
+    /// Say what is wrong with the configuration and the queue, and what would become of a mail
     Check(check::Args),
-    /// List the faxes that wait, and those that are over
+    /// List the faxes that wait, the mails that nobody took, and the faxes that are over
     Queue(queue::Args),
-    /// Tell all about one fax
+    /// Tell all about one fax: its parts, its calls, its mails
     Show(show::Args),
     /// End a fax that waits or is in a call; its sender is told
     Cancel(cancel::Args),
@@ -45,7 +72,7 @@ enum Command {
     Demo(demo::Args),
     /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
     Carrier(carrier::Args),
-    /// Make fax pages of a PDF, as a TIFF
+    /// Make fax pages of a PDF, as a TIFF: what the far end would see
     Render(render::Args),
     /// Wrap the pages of a fax TIFF in a PDF, without loss
     ToPdf(to_pdf::Args),
@@ -76,7 +103,7 @@ pub fn main() -> ExitCode {
     let config = || Config::load(&arguments.config).map_err(anyhow::Error::from);
     let done = match arguments.command {
         Command::Run => config().and_then(|config| run::run(arguments.config.clone(), config)),
-        Command::Check(args) => config().and_then(|config| check::run(args, config)),
+        Command::Check(args) => config().and_then(|config| check::run(args, &config)),
         Command::Queue(args) => config().and_then(|config| queue::run(args, &config)),
         Command::Show(args) => config().and_then(|config| show::run(args, &config)),
         Command::Cancel(args) => config().and_then(|config| cancel::run(args, &config)),
@@ -90,9 +117,23 @@ pub fn main() -> ExitCode {
         }
     };
     done.unwrap_or_else(|e| {
-        eprintln!("postfax: {e:#}");
+        eprintln!("postfax: {}", in_one_line(&e));
         ExitCode::FAILURE
     })
+}
+
+/// An error and its causes, each said once: many errors repeat their cause themselves.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .skip(1)
+        .fold(error.to_string(), |said, cause| {
+            let cause = cause.to_string();
+            match said.contains(&cause) {
+                true => said,
+                false => format!("{said}: {cause}"),
+            }
+        })
 }
 
 /// Runs something asynchronous for a command that is not the daemon.
@@ -101,4 +142,43 @@ fn wait_for<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
         .enable_all()
         .build()?;
     Ok(runtime.block_on(work))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_contradict_nobody_and_the_help_fits_a_screen_of_100_columns() {
+        let mut command = Arguments::command();
+        command.clone().debug_assert();
+        let help = command.render_help().to_string();
+        assert!(
+            help.lines().all(|line| line.chars().count() <= 100),
+            "{help}"
+        );
+        for told in [
+            "SIGHUP",
+            "/healthz",
+            "POSTFAX_PDFIUM",
+            "postfax demo",
+            "T.38",
+        ] {
+            assert!(help.contains(told), "{told}");
+        }
+        assert!(!help.contains("worker"), "that one is for ourselves");
+    }
+
+    #[test]
+    fn an_error_that_repeats_its_cause_is_said_once() {
+        let cause = std::io::Error::other("disk on fire");
+        let error = anyhow::Error::from(cause).context("the queue failed: disk on fire");
+        let error = error.context("nothing was sent");
+        assert_eq!(
+            in_one_line(&error),
+            "nothing was sent: the queue failed: disk on fire"
+        );
+    }
 }

@@ -2,11 +2,16 @@
 
 use std::process::ExitCode;
 
-use super::table::{columns, tame, time};
+use jiff::tz::TimeZone;
+
+use super::table::{columns, print, table, tame, time};
 use super::wait_for;
 use crate::call::outcome::Outcome;
 use crate::config::Config;
 use crate::queue::{FaxRow, OutgoingRow, ReceivedRow, Store};
+
+#[cfg(test)]
+mod tests;
 
 /// Arguments of `postfax queue`.
 #[derive(clap::Args)]
@@ -30,20 +35,10 @@ struct Listing {
 pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     let store = Store::open_beside(&config.state_dir)?;
     let listing = wait_for(read(&store, args.ended))??;
-    if args.json {
-        let Listing {
-            waiting,
-            ended,
-            received,
-            mails,
-        } = listing;
-        println!(
-            "{}",
-            serde_json::json!({"waiting": waiting, "ended": ended, "received": received, "mails": mails})
-        );
-    } else {
-        print(&listing, config);
-    }
+    print(&match args.json {
+        true => format!("{}\n", listing.into_json()),
+        false => listing.text(&config.time_zone()),
+    });
     Ok(ExitCode::SUCCESS)
 }
 
@@ -56,115 +51,127 @@ async fn read(store: &Store, ended: u32) -> crate::queue::Result<Listing> {
     })
 }
 
-fn print(listing: &Listing, config: &Config) {
-    if listing.waiting.is_empty() {
-        println!("No fax waits.");
-    } else {
-        println!(
-            "{}",
-            columns(&fax_rows(&listing.waiting, "NEXT TRY", config, |fax| fax.next_try_at))
-        );
+impl Listing {
+    fn into_json(self) -> serde_json::Value {
+        serde_json::json!({
+            "waiting": self.waiting, "ended": self.ended, "received": self.received, "mails": self.mails
+        })
     }
-    if !listing.mails.is_empty() {
-        println!(
-            "\nMails that their next hop has not taken:\n{}",
-            columns(&mail_rows(&listing.mails, config))
-        );
-    }
-    if !listing.ended.is_empty() {
-        let rows = fax_rows(&listing.ended, "ENDED", config, |fax| {
-            fax.ended_at.unwrap_or(fax.created_at)
-        });
-        println!("\nSent:\n{}", columns(&rows));
-    }
-    if !listing.received.is_empty() {
-        println!(
-            "\nReceived:\n{}",
-            columns(&received_rows(&listing.received, config))
-        );
+
+    fn text(&self, zone: &TimeZone) -> String {
+        let mut blocks = vec![match self.waiting.is_empty() {
+            true => "No fax waits.".to_owned(),
+            false => columns(&waiting_rows(&self.waiting, zone)),
+        }];
+        let mut titled = |title: &str, rows: Vec<Vec<String>>| {
+            if rows.len() > 1 {
+                blocks.push(format!("{title}:\n{}", columns(&rows)));
+            }
+        };
+        let mails = mail_rows(&self.mails, zone);
+        titled("Mails that their next hop has not taken", mails);
+        titled("Sent", ended_rows(&self.ended, zone));
+        titled("Received", received_rows(&self.received, zone));
+        blocks.join("\n\n") + "\n"
     }
 }
 
-fn fax_rows(
-    faxes: &[FaxRow],
-    when: &str,
-    config: &Config,
-    at: impl Fn(&FaxRow) -> crate::queue::Millis,
-) -> Vec<Vec<String>> {
-    let zone = config.time_zone();
+fn waiting_rows(faxes: &[FaxRow], zone: &TimeZone) -> Vec<Vec<String>> {
     let head = [
         "ID",
         "NUMBER",
         "STATE",
         "PAGES",
-        "TRIES",
-        when,
+        "CALLS",
+        "NEXT TRY",
         "SENDER",
         "LAST CAUSE",
-    ]
-    .map(str::to_owned);
-    let row = |fax: &FaxRow| {
-        vec![
-            fax.id.clone(),
-            fax.number.clone(),
-            fax.state.clone(),
-            fax.page_count
-                .map_or("?".into(), |pages| format!("{}/{pages}", fax.confirmed)),
-            fax.tries.to_string(),
-            time(at(fax), &zone),
-            tame(&fax.sender, 30),
-            cause(fax.outcome.as_deref(), &fax.detail),
-        ]
-    };
-    std::iter::once(head.to_vec())
-        .chain(faxes.iter().map(row))
-        .collect()
+    ];
+    table(head, faxes, |fax| {
+        let next_try = match fax.state.as_str() {
+            "ready" => time(fax.next_try_at, zone),
+            _ => "now".to_owned(),
+        };
+        fax_row(fax, next_try)
+    })
 }
 
-fn received_rows(faxes: &[ReceivedRow], config: &Config) -> Vec<Vec<String>> {
-    let zone = config.time_zone();
-    let head = ["ID", "FROM", "TO", "PAGES", "MAIL", "BEGAN", "CAUSE"].map(str::to_owned);
-    let row = |fax: &ReceivedRow| {
-        vec![
+fn ended_rows(faxes: &[FaxRow], zone: &TimeZone) -> Vec<Vec<String>> {
+    let head = [
+        "ID", "NUMBER", "STATE", "PAGES", "CALLS", "ENDED", "SENDER", "CAUSE",
+    ];
+    table(head, faxes, |fax| {
+        let ended = time(fax.ended_at.unwrap_or(fax.created_at), zone);
+        fax_row(fax, ended)
+    })
+}
+
+fn fax_row(fax: &FaxRow, when: String) -> [String; 8] {
+    let pages = |pages: u32| format!("{}/{pages}", fax.confirmed);
+    [
+        fax.id.clone(),
+        fax.number.clone(),
+        fax.state.clone(),
+        fax.page_count.map_or("-".to_owned(), pages),
+        fax.calls.to_string(),
+        when,
+        tame(&fax.sender, 30),
+        cause(fax.outcome.as_deref(), &fax.detail, 80),
+    ]
+}
+
+fn received_rows(faxes: &[ReceivedRow], zone: &TimeZone) -> Vec<Vec<String>> {
+    let head = ["ID", "FROM", "TO", "PAGES", "MAIL", "BEGAN", "CAUSE"];
+    table(head, faxes, |fax| {
+        [
             fax.id.clone(),
             tame(&fax.caller, 20),
             tame(&fax.called, 20),
             fax.pages.to_string(),
             fax.mail.clone().unwrap_or_else(|| "-".into()),
-            time(fax.started_at, &zone),
-            cause(fax.outcome.as_deref(), &fax.detail),
+            time(fax.started_at, zone),
+            match fax.ended_at {
+                Some(_) => cause(fax.outcome.as_deref(), &fax.detail, 80),
+                None => "in the call".to_owned(),
+            },
         ]
-    };
-    std::iter::once(head.to_vec())
-        .chain(faxes.iter().map(row))
-        .collect()
+    })
 }
 
-fn mail_rows(mails: &[OutgoingRow], config: &Config) -> Vec<Vec<String>> {
-    let zone = config.time_zone();
-    let head = ["ID", "KIND", "TO", "STATE", "TRIES", "NEXT TRY", "REPLY"].map(str::to_owned);
-    let row = |mail: &OutgoingRow| {
-        vec![
-            mail.id.clone(),
-            mail.kind.clone(),
+fn mail_rows(mails: &[OutgoingRow], zone: &TimeZone) -> Vec<Vec<String>> {
+    let head = ["ABOUT", "KIND", "TO", "STATE", "TRIES", "NEXT TRY", "REPLY"];
+    table(head, mails, |mail| {
+        let next_try = match mail.state.as_str() {
+            "waiting" => time(mail.next_try_at, zone),
+            "sending" => "now".to_owned(),
+            _ => "-".to_owned(),
+        };
+        [
+            mail.subject_of.clone(),
+            kind(mail).to_owned(),
             tame(&mail.recipient, 40),
             mail.state.clone(),
             mail.tries.to_string(),
-            time(mail.next_try_at, &zone),
+            next_try,
             tame(&mail.reply, 80),
         ]
-    };
-    std::iter::once(head.to_vec())
-        .chain(mails.iter().map(row))
-        .collect()
+    })
 }
 
-/// The cause in words, and behind it the detail for those who know the protocols.
-pub fn cause(outcome: Option<&str>, detail: &str) -> String {
+/// What kind of mail it is, in words.
+pub fn kind(mail: &OutgoingRow) -> &str {
+    match mail.kind.as_str() {
+        "received_fax" => "fax",
+        other => other,
+    }
+}
+
+/// The cause in words, and behind it the detail for those who know the protocols, of so many characters at most.
+pub fn cause(outcome: Option<&str>, detail: &str, most: usize) -> String {
     let words = outcome.and_then(Outcome::from_name).map(Outcome::in_words);
     match (words, detail) {
-        (None, detail) => tame(detail, 100),
+        (None, detail) => tame(detail, most),
         (Some(words), "") => words.to_owned(),
-        (Some(words), detail) => format!("{words} ({})", tame(detail, 80)),
+        (Some(words), detail) => format!("{words} ({})", tame(detail, most)),
     }
 }

@@ -2,13 +2,18 @@
 
 use std::process::ExitCode;
 
-use super::queue::cause;
-use super::table::{columns, tame, time};
+use jiff::tz::TimeZone;
+
+use super::queue::{cause, kind};
+use super::table::{Sheet, columns, counted, print, table, tame, time};
 use super::wait_for;
 use crate::config::Config;
 use crate::mail_to_fax::receipt::{Fate, Part};
 use crate::mail_to_fax::stamp::Stamp;
 use crate::queue::{AttemptRow, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Store};
+
+#[cfg(test)]
+mod tests;
 
 /// Arguments of `postfax show`.
 #[derive(clap::Args)]
@@ -30,190 +35,193 @@ struct Sent {
 enum Found {
     Sent(Box<Sent>),
     Received(Box<ReceivedRow>, Vec<OutgoingRow>),
-    Nothing,
 }
 
 /// Tells all about one fax.
 pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     let store = Store::open_beside(&config.state_dir)?;
-    match wait_for(find(&store, &args.id))?? {
-        Found::Sent(sent) if args.json => {
-            let Sent {
-                fax,
-                message,
-                attempts,
-                mails,
-            } = *sent;
-            let whole = serde_json::json!({
-                "fax": fax, "message": message, "attempts": attempts, "mails": mails
-            });
-            println!("{whole}");
-        }
-        Found::Received(fax, mails) if args.json => {
-            println!("{}", serde_json::json!({"received": fax, "mails": mails}));
-        }
-        Found::Sent(sent) => print_sent(&sent, config),
-        Found::Received(fax, mails) => print_received(&fax, &mails, config),
-        Found::Nothing => anyhow::bail!(
+    let Some(found) = wait_for(find(&store, &args.id))?? else {
+        anyhow::bail!(
             "there is no fax {}; `postfax queue --ended 20` lists them",
-            args.id
-        ),
-    }
+            tame(&args.id, 40)
+        );
+    };
+    print(&match args.json {
+        true => format!("{}\n", found.into_json()),
+        false => found.text(&config.time_zone()),
+    });
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(store: &Store, id: &str) -> crate::queue::Result<Found> {
+async fn find(store: &Store, id: &str) -> crate::queue::Result<Option<Found>> {
     let mails = store.mails_about(id).await?;
     if let Some(fax) = store.fax(id).await? {
         let message = store.message(&fax.message).await?;
         let attempts = store.attempts(id).await?;
-        return Ok(Found::Sent(Box::new(Sent {
+        return Ok(Some(Found::Sent(Box::new(Sent {
             fax,
             message,
             attempts,
             mails,
-        })));
+        }))));
     }
-    Ok(match store.received_row(id).await? {
-        Some(fax) => Found::Received(Box::new(fax), mails),
-        None => Found::Nothing,
-    })
+    let received = store.received_row(id).await?;
+    Ok(received.map(|fax| Found::Received(Box::new(fax), mails)))
 }
 
-fn field(name: &str, value: impl std::fmt::Display) {
-    println!("{name:12}{value}");
+impl Found {
+    fn into_json(self) -> serde_json::Value {
+        match self {
+            Found::Sent(sent) => {
+                let Sent {
+                    fax,
+                    message,
+                    attempts,
+                    mails,
+                } = *sent;
+                serde_json::json!({
+                    "fax": fax, "message": message, "attempts": attempts, "mails": mails
+                })
+            }
+            Found::Received(fax, mails) => serde_json::json!({"received": fax, "mails": mails}),
+        }
+    }
+
+    fn text(&self, zone: &TimeZone) -> String {
+        let mut sheet = Sheet::default();
+        match self {
+            Found::Sent(sent) => tell_sent(&mut sheet, sent, zone),
+            Found::Received(fax, mails) => tell_received(&mut sheet, fax, mails, zone),
+        }
+        sheet.into_text()
+    }
 }
 
-fn print_sent(sent: &Sent, config: &Config) {
-    let (fax, zone) = (&sent.fax, config.time_zone());
-    field("fax", &fax.id);
-    field(
-        "to",
-        format!("{} ({})", fax.number, tame(&fax.recipient, 60)),
-    );
-    field("from", tame(&fax.sender, 60));
-    field("subject", tame(&fax.subject, 70));
-    field("accepted", time(fax.created_at, &zone));
-    field("state", &fax.state);
-    field(
-        "pages",
-        format!(
-            "{} of {} confirmed",
-            fax.confirmed,
-            fax.page_count.map_or("?".into(), |n| n.to_string())
-        ),
-    );
+fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
+    let fax = &sent.fax;
+    sheet.field("fax", &fax.id);
+    let address = tame(&fax.recipient, 60);
+    sheet.field("to", format!("{} ({address})", fax.number));
+    sheet.field("from", tame(&fax.sender, 60));
+    sheet.field("subject", tame(&fax.subject, 70));
+    sheet.field("accepted", time(fax.created_at, zone));
+    sheet.field("state", &fax.state);
+    match (fax.page_count, fax.state.as_str()) {
+        (Some(pages), _) => sheet.field("pages", format!("{} of {pages} confirmed", fax.confirmed)),
+        (None, "rendering") => sheet.field("pages", "being made"),
+        (None, _) => sheet.field("pages", "none could be made"),
+    }
     match fax.ended_at {
-        Some(ended) => field("ended", time(ended, &zone)),
-        None => field("next try", time(fax.next_try_at, &zone)),
+        Some(ended) => sheet.field("ended", time(ended, zone)),
+        None if fax.state == "ready" => sheet.field("next try", time(fax.next_try_at, zone)),
+        None => {}
     }
-    field("cause", cause(fax.outcome.as_deref(), &fax.detail));
+    tell_cause(sheet, fax.outcome.as_deref(), &fax.detail);
     for part in sent.message.iter().flat_map(parts) {
-        field("part", part);
+        sheet.field("part", part);
     }
-    for (n, attempt) in sent.attempts.iter().enumerate() {
-        print_attempt(n + 1, attempt, &zone);
+    for (n, attempt) in (1..).zip(&sent.attempts) {
+        sheet.section(format_args!("call {n}"));
+        tell_attempt(sheet, attempt, zone);
     }
-    print_mails(&sent.mails, &zone);
+    tell_mails(sheet, &sent.mails, zone);
+}
+
+fn tell_cause(sheet: &mut Sheet, outcome: Option<&str>, detail: &str) {
+    let cause = cause(outcome, detail, 400);
+    if !cause.is_empty() {
+        sheet.field("cause", cause);
+    }
 }
 
 fn parts(message: &MessageRow) -> Vec<String> {
     let parts: Vec<Part> = serde_json::from_str(&message.manifest).unwrap_or_default();
-    let line = |part: &Part| match &part.fate {
-        Fate::Faxed { pages } => format!("{}: {pages} pages", tame(&part.name, 60)),
-        Fate::Skipped { why } => format!("{}: skipped, {why}", tame(&part.name, 60)),
+    let line = |part: &Part| {
+        let name = tame(&part.name, 60);
+        match &part.fate {
+            Fate::Faxed { pages } => format!("{name}: {}", counted(*pages, "page")),
+            Fate::Skipped { why } => format!("{name}: skipped, {}", tame(why, 80)),
+        }
     };
     parts.iter().map(line).collect()
 }
 
-fn print_attempt(n: usize, attempt: &AttemptRow, zone: &jiff::tz::TimeZone) {
-    println!("\ncall {n}");
-    field("began", time(attempt.started_at, zone));
-    field("first page", attempt.first_page);
-    if let Ok(stamp) = serde_json::from_str::<Stamp>(&attempt.header) {
-        field(
-            "header",
-            format!("{}  {}  {}", stamp.date, stamp.name, stamp.number),
-        );
+fn tell_attempt(sheet: &mut Sheet, attempt: &AttemptRow, zone: &TimeZone) {
+    sheet.field("began", time(attempt.started_at, zone));
+    sheet.field("first page", attempt.first_page);
+    if let Ok(Stamp { date, name, number }) = serde_json::from_str(&attempt.header) {
+        sheet.field("header", format!("{date}  {name}  {number}"));
     }
     let Some(ended) = attempt.ended_at else {
-        field("ended", "not yet");
-        return;
+        return sheet.field("ended", "not yet");
     };
-    field("ended", time(ended, zone));
-    field("cause", cause(attempt.outcome.as_deref(), &attempt.detail));
-    field("pages", attempt.pages);
+    sheet.field("ended", time(ended, zone));
+    tell_cause(sheet, attempt.outcome.as_deref(), &attempt.detail);
+    sheet.field("pages", format!("{} confirmed", attempt.pages));
     if let Some(code) = attempt.sip_code {
-        let q850 = attempt
-            .q850
-            .map_or(String::new(), |cause| format!(", Q.850 cause {cause}"));
-        field("SIP", format!("{code}{q850}"));
+        let cause = |cause| format!(", Q.850 cause {cause}");
+        let q850 = attempt.q850.map_or(String::new(), cause);
+        sheet.field("SIP", format!("{code}{q850}"));
     }
     if attempt.bit_rate > 0 {
-        let ident = attempt
-            .far_ident
-            .as_deref()
-            .unwrap_or("says nothing of itself");
-        field("far end", tame(ident, 20));
-        let (way, ecm) = (
-            if attempt.t38 { "T.38" } else { "audio" },
-            if attempt.ecm { ", ECM" } else { "" },
-        );
-        field(
-            "line",
-            format!(
-                "{way}, {} bit/s, {}{ecm}",
-                attempt.bit_rate, attempt.compression
-            ),
-        );
+        tell_far_end(sheet, attempt.far_ident.as_deref());
+        sheet.field("line", line(attempt));
     }
-    field("seconds", format!("{:.1}", attempt.seconds));
-    field(
-        "wire",
-        format!("{:.1} KB", attempt.wire_bytes as f64 / 1000.0),
-    );
+    tell_wire(sheet, attempt.seconds, attempt.wire_bytes);
 }
 
-fn print_received(fax: &ReceivedRow, mails: &[OutgoingRow], config: &Config) {
-    let zone = config.time_zone();
-    field("received", &fax.id);
-    field("from", tame(&fax.caller, 40));
-    field("to", tame(&fax.called, 40));
-    field("began", time(fax.started_at, &zone));
-    match fax.ended_at {
-        Some(ended) => field("ended", time(ended, &zone)),
-        None => field("ended", "not yet"),
-    }
-    field("pages", fax.pages);
-    field("cause", cause(fax.outcome.as_deref(), &fax.detail));
-    field(
+fn line(attempt: &AttemptRow) -> String {
+    let way = if attempt.t38 { "T.38" } else { "audio" };
+    let ecm = if attempt.ecm { ", ECM" } else { "" };
+    let (rate, coding) = (attempt.bit_rate, &attempt.compression);
+    format!("{way}, {rate} bit/s, {coding}{ecm}")
+}
+
+fn tell_far_end(sheet: &mut Sheet, ident: Option<&str>) {
+    sheet.field(
         "far end",
-        tame(
-            fax.far_ident.as_deref().unwrap_or("says nothing of itself"),
-            20,
-        ),
+        tame(ident.unwrap_or("says nothing of itself"), 22),
     );
-    field("seconds", format!("{:.1}", fax.seconds));
-    print_mails(mails, &zone);
 }
 
-fn print_mails(mails: &[OutgoingRow], zone: &jiff::tz::TimeZone) {
+/// What the call took; nothing of one that was not answered.
+fn tell_wire(sheet: &mut Sheet, seconds: f64, octets: u64) {
+    if seconds > 0.0 {
+        sheet.field("seconds", format!("{seconds:.1}"));
+        sheet.field("wire", format!("{:.1} KB", octets as f64 / 1000.0));
+    }
+}
+
+fn tell_received(sheet: &mut Sheet, fax: &ReceivedRow, mails: &[OutgoingRow], zone: &TimeZone) {
+    sheet.field("received", &fax.id);
+    sheet.field("from", tame(&fax.caller, 40));
+    sheet.field("to", tame(&fax.called, 40));
+    sheet.field("began", time(fax.started_at, zone));
+    match fax.ended_at {
+        Some(ended) => sheet.field("ended", time(ended, zone)),
+        None => sheet.field("ended", "not yet"),
+    }
+    sheet.field("pages", fax.pages);
+    tell_cause(sheet, fax.outcome.as_deref(), &fax.detail);
+    tell_far_end(sheet, fax.far_ident.as_deref());
+    tell_wire(sheet, fax.seconds, fax.wire_bytes);
+    tell_mails(sheet, mails, zone);
+}
+
+fn tell_mails(sheet: &mut Sheet, mails: &[OutgoingRow], zone: &TimeZone) {
     if mails.is_empty() {
         return;
     }
-    let head = ["MAIL", "TO", "STATE", "TRIES", "QUEUED", "REPLY"]
-        .map(str::to_owned)
-        .to_vec();
-    let row = |mail: &OutgoingRow| {
-        vec![
-            mail.kind.clone(),
-            tame(&mail.recipient, 40),
+    let head = ["MAIL", "TO", "STATE", "TRIES", "QUEUED", "REPLY"];
+    let rows = table(head, mails, |mail| {
+        [
+            kind(mail).to_owned(),
+            tame(&mail.recipient, 60),
             mail.state.clone(),
             mail.tries.to_string(),
             time(mail.created_at, zone),
-            tame(&mail.reply, 80),
+            tame(&mail.reply, 200),
         ]
-    };
-    let rows: Vec<_> = std::iter::once(head).chain(mails.iter().map(row)).collect();
-    println!("\n{}", columns(&rows));
+    });
+    sheet.section(columns(&rows));
 }

@@ -1,4 +1,52 @@
-//! Columns for people.
+//! Text for people: columns, fields, times, and strangers' words made harmless.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+
+/// Prints to standard output. A reader that has seen enough (`| head`) is no failure.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// One fact a line, its name in front.
+#[derive(Default)]
+pub struct Sheet(String);
+
+impl Sheet {
+    /// Adds a fact.
+    pub fn field(&mut self, name: &str, value: impl fmt::Display) {
+        let _ = writeln!(self.0, "{name:12}{value}");
+    }
+
+    /// Adds a line of its own, behind a blank one.
+    pub fn section(&mut self, title: impl fmt::Display) {
+        let _ = writeln!(self.0, "\n{title}");
+    }
+
+    /// All of it.
+    pub fn into_text(self) -> String {
+        self.0
+    }
+}
+
+/// "1 page", "2 pages".
+pub fn counted(n: u32, what: &str) -> String {
+    match n {
+        1 => format!("1 {what}"),
+        _ => format!("{n} {what}s"),
+    }
+}
+
+/// The rows of a table: its head, and one for each item.
+pub fn table<T, const N: usize>(
+    head: [&str; N],
+    items: &[T],
+    row: impl Fn(&T) -> [String; N],
+) -> Vec<Vec<String>> {
+    let head = head.map(str::to_owned).to_vec();
+    let rows = items.iter().map(|item| row(item).to_vec());
+    std::iter::once(head).chain(rows).collect()
+}
 
 /// Lays rows out in columns; the first row is the head. The last column is not padded.
 pub fn columns(rows: &[Vec<String>]) -> String {

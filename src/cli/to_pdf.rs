@@ -13,9 +13,11 @@ use crate::pages::tiff;
 /// Wraps the pages of a fax TIFF into a PDF, without loss.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The TIFF to read.
+    /// The TIFF to read
+    #[arg(value_name = "IN.tiff")]
     input: PathBuf,
-    /// The PDF to write.
+    /// The PDF to write
+    #[arg(value_name = "OUT.pdf")]
     output: PathBuf,
 }
 

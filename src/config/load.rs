@@ -1,6 +1,7 @@
 //! Reading `config.toml`: every error says where, what and what to do.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::dialplan;
@@ -27,7 +28,11 @@ pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
         place: name.clone(),
-        what: format!("cannot be read: {e}; copy config.toml.example there, or name another file with --config"),
+        what: match e.kind() {
+            ErrorKind::NotFound => "is not there; copy config.toml.example there, or name another file with --config".into(),
+            ErrorKind::PermissionDenied => "permission denied; run this as root or as the user of the gateway (sudo -u postfax postfax ...)".into(),
+            _ => format!("cannot be read: {e}"),
+        },
     })?;
     text_of(&text, &name)
 }

@@ -3,6 +3,7 @@
 mod call;
 mod complaints;
 mod document;
+mod frames;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -47,6 +48,8 @@ impl Children {
             .env_clear()
             .current_dir("/")
             .stderr(Stdio::piped())
+            // Ctrl-C at a terminal is for the daemon, which lets calls end.
+            .process_group(0)
             .kill_on_drop(true);
         // A program that finds its shared libraries there does not start without.
         if let Some(folders) = std::env::var_os(LIBRARY_PATH) {

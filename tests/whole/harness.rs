@@ -194,7 +194,8 @@ impl Site {
         self.path("config.toml")
     }
 
-    fn write_config(&self) {
+    /// Writes the configuration as it is now.
+    pub fn write_config(&self) {
         let text = toml::to_string(&self.config).expect("a configuration serialises");
         std::fs::write(self.config_file(), text).expect("the folder can be written");
     }

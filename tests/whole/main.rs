@@ -7,6 +7,7 @@ mod bad_config;
 mod bad_input;
 mod both_journeys;
 mod children;
+mod commands;
 mod disk_full;
 mod harness;
 mod killed;

@@ -97,8 +97,8 @@ impl Control {
     /// One message from the socket; an end or a broken frame means that the daemon is gone.
     fn receive(&mut self) -> Option<ToCall> {
         loop {
-            match self.take_frame() {
-                Ok(Some(message)) => return Some(message),
+            match wire::take_frame(&mut self.inbox) {
+                Ok(Some((message, _))) => return Some(message),
                 Ok(None) => {}
                 Err(_) => self.gone = true,
             }
@@ -126,20 +126,6 @@ impl Control {
                 false
             }
         }
-    }
-
-    fn take_frame(&mut self) -> io::Result<Option<ToCall>> {
-        let Some(head) = self.inbox.first_chunk::<8>() else {
-            return Ok(None);
-        };
-        let (json, blob) = wire::frame_lengths(*head)?;
-        let end = 8 + json + blob;
-        if self.inbox.len() < end {
-            return Ok(None);
-        }
-        let message = serde_json::from_slice(&self.inbox[8..8 + json])?;
-        self.inbox.drain(..end);
-        Ok(Some(message))
     }
 }
 

@@ -7,13 +7,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::super::mishaps::Kind;
 use super::super::wire::{self, FromCall, StartCall, ToCall};
+use super::frames::Frames;
 use super::{Children, how_it_ended};
 use crate::call::outcome::Outcome;
 
@@ -48,9 +49,8 @@ impl Children {
         timeout(SILENCE, to.write_all(&frame[sent..])).await??;
         Ok(CallChild {
             process,
-            from,
+            from: Frames::new(from),
             to: Some(to),
-            inbox: Vec::new(),
             done: false,
         })
     }
@@ -60,10 +60,8 @@ impl Children {
 #[derive(Debug)]
 pub struct CallChild {
     process: Child,
-    from: OwnedReadHalf,
+    from: Frames<OwnedReadHalf>,
     to: Option<OwnedWriteHalf>,
-    /// Octets read that do not make a whole frame yet: [`CallChild::next`] may be dropped at any await.
-    inbox: Vec<u8>,
     done: bool,
 }
 
@@ -98,7 +96,7 @@ impl CallChild {
             if self.done {
                 return None;
             }
-            match timeout(SILENCE, self.next_frame()).await {
+            match timeout(SILENCE, self.from.next()).await {
                 Ok(Ok(Some((FromCall::Alive, _)))) => {}
                 Ok(Ok(Some((message, blob)))) => {
                     self.done = matches!(message, FromCall::Done(_));
@@ -122,21 +120,6 @@ impl CallChild {
     /// The child's process id, while it runs.
     pub fn id(&self) -> Option<u32> {
         self.process.id()
-    }
-
-    async fn next_frame(&mut self) -> io::Result<Option<(FromCall, Vec<u8>)>> {
-        loop {
-            if let Some(frame) = wire::take_frame(&mut self.inbox)? {
-                return Ok(Some(frame));
-            }
-            if self.from.read_buf(&mut self.inbox).await? == 0 {
-                return if self.inbox.is_empty() {
-                    Ok(None)
-                } else {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                };
-            }
-        }
     }
 
     /// Dropped while it waits, it is asked again, and finds the same end: only then is the child done with.

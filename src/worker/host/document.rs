@@ -5,13 +5,14 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
 use super::super::wire::{self, DocumentRefusal, FromRender, RenderJob, StartRender};
+use super::frames::Frames;
 use super::{Children, how_it_ended};
 use crate::pages::{FaxPage, Resolution};
 
@@ -133,14 +134,14 @@ async fn converse(
     mut on: impl FnMut(FromRender, Vec<u8>),
 ) -> io::Result<Result<ExitStatus, DocumentRefusal>> {
     let mut stdin = child.stdin.take().expect("stdin is piped");
-    let mut stdout = child.stdout.take().expect("stdout is piped");
+    let mut said = Frames::new(child.stdout.take().expect("stdout is piped"));
     // The child reads all of its input before it answers; an early death shows as a broken pipe here and as an exit
     // status below.
     if stdin.write_all(start).await.is_ok() {
         let _ = stdin.write_all(document).await;
     }
     drop(stdin);
-    while let Some((message, blob)) = read_frame(&mut stdout).await? {
+    while let Some((message, blob)) = said.next().await? {
         match message {
             FromRender::Refused(refusal) => return Ok(Err(refusal)),
             other => on(other, blob),
@@ -164,20 +165,4 @@ fn verdict(status: ExitStatus) -> Result<(), RenderFailure> {
 fn failed(how: &str) -> RenderFailure {
     let how = how.to_owned();
     DocumentRefusal::RendererFailed { how }.into()
-}
-
-async fn read_frame<T: serde::de::DeserializeOwned>(
-    input: &mut (impl AsyncReadExt + Unpin),
-) -> io::Result<Option<(T, Vec<u8>)>> {
-    let mut head = [0u8; 8];
-    if input.read(&mut head[..1]).await? == 0 {
-        return Ok(None);
-    }
-    input.read_exact(&mut head[1..]).await?;
-    let (json_len, blob_len) = wire::frame_lengths(head)?;
-    let mut json = vec![0; json_len];
-    input.read_exact(&mut json).await?;
-    let mut blob = vec![0; blob_len];
-    input.read_exact(&mut blob).await?;
-    Ok(Some((serde_json::from_slice(&json)?, blob)))
 }

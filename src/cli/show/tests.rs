@@ -1,0 +1,165 @@
+use super::*;
+use crate::queue::Millis;
+
+const NOON: Millis = Millis(1_795_262_400_000);
+
+fn fax() -> FaxRow {
+    FaxRow {
+        id: "1m7a".into(),
+        message: "1m7m".into(),
+        sender: "clerk@example.com".into(),
+        subject: "Letter\u{1b}[2J".into(),
+        recipient: "555-123-4567@fax.local".into(),
+        number: "5551234567".into(),
+        state: "delivered".into(),
+        created_at: NOON,
+        next_try_at: NOON,
+        tries: 0,
+        confirmed: 1,
+        page_count: Some(1),
+        outcome: Some("delivered".into()),
+        detail: String::new(),
+        ended_at: Some(NOON.plus_seconds(30)),
+        pages_key: None,
+        failed_part: None,
+        failure: None,
+        calls: 1,
+        seconds: Some(18.1),
+    }
+}
+
+fn message() -> MessageRow {
+    let faxed = Part {
+        name: "letter.pdf".into(),
+        fate: Fate::Faxed { pages: 1 },
+    };
+    let skipped = Part {
+        name: "text/plain".into(),
+        fate: Fate::Skipped {
+            why: "text of the mail".into(),
+        },
+    };
+    MessageRow {
+        message_id: None,
+        references: None,
+        manifest: serde_json::to_string(&[skipped, faxed]).unwrap(),
+        text_key: "m".into(),
+    }
+}
+
+fn attempt() -> AttemptRow {
+    AttemptRow {
+        started_at: NOON.plus_seconds(1),
+        ended_at: Some(NOON.plus_seconds(30)),
+        first_page: 1,
+        header: r#"{"date":"21 Nov 2026 12:00 UTC","name":"Clinic","number":"+1 555 987 6543"}"#
+            .into(),
+        outcome: Some("delivered".into()),
+        detail: String::new(),
+        pages: 1,
+        sip_code: Some(200),
+        q850: None,
+        far_ident: Some("5551234567".into()),
+        bit_rate: 14400,
+        ecm: true,
+        t38: true,
+        compression: "T.6".into(),
+        seconds: 18.1,
+        wire_bytes: 33_300,
+    }
+}
+
+fn receipt() -> OutgoingRow {
+    OutgoingRow {
+        id: "1m7a".into(),
+        kind: "receipt".into(),
+        subject_of: "1m7a".into(),
+        recipient: "clerk@example.com".into(),
+        state: "delivered".into(),
+        created_at: NOON.plus_seconds(30),
+        next_try_at: NOON,
+        tries: 1,
+        reply: "250 2.0.0 Ok: queued as 4XYZ".into(),
+    }
+}
+
+fn text(fax: FaxRow, attempts: Vec<AttemptRow>, mails: Vec<OutgoingRow>) -> String {
+    let sent = Sent {
+        fax,
+        message: Some(message()),
+        attempts,
+        mails,
+    };
+    Found::Sent(Box::new(sent)).text(&TimeZone::UTC)
+}
+
+#[test]
+fn a_delivered_fax_from_its_mail_to_its_receipt() {
+    let expected = "\
+fax         1m7a
+to          5551234567 (555-123-4567@fax.local)
+from        clerk@example.com
+subject     Letter [2J
+accepted    2026-11-21 12:00:00
+state       delivered
+pages       1 of 1 confirmed
+ended       2026-11-21 12:00:30
+cause       every page was confirmed
+part        text/plain: skipped, text of the mail
+part        letter.pdf: 1 page
+
+call 1
+began       2026-11-21 12:00:01
+first page  1
+header      21 Nov 2026 12:00 UTC  Clinic  +1 555 987 6543
+ended       2026-11-21 12:00:30
+cause       every page was confirmed
+pages       1 confirmed
+SIP         200
+far end     5551234567
+line        T.38, 14400 bit/s, T.6, ECM
+seconds     18.1
+wire        33.3 KB
+
+MAIL     TO                 STATE      TRIES  QUEUED               REPLY
+receipt  clerk@example.com  delivered  1      2026-11-21 12:00:30  250 2.0.0 Ok: queued as 4XYZ
+";
+    assert_eq!(text(fax(), vec![attempt()], vec![receipt()]), expected);
+}
+
+#[test]
+fn a_call_that_nobody_answered_took_no_seconds() {
+    let busy = AttemptRow {
+        outcome: Some("busy".into()),
+        detail: "486 Busy Here".into(),
+        pages: 0,
+        sip_code: Some(486),
+        q850: Some(17),
+        bit_rate: 0,
+        seconds: 0.0,
+        wire_bytes: 0,
+        ..attempt()
+    };
+    let text = text(fax(), vec![busy], Vec::new());
+    let end = "\
+cause       the number was busy (486 Busy Here)
+pages       0 confirmed
+SIP         486, Q.850 cause 17
+";
+    assert!(text.ends_with(end), "{text}");
+}
+
+#[test]
+fn a_document_that_cannot_be_drawn_has_its_whole_reason() {
+    let why = "it takes more than 256 MB of memory to draw; please send it with smaller pictures, scanned at 300 dpi for instance";
+    let failed = FaxRow {
+        state: "failed".into(),
+        page_count: None,
+        outcome: None,
+        detail: format!("scan.pdf: {why}"),
+        ..fax()
+    };
+    let text = text(failed, Vec::new(), Vec::new());
+    assert!(text.contains("pages       none could be made\n"), "{text}");
+    assert!(text.contains(why), "{text}");
+}
