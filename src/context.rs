@@ -1,6 +1,9 @@
 //! What both journeys share: the settings in force, the store, the children, the calls in progress.
 
+pub mod reader;
+
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
@@ -14,6 +17,7 @@ use crate::net::line::LineEvent;
 use crate::pages::header::HeaderFont;
 use crate::queue::{self, Claim, Millis, Store};
 use crate::worker::host::Children;
+use reader::Reader;
 
 /// Everything a journey needs and does not own.
 pub struct Context {
@@ -21,6 +25,8 @@ pub struct Context {
     pub store: Store,
     /// Who renders and who calls.
     pub children: Children,
+    /// Who has whole mails in memory.
+    pub reader: Reader,
     /// The calls in progress.
     pub live: Live,
     /// Font of the header line.
@@ -33,16 +39,25 @@ pub struct Context {
 
 impl Context {
     /// Puts the parts together.
-    pub fn new(config: Config, store: Store, children: Children, font: HeaderFont) -> Context {
-        Context {
+    ///
+    /// # Errors
+    /// Where the system has no thread left for the reader.
+    pub fn new(
+        config: Config,
+        store: Store,
+        children: Children,
+        font: HeaderFont,
+    ) -> io::Result<Context> {
+        Ok(Context {
             store,
             children,
+            reader: Reader::start()?,
             live: Live::default(),
             font,
             trunk: TrunkHealth::default(),
             config: RwLock::new(Arc::new(config)),
             news: watch::Sender::new(0),
-        }
+        })
     }
 
     /// The settings in force. Keep the `Arc` for one piece of work, not longer: a reload puts another one here.

@@ -77,7 +77,7 @@ impl Gateway {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }
         let font = header_font(&config)?;
-        let context = Arc::new(Context::new(config, store, children, font));
+        let context = Arc::new(Context::new(config, store, children, font)?);
         Gateway::open(context).await
     }
 

@@ -24,8 +24,10 @@ use crate::proto::smtp::Refusal;
 use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
 
-/// Mails that are taken apart at a time: each is in memory whole while that lasts.
-const AT_A_TIME: usize = 4;
+/// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
+const DESK: u32 = 64;
+/// What the smallest mail takes up of it, so that no more than eight documents are opened at a time.
+const SMALLEST: u32 = 8;
 
 /// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
 const TWIN_MILLIS: i64 = 5 * 86_400_000;
@@ -33,7 +35,7 @@ const TWIN_MILLIS: i64 = 5 * 86_400_000;
 /// The front door of journey 1.
 pub struct FrontDoor {
     context: Arc<Context>,
-    desks: Semaphore,
+    desk: Semaphore,
 }
 
 /// A recipient that was found good.
@@ -60,7 +62,7 @@ impl FrontDoor {
     pub fn new(context: Arc<Context>) -> FrontDoor {
         FrontDoor {
             context,
-            desks: Semaphore::new(AT_A_TIME),
+            desk: Semaphore::new(DESK as usize),
         }
     }
 
@@ -223,19 +225,17 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
-        let desk = self
-            .desks
-            .acquire()
+        let size = text.file().metadata().map_err(our_trouble)?.len();
+        let place = self
+            .desk
+            .acquire_many(place_of(size))
             .await
             .map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
-        let path = text.path().to_owned();
-        let read = tokio::task::spawn_blocking(move || {
-            contents(&std::fs::read(path).map_err(our_trouble)?)
-        });
+        let read = self.context.reader.read(text.path().to_owned(), contents);
         let mut contents = read.await.map_err(our_trouble)??;
         self.count_pages(&mut contents).await?;
         contents.documents.clear();
-        drop(desk);
+        drop(place);
         let sender = envelope.sender.clone();
         let ids = self
             .keep(client, envelope, text, contents)
@@ -249,6 +249,12 @@ impl Intake for FrontDoor {
             },
         })
     }
+}
+
+/// The place on the desk of a mail of so many octets; one that is larger than the desk has it for itself.
+fn place_of(size: u64) -> u32 {
+    let megabytes = u32::try_from(size.div_ceil(1 << 20)).unwrap_or(DESK);
+    megabytes.clamp(SMALLEST, DESK)
 }
 
 /// Every fax ends with a receipt, so there must be somebody to get it: an address that our own letters can go to.
@@ -337,7 +343,7 @@ mod tests {
             Children::new(None, 60),
             HeaderFont::builtin(),
         );
-        FrontDoor::new(Arc::new(context))
+        FrontDoor::new(Arc::new(context.unwrap()))
     }
 
     /// Hands a mail in that was found good, without its message id where that is empty.

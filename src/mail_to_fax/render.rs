@@ -123,21 +123,16 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<F
 
 /// File name and octets of each document in a mail that was accepted.
 async fn documents(context: &Context, text_key: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let (blobs, key) = (context.store.blobs().clone(), text_key.to_owned());
-    let read = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
-        let text = blobs.read(&key)?;
-        // The same reading of the same text said yes before the 250.
-        let message = message::read(&text).map_err(std::io::Error::other)?;
-        let content = |document: message::Document<'_>| {
-            let octets = document
-                .content()
-                .map_err(std::io::Error::other)?
-                .into_owned();
-            Ok((document.name, octets))
-        };
-        message.documents.into_iter().map(content).collect()
-    });
-    Ok(read.await.map_err(std::io::Error::other)??)
+    let path = context.store.blobs().path(text_key);
+    // The same reading of the same text said yes before the 250.
+    let open = |text: &[u8]| -> Result<Vec<(String, Vec<u8>)>, message::BadMessage> {
+        let found = message::read(text)?.documents.into_iter();
+        found
+            .map(|document| Ok((document.name.clone(), document.content()?.into_owned())))
+            .collect()
+    };
+    let opened = context.reader.read(path, open).await?;
+    Ok(opened.map_err(std::io::Error::other)?)
 }
 
 async fn keep(

@@ -15,11 +15,11 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use rsipstack::EndpointBuilder;
@@ -288,10 +288,15 @@ impl SipEndpoint {
     }
 }
 
+/// How long a call that is over is remembered: so long may a BYE be repeated (64*T1, RFC 3261 17.1.2.2).
+const REMEMBERED: Duration = Duration::from_secs(32);
+
 /// The calls we know, by Call-ID, with the `Reason` of a BYE that came: the stack passes on that there was one only.
 #[derive(Default)]
 struct Calls {
     known: Mutex<HashMap<String, Option<String>>>,
+    /// The calls that are over, and since when.
+    ended: Mutex<VecDeque<(Instant, String)>>,
 }
 
 impl Calls {
@@ -307,6 +312,21 @@ impl Calls {
     fn knows(&self, call_id: &str) -> bool {
         let known = self.known.lock().expect("no panic holds it");
         known.contains_key(call_id)
+    }
+
+    /// Whether a call by this Call-ID was there a moment ago.
+    fn knew(&self, call_id: &str) -> bool {
+        let ended = self.ended.lock().expect("no panic holds it");
+        ended.iter().any(|(_, id)| id == call_id)
+    }
+
+    fn forget(&self, call_id: &str) {
+        if let (Ok(mut known), Ok(mut ended)) = (self.known.lock(), self.ended.lock()) {
+            known.remove(call_id);
+            let now = Instant::now();
+            ended.retain(|(since, _)| now.duration_since(*since) < REMEMBERED);
+            ended.push_back((now, call_id.to_owned()));
+        }
     }
 
     fn note_bye(&self, call_id: &str, reason: Option<String>) {
@@ -332,9 +352,7 @@ impl KnownCall {
 
 impl Drop for KnownCall {
     fn drop(&mut self) {
-        if let Ok(mut known) = self.shared.calls.known.lock() {
-            known.remove(&self.call_id);
-        }
+        self.shared.calls.forget(&self.call_id);
     }
 }
 

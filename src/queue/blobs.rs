@@ -112,8 +112,13 @@ impl Blobs {
     /// # Errors
     /// As the file system says, with the path.
     pub fn read(&self, key: &str) -> io::Result<Vec<u8>> {
-        let place = self.folder(key).join(key);
+        let place = self.path(key);
         fs::read(&place).map_err(|e| named(e, &place))
+    }
+
+    /// Where `key` lies once it is kept.
+    pub fn path(&self, key: &str) -> PathBuf {
+        self.folder(key).join(key)
     }
 
     /// Removes `key`; one that is already gone is no error.
@@ -121,7 +126,7 @@ impl Blobs {
     /// # Errors
     /// As the file system says, with the path.
     pub fn remove(&self, key: &str) -> io::Result<()> {
-        let place = self.folder(key).join(key);
+        let place = self.path(key);
         match fs::remove_file(&place) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(e, &place)),
             _ => Ok(()),

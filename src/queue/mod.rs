@@ -22,7 +22,9 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +68,17 @@ pub enum StoreError {
     /// Another daemon holds the state folder.
     #[error("{0} is in use by another postfax; stop it first, or set another state_dir")]
     InUse(PathBuf),
+    /// We may not look into it.
+    #[error(
+        "{0}: permission denied; the queue belongs to the user that `postfax run` runs as, so run this as that user \
+         (sudo -u postfax postfax ...) or as root"
+    )]
+    Forbidden(PathBuf),
+    /// There is none yet.
+    #[error(
+        "{0} is not there: the first `postfax run` makes it, at state_dir of the configuration"
+    )]
+    NoQueue(PathBuf),
     /// The file was written by a newer version.
     #[error(
         "the queue is of version {found}, and this program knows versions up to {known}; install the newer postfax"
@@ -84,10 +97,16 @@ pub enum StoreError {
     Database(rusqlite::Error),
     /// The file system says no.
     #[error("the state folder failed: {0}")]
-    Files(#[from] std::io::Error),
+    Files(std::io::Error),
     /// The writer thread is gone, which is our bug.
     #[error("the queue has stopped")]
     Stopped,
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(e: std::io::Error) -> StoreError {
+        StoreError::Files(e)
+    }
 }
 
 impl From<rusqlite::Error> for StoreError {
@@ -123,7 +142,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::InUse`] when another daemon runs here; else what the disk or the file says.
     pub fn open(state: &Path) -> Result<Store> {
-        blobs::make_folder(state)?;
+        // Who faxes what to whom is nobody else's business.
+        let folder = DirBuilder::new().recursive(true).mode(0o700).create(state);
+        folder.map_err(|e| told(e, state))?;
         let lock = private_file(&state.join("lock"))?;
         if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::InUse(state.to_owned()));
@@ -152,8 +173,8 @@ impl Store {
     /// store under a daemon.
     pub fn open_beside(state: &Path) -> Result<Store> {
         let database = state.join("queue.db");
-        std::fs::metadata(&database)
-            .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", database.display())))?;
+        let open = File::options().read(true).write(true).open(&database);
+        open.map_err(|e| told(e, &database))?;
         let connection = connect(&database, OpenFlags::default())?;
         upgrade::is_newest(&connection)?;
         Store::open_with(state, connection, None)
@@ -218,16 +239,20 @@ impl Store {
     }
 }
 
-/// Opens a file for us alone, and makes it where it is missing.
-fn private_file(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| std::io::Error::new(e.kind(), format!("{}: {e}", path.display())))
+/// A file that only our user can open.
+fn private_file(path: &Path) -> Result<File> {
+    let mut options = File::options();
+    options.create(true).append(true).mode(0o600);
+    options.open(path).map_err(|e| told(e, path))
+}
+
+/// What the file system says of a path, with what to do about it.
+fn told(e: std::io::Error, path: &Path) -> StoreError {
+    match e.kind() {
+        ErrorKind::PermissionDenied => StoreError::Forbidden(path.to_owned()),
+        ErrorKind::NotFound => StoreError::NoQueue(path.to_owned()),
+        kind => std::io::Error::new(kind, format!("{}: {e}", path.display())).into(),
+    }
 }
 
 fn connect(database: &Path, flags: OpenFlags) -> Result<Connection> {

@@ -389,6 +389,33 @@ async fn a_broken_invariant_is_named() {
 }
 
 #[tokio::test]
+async fn another_user_cannot_look_into_the_queue() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("deep/state");
+    let store = Store::open(&state).unwrap();
+    store.accept(message(&["1"]), NOW).await.unwrap();
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&state).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{:?}: {mode:o}", entry.file_name());
+        seen += 1;
+    }
+    assert!(seen >= 4, "database, its log, lock, folders");
+    let mode = std::fs::metadata(&state).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0);
+}
+
+#[test]
+fn queue_that_is_not_there_yet_is_not_made_by_looking() {
+    let folder = tempfile::tempdir().unwrap();
+    let opened = Store::open_beside(folder.path());
+    assert!(matches!(opened, Err(StoreError::NoQueue(_))));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn delivered_without_every_page_is_not_delivered() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();

@@ -28,19 +28,26 @@ pub const MAX_BLOB: u32 = 256 << 20;
 
 /// Writes one frame.
 pub fn write_frame<T: Serialize>(out: &mut impl Write, message: &T, blob: &[u8]) -> io::Result<()> {
-    out.write_all(&encode(message, blob)?)?;
+    out.write_all(&encode_head(message, blob.len())?)?;
+    out.write_all(blob)?;
     out.flush()
 }
 
 /// One frame as octets.
 pub fn encode<T: Serialize>(message: &T, blob: &[u8]) -> io::Result<Vec<u8>> {
-    let json = serde_json::to_vec(message)?;
-    let mut frame = Vec::with_capacity(8 + json.len() + blob.len());
-    frame.extend_from_slice(&(json.len() as u32).to_be_bytes());
-    frame.extend_from_slice(&(blob.len() as u32).to_be_bytes());
-    frame.extend_from_slice(&json);
+    let mut frame = encode_head(message, blob.len())?;
     frame.extend_from_slice(blob);
     Ok(frame)
+}
+
+/// A frame up to its blob, for a blob too large to be copied.
+pub fn encode_head<T: Serialize>(message: &T, blob_len: usize) -> io::Result<Vec<u8>> {
+    let json = serde_json::to_vec(message)?;
+    let mut head = Vec::with_capacity(8 + json.len());
+    head.extend_from_slice(&(json.len() as u32).to_be_bytes());
+    head.extend_from_slice(&(blob_len as u32).to_be_bytes());
+    head.extend_from_slice(&json);
+    Ok(head)
 }
 
 /// Reads one frame; `None` at a clean end of the stream.

@@ -2,6 +2,8 @@
 //!
 //! Nothing here passes or fails: a figure that misses its aim is printed all the same, and the last line,
 //! `RESULT name=value ...`, is for scripts. The far end of every call is a bare UDP socket.
+//!
+//! `cargo bench --bench figures -- idle hostile_input` measures only these.
 
 mod clock;
 mod daemon;
@@ -41,13 +43,28 @@ fn main() -> ExitCode {
     }
 }
 
+type Measurement = fn(&mut Vec<String>) -> anyhow::Result<()>;
+
+const MEASUREMENTS: [(&str, Measurement); 5] = [
+    ("idle", idle),
+    ("long_queue", long_queue),
+    ("from_250_to_invite", from_250_to_invite),
+    ("throughput", throughput),
+    ("hostile_input", hostile_input),
+];
+
 fn measure() -> anyhow::Result<Vec<String>> {
+    // Cargo adds `--bench`.
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
     let mut figures = Vec::new();
-    idle(&mut figures)?;
-    long_queue(&mut figures)?;
-    from_250_to_invite(&mut figures)?;
-    throughput(&mut figures)?;
-    hostile_input(&mut figures)?;
+    for (name, measurement) in MEASUREMENTS {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            measurement(&mut figures)?;
+        }
+    }
     Ok(figures)
 }
 

@@ -15,16 +15,23 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Client(BufReader<TcpStream>);
 
 impl Client {
-    /// Connects, hears the greeting, says EHLO.
+    /// Connects, hears the greeting, says EHLO. Comes again where the connections before are not quite gone.
     pub fn connect(gateway: SocketAddr) -> anyhow::Result<Client> {
-        let stream = TcpStream::connect(gateway)?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let mut client = Client(BufReader::new(stream));
-        let greeting = client.reply()?;
-        ensure!(greeting.starts_with("220 "), "{greeting}");
-        client.say("EHLO figures.example")?;
-        Ok(client)
+        let began = Instant::now();
+        loop {
+            let stream = TcpStream::connect(gateway)?;
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(PATIENCE))?;
+            let mut client = Client(BufReader::new(stream));
+            let greeting = client.reply()?;
+            if greeting.starts_with("220 ") {
+                client.say("EHLO figures.example")?;
+                return Ok(client);
+            }
+            let later = greeting.starts_with("421 ") && began.elapsed() < PATIENCE;
+            ensure!(later, "{greeting}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Says one command and returns the last line of the reply.

@@ -8,7 +8,8 @@ const OTHER: &str = "5551237654";
 
 /// A site whose next children suffer.
 fn site(mishap: &str) -> Site {
-    let mut site = Site::prepared(|config| config.renderer.seconds = 3);
+    // Enough for a page on a loaded machine.
+    let mut site = Site::prepared(|config| config.renderer.seconds = 10);
     site.set_env("POSTFAX_MISHAP_FOR_TESTS", mishap);
     site.start_carrier();
     site.start();
@@ -20,7 +21,7 @@ fn both_renderings_fail(mishap: &str, how: &str) {
     let site = site(mishap);
     let daemon = site.daemon().id();
     site.submit(&[HEALTHY], &[sample::numbered_pages(1)]);
-    wait_until("the receipt", 30, || site.receipts().len() == 1);
+    wait_until("the receipt", 60, || site.receipts().len() == 1);
     let fax = site.fax();
     assert_eq!((fax.state.as_str(), fax.calls), ("failed", 0));
     assert_eq!(fax.failed_part.as_deref(), Some("letter-1.pdf"));
@@ -37,12 +38,12 @@ fn both_renderings_fail(mishap: &str, how: &str) {
 
 #[test]
 fn a_renderer_that_crashes() {
-    both_renderings_fail("render:crash:2", "crashed (signal 6)");
+    both_renderings_fail("render:crash:2", "(signal 6)");
 }
 
 #[test]
 fn a_renderer_that_hangs() {
-    both_renderings_fail("render:hang:2", "took longer than 3 s");
+    both_renderings_fail("render:hang:2", "took longer than 10 s");
 }
 
 #[test]

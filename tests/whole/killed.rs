@@ -1,6 +1,8 @@
 //! `kill -9` of the daemon, and what it finds at its next start: every fax is sent, with exactly one receipt, and no
 //! page that was confirmed goes out again.
 
+use std::time::Duration;
+
 use postfax::pages::sample;
 
 use crate::harness::mails::{pages_in, pictures};
@@ -180,4 +182,30 @@ fn killed_while_receiving_after_page_1() {
         "the machine was told that all arrived"
     );
     site.check();
+}
+
+#[test]
+fn killed_again_and_again() {
+    let mut site = Site::new();
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let numbers = ["5551234501", "5551234502", "5551234503"];
+    for number in numbers {
+        site.submit(&[number], &[sample::numbered_pages(2)]);
+    }
+    for _ in 0..5 {
+        // Whatever it is doing then.
+        std::thread::sleep(Duration::from_millis(random.u64(100..15_000)));
+        site.kill();
+        site.start();
+    }
+    wait_for_one_receipt_each(&site, 3);
+    for fax in site.faxes() {
+        let end = (fax.state.as_str(), fax.confirmed);
+        assert!(
+            matches!(end, ("delivered", 2) | ("uncertain", 1)),
+            "{end:?}"
+        );
+    }
 }

@@ -3,12 +3,16 @@
 //!
 //! A call takes its 20 seconds and more, so the tests run side by side, each on a site of its own.
 
+mod bad_config;
+mod bad_input;
 mod both_journeys;
 mod children;
+mod disk_full;
 mod harness;
 mod killed;
 mod machines;
 mod relays;
 mod rooms;
 mod stops;
+mod strangers;
 mod walls;

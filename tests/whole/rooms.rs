@@ -251,15 +251,17 @@ fn test_files(path: &Path, text: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Tests stand at the end of a file.
 fn without_tests_and_comments(text: &str) -> String {
-    let code = text
-        .split("#[cfg(test)]\nmod tests {")
-        .next()
-        .unwrap_or_default();
-    let lines = code
-        .lines()
-        .map(|line| line.split("//").next().unwrap_or_default());
-    lines.collect::<Vec<_>>().join("\n")
+    let is_test = |text: &str| {
+        let mut lines = text.lines();
+        lines.next() == Some("#[cfg(test)]") && lines.next().is_some_and(|line| line.ends_with('{'))
+    };
+    let mut ends = text.match_indices("#[cfg(test)]").map(|(at, _)| at);
+    let end = ends.find(|at| is_test(&text[*at..])).unwrap_or(text.len());
+    let lines = text[..end].lines();
+    let code = lines.map(|line| line.split("//").next().unwrap_or_default());
+    code.collect::<Vec<_>>().join("\n")
 }
 
 /// The names behind `crate::`, those of a list in braces included.

@@ -92,6 +92,7 @@ async fn serve_in_dialog(shared: &Shared, tx: &mut Transaction) -> rsipstack::Re
         Found::Ready(mut dialog) => dialog.handle(tx).await,
         // Both hung up at once.
         Found::Ended if is_bye => tx.reply(StatusCode::OK).await,
+        Found::Nothing if is_bye && shared.calls.knew(&call_id) => tx.reply(StatusCode::OK).await,
         Found::Ended | Found::Nothing => tx.reply(StatusCode::CallTransactionDoesNotExist).await,
         Found::NotYet => {
             let later = vec![Header::RetryAfter("1".into())];

@@ -461,6 +461,19 @@ async fn bye_during_reinvite() {
 }
 
 #[tokio::test]
+async fn both_hang_up_and_theirs_comes_late() {
+    let (ours, _calls) = endpoint().await;
+    let (call, mut far, dialog) = answered(&ours).await;
+    call.send(SipCommand::Bye("done".into()));
+    far.expect("BYE ").await;
+    far.respond("200 OK", "", "").await;
+    forgotten(&ours).await;
+    far.in_dialog(&dialog, "BYE", "", "").await;
+    let answer = far.expect("SIP/2.0 ").await;
+    assert!(answer.starts_with("SIP/2.0 200"), "{answer}");
+}
+
+#[tokio::test]
 async fn bye_while_their_reinvite_waits_for_our_answer() {
     let (ours, _calls) = endpoint().await;
     let (mut call, mut far, dialog) = answered(&ours).await;

@@ -12,10 +12,10 @@ use crate::worker::wire::{AudioMedia, T38Media};
 
 /// Samples in a tick.
 const TICK: usize = 80;
-/// Samples that may be missing before we go on without the far end: 200 ms.
-const STARVED: isize = 1600;
-/// Samples that we may be ahead of our ticks, when many packets were waiting: half a second.
-const AHEAD: isize = -4000;
+/// Samples that may be missing before we go on without the far end: 400 ms.
+const STARVED: usize = 3200;
+/// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
+const AWAKE: u32 = 2;
 /// Samples after which a called terminal has said its CED in audio: 200 ms of silence, 2.6 s of tone.
 const CED: usize = 22400;
 /// No-signal packets that we send first, to open a NAT and to be latched on.
@@ -165,8 +165,10 @@ pub(super) struct AudioLeg {
     called: bool,
     /// Samples sent.
     said: usize,
-    /// Samples of time that have passed and not been received; negative while ticks are still to be caught up with.
-    behind: isize,
+    /// Samples of time that have passed and not been received.
+    behind: usize,
+    /// Ticks since we last looked at the socket.
+    unlooked: u32,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
 }
@@ -189,12 +191,14 @@ impl AudioLeg {
             called: !options.calling,
             said: 0,
             behind: 0,
+            unlooked: 0,
             half_frame: false,
         })
     }
 
     fn receive(&mut self, wire: &mut WireEnd) -> bool {
         let mut any = false;
+        self.unlooked = 0;
         let is_audio = |p: &[u8]| {
             rtp::Packet::decode(p).is_ok_and(|p| Law::from_payload_type(p.payload_type).is_some())
         };
@@ -219,25 +223,24 @@ impl AudioLeg {
                 let mut samples: Vec<i16> = payload.iter().map(|&o| law.expand(o)).collect();
                 self.tone |= self.ear.hear(&samples);
                 self.terminal.receive(&mut samples);
-                self.played(samples.len());
+                self.behind = self.behind.saturating_sub(samples.len());
             }
             rtp::Playout::Lost(samples) => {
                 self.terminal.fill_in(samples);
-                self.played(samples);
+                self.behind = self.behind.saturating_sub(samples);
             }
         }
     }
 
-    fn played(&mut self, samples: usize) {
-        self.behind = (self.behind - samples as isize).max(AHEAD);
-    }
-
     fn tick(&mut self, wire: &mut WireEnd) -> bool {
-        self.behind += TICK as isize;
+        self.unlooked += 1;
+        if self.unlooked <= AWAKE {
+            self.behind += TICK;
+        }
         if self.behind > STARVED {
             // The far end sends nothing in its pauses; T.30's timers must run all the same.
             self.terminal.receive(&mut [0; TICK]);
-            self.behind -= TICK as isize;
+            self.behind -= TICK;
         }
         self.half_frame = !self.half_frame;
         if !self.half_frame {
@@ -282,9 +285,9 @@ mod tests {
         }
     }
 
-    /// The kernel keeps what comes while we do not run: silence must not be put behind it.
+    /// What the far end says after a stall of ours goes on where it was: silence must not be put in between.
     #[test]
-    fn suspended_process_misses_nothing_of_what_waited() {
+    fn stalled_process_hears_no_silence() {
         let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let ours = socket.local_addr().unwrap();
@@ -296,17 +299,22 @@ mod tests {
         wire.signal(media.remote);
         let mut leg = AudioLeg::new(&options(), &media, Box::new(Nobody)).unwrap();
         let mut sender = rtp::Sender::new(0, 7);
+        let mut speak = || {
+            let packet = sender.wrap(&[0xff; rtp::FRAME]);
+            far_end.send_to(&packet, ours).unwrap();
+        };
         for _ in 0..25 {
-            far_end
-                .send_to(&sender.wrap(&[0xff; rtp::FRAME]), ours)
-                .unwrap();
+            speak();
         }
         assert!(leg.receive(&mut wire));
         for _ in 0..50 {
             leg.tick(&mut wire);
         }
-        assert_eq!(leg.behind, 0, "samples of half a second");
-        for _ in 0..30 {
+        speak();
+        assert!(leg.receive(&mut wire));
+        assert_eq!(leg.behind, 0, "after half a second");
+        for _ in 0..50 {
+            leg.receive(&mut wire);
             leg.tick(&mut wire);
         }
         assert_eq!(leg.behind, STARVED, "without the far end, time goes on");

@@ -211,8 +211,11 @@ fn full_disk_and_machines_that_misbehave() {
     }
 }
 
+/// What somebody heard, and when.
+type Heard = Vec<(Instant, Vec<u8>)>;
+
 /// A wire that somebody listens to: forwards between two ends, and notes what the one behind `from` sends and when.
-fn tapped(from: SocketAddr, to: SocketAddr) -> (SocketAddr, JoinHandle<Vec<(Instant, Vec<u8>)>>) {
+fn tapped(from: SocketAddr, to: SocketAddr) -> (SocketAddr, JoinHandle<Heard>) {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket
         .set_read_timeout(Some(Duration::from_secs(5)))

@@ -97,11 +97,6 @@ impl Process {
         });
         status.success()
     }
-
-    /// What it said.
-    pub fn log(&self) -> &Log {
-        &self.log
-    }
 }
 
 impl Drop for Process {

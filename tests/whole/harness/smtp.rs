@@ -22,13 +22,17 @@ pub struct Client {
 impl Client {
     /// Connects and takes the greeting.
     pub fn connect(address: SocketAddr) -> Client {
-        let to = TcpStream::connect(address).expect("the SMTP port listens");
+        let mut client = Client::over(TcpStream::connect(address).expect("the SMTP port listens"));
+        assert_eq!(client.reply().code, 220);
+        client
+    }
+
+    /// A session over a connection that is there; its greeting has not been read.
+    pub fn over(to: TcpStream) -> Client {
         to.set_read_timeout(Some(Duration::from_secs(60)))
             .expect("a timeout");
         let from = BufReader::new(to.try_clone().expect("a descriptor"));
-        let mut client = Client { from, to };
-        assert_eq!(client.reply().code, 220);
-        client
+        Client { from, to }
     }
 
     /// Sends octets as they are.
