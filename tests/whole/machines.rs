@@ -205,8 +205,8 @@ fn carrier_and_machine_fall_silent() {
     let fax = wait_for("the end of the call", 90, || {
         Some(site.fax()).filter(|fax| fax.state != "calling")
     });
-    site.kill_carrier();
     machines.iter().for_each(|id| send_signal(*id, "KILL"));
+    site.kill_carrier();
     assert_eq!(fax.outcome.as_deref(), Some("far_end_silent"), "{fax:?}");
     assert_eq!((fax.state.as_str(), fax.confirmed), ("ready", 0));
     the_channel_is_given_back(&mut site);
