@@ -13,9 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, Outcome};
-use crate::config::Config;
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
-use crate::net::line::{DialRequest, Line, LineEvent};
+use crate::net::line::{DialRequest, FaxSettings, Line, LineEvent};
 use crate::net::names;
 use crate::pages::header::HeaderLine;
 use crate::pages::tiff;
@@ -79,7 +78,7 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         caller_display: Some(config.fax.name.clone()).filter(|name| !name.is_empty()),
         tiff,
         pages: fax.page_count - fax.confirmed,
-        fax: fax_settings(&config),
+        fax: FaxSettings::of(&config),
     })
 }
 
@@ -88,17 +87,6 @@ fn stamped(context: &Context, fax: &ClaimedFax) -> anyhow::Result<Vec<u8>> {
     let stamp: Stamp = serde_json::from_str(&fax.header)?;
     let left = stamp.on(&pages, fax.confirmed + 1, &fax.number, &context.font)?;
     Ok(tiff::write(&left))
-}
-
-/// How our terminal behaves, from the settings in force.
-fn fax_settings(config: &Config) -> crate::net::line::FaxSettings {
-    crate::net::line::FaxSettings {
-        ident: config.fax.station_id.clone(),
-        ecm: config.fax.ecm,
-        max_bit_rate: config.fax.max_bit_rate,
-        redundancy: config.trunk.redundancy,
-        ..crate::net::line::FaxSettings::default()
-    }
 }
 
 async fn call(

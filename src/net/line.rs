@@ -22,6 +22,7 @@ use super::sip::{self, InviteRequest, SipCommand, SipEndpoint, SipEvent};
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::call::policy::{CallConfig, CallPolicy, ReinvitePolicy};
+use crate::config::Config;
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
 use crate::worker::host::Children;
@@ -73,6 +74,19 @@ impl Default for FaxSettings {
             redundancy: 3,
             inactivity_seconds: 30,
             mishap: None,
+        }
+    }
+}
+
+impl FaxSettings {
+    /// As the settings in force want it, in both directions.
+    pub fn of(config: &Config) -> FaxSettings {
+        FaxSettings {
+            ident: config.fax.station_id.clone(),
+            ecm: config.fax.ecm,
+            max_bit_rate: config.fax.max_bit_rate,
+            redundancy: config.trunk.redundancy,
+            ..FaxSettings::default()
         }
     }
 }
