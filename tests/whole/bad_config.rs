@@ -82,7 +82,7 @@ const ARGUMENTS: &[(&[&str], i32, &str)] = &[
     (
         &["--config", "/nowhere.toml", "run"],
         1,
-        "postfax: /nowhere.toml: cannot be read: No such file or directory (os error 2); copy config.toml.example \
+        "postfax: /nowhere.toml: is not there; copy config.toml.example \
          there, or name another file with --config",
     ),
 ];
