@@ -166,6 +166,22 @@ pub struct CallReport {
     pub wire_bytes: u64,
 }
 
+impl CallReport {
+    /// Of a call that ended before anything was sent: no INVITE, no answer, nothing heard.
+    pub fn never_placed(outcome: Outcome, detail: String) -> CallReport {
+        CallReport {
+            outcome,
+            detail,
+            pages: 0,
+            sip_code: None,
+            q850: None,
+            far_end: FarEnd::default(),
+            seconds: 0.0,
+            wire_bytes: 0,
+        }
+    }
+}
+
 /// What T.30 told us of the far end and of the link.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FarEnd {

@@ -54,7 +54,6 @@ async fn take(context: &Context, id: &str, call: IncomingCall) {
 }
 
 async fn receive(context: &Context, id: &str, call: IncomingCall) -> CallReport {
-    let config = context.config();
     let cancel = CancellationToken::new();
     let live = context.live.show(LiveCall::begun(
         id,
@@ -63,13 +62,7 @@ async fn receive(context: &Context, id: &str, call: IncomingCall) -> CallReport 
         None,
         cancel.clone(),
     ));
-    let settings = FaxSettings {
-        ident: config.fax.station_id.clone(),
-        ecm: config.fax.ecm,
-        max_bit_rate: config.fax.max_bit_rate,
-        redundancy: config.trunk.redundancy,
-        ..FaxSettings::default()
-    };
+    let settings = FaxSettings::of(&context.config());
     let (events, mut inbox) = mpsc::channel(16);
     let listen = async {
         while let Some(event) = inbox.recv().await {

@@ -12,10 +12,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::stamp::Stamp;
-use crate::call::outcome::{CallReport, FarEnd, Outcome};
-use crate::config::Config;
+use crate::call::outcome::{CallReport, Outcome};
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
-use crate::net::line::{DialRequest, Line, LineEvent};
+use crate::net::line::{DialRequest, FaxSettings, Line, LineEvent};
 use crate::net::names;
 use crate::pages::header::HeaderLine;
 use crate::pages::tiff;
@@ -63,16 +62,14 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
 /// What to hand to the line: the pages that are left, with their header lines.
 async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest, Box<CallReport>> {
     let config = context.config();
+    let not_dialled = |outcome, why: String| Box::new(CallReport::never_placed(outcome, why));
     let target = names::resolve(&config.trunk.server)
         .await
-        .map_err(|e| Box::new(not_dialled(Outcome::TrunkDown, e)))?;
+        .map_err(|e| not_dialled(Outcome::TrunkDown, e))?;
     let (context, fax) = (context.clone(), fax.clone());
     let tiff = tokio::task::spawn_blocking(move || stamped(&context, &fax).map(|tiff| (tiff, fax)));
-    let (tiff, fax) = match tiff.await {
-        Ok(Ok(ready)) => ready,
-        Ok(Err(e)) => return Err(Box::new(not_dialled(Outcome::StorageFailed, e.to_string()))),
-        Err(e) => return Err(Box::new(not_dialled(Outcome::StorageFailed, e.to_string()))),
-    };
+    let tiff = tiff.await.map_err(anyhow::Error::from).flatten();
+    let (tiff, fax) = tiff.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))?;
     Ok(DialRequest {
         target,
         domain: None,
@@ -81,7 +78,7 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         caller_display: Some(config.fax.name.clone()).filter(|name| !name.is_empty()),
         tiff,
         pages: fax.page_count - fax.confirmed,
-        fax: fax_settings(&config),
+        fax: FaxSettings::of(&config),
     })
 }
 
@@ -90,17 +87,6 @@ fn stamped(context: &Context, fax: &ClaimedFax) -> anyhow::Result<Vec<u8>> {
     let stamp: Stamp = serde_json::from_str(&fax.header)?;
     let left = stamp.on(&pages, fax.confirmed + 1, &fax.number, &context.font)?;
     Ok(tiff::write(&left))
-}
-
-/// How our terminal behaves, from the settings in force.
-fn fax_settings(config: &Config) -> crate::net::line::FaxSettings {
-    crate::net::line::FaxSettings {
-        ident: config.fax.station_id.clone(),
-        ecm: config.fax.ecm,
-        max_bit_rate: config.fax.max_bit_rate,
-        redundancy: config.trunk.redundancy,
-        ..crate::net::line::FaxSettings::default()
-    }
 }
 
 async fn call(
@@ -161,18 +147,5 @@ async fn settle(context: &Context, fax: &ClaimedFax, report: CallReport) {
             let seconds = (at.0 - now().0).max(0) / 1000;
             tracing::info!(fax = fax.id, "tried again in {seconds} s");
         }
-    }
-}
-
-fn not_dialled(outcome: Outcome, detail: String) -> CallReport {
-    CallReport {
-        outcome,
-        detail,
-        pages: 0,
-        sip_code: None,
-        q850: None,
-        far_end: FarEnd::default(),
-        seconds: 0.0,
-        wire_bytes: 0,
     }
 }

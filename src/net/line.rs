@@ -22,6 +22,7 @@ use super::sip::{self, InviteRequest, SipCommand, SipEndpoint, SipEvent};
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::call::policy::{CallConfig, CallPolicy, ReinvitePolicy};
+use crate::config::Config;
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
 use crate::worker::host::Children;
@@ -73,6 +74,19 @@ impl Default for FaxSettings {
             redundancy: 3,
             inactivity_seconds: 30,
             mishap: None,
+        }
+    }
+}
+
+impl FaxSettings {
+    /// As the settings in force want it, in both directions.
+    pub fn of(config: &Config) -> FaxSettings {
+        FaxSettings {
+            ident: config.fax.station_id.clone(),
+            ecm: config.fax.ecm,
+            max_bit_rate: config.fax.max_bit_rate,
+            redundancy: config.trunk.redundancy,
+            ..FaxSettings::default()
         }
     }
 }
@@ -190,7 +204,7 @@ impl Line {
             Err(report) => return *report,
         };
         if self.stopping.is_cancelled() {
-            return never_placed(Outcome::GatewayStopped, String::new());
+            return CallReport::never_placed(Outcome::GatewayStopped, String::new());
         }
         let policy = &self.config.outgoing;
         let config = self.call_config(policy, &sockets, &request.fax, request.pages);
@@ -234,7 +248,7 @@ impl Line {
         events: mpsc::Sender<LineEvent>,
     ) -> Result<(Driver, MediaSockets), Box<CallReport>> {
         let config = &self.config;
-        let failed = |how: String| Box::new(never_placed(Outcome::ChildCrashed, how));
+        let failed = |how: String| Box::new(CallReport::never_placed(Outcome::ChildCrashed, how));
         let sockets = MediaSockets::bind(config.bind, config.media_ports)
             .map_err(|e| failed(format!("no media ports: {e}")))?;
         let child = self
@@ -376,19 +390,5 @@ impl Count {
 impl Drop for Count {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The report of a call that ended before anything was sent.
-fn never_placed(outcome: Outcome, detail: String) -> CallReport {
-    CallReport {
-        outcome,
-        detail,
-        pages: 0,
-        sip_code: None,
-        q850: None,
-        far_end: FarEnd::default(),
-        seconds: 0.0,
-        wire_bytes: 0,
     }
 }

@@ -82,8 +82,8 @@ const ARGUMENTS: &[(&[&str], i32, &str)] = &[
     (
         &["--config", "/nowhere.toml", "run"],
         1,
-        "postfax: /nowhere.toml: is not there; copy config.toml.example \
-         there, or name another file with --config",
+        "postfax: /nowhere.toml: there is no such file; copy config.toml.example there, or name another file with \
+         --config",
     ),
 ];
 

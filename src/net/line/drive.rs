@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{LineEvent, never_placed};
+use super::LineEvent;
 use crate::call::machine::{Action, CallMachine, ChildOrder, Input};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::net::sip::{SipCall, SipCommand, SipEvent};
@@ -51,18 +51,19 @@ impl Driver {
                 asked: None,
             }),
             Ok(Some(ChildEvent::Said(FromCall::Done(done), _))) => {
-                Err(never_placed(done.outcome, done.detail))
+                Err(CallReport::never_placed(done.outcome, done.detail))
             }
-            Ok(Some(ChildEvent::Died { outcome, how })) => {
-                Err(never_placed(outcome, format!("the call's process {how}")))
-            }
+            Ok(Some(ChildEvent::Died { outcome, how })) => Err(CallReport::never_placed(
+                outcome,
+                format!("the call's process {how}"),
+            )),
             Ok(Some(ChildEvent::Said(other, _))) => {
                 let detail = format!("the call's process began with {other:?}");
-                Err(never_placed(Outcome::ChildCrashed, detail))
+                Err(CallReport::never_placed(Outcome::ChildCrashed, detail))
             }
             Ok(None) | Err(_) => {
                 let detail = "the call's process was not ready in time".to_owned();
-                Err(never_placed(Outcome::ChildHung, detail))
+                Err(CallReport::never_placed(Outcome::ChildHung, detail))
             }
         }
     }

@@ -67,7 +67,7 @@ impl Children {
                     height,
                     x_dpi,
                     y_dpi,
-                } => {
+                } if pages.len() <= max_pages as usize => {
                     pages.push(FaxPage {
                         width,
                         height,
@@ -76,7 +76,8 @@ impl Children {
                         g4: blob,
                     });
                 }
-                FromRender::Rendered => complete = true,
+                // Only as many as were asked for, whatever has become of the child.
+                FromRender::Rendered => complete = pages.len() <= max_pages as usize,
                 _ => {}
             },
         )
@@ -141,10 +142,13 @@ async fn converse(
         let _ = stdin.write_all(document).await;
     }
     drop(stdin);
-    while let Some((message, blob)) = said.next().await? {
-        match message {
-            FromRender::Refused(refusal) => return Ok(Err(refusal)),
-            other => on(other, blob),
+    loop {
+        match said.next().await {
+            Ok(Some((FromRender::Refused(refusal), _))) => return Ok(Err(refusal)),
+            Ok(Some((message, blob))) => on(message, blob),
+            // Cut off in the middle of a page: how the child ended says why.
+            Err(e) if e.kind() != io::ErrorKind::UnexpectedEof => return Err(e),
+            Ok(None) | Err(_) => break,
         }
     }
     child.wait().await.map(Ok)

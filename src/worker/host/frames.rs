@@ -7,6 +7,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use super::super::wire;
 
+/// Octets of the largest blob: the largest page is 5 MB of pels, and T.6 makes little more of the worst of it. A child
+/// that was taken over must not fill our memory.
+const MOST: usize = 32 << 20;
+
 /// Reads frames, and keeps what does not make a whole one yet: [`Frames::next`] may be dropped at any await.
 #[derive(Debug)]
 pub(super) struct Frames<R> {
@@ -29,6 +33,11 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             if let Some(frame) = wire::take_frame(&mut self.inbox)? {
                 return Ok(Some(frame));
             }
+            if let Some(head) = self.inbox.first_chunk()
+                && wire::frame_lengths(*head)?.1 > MOST
+            {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "too large"));
+            }
             if self.from.read_buf(&mut self.inbox).await? == 0 {
                 return match self.inbox.is_empty() {
                     true => Ok(None),
@@ -36,5 +45,52 @@ impl<R: AsyncRead + Unpin> Frames<R> {
                 };
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worker::wire::FromRender;
+
+    async fn read(octets: &[u8]) -> Vec<io::Result<Option<(FromRender, Vec<u8>)>>> {
+        let mut frames = Frames::new(octets);
+        let mut read = Vec::new();
+        loop {
+            read.push(frames.next().await);
+            if !matches!(read.last(), Some(Ok(Some(_)))) {
+                return read;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn frames_come_whole_and_in_order_and_a_cut_one_is_noticed() {
+        let first = wire::encode(&FromRender::Probed { pages: 7 }, b"blob").unwrap();
+        let stream = [
+            &first[..],
+            &wire::encode(&FromRender::Rendered, &[]).unwrap(),
+        ]
+        .concat();
+        let whole = read(&stream).await;
+        assert!(matches!(
+            &whole[..],
+            [
+                Ok(Some((FromRender::Probed { pages: 7 }, blob))),
+                Ok(Some((FromRender::Rendered, _))),
+                Ok(None),
+            ] if blob == b"blob"
+        ));
+        let cut = read(&stream[..stream.len() - 1]).await;
+        let end = cut[1].as_ref().unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    #[tokio::test]
+    async fn child_that_announces_a_huge_page_is_not_listened_to() {
+        let head = [10u32.to_be_bytes(), (MOST as u32 + 1).to_be_bytes()].concat();
+        let read = read(&head).await;
+        let end = read[0].as_ref().unwrap_err();
+        assert_eq!(end.kind(), io::ErrorKind::InvalidData);
     }
 }
