@@ -59,7 +59,7 @@ fn add_page(file: &mut PdfFile, tree: Ref, page: &FaxPage) -> Ref {
     ))
 }
 
-/// The pictures in a PDF that [`write`] made, pel for pel; `None` where it is not one. For those who check what was
+/// The pictures in a PDF that [`write()`] made, pel for pel; `None` where it is not one. For those who check what was
 /// delivered: other PDFs go through the renderer.
 pub fn pictures(pdf: &[u8]) -> Option<Vec<Bitmap>> {
     let mut pictures = Vec::new();

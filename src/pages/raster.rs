@@ -48,7 +48,7 @@ impl Grey {
 
 /// The page in black and white: by threshold, with thin grey ink taken for black, and by a screen of dots where
 /// photos are. Fills behind text turn white or black, since dots would make the text unreadable and the call long.
-/// `second` is a second drawing of the page, for the lines that `grey` misses (see [`super::lines`]).
+/// `second` is a second drawing of the page, for the lines that `grey` misses (see `lines.rs`).
 pub fn bilevel(grey: &Grey, second: Option<&Grey>, resolution: Resolution) -> Bitmap {
     let photos = photo::find(grey, resolution);
     let screen = Screen::new(resolution);

@@ -1,6 +1,6 @@
 //! Session descriptions of a fax call: G.711 audio and T.38 over UDPTL (RFC 8866, RFC 3264, T.38 annex D).
 //!
-//! [`read`] is liberal: it looks at the few lines a fax call needs and reads every dialect of their attributes.
+//! [`read()`] is liberal: it looks at the few lines a fax call needs and reads every dialect of their attributes.
 //! [`Describer`] is strict: it writes what every carrier understands, one session version per change.
 
 mod read;
