@@ -125,7 +125,7 @@ fn commands_beside_no_daemon_say_so() {
     ] {
         let done = postfax(&[&["--config", file.to_str().unwrap()], command].concat());
         assert_eq!(done.status.code(), Some(1), "{command:?}");
-        let words = format!("{}/queue.db: No such file", state.display());
+        let words = format!("{}/queue.db is not there", state.display());
         assert!(said(&done).contains(&words), "{command:?}: {}", said(&done));
         assert!(!state.exists(), "{command:?} made a state folder");
     }
