@@ -29,7 +29,7 @@ pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
     let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
         place: name.clone(),
         what: match e.kind() {
-            ErrorKind::NotFound => "is not there; copy config.toml.example there, or name another file with --config".into(),
+            ErrorKind::NotFound => "there is no such file; copy config.toml.example there, or name another file with --config".into(),
             ErrorKind::PermissionDenied => "permission denied; run this as root or as the user of the gateway (sudo -u postfax postfax ...)".into(),
             _ => format!("cannot be read: {e}"),
         },

@@ -156,7 +156,8 @@ impl Store {
             let end = End {
                 outcome: report.outcome,
                 detail: &report.detail,
-                answered: report.seconds > 0.0,
+                // A stop that the admin ordered is not held against the fax.
+                answered: report.seconds > 0.0 && report.outcome != Outcome::GatewayStopped,
             };
             settle(db, &standing, &end, give_up_seconds, now)
         })
@@ -269,6 +270,10 @@ impl Store {
     }
 }
 
+/// The fax to dial now, at time ?3: the one that waits longest for a number that is in no call of ours.
+pub(super) const NEXT: &str = "SELECT id FROM faxes WHERE state = 'ready' AND next_try_at <= ?3
+    AND number NOT IN (SELECT number FROM faxes WHERE state = 'calling') ORDER BY next_try_at, id LIMIT 1";
+
 fn claim(
     db: &Connection,
     owner: &str,
@@ -276,15 +281,13 @@ fn claim(
     now: Millis,
 ) -> rusqlite::Result<Option<ClaimedFax>> {
     let found = db
-        .prepare_cached(
+        .prepare_cached(&format!(
             "UPDATE faxes SET state = 'calling', owner = ?1, lease_until = ?2, leaving = 0
-             WHERE id = (SELECT id FROM faxes WHERE state = 'ready' AND next_try_at <= ?3
-                           AND number NOT IN (SELECT number FROM faxes WHERE state = 'calling')
-                         ORDER BY next_try_at, id LIMIT 1)
-             RETURNING id, number, confirmed,
-                       (SELECT pages_key FROM documents d WHERE d.id = document),
-                       (SELECT page_count FROM documents d WHERE d.id = document)",
-        )?
+                 WHERE id = ({NEXT})
+                 RETURNING id, number, confirmed,
+                           (SELECT pages_key FROM documents d WHERE d.id = document),
+                           (SELECT page_count FROM documents d WHERE d.id = document)"
+        ))?
         .query_row(
             params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0],
             |row| {

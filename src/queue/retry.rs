@@ -18,8 +18,8 @@ pub struct Rule {
     pub delays: &'static [u32],
     /// Attempts in all after which this outcome is final.
     pub attempts: u32,
-    /// False: an attempt that never reached the far end does not count against the limit. One that was answered
-    /// counts whatever its outcome: it is on the bill.
+    /// False: an attempt that never reached the far end does not count against the limit. One that was answered, or that
+    /// a crash cut off, counts whatever its outcome: it may be on the bill.
     pub counts: bool,
 }
 

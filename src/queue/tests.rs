@@ -474,7 +474,9 @@ async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
 
 #[tokio::test]
 async fn whatever_goes_wrong_after_the_answer_the_bill_has_an_end() {
-    for outcome in Outcome::ALL {
+    let ordered = Outcome::GatewayStopped;
+    let goes_wrong = |outcome: &Outcome| *outcome != ordered;
+    for outcome in Outcome::ALL.into_iter().filter(goes_wrong) {
         let state = tempfile::tempdir().unwrap();
         let store = Store::open(state.path()).unwrap();
         let calls = answered_until_over(&store, outcome).await;
@@ -570,26 +572,21 @@ async fn a_command_does_not_upgrade_the_store_under_a_daemon() {
 async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
-    let fax = calling(&store, &["5551234567", "5557654321"]).await;
-    store
-        .write(move |db| {
-            db.execute(
-                "WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
-                 INSERT INTO faxes (id, message, document, recipient, number, state, created_at, next_try_at)
-                 SELECT printf('0%012d', i), f.message, f.document, f.recipient, f.number, 'ready', 0, 0
-                 FROM n, faxes f WHERE f.id = ?1",
-                [fax.id],
-            )
+    let plan: Vec<String> = store
+        .read(|db| {
+            db.prepare(&format!("EXPLAIN QUERY PLAN {}", faxes::NEXT))?
+                .query_map([1, 2, 3], |row| row.get(3))?
+                .collect()
         })
         .await
         .unwrap();
-    let began = std::time::Instant::now();
-    let other = store.claim_fax("header", NOW).await.unwrap();
-    assert_eq!(other.expect("the free number").number, "5557654321");
-    // 20 ms on a quiet machine; a page's confirmation waits for as long.
+    let plan = plan.join("\n");
+    // They are passed over in the index, in its order, at 5 million a second. Sorting them, or asking of each whether
+    // its number is free, took five times as long, and the confirmations of pages wait behind it.
+    assert!(!plan.contains("TEMP B-TREE"), "sorts: {plan}");
+    assert!(!plan.contains("CORRELATED"), "asks of each: {plan}");
     assert!(
-        began.elapsed() < Duration::from_millis(500),
-        "{:?}",
-        began.elapsed()
+        plan.starts_with("SEARCH faxes USING COVERING INDEX faxes_due"),
+        "reads rows: {plan}"
     );
 }

@@ -52,7 +52,7 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
     ),
     (
         "[[route]]\nnumber = \"5551234567\"\n",
-        ": route.number: the route of \"5551234567\" needs `to` or `maildir`",
+        ":2: route.number: the route of \"5551234567\" needs `to` or `maildir`",
     ),
     ("[smtp\n", ":1: unclosed table, expected `]`"),
 ];
@@ -72,14 +72,18 @@ const ARGUMENTS: &[(&[&str], i32, &str)] = &[
     (
         &["render", "/nowhere.pdf", "a.tiff"],
         1,
-        "postfax: /nowhere.pdf: No such file or directory",
+        "postfax: cannot read /nowhere.pdf: No such file or directory",
     ),
-    (&["to-pdf", "/dev/null", "a.pdf"], 1, "postfax: /dev/null: "),
+    (
+        &["to-pdf", "/dev/null", "a.pdf"],
+        1,
+        "postfax: cannot convert /dev/null: it is not a TIFF file",
+    ),
     (
         &["--config", "/nowhere.toml", "run"],
         1,
-        "postfax: /nowhere.toml: cannot be read: No such file or directory (os error 2); copy config.toml.example \
-         there, or name another file with --config",
+        "postfax: /nowhere.toml: there is no such file; copy config.toml.example there, or name another file with \
+         --config",
     ),
 ];
 
@@ -125,7 +129,10 @@ fn commands_beside_no_daemon_say_so() {
     ] {
         let done = postfax(&[&["--config", file.to_str().unwrap()], command].concat());
         assert_eq!(done.status.code(), Some(1), "{command:?}");
-        let words = format!("{}/queue.db is not there", state.display());
+        let words = format!(
+            "{}/queue.db is not there: the first `postfax run` makes it",
+            state.display()
+        );
         assert!(said(&done).contains(&words), "{command:?}: {}", said(&done));
         assert!(!state.exists(), "{command:?} made a state folder");
     }

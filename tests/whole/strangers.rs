@@ -158,8 +158,14 @@ fn bad_datagrams_are_dropped_and_the_line_goes_on() {
     }
     let options = request("OPTIONS", "sip:127.0.0.1", "");
     let no_number = request("INVITE", "sip:5550000000@127.0.0.1", "");
-    assert_eq!(peer.hears(&options, "OPTIONS"), "SIP/2.0 200 OK");
-    assert_eq!(peer.hears(&no_number, "INVITE"), "SIP/2.0 404 Not Found");
+    let cut_off = request(
+        "INVITE",
+        "sip:5559876543@127.0.0.1",
+        "Content-Length: 9\r\n",
+    );
+    assert_eq!(peer.hears(&options), "SIP/2.0 200 OK");
+    assert_eq!(peer.hears(&no_number), "SIP/2.0 404 Not Found");
+    assert_eq!(peer.hears(&cut_off), "SIP/2.0 400 Bad Content-Length");
     assert_eq!(site.daemon().id(), before);
     assert_eq!(site.received().len(), 0, "a fax was begun");
     assert!(!site.log().text().contains("panicked"));
@@ -204,14 +210,14 @@ impl Caller {
         sent.expect("loopback takes it");
     }
 
-    /// Sends a request, and hears the first final response to its method.
-    fn hears(&self, request: &str, method: &str) -> String {
+    /// Sends a request, and hears the first final response to it.
+    fn hears(&self, request: &str) -> String {
         while self.hears_within(1).is_some() {}
         self.send(request.as_bytes());
         let call_id = request.lines().find(|line| line.starts_with("Call-ID"));
         loop {
             let response = self.hears_within(5000);
-            let response = response.unwrap_or_else(|| panic!("no answer to {method}"));
+            let response = response.unwrap_or_else(|| panic!("no answer to {request}"));
             let status = response.lines().next().unwrap_or_default();
             let ours = response.contains(call_id.expect("every request has one"));
             if ours && !status.starts_with("SIP/2.0 1") {

@@ -86,7 +86,7 @@ fn look_at(datagram: &[u8]) -> Look {
     }
     let (head, body) = (&datagram[..end], &datagram[end + 4..]);
     let text = utf8(head);
-    if let Some(answer) = refusal(&text) {
+    if let Some(answer) = refusal(&text, body.len()) {
         return Look::Answer(answer.into_bytes());
     }
     let has_length = header(&text, "Content-Length", "l").is_some();
@@ -124,9 +124,10 @@ fn header<'a>(head: &'a str, name: &str, compact: &str) -> Option<&'a str> {
     })
 }
 
-/// The answer to a request that the stack would drop: 501 for an unknown method (RFC 3261 8.2.1), 400 for one without
-/// the headers that every request has (8.1.1). Nothing answers an ACK, a response, or what is not SIP at all.
-fn refusal(head: &str) -> Option<String> {
+/// The answer to a request that the stack would drop or misread: 501 for an unknown method (RFC 3261 8.2.1), 400 for
+/// one without the headers that every request has (8.1.1), or whose body is cut off (18.3). Nothing answers an ACK, a
+/// response, or what is not SIP at all.
+fn refusal(head: &str, body_len: usize) -> Option<String> {
     let line = head.lines().next()?;
     let mut words = line.split_ascii_whitespace();
     let method = words.next()?;
@@ -145,6 +146,8 @@ fn refusal(head: &str) -> Option<String> {
         "501 Not Implemented"
     } else if values.iter().any(|(_, value)| value.is_none()) {
         "400 Missing Header"
+    } else if is_cut_off(head, body_len) {
+        "400 Bad Content-Length"
     } else {
         return None;
     };
@@ -160,6 +163,12 @@ fn refusal(head: &str) -> Option<String> {
     }
     answer.push_str("Content-Length: 0\r\n\r\n");
     Some(answer)
+}
+
+/// RFC 3261 18.3: the datagram ends before the body does, or the length is no number.
+fn is_cut_off(head: &str, body_len: usize) -> bool {
+    let declared = header(head, "Content-Length", "l").map(str::parse::<usize>);
+    declared.is_some_and(|length| !length.is_ok_and(|length| length <= body_len))
 }
 
 #[cfg(test)]
@@ -212,6 +221,10 @@ mod tests {
         assert!(unknown.contains("CSeq: 1 BREW\r\n") && unknown.contains("To: <sip:1@h>;tag="));
         let broken = answer(format!("{}\r\n", INVITE.replace("CSeq: 1 INVITE\r\n", "")));
         assert!(broken.starts_with("SIP/2.0 400 "), "{broken}");
+        for length in ["4", "-1", "99999999999999999999", ""] {
+            let cut = answer(format!("{INVITE}Content-Length: {length}\r\n\r\nv=0"));
+            assert!(cut.starts_with("SIP/2.0 400 Bad Content-Length"), "{cut}");
+        }
     }
 
     #[test]

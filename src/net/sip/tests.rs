@@ -589,6 +589,15 @@ async fn strangers_meet_silence() {
         .replace("INVITE", "OPTIONS");
     far.say(&options).await;
     far.say(&options.replace("OPTIONS", "BREW")).await;
+    // A tag in the To makes it look like a call that is under way; there is none.
+    for method in ["INVITE", "BYE", "UPDATE"] {
+        let guess = invite_by_hand(&far, &ours, "").await;
+        let guess = guess
+            .replace("INVITE", method)
+            .replace("branch=z9hG4bKi", &format!("branch=z9hG4bK{method}"))
+            .replace("\r\nCall-ID:", ";tag=guessed\r\nCall-ID:");
+        far.say(&guess).await;
+    }
     let wait = timeout(Duration::from_millis(400), far.expect("SIP/2.0")).await;
     assert!(wait.is_err(), "{wait:?}");
     assert!(calls.try_recv().is_err());

@@ -100,13 +100,13 @@ impl Children {
             RenderJob::Probe => None,
             RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
         };
-        let start = wire::encode(&StartRender { job, mishap }, document);
+        let start = wire::encode_head(&StartRender { job, mishap }, document.len());
         let start = start.map_err(|e| failed(&e.to_string()))?;
         let mut child = self.renderer().map_err(RenderFailure::NotStarted)?;
         let id = child.id().expect("nobody waited for it yet");
         let limit = Duration::from_secs(self.render_seconds);
         let ended = tokio::select! {
-            ended = timeout(limit, converse(&mut child, &start, on)) => ended,
+            ended = timeout(limit, converse(&mut child, &start, document, on)) => ended,
             () = memory::watch(id) => return Err(memory::refusal().into()),
         };
         match ended {
@@ -131,13 +131,16 @@ impl Children {
 async fn converse(
     child: &mut Child,
     start: &[u8],
+    document: &[u8],
     mut on: impl FnMut(FromRender, Vec<u8>),
 ) -> io::Result<Result<ExitStatus, DocumentRefusal>> {
     let mut stdin = child.stdin.take().expect("stdin is piped");
     let mut said = Frames::new(child.stdout.take().expect("stdout is piped"));
     // The child reads all of its input before it answers; an early death shows as a broken pipe here and as an exit
     // status below.
-    let _ = stdin.write_all(start).await;
+    if stdin.write_all(start).await.is_ok() {
+        let _ = stdin.write_all(document).await;
+    }
     drop(stdin);
     loop {
         match said.next().await {
