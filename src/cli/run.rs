@@ -32,6 +32,7 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     let ended = runtime.block_on(async {
         let gateway = Gateway::start(config, children).await?;
         announce(&gateway);
+        tokio::spawn(pet_the_watchdog());
         serve(&gateway, &config_file).await?;
         let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
         let hurry = CancellationToken::new();
@@ -85,21 +86,27 @@ fn announce(gateway: &Gateway) {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
 }
 
-/// Until a signal says stop: reloads, and pets the watchdog.
+/// Tells systemd twice within its limit that we live (sd_watchdog_enabled(3)), also while calls get their time to end.
+async fn pet_the_watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut pets = tokio::time::interval(limit / 2);
+    loop {
+        pets.tick().await;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+    }
+}
+
+/// Until a signal says stop: reloads.
 async fn serve(gateway: &Gateway, config_file: &Path) -> anyhow::Result<()> {
     let mut reload = signal(SignalKind::hangup())?;
-    // Half of what systemd allows (sd_watchdog_enabled(3)).
-    let pet = sd_notify::watchdog_enabled().map_or(Duration::from_secs(3600), |limit| limit / 2);
-    let mut pets = tokio::time::interval(pet);
     let stop = told_to_stop();
     tokio::pin!(stop);
     loop {
         tokio::select! {
             said = &mut stop => return Ok(said?),
             _ = reload.recv() => reload_from(gateway, config_file),
-            _ = pets.tick() => {
-                let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
-            }
         }
     }
 }

@@ -58,7 +58,7 @@ pub trait Holder {
     ///
     /// # Errors
     /// It could not be kept. The confirmation will never leave, and the terminal ends.
-    fn page_received(&mut self, page: u32) -> Result<(), NotKept>;
+    fn page_received(&mut self, page: u32, last: bool) -> Result<(), NotKept>;
 
     /// The last page is out, and the EOP that asks for its confirmation has not left. Called once.
     ///

@@ -265,7 +265,11 @@ impl Session {
             }
             return;
         }
-        if self.holder.page_received(counts.received).is_err() {
+        if self
+            .holder
+            .page_received(counts.received, self.end_of_procedure)
+            .is_err()
+        {
             return self.fail(Cause::NotKept);
         }
         self.pages = counts.received;

@@ -77,10 +77,11 @@ async fn heard(context: &Context, id: &str, live: &LiveGuard<'_>, event: LineEve
     match event {
         LineEvent::PageReceived {
             page,
+            last,
             picture,
             stored,
         } => {
-            let kept = context.store.page_received(id, page, picture).await;
+            let kept = context.store.page_received(id, page, last, picture).await;
             if let Err(e) = &kept {
                 tracing::error!(fax = id, page, "not confirmed: {e}");
             }

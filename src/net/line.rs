@@ -136,6 +136,8 @@ pub enum LineEvent {
     PageReceived {
         /// Number, from 1.
         page: u32,
+        /// No page follows it (EOP).
+        last: bool,
         /// Its picture.
         picture: FaxPage,
         /// The answer.

@@ -62,11 +62,18 @@ impl Store {
         Ok(id)
     }
 
-    /// Stores a page: its data as a blob, then its row. On `Ok` its MCF may leave.
+    /// Stores a page: its data as a blob, then its row; `last` where no page follows it (EOP). On `Ok` its MCF may
+    /// leave.
     ///
     /// # Errors
     /// As the disk or the database says; then the page must not be confirmed.
-    pub async fn page_received(&self, received: &str, page: u32, data: FaxPage) -> Result<()> {
+    pub async fn page_received(
+        &self,
+        received: &str,
+        page: u32,
+        last: bool,
+        data: FaxPage,
+    ) -> Result<()> {
         let (received, key) = (received.to_owned(), format!("p{page}-{received}"));
         let (blobs, kept, g4) = (self.blobs().clone(), key.clone(), data.g4);
         tokio::task::spawn_blocking(move || blobs.keep(&kept, &g4))
@@ -74,9 +81,9 @@ impl Store {
             .map_err(|_| super::StoreError::Stopped)??;
         self.write(move |db| {
             db.execute(
-                "INSERT OR REPLACE INTO received_pages (received, page, width, height, x_dpi, y_dpi, g4_key)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                params![received, page, data.width, data.height, data.x_dpi, data.y_dpi, key],
+                "INSERT OR REPLACE INTO received_pages (received, page, last, width, height, x_dpi, y_dpi, g4_key)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![received, page, last, data.width, data.height, data.x_dpi, data.y_dpi, key],
             )?;
             Ok(())
         })
@@ -170,17 +177,22 @@ pub(super) fn recover(db: &Connection, now: Millis) -> rusqlite::Result<usize> {
     Ok(open.len())
 }
 
-/// Ends a call that nobody looks after any more.
+/// Ends a call that nobody looks after any more. One whose last page is here is complete, whoever hung up.
 pub(super) fn release(db: &Connection, received: &str, now: Millis) -> rusqlite::Result<()> {
+    let whole: bool = db.query_row(
+        "SELECT EXISTS (SELECT 1 FROM received_pages WHERE received = ?1 AND last)",
+        [received],
+        |row| row.get(0),
+    )?;
+    let (outcome, detail) = if whole {
+        (Outcome::Delivered, "")
+    } else {
+        (Outcome::GatewayStopped, super::CUT_OFF)
+    };
     db.execute(
         "UPDATE received SET ended_at = ?2, owner = NULL, outcome = ?3, detail = ?4
          WHERE id = ?1 AND ended_at IS NULL",
-        params![
-            received,
-            now.0,
-            Outcome::GatewayStopped.name(),
-            super::CUT_OFF
-        ],
+        params![received, now.0, outcome.name(), detail],
     )?;
     queue_mails(db, received, now)
 }

@@ -123,6 +123,7 @@ CREATE INDEX received_ended ON received (ended_at) WHERE ended_at IS NOT NULL;
 CREATE TABLE received_pages (
     received     TEXT    NOT NULL REFERENCES received (id),
     page         INTEGER NOT NULL,           -- from 1
+    last         INTEGER NOT NULL,           -- 1: no page follows it (EOP)
     width        INTEGER NOT NULL,           -- pels
     height       INTEGER NOT NULL,           -- rows
     x_dpi        INTEGER NOT NULL,

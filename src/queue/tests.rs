@@ -312,7 +312,10 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
         y_dpi: 196,
         g4: vec![1, 2, 3],
     };
-    store.page_received(&id, 1, page.clone()).await.unwrap();
+    store
+        .page_received(&id, 1, false, page.clone())
+        .await
+        .unwrap();
     let store = crash_and_recover(state.path(), store).await;
     let mails = store.mails_about(&id).await.unwrap();
     let recipients: Vec<_> = mails.iter().map(|mail| mail.recipient.as_str()).collect();
@@ -323,6 +326,33 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
         (Outcome::GatewayStopped, vec![page])
     );
     assert!(!store.claim_mail(NOW).await.unwrap().unwrap().receipt);
+}
+
+#[tokio::test]
+async fn killed_after_the_last_page_came_in_is_complete() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let new = NewReceived {
+        called: "5559876543".into(),
+        caller: "5551234567".into(),
+        recipients: vec!["office@example.com".into()],
+    };
+    let id = store.begin_received(new, NOW).await.unwrap();
+    let page = FaxPage {
+        width: 1728,
+        height: 2200,
+        x_dpi: 204,
+        y_dpi: 196,
+        g4: vec![1, 2, 3],
+    };
+    store
+        .page_received(&id, 1, false, page.clone())
+        .await
+        .unwrap();
+    store.page_received(&id, 2, true, page).await.unwrap();
+    let store = crash_and_recover(state.path(), store).await;
+    let fax = store.received_fax(&id).await.unwrap().unwrap();
+    assert_eq!((fax.outcome, fax.pages.len()), (Outcome::Delivered, 2));
 }
 
 #[tokio::test]
@@ -342,7 +372,7 @@ async fn a_received_fax_is_queued_once_however_often_its_end_is_stored() {
         y_dpi: 196,
         g4: vec![1, 2, 3],
     };
-    store.page_received(&id, 1, page).await.unwrap();
+    store.page_received(&id, 1, false, page).await.unwrap();
     for _ in 0..2 {
         let report = report(Outcome::Delivered, 1);
         store.end_received(&id, report, NOW).await.unwrap();

@@ -5,7 +5,7 @@
 //! | limits (`setrlimit`) | memory, CPU, descriptors, core dumps |
 //! | `files` (landlock, Linux 5.13) | every file but the fonts; TCP (6.7); signals to others (6.12) |
 //! | `calls` (seccomp) | every system call but some sixty; arguments of the dangerous ones among those |
-//! | [`memory`] | what a document may need; see there why a limit alone will not do |
+//! | `memory` | what a document may need; see there why a limit alone will not do |
 //!
 //! What is left are the descriptors that it was handed, its own memory files, and, for the renderer, fonts to read.
 //! The daemon adds to it that a child starts in `/` with an empty environment and inherits nothing else.

@@ -271,6 +271,8 @@ pub enum FromCall {
     PageReceived {
         /// Number, from 1.
         page: u32,
+        /// No page follows it (EOP).
+        last: bool,
         /// Pels in a row.
         width: u32,
         /// Rows.

@@ -200,6 +200,7 @@ impl Driver {
             }
             FromCall::PageReceived {
                 page,
+                last,
                 width,
                 height,
                 x_dpi,
@@ -215,6 +216,7 @@ impl Driver {
                 let stored = self.ask(Input::PagesThrough(page));
                 self.outbox.push_back(LineEvent::PageReceived {
                     page,
+                    last,
                     picture,
                     stored,
                 });

@@ -47,13 +47,14 @@ pub(super) struct Custody {
 }
 
 impl Holder for Custody {
-    fn page_received(&mut self, page: u32) -> Result<(), NotKept> {
+    fn page_received(&mut self, page: u32, last: bool) -> Result<(), NotKept> {
         let pages = self.paper.pages().map_err(|_| NotKept)?;
         // The TIFF must have exactly what SpanDSP counts; it goes on counting when a write failed.
         let newest = pages.last().filter(|_| pages.len() == page as usize);
         let newest = newest.ok_or(NotKept)?;
         let message = FromCall::PageReceived {
             page,
+            last,
             width: newest.width,
             height: newest.height,
             x_dpi: newest.x_dpi,

@@ -265,7 +265,7 @@ mod tests {
     struct Nobody;
 
     impl Holder for Nobody {
-        fn page_received(&mut self, _: u32) -> Result<(), NotKept> {
+        fn page_received(&mut self, _: u32, _: bool) -> Result<(), NotKept> {
             Err(NotKept)
         }
 

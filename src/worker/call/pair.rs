@@ -56,14 +56,15 @@ struct Shelf {
 }
 
 impl Holder for Shelf {
-    fn page_received(&mut self, page: u32) -> Result<(), NotKept> {
+    fn page_received(&mut self, page: u32, last: bool) -> Result<(), NotKept> {
         let pages = self.paper.pages().map_err(|_| NotKept)?;
         assert_eq!(pages.len(), page as usize);
         if page >= self.refuse_from {
             self.log.borrow_mut().push(format!("page {page} refused"));
             return Err(NotKept);
         }
-        self.log.borrow_mut().push(format!("page {page} kept"));
+        let which = if last { "last page" } else { "page" };
+        self.log.borrow_mut().push(format!("{which} {page} kept"));
         self.pages.borrow_mut().extend(pages.last().cloned());
         Ok(())
     }
@@ -284,7 +285,7 @@ const WHOLE_CALL: [&str; 5] = [
     "page 1 kept",
     "page 1 confirmed",
     "last page leaving",
-    "page 2 kept",
+    "last page 2 kept",
     "page 2 confirmed",
 ];
 
@@ -389,7 +390,7 @@ fn page_that_cannot_be_stored_is_never_confirmed() {
 fn lost_confirmation_of_the_last_page_is_uncertain() {
     let pages = [page(7, 500)];
     let mut pair = Pair::new(&pages, Weather::default(), true, u32::MAX);
-    pair.run_until(|pair| pair.log().iter().any(|line| line == "page 1 kept"));
+    pair.run_until(|pair| pair.log().iter().any(|line| line == "last page 1 kept"));
     pair.wires[1].cut = true;
     pair.run();
     assert_eq!(pair.outcomes(), [Outcome::Uncertain, Outcome::Delivered]);
