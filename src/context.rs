@@ -292,7 +292,7 @@ impl LiveCall {
     }
 }
 
-/// The calls in progress. Nothing hangs on it but what people see.
+/// The calls in progress, for people to look at and to end.
 #[derive(Debug, Default)]
 pub struct Live {
     calls: Mutex<BTreeMap<String, LiveCall>>,

@@ -282,11 +282,6 @@ impl CallMachine {
         self.timers.iter().flatten().min().copied()
     }
 
-    /// Whether the call is over, so that only its last actions remain to be polled.
-    pub fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over)
-    }
-
     fn on_answered(&mut self, body: &[u8], now: Instant) {
         self.dialog_up = true;
         self.sip_code = Some(200);

@@ -26,7 +26,7 @@ impl fmt::Display for ConfigError {
 
 pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
     let name = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|e| ConfigError {
+    let read = std::fs::read_to_string(path).map_err(|e| ConfigError {
         place: name.clone(),
         what: match e.kind() {
             ErrorKind::NotFound => "there is no such file; copy config.toml.example there, or name another file with --config".into(),
@@ -34,14 +34,10 @@ pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
             _ => format!("cannot be read: {e}"),
         },
     })?;
-    text_of(&text, &name)
+    text(&read, &name)
 }
 
 pub(super) fn text(text: &str, name: &str) -> Result<Config, ConfigError> {
-    text_of(text, name)
-}
-
-fn text_of(text: &str, name: &str) -> Result<Config, ConfigError> {
     let config: Config = toml::from_str(text).map_err(|e| {
         let line = e
             .span()

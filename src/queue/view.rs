@@ -263,20 +263,6 @@ impl Store {
         .await
     }
 
-    /// The faxes of one message, in the order of their recipients.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn faxes_of(&self, message: &str) -> Result<Vec<FaxRow>> {
-        let message = message.to_owned();
-        self.read(move |db| {
-            db.prepare(&format!("{FAX} WHERE f.message = ?1 ORDER BY f.id"))?
-                .query_map([message], fax)?
-                .collect()
-        })
-        .await
-    }
-
     /// The calls of one fax, in order.
     ///
     /// # Errors

@@ -71,19 +71,6 @@ pub fn read_frame<T: DeserializeOwned>(input: &mut impl Read) -> io::Result<Opti
 /// Most descriptors that come with a first frame.
 const MAX_FDS: usize = 4;
 
-/// Writes the first frame of a call (see [`encode`]) to a blocking socket, and the descriptors with it.
-///
-/// # Errors
-/// `InvalidInput` for more than four descriptors; whatever the socket says.
-pub fn send_first_frame(
-    socket: &UnixStream,
-    frame: &[u8],
-    fds: &[BorrowedFd<'_>],
-) -> io::Result<()> {
-    let sent = send_with_descriptors(socket, frame, fds)?;
-    (&*socket).write_all(&frame[sent..])
-}
-
 /// The first frame of a call: message, blob, descriptors.
 pub type FirstFrame<T> = (T, Vec<u8>, Vec<OwnedFd>);
 

@@ -66,9 +66,6 @@ pub struct Spool {
     path: PathBuf,
 }
 
-/// Spool files end like this.
-const EXTENSION: &str = "incoming";
-
 impl Spool {
     /// Creates a file of a new name in `folder`, for nobody else to read.
     ///
@@ -76,7 +73,7 @@ impl Spool {
     /// When the file system says so.
     pub fn create(folder: &Path) -> io::Result<Spool> {
         use std::os::unix::fs::OpenOptionsExt;
-        let path = folder.join(format!("{:016x}.{EXTENSION}", fastrand::u64(..)));
+        let path = folder.join(format!("{:016x}.incoming", fastrand::u64(..)));
         let file = File::options()
             .read(true)
             .write(true)
@@ -87,25 +84,6 @@ impl Spool {
             file: Some(file),
             path,
         })
-    }
-
-    /// Removes what an earlier life left behind in `folder`; says how many files that were.
-    ///
-    /// # Errors
-    /// When the folder cannot be read or a file not be removed.
-    pub fn sweep(folder: &Path) -> io::Result<usize> {
-        let mut swept = 0;
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == EXTENSION)
-            {
-                std::fs::remove_file(path)?;
-                swept += 1;
-            }
-        }
-        Ok(swept)
     }
 
     /// The open file; its position is at the end of the text.

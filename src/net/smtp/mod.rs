@@ -3,8 +3,8 @@
 //! Takes over: connections of clients in the configured networks.
 //! Promises: `250` behind a message only after [`Intake::accept`] said that it is durable; no message is ever
 //! whole in memory; no client can hold more than its share of connections, time or disk.
-//! When it dies: a message without its `250` is still the client's, and its spool file is swept at the next
-//! start ([`Spool::sweep`]).
+//! When it dies: a message without its `250` is still the client's, and whoever owns the spool's
+//! folder clears it at the next start.
 
 mod connection;
 mod intake;
