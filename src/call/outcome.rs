@@ -158,6 +158,10 @@ pub struct CallReport {
     pub sip_code: Option<u16>,
     /// The Q.850 cause of a `Reason` header (RFC 3326), where there was one.
     pub q850: Option<u16>,
+    /// The name of the trunk that the call went over, or that refused it last; empty where it came to none.
+    pub trunk: String,
+    /// Where the INVITE went, or the last one: `udp:198.51.100.7:5060`; empty where none left.
+    pub target: String,
     /// What the far end says of itself, once T.30 negotiated.
     pub far_end: FarEnd,
     /// Seconds from answer to the end of the call; 0 where nobody answered.
@@ -175,6 +179,8 @@ impl CallReport {
             pages: 0,
             sip_code: None,
             q850: None,
+            trunk: String::new(),
+            target: String::new(),
             far_end: FarEnd::default(),
             seconds: 0.0,
             wire_bytes: 0,
@@ -195,4 +201,40 @@ pub struct FarEnd {
     pub t38: bool,
     /// The coding of the page data: "T.4 1-D", "T.4 2-D", "T.6", "T.85".
     pub compression: String,
+    /// What it says of its machine (DIS, NSF), where it said anything.
+    #[serde(default)]
+    pub said: Option<FarSaid>,
+    /// The sub-address (SUB, T.30 5.3.6.1.3) that came with a fax we received.
+    #[serde(default)]
+    pub sub_address: Option<String>,
+}
+
+/// What the far end says of its machine before anything is agreed: DIS or DTC (T.30 table 2) and NSF.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FarSaid {
+    /// Who made it, as its NSF tells (T.35).
+    pub make: Option<String>,
+    /// What it is, as its NSF tells.
+    pub model: Option<String>,
+    /// Its fastest modem, bit/s; 0 where it did not say.
+    pub bit_rate: u32,
+    /// `standard`, `fine`, `superfine`, and others as dots per inch: `300x300`.
+    pub resolutions: Vec<String>,
+    /// Paper: `A4`, `B4`, `A3` wide, `unlimited` long.
+    pub paper: Vec<String>,
+    /// Error correction mode (bit 27).
+    pub ecm: bool,
+    /// T.4 two-dimensional coding (bit 16).
+    pub two_dimensional: bool,
+    /// T.6 coding (bit 31).
+    pub t6: bool,
+    /// T.85 (JBIG) coding (bit 78).
+    pub t85: bool,
+    /// It takes a sub-address (bit 49).
+    pub sub_address: bool,
+    /// It takes a password (bit 50).
+    pub password: bool,
+    /// It has something to be polled (bit 9).
+    pub polling: bool,
 }

@@ -348,6 +348,7 @@ impl Call {
             ecm: link.ecm,
             t38: self.far_end.t38,
             compression: link.compression.to_owned(),
+            ..FarEnd::default()
         };
         self.tell(&FromCall::Negotiated(self.far_end.clone()));
     }
