@@ -85,7 +85,7 @@ impl FaxSettings {
             ident: config.fax.station_id.clone(),
             ecm: config.fax.ecm,
             max_bit_rate: config.fax.max_bit_rate,
-            redundancy: config.trunk.redundancy,
+            redundancy: config.trunks.first().map_or(3, |trunk| trunk.redundancy),
             ..FaxSettings::default()
         }
     }
