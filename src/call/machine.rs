@@ -52,6 +52,8 @@ pub enum Input {
     Bye(Option<String>),
     /// The child heard a fax tone in audio.
     FaxToneHeard,
+    /// The first packet of T.38 came.
+    T38Heard,
     /// The child negotiated with the far end.
     Negotiated(FarEnd),
     /// This many pages are through: confirmed by the far end, or stored by us.
@@ -256,6 +258,7 @@ impl CallMachine {
             Input::ReinviteAnswered(answer) => self.on_reinvite_answered(answer, now),
             Input::Bye(reason) => self.on_bye(reason, now),
             Input::FaxToneHeard => self.on_fax_tone(now),
+            Input::T38Heard => {}
             Input::Negotiated(far_end) => {
                 self.fax_heard();
                 self.far_end = far_end;

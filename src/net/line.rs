@@ -59,6 +59,10 @@ pub struct FaxSettings {
     pub max_bit_rate: u32,
     /// UDPTL packets repeated in each packet.
     pub redundancy: u8,
+    /// The sub-address to send with the fax (T.33).
+    pub sub_address: Option<String>,
+    /// The password to send with it (PWD).
+    pub password: Option<String>,
     /// Seconds of silence after which a call is given up.
     pub inactivity_seconds: u32,
     /// For tests and simulated machines.
@@ -72,6 +76,8 @@ impl Default for FaxSettings {
             ecm: true,
             max_bit_rate: 14400,
             redundancy: 3,
+            sub_address: None,
+            password: None,
             inactivity_seconds: 30,
             mishap: None,
         }
@@ -274,6 +280,8 @@ impl Line {
             pages,
             ecm: fax.ecm,
             max_bit_rate: fax.max_bit_rate,
+            sub_address: fax.sub_address.clone(),
+            password: fax.password.clone(),
             redundancy: fax.redundancy,
             inactivity_seconds: fax.inactivity_seconds,
             // Ringing counts for the child, too.

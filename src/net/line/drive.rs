@@ -186,6 +186,7 @@ impl Driver {
         match message {
             FromCall::Ready | FromCall::Alive => None,
             FromCall::FaxToneHeard => Some(Input::FaxToneHeard),
+            FromCall::T38Heard => Some(Input::T38Heard),
             FromCall::Negotiated(far_end) => {
                 self.outbox
                     .push_back(LineEvent::Negotiated(far_end.clone()));

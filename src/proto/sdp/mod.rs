@@ -171,7 +171,8 @@ impl Audio {
 }
 
 /// How UDPTL repairs losses (T.38 annex D, `T38FaxUdpEC`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorCorrection {
     /// `t38UDPNoEC`.
     None,
