@@ -3,6 +3,7 @@
 //! [`read()`] is liberal: it looks at the few lines a fax call needs and reads every dialect of their attributes.
 //! [`Describer`] is strict: it writes what every carrier understands, one session version per change.
 
+mod hosts;
 mod read;
 mod write;
 
@@ -11,6 +12,7 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
+pub use hosts::{host_names, with_addresses};
 pub use read::read;
 pub use write::{Choice, Describer, Offered};
 
