@@ -2,6 +2,7 @@
 
 pub mod dialplan;
 mod load;
+pub mod numbers;
 pub mod trunk;
 
 use std::net::SocketAddr;
