@@ -8,7 +8,7 @@ use crate::fax::{
 };
 use crate::proto::g711::Law;
 use crate::proto::{rtp, udptl};
-use crate::worker::wire::{AudioMedia, T38Media};
+use crate::worker::wire::{AudioMedia, ErrorCorrection, T38Media};
 
 /// Samples in a tick.
 const TICK: usize = 80;
@@ -104,7 +104,10 @@ impl T38Leg {
         redundancy: u8,
         holder: Box<dyn Holder>,
     ) -> Result<T38Leg, SetUpFailed> {
-        let redundancy = if media.redundancy { redundancy } else { 0 };
+        let redundancy = match media.error_correction {
+            ErrorCorrection::None => 0,
+            _ => redundancy,
+        };
         Ok(T38Leg {
             terminal: T38Terminal::new(options, media.version, holder)?,
             sender: udptl::Sender::new(redundancy.into(), media.max_datagram.into()),
@@ -332,7 +335,7 @@ mod tests {
             version: 0,
             max_datagram: 400,
             max_bit_rate: 14400,
-            redundancy: true,
+            error_correction: ErrorCorrection::Redundancy,
         };
         wire.signal(media.remote);
         let mut leg = T38Leg::new(&options(), &media, 3, Box::new(Nobody)).unwrap();

@@ -12,8 +12,8 @@ use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, tiff};
 use crate::proto::udptl;
 use crate::worker::wire::{
-    AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall, read_frame,
-    write_frame,
+    AudioMedia, CallDone, ErrorCorrection, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall,
+    read_frame, write_frame,
 };
 
 /// The daemon's side of one child, which runs in a thread.
@@ -38,6 +38,8 @@ impl Daemon {
             pages: pages.len() as u32,
             ecm: true,
             max_bit_rate: 14400,
+            sub_address: None,
+            password: None,
             redundancy: 3,
             inactivity_seconds: 20,
             total_seconds: 90,
@@ -84,7 +86,7 @@ impl Daemon {
             version: 0,
             max_datagram: 400,
             max_bit_rate: 14400,
-            redundancy: true,
+            error_correction: ErrorCorrection::Redundancy,
         }));
     }
 

@@ -74,6 +74,8 @@ pub(super) struct Call {
     far_end: FarEnd,
     /// Pages confirmed, or received and stored.
     pages: u32,
+    /// The daemon knows that T.38 comes in.
+    t38_heard: bool,
     told: FromCall,
     ticks: u32,
     media_since: Option<Instant>,
@@ -115,6 +117,7 @@ impl Call {
             page_sizes,
             far_end: FarEnd::default(),
             pages: 0,
+            t38_heard: false,
             told: FromCall::Ready,
             ticks: 0,
             media_since: None,
@@ -200,12 +203,16 @@ impl Call {
         }
     }
 
-    /// Audio before T.38; audio behind it is the far end's way to the BYE.
+    /// Audio before T.38, or instead of it: the far end went back, and T.30 begins anew.
     fn start_audio(&mut self, media: &AudioMedia) {
         self.rtp.signal(media.remote);
-        if self.leg.is_some() {
+        let may_have_arrived = self.pages > 0 || self.custody.announced.get();
+        if matches!(self.leg, Some(Leg::Audio(_))) || may_have_arrived {
             return;
         }
+        // The old terminal closes its TIFF before the new one opens it.
+        self.leg = None;
+        self.far_end.t38 = false;
         let holder = Box::new(self.custody.clone());
         match AudioLeg::new(&self.options(self.start.max_bit_rate), media, holder) {
             Ok(leg) => self.begin(Leg::Audio(Box::new(leg))),
@@ -221,6 +228,7 @@ impl Call {
         if matches!(self.leg, Some(Leg::T38(_))) || may_have_arrived {
             return;
         }
+        self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
         let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
@@ -279,6 +287,10 @@ impl Call {
             },
             _ => {}
         }
+        if matches!(leg, Leg::T38(_)) && !std::mem::replace(&mut self.t38_heard, true) {
+            self.tell(&FromCall::T38Heard);
+            return;
+        }
         if leg.take_tone() {
             self.tell(&FromCall::FaxToneHeard);
         }
@@ -291,6 +303,7 @@ impl Call {
         }
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
+            Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
