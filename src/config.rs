@@ -105,6 +105,12 @@ pub struct Fax {
     pub max_bit_rate: u32,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
+    /// Seconds that a call may last, without its pages.
+    pub call_seconds: u32,
+    /// Seconds more for each page.
+    pub call_seconds_per_page: u32,
+    /// Days that the lessons about a number are kept; 0: none are.
+    pub memory_days: u32,
     /// Font of the header line; none: the one that comes with Postfax.
     pub header_font: Option<PathBuf>,
 }
@@ -238,6 +244,9 @@ impl Default for Fax {
             ecm: true,
             max_bit_rate: 14400,
             give_up_hours: 24,
+            call_seconds: 180,
+            call_seconds_per_page: 180,
+            memory_days: 30,
             header_font: None,
         }
     }

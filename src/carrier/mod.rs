@@ -10,7 +10,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
@@ -94,11 +93,7 @@ impl Carrier {
                 .await
                 .with_context(|| format!("{} cannot be used", config.listen))?;
         let address = endpoint.contact();
-        let line = Line::new(
-            endpoint,
-            children,
-            line_config(address, CallPolicy::incoming().reinvite),
-        );
+        let line = Line::new(endpoint, children, line_config(address));
         let (records, ended) = mpsc::unbounded_channel();
         let office = Arc::new(Office {
             line,
@@ -164,7 +159,7 @@ impl Office {
                     ..FaxSettings::default()
                 };
                 if !t38 {
-                    call.set_reinvite(ReinvitePolicy::Never);
+                    call.policy.reinvite = ReinvitePolicy::Never;
                 }
                 let (report, pages, tiff) = self.receive(call, settings).await;
                 let whole = report.outcome == Outcome::Delivered;
@@ -223,6 +218,7 @@ impl Office {
             caller_display: None,
             tiff: tiff::write(pages),
             pages: pages.len() as u32,
+            policy: CallPolicy::outgoing(),
             fax: FaxSettings {
                 ident: station_id(caller),
                 ..FaxSettings::default()
@@ -271,22 +267,12 @@ impl Office {
 }
 
 /// The gateway is asked for T.38 by the side that was called; calls that come back leave it to the gateway.
-fn line_config(address: SocketAddr, incoming: ReinvitePolicy) -> LineConfig {
-    let later = ReinvitePolicy::ThemThenUs {
-        after: Duration::from_secs(4),
-    };
+fn line_config(address: SocketAddr) -> LineConfig {
     LineConfig {
         bind: address.ip(),
         advertised: address.ip(),
         media_ports: (0, 0),
-        outgoing: CallPolicy {
-            reinvite: later,
-            ..CallPolicy::outgoing()
-        },
-        incoming: CallPolicy {
-            reinvite: incoming,
-            ..CallPolicy::incoming()
-        },
+        incoming: CallPolicy::incoming(),
     }
 }
 

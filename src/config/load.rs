@@ -213,6 +213,12 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ("fax", "station_id", bad_station_id(&fax.station_id)),
         ("fax", "max_pages", zero(fax.max_pages)),
         ("fax", "max_bit_rate", bad_bit_rate(fax.max_bit_rate)),
+        ("fax", "call_seconds", too_short(fax.call_seconds)),
+        (
+            "fax",
+            "call_seconds_per_page",
+            too_short(fax.call_seconds_per_page),
+        ),
         ("", "time_zone", unknown_zone(&config.time_zone)),
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
         ("mail", "relay", relay.and_then(|it| bad_host_and_port(it))),
@@ -280,6 +286,11 @@ fn bad_station_id(id: &str) -> Option<String> {
 fn unknown_country(code: &str) -> Option<String> {
     let known = code.parse::<phonenumber::country::Id>().is_ok();
     (!known).then(|| format!("\"{code}\" is no country; write two capital letters, such as \"US\""))
+}
+
+fn too_short(seconds: u32) -> Option<String> {
+    let short = "at least 60: even a short call to a slow machine needs them";
+    (seconds < 60).then(|| short.into())
 }
 
 fn bad_bit_rate(rate: u32) -> Option<String> {

@@ -1,25 +1,19 @@
 //! From the settings to the sockets: what each listener and the line are told.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::call::policy::{CallPolicy, ReinvitePolicy};
 use crate::config::Config;
-use crate::config::trunk::Reinvite;
-use crate::net::line::{Line, LineConfig};
+use crate::net::line::{Line, LineConfig, policy};
 use crate::net::names;
 use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::proto::smtp::SessionConfig;
 use crate::worker::host::Children;
-
-/// How long the far end has for its own re-INVITE before we send ours.
-const COURTESY: Duration = Duration::from_secs(4);
 
 /// The SMTP listener's settings.
 pub fn smtp(config: &Config) -> Settings {
@@ -59,27 +53,9 @@ pub async fn line(
         bind: listen.ip(),
         advertised: sip.advertise.unwrap_or(listen.ip()),
         media_ports: (sip.media_ports[0], sip.media_ports[1]),
-        outgoing: CallPolicy {
-            reinvite: reinvite(trunk.reinvite_out, COURTESY),
-            ring: Duration::from_secs(u64::from(trunk.ring_seconds)),
-            ..CallPolicy::outgoing()
-        },
-        incoming: CallPolicy {
-            reinvite: reinvite(trunk.reinvite_in, COURTESY),
-            ..CallPolicy::incoming()
-        },
+        incoming: policy::incoming(config, &trunk),
     };
     Ok((Line::new(endpoint, children, line), calls))
-}
-
-fn reinvite(who: Reinvite, after: Duration) -> ReinvitePolicy {
-    match who {
-        Reinvite::Us => ReinvitePolicy::Us {
-            after: Duration::from_millis(300),
-        },
-        Reinvite::Them => ReinvitePolicy::Them,
-        Reinvite::ThemThenUs => ReinvitePolicy::ThemThenUs { after },
-    }
 }
 
 /// Who may call us: the configured peers and the carrier's own addresses.

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, Outcome};
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
-use crate::net::line::{DialRequest, FaxSettings, Line, LineEvent};
+use crate::net::line::{DialRequest, FaxSettings, Line, LineEvent, policy};
 use crate::net::names;
 use crate::pages::header::HeaderLine;
 use crate::pages::tiff;
@@ -84,6 +84,7 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         caller_display: Some(config.fax.name.clone()).filter(|name| !name.is_empty()),
         tiff,
         pages: fax.page_count - fax.confirmed,
+        policy: policy::outgoing(&config, trunk),
         fax: FaxSettings::of(&config),
     })
 }

@@ -7,6 +7,7 @@
 
 mod drive;
 mod media;
+pub mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::sip::{self, InviteRequest, SipCommand, SipEndpoint, SipEvent};
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
-use crate::call::policy::{CallConfig, CallPolicy, ReinvitePolicy};
+use crate::call::policy::{CallConfig, CallPolicy};
 use crate::config::Config;
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
@@ -44,9 +45,7 @@ pub struct LineConfig {
     pub advertised: IpAddr,
     /// First and last port for media, two a call; (0, 0): any.
     pub media_ports: (u16, u16),
-    /// The rules for calls that we place.
-    pub outgoing: CallPolicy,
-    /// The rules for calls that we take.
+    /// The rules for calls that we take, where nothing else is said of one.
     pub incoming: CallPolicy,
 }
 
@@ -116,6 +115,8 @@ pub struct DialRequest {
     pub tiff: Vec<u8>,
     /// How many there are.
     pub pages: u32,
+    /// The rules of the call.
+    pub policy: CallPolicy,
     /// Our terminal.
     pub fax: FaxSettings,
 }
@@ -208,7 +209,8 @@ impl Line {
         cancel: CancellationToken,
     ) -> CallReport {
         let _count = Count::new(&self.calls);
-        let start = self.start_call(FaxRole::Sender, request.pages, &request.fax);
+        let policy = &request.policy;
+        let start = start_call(FaxRole::Sender, request.pages, policy, &request.fax);
         let (mut driver, sockets) = match self.driver(start, &request.tiff, events).await {
             Ok(ready) => ready,
             Err(report) => return *report,
@@ -216,7 +218,6 @@ impl Line {
         if self.stopping.is_cancelled() {
             return CallReport::never_placed(Outcome::GatewayStopped, String::new());
         }
-        let policy = &self.config.outgoing;
         let config = self.call_config(policy, &sockets, &request.fax, request.pages);
         drop(sockets);
         let mut machine = CallMachine::outgoing(config, Instant::now());
@@ -248,7 +249,7 @@ impl Line {
             caller_display: call.caller_display.clone(),
             source: call.source,
             count: Count::new(&self.calls),
-            reinvite: self.config.incoming.reinvite,
+            policy: self.config.incoming.clone(),
             line: self.clone(),
             call,
         }
@@ -272,27 +273,6 @@ impl Line {
             .map_err(|e| failed(format!("the call's process did not start: {e}")))?;
         let driver = Driver::ready(child, events).await.map_err(Box::new)?;
         Ok((driver, sockets))
-    }
-
-    fn start_call(&self, role: FaxRole, pages: u32, fax: &FaxSettings) -> StartCall {
-        let policy = match role {
-            FaxRole::Sender => &self.config.outgoing,
-            FaxRole::Receiver => &self.config.incoming,
-        };
-        StartCall {
-            role,
-            calling: role == FaxRole::Sender,
-            ident: fax.ident.clone(),
-            pages,
-            ecm: fax.ecm,
-            max_bit_rate: fax.max_bit_rate,
-            sub_address: fax.sub_address.clone(),
-            password: fax.password.clone(),
-            redundancy: fax.redundancy,
-            inactivity_seconds: fax.inactivity_seconds,
-            total_seconds: child_limit(policy, pages).as_secs() as u32,
-            mishap: fax.mishap,
-        }
     }
 
     fn call_config(
@@ -325,8 +305,9 @@ pub struct IncomingCall {
     pub caller_display: Option<String>,
     /// Where it came from.
     pub source: SocketAddr,
+    /// The rules of the call.
+    pub policy: CallPolicy,
     count: Count,
-    reinvite: ReinvitePolicy,
     line: Line,
     call: sip::IncomingCall,
 }
@@ -335,11 +316,6 @@ impl IncomingCall {
     /// Lets the caller hear that we ring.
     pub fn ringing(&self) {
         self.call.call.send(SipCommand::Ringing);
-    }
-
-    /// Who asks for T.38 in this call, where that is not what the line says.
-    pub fn set_reinvite(&mut self, reinvite: ReinvitePolicy) {
-        self.reinvite = reinvite;
     }
 
     /// Refuses it: 486 busy, 404 no such number, 603.
@@ -360,20 +336,16 @@ impl IncomingCall {
                 offer, mut call, ..
             },
             count: _count,
-            reinvite,
+            policy,
             ..
         } = self;
-        let start = line.start_call(FaxRole::Receiver, 0, &fax);
+        let start = start_call(FaxRole::Receiver, 0, &policy, &fax);
         let (mut driver, sockets) = match line.driver(start, &[], events).await {
             Ok(ready) => ready,
             Err(report) => {
                 call.send(SipCommand::Reject(503));
                 return *report;
             }
-        };
-        let policy = CallPolicy {
-            reinvite,
-            ..line.config.incoming.clone()
         };
         let config = line.call_config(&policy, &sockets, &fax, 0);
         drop(sockets);
@@ -388,6 +360,23 @@ impl IncomingCall {
     /// Waits until the caller gives up; for machines that never answer.
     pub async fn given_up(&mut self) {
         while !matches!(self.call.call.next().await, None | Some(SipEvent::Bye(_))) {}
+    }
+}
+
+fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings) -> StartCall {
+    StartCall {
+        role,
+        calling: role == FaxRole::Sender,
+        ident: fax.ident.clone(),
+        pages,
+        ecm: fax.ecm,
+        max_bit_rate: fax.max_bit_rate,
+        sub_address: fax.sub_address.clone(),
+        password: fax.password.clone(),
+        redundancy: fax.redundancy,
+        inactivity_seconds: fax.inactivity_seconds,
+        total_seconds: child_limit(policy, pages).as_secs() as u32,
+        mishap: fax.mishap,
     }
 }
 

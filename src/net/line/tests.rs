@@ -13,7 +13,6 @@ async fn line(program: &str) -> (Line, mpsc::Receiver<sip::IncomingCall>) {
         bind: LOOPBACK,
         advertised: LOOPBACK,
         media_ports: (0, 0),
-        outgoing: CallPolicy::outgoing(),
         incoming: CallPolicy::incoming(),
     };
     (Line::new(endpoint, children, config), calls)
@@ -28,6 +27,7 @@ fn request(target: SocketAddr) -> DialRequest {
         caller_display: None,
         tiff: Vec::new(),
         pages: 1,
+        policy: CallPolicy::outgoing(),
         fax: FaxSettings::default(),
     }
 }
