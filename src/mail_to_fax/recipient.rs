@@ -1,6 +1,7 @@
 //! Reads a recipient's address: `12025550123@fax.example` and its more learned forms.
 
-use crate::config::dialplan::{Plan, Refused};
+use crate::config::dialplan::Refused;
+use crate::config::numbers::Numbering;
 use crate::proto::smtp::Refusal;
 
 /// Digits in a number at most: E.164 has 15, a prefix for an outside line and one for abroad come on top.
@@ -59,21 +60,20 @@ impl From<BadAddress> for Refusal {
     }
 }
 
-/// The verdict at RCPT: the number to dial, if `address` is one of ours, a number, and allowed.
+/// The verdict at RCPT: the number to dial, in canonical form, if `address` is one of ours, a number, and allowed.
 ///
 /// # Errors
 /// The first rule that `address` breaks.
 pub fn number_to_dial(
     address: &str,
     domains: &[String],
-    plan: &Plan,
+    numbers: &Numbering,
 ) -> Result<String, BadAddress> {
     let address = parse(address, domains)?;
     if let Some(subaddress) = address.subaddress {
         return Err(BadAddress::Subaddress(subaddress));
     }
-    plan.check(&address.number)?;
-    Ok(address.number)
+    Ok(numbers.to_dial(&address.number)?)
 }
 
 /// Reads an address, quotes already undone; `domains` are ours.
@@ -155,6 +155,10 @@ mod tests {
         vec!["gw.example".to_string(), "fax.local".to_string()]
     }
 
+    fn numbers() -> Numbering {
+        Numbering::of(&crate::config::Config::default()).unwrap()
+    }
+
     fn read(address: &str) -> Result<FaxAddress, BadAddress> {
         parse(address, &domains())
     }
@@ -184,7 +188,7 @@ mod tests {
     fn a_subaddress_is_read_and_not_silently_lost() {
         let address = "FAX=+12025550123/T33S=6377@gw.example";
         assert_eq!(read(address).unwrap().subaddress.as_deref(), Some("6377"));
-        let verdict = number_to_dial(address, &domains(), &Plan::default());
+        let verdict = number_to_dial(address, &domains(), &numbers());
         assert_eq!(verdict, Err(BadAddress::Subaddress("6377".to_string())));
     }
 
@@ -215,7 +219,7 @@ mod tests {
             ("01144205550123@gw.example", "5.7.1"),
         ] {
             let refusal =
-                Refusal::from(number_to_dial(address, &domains(), &Plan::default()).unwrap_err());
+                Refusal::from(number_to_dial(address, &domains(), &numbers()).unwrap_err());
             assert_eq!((refusal.code, refusal.status), (550, status), "{address}");
         }
     }

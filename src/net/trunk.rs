@@ -7,9 +7,12 @@ mod bucket;
 mod choice;
 pub mod failover;
 pub mod health;
+pub mod inbound;
+pub mod invite;
+mod refusals;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -17,6 +20,7 @@ use super::names;
 use crate::config::{self, Config};
 use bucket::Bucket;
 use health::{Health, Sign};
+use refusals::Refusals;
 
 /// A server that was down when a call tried it is tried again after this long where no OPTIONS tells us sooner.
 const FORGIVEN: Duration = Duration::from_secs(60);
@@ -40,7 +44,7 @@ pub struct Trunk {
     servers: Mutex<Servers>,
     /// Whether it needs a registration and has none.
     unregistered: AtomicBool,
-    refused: AtomicU64,
+    refusals: Mutex<Refusals>,
 }
 
 /// The servers of a trunk by their addresses.
@@ -95,6 +99,13 @@ pub struct Seat {
     pub address: SocketAddr,
 }
 
+impl Seat {
+    /// Whether both are seats at one trunk.
+    pub fn is_with(&self, other: &Seat) -> bool {
+        Arc::ptr_eq(&self.trunk, &other.trunk)
+    }
+}
+
 impl Trunks {
     /// The trunks of a configuration.
     pub fn of(config: &Config) -> Trunks {
@@ -120,7 +131,11 @@ impl Trunks {
     ///
     /// # Errors
     /// Why there is none; the fax waits.
-    pub fn reserve(&self, number: &str, now: Instant) -> Result<Reservation, NotNow> {
+    pub fn reserve(&self, number: &str) -> Result<Reservation, NotNow> {
+        self.reserve_at(number, Instant::now())
+    }
+
+    fn reserve_at(&self, number: &str, now: Instant) -> Result<Reservation, NotNow> {
         let mut order = self.order(number, now);
         let mut not_now = NotNow::NoTrunk;
         for nth in 0..order.len() {
@@ -144,10 +159,15 @@ impl Trunks {
         Err(not_now)
     }
 
+    /// Whether any trunk carries a number.
+    pub fn carries(&self, number: &str) -> bool {
+        !self.order(number, Instant::now()).is_empty()
+    }
+
     /// The trunks that carry a number, the first choice first.
-    pub fn order(&self, number: &str, now: Instant) -> Vec<Arc<Trunk>> {
+    fn order(&self, number: &str, now: Instant) -> Vec<Arc<Trunk>> {
         let configs: Vec<&config::Trunk> = self.all.iter().map(|trunk| &trunk.config).collect();
-        let order = choice::order(&configs, number, |nth| self.all[nth].is_down(now));
+        let order = choice::order(&configs, number, |nth| self.all[nth].is_down_at(now));
         order.into_iter().map(|nth| self.all[nth].clone()).collect()
     }
 
@@ -167,6 +187,11 @@ impl NotNow {
 }
 
 impl Reservation {
+    /// The trunk of its channel.
+    pub fn trunk(&self) -> &Arc<Trunk> {
+        &self.channel.0
+    }
+
     /// Where the call may go, the first choice first, names being looked up where that is due; and why there are fewer
     /// places than there should be.
     pub async fn seats(self) -> (Channel, Vec<Seat>, Vec<String>) {
@@ -192,7 +217,7 @@ impl Trunk {
             bucket: Mutex::new(Bucket::new(config.calls_per_second)),
             servers: Mutex::default(),
             unregistered: AtomicBool::new(config.register),
-            refused: AtomicU64::new(0),
+            refusals: Mutex::default(),
             config,
         }
     }
@@ -216,14 +241,14 @@ impl Trunk {
         self.channels
     }
 
-    /// Counts a call that was not taken.
-    pub fn count_refusal(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+    /// Counts a call that was not taken; true: log it.
+    pub fn refused(&self, caller: &str) -> bool {
+        self.lock_refusals().count(caller, Instant::now())
     }
 
     /// Calls that were not taken since the start.
     pub fn refusals(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.lock_refusals().total()
     }
 
     /// Notes whether it knows us, where it has to.
@@ -257,7 +282,11 @@ impl Trunk {
     }
 
     /// Whether no call is likely to go through: it does not know us, or no server answers.
-    pub fn is_down(&self, now: Instant) -> bool {
+    pub fn is_down(&self) -> bool {
+        self.is_down_at(Instant::now())
+    }
+
+    fn is_down_at(&self, now: Instant) -> bool {
         let servers = self.servers();
         let targets = &servers.targets;
         self.unregistered.load(Ordering::Relaxed)
@@ -374,6 +403,12 @@ impl Trunk {
         self.servers.lock().expect("nobody panics while holding it")
     }
 
+    fn lock_refusals(&self) -> MutexGuard<'_, Refusals> {
+        self.refusals
+            .lock()
+            .expect("nobody panics while holding it")
+    }
+
     fn lock_bucket(&self) -> MutexGuard<'_, Bucket> {
         self.bucket.lock().expect("nobody panics while holding it")
     }
@@ -411,20 +446,20 @@ mod tests {
     #[tokio::test]
     async fn a_full_trunk_leaves_the_call_to_the_next_and_gets_its_channel_back() {
         let (trunks, now) = (trunks(TWO), Instant::now());
-        let first = trunks.reserve("+1", now).ok().unwrap();
+        let first = trunks.reserve_at("+1", now).ok().unwrap();
         assert_eq!(first.channel.trunk().config.name, "a");
-        assert_eq!(name(trunks.reserve("+1", now)), Ok("b".into()));
+        assert_eq!(name(trunks.reserve_at("+1", now)), Ok("b".into()));
         drop(first);
         let later = now + Duration::from_secs(1);
-        assert_eq!(name(trunks.reserve("+1", later)), Ok("a".into()));
+        assert_eq!(name(trunks.reserve_at("+1", later)), Ok("a".into()));
         assert!(trunks.iter().all(|trunk| trunk.calls() == 0));
     }
 
     #[tokio::test]
     async fn a_fax_waits_for_its_second_and_does_not_take_the_dearer_trunk() {
         let (trunks, now) = (trunks(TWO), Instant::now());
-        drop(trunks.reserve("+1", now).ok().unwrap());
-        let again = trunks.reserve("+1", now).err();
+        drop(trunks.reserve_at("+1", now).ok().unwrap());
+        let again = trunks.reserve_at("+1", now).err();
         assert_eq!(again, Some(NotNow::Until(now + Duration::from_secs(1))));
     }
 
@@ -438,12 +473,12 @@ mod tests {
         let seats = a.seats(now);
         assert_eq!((seats.len(), seats[0].address), (1, two));
         a.heard(two, Sign::Rest(20), now);
-        assert_eq!(name(trunks.reserve("+1", now)), Ok("b".into()));
+        assert_eq!(name(trunks.reserve_at("+1", now)), Ok("b".into()));
         let b = &trunks.all[1];
         b.look_up(now).await;
         b.heard("198.51.100.1:5060".parse().unwrap(), Sign::Rest(10), now);
         let until = now + Duration::from_secs(10);
-        assert!(matches!(trunks.reserve("+1", now), Err(NotNow::Until(at)) if at >= until));
+        assert!(matches!(trunks.reserve_at("+1", now), Err(NotNow::Until(at)) if at >= until));
     }
 
     #[tokio::test]
@@ -457,7 +492,7 @@ mod tests {
         let dead = "192.0.2.1:5060".parse().unwrap();
         trunk.heard(dead, Sign::Nothing("no response".into()), now);
         assert_eq!(trunk.seats(now).last().unwrap().address, dead);
-        assert!(!trunk.is_down(now));
+        assert!(!trunk.is_down_at(now));
         assert_eq!(trunk.seats(now + FORGIVEN)[0].address, dead);
     }
 
@@ -491,14 +526,14 @@ mod tests {
         trunk.set_addresses(vec![], Some("no such name".into()), now);
         let targets = trunk.targets();
         assert_eq!((targets.len(), targets[0].health.is_up()), (1, Some(true)));
-        assert!(!trunk.is_down(now) && trunk.trouble().is_some());
+        assert!(!trunk.is_down_at(now) && trunk.trouble().is_some());
     }
 
     #[test]
     fn a_number_that_no_trunk_carries_says_so() {
         let trunks = trunks("[[trunk]]\nserver = \"a\"\nprefixes = [\"+1\"]\n");
         assert_eq!(
-            name(trunks.reserve("+49", Instant::now())),
+            name(trunks.reserve_at("+49", Instant::now())),
             Err(NotNow::NoTrunk)
         );
     }
