@@ -10,6 +10,7 @@ mod custody;
 mod legs;
 mod run;
 mod verdict;
+mod warm;
 mod wire_end;
 
 #[cfg(test)]
@@ -18,3 +19,4 @@ mod pair;
 mod real_time;
 
 pub use run::run;
+pub use warm::warm_up;
