@@ -9,6 +9,7 @@ mod control;
 mod custody;
 mod legs;
 mod run;
+mod source;
 mod verdict;
 mod warm;
 mod wire_end;

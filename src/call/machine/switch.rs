@@ -7,7 +7,7 @@ use super::{Action, CallMachine, ChildOrder, Phase, Timer};
 use crate::call::media::{AudioMedia, T38Media};
 use crate::call::outcome::Outcome;
 use crate::call::policy::ReinvitePolicy;
-use crate::proto::sdp::{self, Audio, Choice, Codec, ErrorCorrection, Offered, Session, T38};
+use crate::proto::sdp::{self, Audio, Choice, Codec, Offered, Session, T38};
 
 /// How often a glare (491) is tried again before T.38 counts as refused.
 const GLARES: u32 = 3;
@@ -232,7 +232,7 @@ impl CallMachine {
                 .filter(|octets| *octets >= LEAST_DATAGRAM)
                 .unwrap_or(DEFAULT_DATAGRAM),
             max_bit_rate: theirs.max_bit_rate.min(self.config.max_bit_rate),
-            redundancy: theirs.error_correction != ErrorCorrection::None,
+            error_correction: theirs.error_correction,
         }
     }
 }

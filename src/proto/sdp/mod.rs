@@ -11,6 +11,8 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
 pub use read::read;
 pub use write::{Choice, Describer, Offered};
 
@@ -171,7 +173,8 @@ impl Audio {
 }
 
 /// How UDPTL repairs losses (T.38 annex D, `T38FaxUdpEC`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorCorrection {
     /// `t38UDPNoEC`.
     None,

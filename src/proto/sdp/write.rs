@@ -91,10 +91,7 @@ impl Describer {
                         // T.38 annex D.2.3: the answer has the lower version; ours is 0.
                         0,
                         t38.max_bit_rate.min(max_bit_rate),
-                        match t38.error_correction {
-                            ErrorCorrection::None => ErrorCorrection::None,
-                            _ => ErrorCorrection::Redundancy,
-                        },
+                        t38.error_correction,
                     )),
                     _ => None,
                 };
