@@ -36,6 +36,10 @@ fn main() -> ExitCode {
     if words == ["list"] {
         return report::list(&[outbound::cases(), inbound::cases()].concat());
     }
+    if cases.is_empty() {
+        eprintln!("interop: no case has one of these words in its name: {words:?}");
+        return ExitCode::FAILURE;
+    }
     if !lab::is_ours() {
         return lab::run_again_inside();
     }

@@ -4,6 +4,7 @@ use postfax::config::{Config, Reinvite};
 use postfax::pages::sample;
 
 use crate::asterisk::{Asterisk, Fax, SIP};
+use crate::harness::nat::{INSIDE, Nat, OUTSIDE, Ports, Side, ip};
 use crate::harness::{Site, wait_for};
 use crate::pages::{assert_same, in_foreign_tiff};
 use crate::report::Case;
@@ -50,6 +51,20 @@ pub fn cases() -> Vec<Case> {
         case("out-slow", "rings for 5 s", |_, far| {
             delivered(far, "5552117001", |_| {}, "T38")
         }),
+        case(
+            "out-nat",
+            "from behind a router that changes ports",
+            |_, far| {
+                let nat = Nat::before_us(Ports::Changed).expect("root may");
+                let inside = |config: &mut Config| {
+                    config.trunk.server = format!("{OUTSIDE}:5080");
+                    config.trunk.listen = (ip(INSIDE), 5060).into();
+                };
+                let pdf = sample::numbered_pages(1);
+                let sent = nat.on(Side::Inside, || send(far, "5552122001", inside, &pdf));
+                sent.delivered("T38")
+            },
+        ),
         case("out-cut", "hangs up in the middle of a page", |_, far| {
             let pdf = sample::demo_document();
             send(far, "5552118001", |_| {}, &pdf).not_delivered("far_end_hung_up")
