@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures interop nat setup pdfium build install
+.PHONY: demo test figures interop nat hostile setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -22,6 +22,11 @@ figures: setup
 CASES =
 interop: setup
 	cargo bench --locked --bench interop -- $(CASES)
+
+# The daemon against far ends that garble SIP, SDP, UDPTL, T.30 and RTP; the seed is printed, SEED= throws it again.
+MINUTES = 30
+hostile: setup
+	MINUTES=$(MINUTES) SEED=$(SEED) cargo bench --locked --bench hostile
 
 # The gateway behind a masquerading router made of network namespaces; root, iproute2 and nftables.
 nat: setup
