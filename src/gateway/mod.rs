@@ -152,7 +152,7 @@ impl Gateway {
         self.doors.close();
         self.calls.close();
         self.chores.close();
-        let patience = Duration::from_secs(self.context.config().trunk.drain_seconds);
+        let patience = Duration::from_secs(self.context.config().sip.drain_seconds);
         if self.line.calls() > 0 {
             tracing::info!(
                 "{} calls in progress get up to {} s",
@@ -200,7 +200,7 @@ impl Gateway {
         )));
         let (context, tasks, closing, _) = parts(&self.calls);
         let (line, busy) = (self.line.clone(), self.line.clone());
-        let channels = config.trunk.channels;
+        let channels = config.sip.channels;
         spawn(Box::pin(loops::run(
             context,
             channels,
@@ -248,7 +248,7 @@ impl Gateway {
                 let call = line.incoming(call);
                 if closing.is_cancelled() {
                     call.reject(480);
-                } else if line.calls() > context.config().trunk.channels {
+                } else if line.calls() > context.config().sip.channels {
                     tracing::warn!(called = call.called, "refused: all channels are busy");
                     call.reject(486);
                 } else {

@@ -9,6 +9,7 @@ mod control;
 mod custody;
 mod legs;
 mod run;
+mod source;
 mod verdict;
 mod wire_end;
 

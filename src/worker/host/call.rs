@@ -168,6 +168,8 @@ mod tests {
             pages: 0,
             ecm: true,
             max_bit_rate: 14400,
+            sub_address: None,
+            password: None,
             redundancy: 3,
             inactivity_seconds: 30,
             total_seconds: 60,
