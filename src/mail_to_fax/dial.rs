@@ -11,6 +11,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::lesson::Lesson;
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, Outcome};
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
@@ -47,8 +48,14 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
         Some(fax.page_count),
         cancel.clone(),
     ));
-    let report = match request(context, &fax).await {
-        Ok(request) => call(context, line, &fax, request, &live, cancel).await,
+    let lesson = Lesson::of(context, &context.config(), &fax).await;
+    let report = match request(context, &fax, &lesson).await {
+        Ok(request) => {
+            let used = request.fax.clone();
+            let report = call(context, line, &fax, request, &live, cancel).await;
+            lesson.learned(context, &report, &used).await;
+            report
+        }
         Err(report) => *report,
     };
     tracing::info!(fax = fax.id, number = fax.number, outcome = %report.outcome, pages = report.pages,
@@ -60,7 +67,11 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
 }
 
 /// What to hand to the line: the pages that are left, with their header lines.
-async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest, Box<CallReport>> {
+async fn request(
+    context: &Arc<Context>,
+    fax: &ClaimedFax,
+    lesson: &Lesson,
+) -> Result<DialRequest, Box<CallReport>> {
     let config = context.config();
     let not_dialled = |outcome, why: String| Box::new(CallReport::never_placed(outcome, why));
     let Some(trunk) = config.trunks.first() else {
@@ -84,8 +95,11 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         caller_display: Some(config.fax.name.clone()).filter(|name| !name.is_empty()),
         tiff,
         pages: fax.page_count - fax.confirmed,
-        policy: policy::outgoing(&config, trunk),
-        fax: FaxSettings::of(&config),
+        policy: lesson.policy(policy::outgoing(&config, trunk)),
+        fax: FaxSettings {
+            sub_address: fax.sub_address,
+            ..lesson.settings(FaxSettings::of(&config))
+        },
     })
 }
 
