@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::lesson::Lesson;
 use super::recipient;
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, Outcome};
@@ -96,9 +97,15 @@ pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
         Some(fax.page_count),
         cancel.clone(),
     ));
-    let report = match request(context, &fax, place).await {
+    let lesson = Lesson::of(context, &context.config(), &fax).await;
+    let report = match request(context, &fax, place, &lesson).await {
         // The channel is given back when the call is over.
-        Ok((request, _channel)) => call(context, line, &fax, request, &live, cancel).await,
+        Ok((request, _channel)) => {
+            let used = request.fax.clone();
+            let report = call(context, line, &fax, request, &live, cancel).await;
+            lesson.learned(context, &report, &used).await;
+            report
+        }
         Err(report) => *report,
     };
     tracing::info!(fax = fax.id, number = fax.number, trunk = report.trunk, outcome = %report.outcome,
@@ -113,6 +120,7 @@ async fn request(
     context: &Arc<Context>,
     fax: &ClaimedFax,
     place: Option<Reservation>,
+    lesson: &Lesson,
 ) -> Result<(DialRequest, Channel), Box<CallReport>> {
     let not_dialled = |outcome, why: String| Box::new(CallReport::never_placed(outcome, why));
     let Some(place) = place else {
@@ -122,13 +130,13 @@ async fn request(
     let (channel, seats, troubles) = place.seats().await;
     let candidates = seats
         .iter()
-        .map(|seat| candidate(context, fax, seat))
+        .map(|seat| candidate(context, fax, lesson, seat))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| not_dialled(Outcome::Refused, e.to_string()))?;
     if candidates.is_empty() {
         return Err(not_dialled(Outcome::TrunkDown, troubles.join("; ")));
     }
-    let settings = settings(context, fax, channel.trunk());
+    let settings = lesson.settings(settings(context, fax, channel.trunk()));
     let (context, fax) = (context.clone(), fax.clone());
     let tiff = tokio::task::spawn_blocking(move || stamped(&context, &fax).map(|tiff| (tiff, fax)));
     let tiff = tiff.await.map_err(anyhow::Error::from).flatten();
@@ -143,7 +151,12 @@ async fn request(
 }
 
 /// A place that the fax may go to, with the numbers in the form that is wanted there.
-fn candidate(context: &Context, fax: &ClaimedFax, seat: &Seat) -> Result<Candidate, Refused> {
+fn candidate(
+    context: &Context,
+    fax: &ClaimedFax,
+    lesson: &Lesson,
+    seat: &Seat,
+) -> Result<Candidate, Refused> {
     let (config, numbers) = (context.config(), context.numbering());
     let trunk = &seat.trunk.config;
     let sender = config.sender(&fax.sender);
@@ -156,7 +169,7 @@ fn candidate(context: &Context, fax: &ClaimedFax, seat: &Seat) -> Result<Candida
     };
     Ok(Candidate {
         invite: invite::invite(seat, &parties),
-        policy: policy::outgoing(&config, trunk),
+        policy: lesson.policy(policy::outgoing(&config, trunk)),
         seat: Some(seat.clone()),
     })
 }
@@ -166,6 +179,7 @@ fn settings(context: &Context, fax: &ClaimedFax, trunk: &Trunk) -> FaxSettings {
     let config = context.config();
     FaxSettings {
         ident: config.sender(&fax.sender).station_id,
+        sub_address: fax.sub_address.clone(),
         ..FaxSettings::of(&config, &trunk.config)
     }
 }

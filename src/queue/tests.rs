@@ -64,7 +64,7 @@ async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
         .document_rendered(&document.id, "pages", 2, NOW)
         .await
         .unwrap();
-    claimed(&store, NOW).await.expect("a fax is due")
+    claimed(store, NOW).await.expect("a fax is due")
 }
 
 /// The fax that is due, whichever it is.
@@ -501,7 +501,7 @@ async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
             return calls;
         };
         now = at;
-        fax = claimed(&store, now).await.expect("due");
+        fax = claimed(store, now).await.expect("due");
     }
     panic!("dialled for ever");
 }
@@ -616,5 +616,47 @@ async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
     assert!(
         plan.starts_with("SEARCH faxes USING COVERING INDEX faxes_due"),
         "reads rows: {plan}"
+    );
+}
+
+#[tokio::test]
+async fn a_number_is_remembered_until_its_day_and_forgotten_when_asked() {
+    use memory::{Begin, Placed};
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let placed = Placed {
+        audio_only: false,
+        max_bit_rate: 14400,
+        ecm: true,
+    };
+    let silent = report(Outcome::T38Silent, 0);
+    for number in ["+12025550123", "+12025550124"] {
+        let learned = store.learn(number, silent.clone(), placed, 30, NOW).await;
+        learned.unwrap();
+    }
+    let store = crash_and_recover(state.path(), store).await;
+    let known = store.memory("+12025550123", NOW).await.unwrap().unwrap();
+    assert_eq!(
+        (known.begin, known.outcome),
+        (Some(Begin::Audio), Outcome::T38Silent)
+    );
+    assert!(store.forget("+12025550123").await.unwrap());
+    assert!(!store.forget("+12025550123").await.unwrap());
+    assert_eq!(store.memory("+12025550123", NOW).await.unwrap(), None);
+
+    let later = NOW.plus_seconds(30 * DAY);
+    assert_eq!(store.memory("+12025550124", later).await.unwrap(), None);
+    let busy = report(Outcome::Busy, 0);
+    let taught = store.learn("+12025550125", busy, placed, 30, later);
+    taught.await.unwrap();
+    let rows = store.read(|db| {
+        db.query_row("SELECT count(*) FROM numbers", [], |row| {
+            row.get::<_, u32>(0)
+        })
+    });
+    assert_eq!(
+        rows.await.unwrap(),
+        0,
+        "what has expired is swept, and busy teaches nothing"
     );
 }
