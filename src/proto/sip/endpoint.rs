@@ -13,7 +13,7 @@ pub use api::{
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::flow::Flow;
+use super::{Flow, Message};
 
 /// What an endpoint wants done, or has to tell.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub enum Output {
     Call(CallId, SipEvent),
     /// A call came in; 100 is on its way already.
     Incoming(CallId, Box<IncomingInvite>),
+    /// The final response to a request outside of calls; last of its kind.
+    Response(RequestId, Result<Box<Message>, NoResponse>),
 }
 
 /// Many calls. See the module.
