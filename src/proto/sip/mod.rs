@@ -4,18 +4,30 @@
 //! folded lines, odd spacing) and strict where a lenient reader is a danger (stray line ends, lengths that lie, doubled
 //! fields). Writing follows the norm: no value ever breaks out of its line.
 
+pub mod check;
+pub mod digest;
+mod framer;
 mod headers;
+mod look;
+mod malformed;
 mod message;
 mod method;
+mod multipart;
 mod name_addr;
 mod params;
+mod read;
+mod reply;
 mod text;
 mod uri;
 mod via;
 
+pub use framer::{Framed, StreamFramer};
 pub use headers::{Headers, Name};
-pub use message::{CSeq, Malformed, Message, Start, Why};
+pub use look::{FirstLook, first_look};
+pub use malformed::{Malformed, Why};
+pub use message::{CSeq, Message, Start};
 pub use method::Method;
+pub use multipart::part;
 pub use name_addr::NameAddr;
 pub use params::Params;
 pub use uri::{SipUri, TelUri, Uri};
