@@ -105,9 +105,7 @@ impl Dialog {
         request.headers.push(Name::From, self.local.as_str());
         request.headers.push(Name::To, self.remote.as_str());
         request.headers.push(Name::CallId, self.call_id.as_str());
-        request
-            .headers
-            .push(Name::CSeq, format!("{number} {name}"));
+        request.headers.push(Name::CSeq, format!("{number} {name}"));
         request
     }
 
@@ -241,7 +239,10 @@ mod tests {
     #[test]
     fn without_routes_it_goes_to_the_contact() {
         let (uri, routes, hop) = first_lines("", "<sip:far@198.51.100.9:5070>");
-        assert_eq!((&uri[..], &hop[..]), ("sip:far@198.51.100.9:5070", "198.51.100.9:5070"));
+        assert_eq!(
+            (&uri[..], &hop[..]),
+            ("sip:far@198.51.100.9:5070", "198.51.100.9:5070")
+        );
         assert!(routes.is_empty());
     }
 
@@ -257,13 +258,21 @@ mod tests {
     fn a_strict_router_finds_itself_in_the_request_uri() {
         let record = "Record-Route: <sip:198.51.100.2>, <sip:p2.example;lr>\r\n";
         let (uri, routes, hop) = first_lines(record, "<sip:far@c>");
-        assert_eq!((&uri[..], &hop[..]), ("sip:198.51.100.2", "198.51.100.2:5060"));
+        assert_eq!(
+            (&uri[..], &hop[..]),
+            ("sip:198.51.100.2", "198.51.100.2:5060")
+        );
         assert_eq!(routes, ["<sip:p2.example;lr>", "<sip:far@c>"]);
     }
 
     #[test]
     fn a_contact_behind_nat_or_by_name_is_reached_the_way_it_came() {
-        for contact in ["<sip:far@10.0.0.7>", "<sip:far@pbx.example>", "<sip:far@0.0.0.0>", "<sip:far@[2001:db8::1]>"] {
+        for contact in [
+            "<sip:far@10.0.0.7>",
+            "<sip:far@pbx.example>",
+            "<sip:far@0.0.0.0>",
+            "<sip:far@[2001:db8::1]>",
+        ] {
             let (_, _, hop) = first_lines("", contact);
             assert_eq!(hop, FLOW, "{contact}");
         }

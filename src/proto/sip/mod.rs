@@ -3,6 +3,9 @@
 //! | file | what it is |
 //! |---|---|
 //! | [`Message`], [`Headers`], [`Uri`], [`Via`] | octets to typed values and back |
+//! | [`StreamFramer`] | messages cut from a stream |
+//! | [`check`] | what a user agent refuses before it looks closer |
+//! | [`digest`] | answers to 401 and 407 |
 //! | [`flow`] | where a message goes to and comes from |
 //! | [`transaction`] | the four machines of RFC 3261 17 and RFC 6026, over status codes and clocks only |
 //! | [`session_timer`] | RFC 4028 |
@@ -12,14 +15,22 @@
 //! folded lines, odd spacing) and strict where a lenient reader is a danger (stray line ends, lengths that lie, doubled
 //! fields). Writing follows the norm: no value ever breaks out of its line.
 
+pub mod check;
 mod dialog;
+pub mod digest;
 pub mod endpoint;
 pub mod flow;
+mod framer;
 mod headers;
+mod look;
+mod malformed;
 mod message;
 mod method;
+mod multipart;
 mod name_addr;
 mod params;
+mod read;
+mod reply;
 pub mod session_timer;
 mod text;
 mod timers;
@@ -28,9 +39,13 @@ mod uri;
 mod via;
 
 pub use flow::{Flow, Transport};
+pub use framer::{Framed, StreamFramer};
 pub use headers::{Headers, Name};
-pub use message::{CSeq, Malformed, Message, Start, Why};
+pub use look::{FirstLook, first_look};
+pub use malformed::{Malformed, Why};
+pub use message::{CSeq, Message, Start};
 pub use method::Method;
+pub use multipart::part;
 pub use name_addr::NameAddr;
 pub use params::Params;
 pub use uri::{SipUri, TelUri, Uri};

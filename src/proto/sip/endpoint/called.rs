@@ -61,7 +61,11 @@ impl Called {
 
     fn refuse(&mut self, core: &mut Core, code: u16, now: Instant) -> Stage {
         // A refusal is 300 or more; whatever else is asked for is not one.
-        let code = if (300..700).contains(&code) { code } else { 480 };
+        let code = if (300..700).contains(&code) {
+            code
+        } else {
+            480
+        };
         let mut answer = Answer::new(code, &self.dialog.local_tag);
         if code == 503 {
             answer = answer.with(Name::RetryAfter, "10");

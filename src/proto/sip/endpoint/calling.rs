@@ -68,13 +68,7 @@ impl Calling {
         now: Instant,
     ) -> Calling {
         let request = first_invite(core, &invite, call_id, tag);
-        let key = core.send(
-            request.clone(),
-            &invite.flow,
-            User::Call(id),
-            PATIENCE,
-            now,
-        );
+        let key = core.send(request.clone(), &invite.flow, User::Call(id), PATIENCE, now);
         Calling {
             id,
             auth: Auth::new(invite.credentials.clone()),
@@ -125,7 +119,7 @@ impl Calling {
         if code == 100 {
             return;
         }
-        let sdp = sdp_of(response).unwrap_or_default();
+        let sdp = sdp_of(response);
         let to = response.to();
         let tag = to.as_ref().and_then(|to| to.tag()).unwrap_or_default();
         if !sdp.is_empty() && self.early.len() < MOST_FORKS {
@@ -141,7 +135,7 @@ impl Calling {
         let mut acks = Acks::default();
         let flow = dialog.next_hop();
         acks.send(core, response, dialog.ack(&self.request), &flow);
-        let body = sdp_of(response).unwrap_or_default();
+        let body = sdp_of(response);
         let answer = match body.is_empty() {
             true => self.early_answer(&dialog.remote_tag),
             false => body,
@@ -199,7 +193,12 @@ impl Calling {
         self.min_se = self.min_se.max(min_se);
         let wanted = self.invite.session_expires.unwrap_or(self.min_se);
         let mut request = self.request.clone();
-        ask_for_session(&mut request, Some(wanted.max(self.min_se)), self.min_se, None);
+        ask_for_session(
+            &mut request,
+            Some(wanted.max(self.min_se)),
+            self.min_se,
+            None,
+        );
         self.send_again(core, request, now);
         None
     }
@@ -207,9 +206,7 @@ impl Calling {
     /// The same call, the next number (RFC 3261 8.1.3.5).
     fn send_again(&mut self, core: &mut Core, mut request: Message, now: Instant) {
         let number = request.cseq().map_or(1, |cseq| cseq.number) + 1;
-        request
-            .headers
-            .set(Name::CSeq, format!("{number} INVITE"));
+        request.headers.set(Name::CSeq, format!("{number} INVITE"));
         self.request = request.clone();
         self.key = core.send(
             request,

@@ -175,7 +175,8 @@ impl Core {
             return;
         };
         let mut ack = same_hop(&entry.request, Method::Ack, response);
-        ack.headers.copy(Name::Authorization, &entry.request.headers);
+        ack.headers
+            .copy(Name::Authorization, &entry.request.headers);
         ack.headers
             .copy(Name::ProxyAuthorization, &entry.request.headers);
         let flow = entry.flow.clone();
@@ -248,8 +249,7 @@ impl Core {
         };
         let octets = request.encode();
         self.transmit(&flow, octets.clone());
-        self.alarms
-            .set(Alarm::Client(key), machine.next_timeout());
+        self.alarms.set(Alarm::Client(key), machine.next_timeout());
         let entry = ClientEntry {
             machine,
             request,

@@ -76,6 +76,7 @@ impl Ended {
         let mut bye = dialog.request(Method::Bye);
         bye.headers.push(Name::Reason, normal_clearing(why));
         core.introduce(&mut bye);
+        self.auth.authorize(&mut bye, &mut core.rng);
         self.dialog = Some(dialog);
         self.send_bye(core, bye, now);
     }

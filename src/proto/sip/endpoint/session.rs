@@ -19,6 +19,8 @@ use crate::proto::sip::dialog::Dialog;
 use crate::proto::sip::session_timer::{MIN_SE, SessionTimer};
 use crate::proto::sip::transaction::PATIENCE;
 use crate::proto::sip::{Message, Method, Name};
+pub(super) use requests::is_too_short;
+
 use change::Ours;
 use requests::Theirs;
 use unacked::Unacked;
@@ -254,8 +256,10 @@ impl Session {
         let way = fork.next_hop();
         self.acks.send(core, response, fork.ack(invite), &way);
         let mut bye = fork.request(Method::Bye);
-        bye.headers
-            .push(Name::Reason, super::words::normal_clearing("answered elsewhere"));
+        bye.headers.push(
+            Name::Reason,
+            super::words::normal_clearing("answered elsewhere"),
+        );
         core.send(bye, &way, User::Nobody, PATIENCE, now);
     }
 

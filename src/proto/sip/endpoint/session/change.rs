@@ -66,13 +66,7 @@ impl Session {
         self.send_invite(core, What::Change, sdp, now);
     }
 
-    pub(super) fn send_invite(
-        &mut self,
-        core: &mut Core,
-        what: What,
-        sdp: Vec<u8>,
-        now: Instant,
-    ) {
+    pub(super) fn send_invite(&mut self, core: &mut Core, what: What, sdp: Vec<u8>, now: Instant) {
         let mut request = self.dialog.request(Method::Invite);
         request
             .headers
@@ -103,7 +97,8 @@ impl Session {
         }
     }
 
-    fn send_ours(&mut self, core: &mut Core, what: What, request: Message, now: Instant) {
+    fn send_ours(&mut self, core: &mut Core, what: What, mut request: Message, now: Instant) {
+        self.auth.authorize(&mut request, &mut core.rng);
         let flow = self.dialog.next_hop();
         let user = User::Call(self.id);
         let key = core.send(request.clone(), &flow, user, CHANGE_PATIENCE, now);
@@ -182,15 +177,17 @@ impl Session {
         self.start_timer_as_uac(response, self.min_se, now);
         match ours.what {
             What::Change => {
-                let answer = sdp_of(response).unwrap_or_default();
+                let answer = sdp_of(response);
                 self.agree(ours.request.body, answer.clone());
                 core.say(self.id, SipEvent::ReinviteAnswered(Ok(answer)));
                 None
             }
             // Our user went on without it, and the far end switched: the two will not meet again.
-            What::GivenUp => {
-                Some(self.break_off(core, "our re-INVITE was accepted after it was given up", now))
-            }
+            What::GivenUp => Some(self.break_off(
+                core,
+                "our re-INVITE was accepted after it was given up",
+                now,
+            )),
             What::Refresh => None,
         }
     }

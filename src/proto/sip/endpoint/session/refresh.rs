@@ -9,12 +9,7 @@ use crate::proto::sip::{Message, Name};
 
 impl Session {
     /// A 2xx came to an INVITE or UPDATE of ours (RFC 4028 7.2).
-    pub fn start_timer_as_uac(
-        &mut self,
-        response: &Message,
-        min_se: Duration,
-        now: Instant,
-    ) {
+    pub fn start_timer_as_uac(&mut self, response: &Message, min_se: Duration, now: Instant) {
         self.min_se = self.min_se.max(min_se);
         let agreed = expires_of(response).map(|agreed| {
             let refresher = match agreed.uac_refreshes {

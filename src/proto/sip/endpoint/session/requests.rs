@@ -79,12 +79,8 @@ impl Session {
         request: &Message,
         now: Instant,
     ) -> Option<Stage> {
-        let Ok(offer) = sdp_of(request) else {
-            let answer = Answer::new(415, "").with(Name::Accept, "application/sdp");
-            core.respond(key, answer, now);
-            return None;
-        };
-        if self.is_too_short(request) {
+        let offer = sdp_of(request);
+        if is_too_short(request, core.config.min_session) {
             let answer = Answer::new(422, "").with(Name::MinSe, seconds(core.config.min_session));
             core.respond(key, answer, now);
             return None;
@@ -94,7 +90,11 @@ impl Session {
             self.answer_refresh(core, key, request, None, now);
             return None;
         }
-        if self.unacked.as_ref().is_some_and(|unacked| !unacked.wants_answer()) {
+        if self
+            .unacked
+            .as_ref()
+            .is_some_and(|unacked| !unacked.wants_answer())
+        {
             self.confirm_by_request(core);
             if let Some(why) = self.hanging_up.take() {
                 self.held.push(key);
@@ -158,6 +158,8 @@ impl Session {
         now: Instant,
     ) -> Option<Stage> {
         let request = core.request(key)?.clone();
+        // One that came before its session has not been counted yet.
+        let _ = self.dialog.take_number(&request);
         self.on_change(core, key, &request, now)
     }
 
@@ -165,14 +167,6 @@ impl Session {
     fn is_refresh(&self, request: &Message, offer: &[u8]) -> bool {
         let timed = request.headers.get(Name::SessionExpires).is_some();
         timed && !offer.is_empty() && offer == self.agreed.theirs && !self.agreed.ours.is_empty()
-    }
-
-    /// RFC 4028 9: shorter than we agree to, and the peer understands a 422.
-    fn is_too_short(&self, request: &Message) -> bool {
-        let asked = request.headers.get(Name::SessionExpires);
-        let asked = asked.and_then(SessionExpires::parse);
-        let knows_timer = request.headers.lists(Name::Supported, "timer");
-        knows_timer && asked.is_some_and(|asked| asked.interval < self.min_se)
     }
 
     /// Our user answers their re-INVITE or UPDATE.
@@ -246,7 +240,6 @@ impl Session {
     }
 
     fn accepted(&mut self, core: &Core, request: &Message, now: Instant) -> Answer {
-        self.min_se = self.min_se.max(core.config.min_session);
         let mut answer = Answer::new(200, &self.dialog.local_tag)
             .with(Name::Contact, self.dialog.contact.as_str())
             .with(Name::Allow, ALLOW)
@@ -269,6 +262,14 @@ impl Session {
         self.unacked = None;
         self.confirmed = true;
     }
+}
+
+/// RFC 4028 9: shorter than we agree to, and the peer understands a 422.
+pub(in super::super) fn is_too_short(request: &Message, shortest: Duration) -> bool {
+    let asked = request.headers.get(Name::SessionExpires);
+    let asked = asked.and_then(SessionExpires::parse);
+    let knows_timer = request.headers.lists(Name::Supported, "timer");
+    knows_timer && asked.is_some_and(|asked| asked.interval < shortest)
 }
 
 fn seconds(of: Duration) -> String {

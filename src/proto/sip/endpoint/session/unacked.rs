@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Core, SipEvent, Session, Stage};
+use super::{Core, Session, SipEvent, Stage};
 use crate::proto::sip::transaction::{PATIENCE, T1, T2};
 use crate::proto::sip::{Flow, Message};
 
@@ -60,7 +60,7 @@ impl Session {
     pub fn handle_ack(&mut self, core: &mut Core, ack: &Message, now: Instant) -> Option<Stage> {
         let number = ack.cseq()?.number;
         let unacked = self.unacked.take_if(|unacked| unacked.number == number)?;
-        let body = super::super::body::sdp_of(ack).unwrap_or_default();
+        let body = super::super::body::sdp_of(ack);
         let body = (!body.is_empty()).then_some(body);
         if let (Some(offered), Some(answer)) = (unacked.offered, &body) {
             self.agree(offered, answer.clone());
