@@ -149,7 +149,7 @@ impl Endpoint {
                     call.handle_request(core, key, &request, from, now);
                 });
             }
-            (Method::Invite, None) if !inside => self.on_invite(request, from, now),
+            (Method::Invite, None) if !inside => self.on_invite(request, from),
             (Method::Options, None) => self.on_options(&request, from),
             // RFC 3261 12.2.2, 15.1.2.
             (_, None) => self.refuse(&request, from, 481),
@@ -197,7 +197,7 @@ impl Endpoint {
     }
 
     /// A new call.
-    fn on_invite(&mut self, request: Message, from: &Flow, now: Instant) {
+    fn on_invite(&mut self, request: Message, from: &Flow) {
         if self.is_merged(&request) {
             return self.refuse(&request, from, 482);
         }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::auth::Auth;
 use super::call::Stage;
 use super::core::Core;
 use super::ended::Ended;
@@ -71,7 +72,7 @@ impl Called {
             answer = answer.with(Name::RetryAfter, "10");
         }
         core.respond(self.key, answer, now);
-        self.end(core, now)
+        self.end(now)
     }
 
     pub fn handle_cancel(
@@ -83,7 +84,7 @@ impl Called {
         core.respond(self.key, Answer::new(487, &self.dialog.local_tag), now);
         let reason = reason_of(cancel).unwrap_or_else(|| "cancelled before the answer".to_owned());
         core.say(self.id, SipEvent::Bye(Some(reason)));
-        Some(self.end(core, now))
+        Some(self.end(now))
     }
 
     pub fn handle_request(
@@ -99,7 +100,7 @@ impl Called {
                 core.respond(key, Answer::new(200, &self.dialog.local_tag), now);
                 core.respond(self.key, Answer::new(487, &self.dialog.local_tag), now);
                 core.say(self.id, SipEvent::Bye(reason_of(request)));
-                Some(self.end(core, now))
+                Some(self.end(now))
             }
             Some(Method::Invite | Method::Update) => {
                 // RFC 3261 14.2: the first is not answered yet.
@@ -114,12 +115,7 @@ impl Called {
         }
     }
 
-    fn end(&mut self, core: &mut Core, now: Instant) -> Stage {
-        let _ = core;
-        Stage::Ended(Box::new(Ended::new(
-            self.id,
-            super::auth::Auth::new(None),
-            now,
-        )))
+    fn end(&mut self, now: Instant) -> Stage {
+        Stage::Ended(Box::new(Ended::new(self.id, Auth::new(None), now)))
     }
 }

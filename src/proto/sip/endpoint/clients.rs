@@ -136,11 +136,6 @@ impl Core {
         }
     }
 
-    /// The request of a transaction that is still there.
-    pub fn request_of(&self, key: ClientKey) -> Option<&Message> {
-        self.clients.get(&key).map(|entry| &entry.request)
-    }
-
     /// A response came. Says who has to hear of it; retransmissions are swallowed, refusals of an INVITE acknowledged.
     pub fn handle_response(
         &mut self,
@@ -288,6 +283,7 @@ fn same_hop(request: &Message, method: Method, to: &Message) -> Message {
 fn key_of(response: &Message) -> Option<ClientKey> {
     let via = response.top_via()?;
     let branch = via.branch()?.get(COOKIE.len()..)?;
+    let branch = Some(branch).filter(|branch| branch.len() == 16)?;
     Some(ClientKey {
         branch: u64::from_str_radix(branch, 16).ok()?,
         is_cancel: response.cseq()?.method == Method::Cancel,

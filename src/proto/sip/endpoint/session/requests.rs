@@ -210,7 +210,7 @@ impl Session {
         sdp: Vec<u8>,
         now: Instant,
     ) {
-        let answer = self.accepted(core, request, now);
+        let answer = self.accepted(request, now);
         let Some(sent) = core.respond(key, answer.with_sdp(Some(sdp.clone())), now) else {
             return;
         };
@@ -235,11 +235,11 @@ impl Session {
         now: Instant,
     ) {
         self.dialog.refresh_target(request);
-        let answer = self.accepted(core, request, now).with_sdp(sdp);
+        let answer = self.accepted(request, now).with_sdp(sdp);
         core.respond(key, answer, now);
     }
 
-    fn accepted(&mut self, core: &Core, request: &Message, now: Instant) -> Answer {
+    fn accepted(&mut self, request: &Message, now: Instant) -> Answer {
         let mut answer = Answer::new(200, &self.dialog.local_tag)
             .with(Name::Contact, self.dialog.contact.as_str())
             .with(Name::Allow, ALLOW)
