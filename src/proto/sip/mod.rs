@@ -21,6 +21,9 @@ mod text;
 mod uri;
 mod via;
 
+#[cfg(test)]
+mod torture;
+
 pub use framer::{Framed, StreamFramer};
 pub use headers::{Headers, Name};
 pub use look::{FirstLook, first_look};
