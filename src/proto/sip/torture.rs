@@ -69,7 +69,7 @@ fn read(name: &str) -> Message {
 fn every_message_gets_the_answer_of_the_rfc() {
     let judged = |torture: &Torture| {
         let (found, _) = judge(&torture.octets());
-        (found != torture.expect).then(|| (torture.section, torture.name, torture.expect, found))
+        (found != torture.expect).then_some((torture.section, torture.name, torture.expect, found))
     };
     let wrong: Vec<_> = ALL.iter().filter_map(judged).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
