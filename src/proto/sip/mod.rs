@@ -1,4 +1,15 @@
-//! SIP messages without I/O (RFC 3261): what stands in them, how they are cut from a stream, digest.
+//! SIP without I/O (RFC 3261): what stands in messages, and what is done with them.
+//!
+//! | file | what it is |
+//! |---|---|
+//! | [`Message`], [`Headers`], [`Uri`], [`Via`] | octets to typed values and back |
+//! | [`StreamFramer`] | messages cut from a stream |
+//! | [`check`] | what a user agent refuses before it looks closer |
+//! | [`digest`] | answers to 401 and 407 |
+//! | [`flow`] | where a message goes to and comes from |
+//! | [`transaction`] | the four machines of RFC 3261 17 and RFC 6026, over status codes and clocks only |
+//! | [`session_timer`] | RFC 4028 |
+//! | [`endpoint`] | many calls: octets and `now` in, octets and events out |
 //!
 //! Reading is liberal where peers are known to be wrong (Latin-1, no Content-Length in a datagram, compact names,
 //! folded lines, odd spacing) and strict where a lenient reader is a danger (stray line ends, lengths that lie, doubled
@@ -6,6 +17,8 @@
 
 pub mod check;
 pub mod digest;
+pub mod endpoint;
+pub mod flow;
 mod framer;
 mod headers;
 mod look;
@@ -17,13 +30,17 @@ mod name_addr;
 mod params;
 mod read;
 mod reply;
+pub mod session_timer;
 mod text;
+mod timers;
+pub mod transaction;
 mod uri;
 mod via;
 
 #[cfg(test)]
 mod torture;
 
+pub use flow::{Flow, Transport};
 pub use framer::{Framed, StreamFramer};
 pub use headers::{Headers, Name};
 pub use look::{FirstLook, first_look};
