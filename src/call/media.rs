@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{FarEnd, Outcome};
+pub use crate::proto::sdp::ErrorCorrection;
 
 /// Where audio goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,8 +29,8 @@ pub struct T38Media {
     pub max_datagram: u16,
     /// `T38MaxBitRate` agreed, bit/s.
     pub max_bit_rate: u32,
-    /// False for `t38UDPNoEC`: send no secondary IFPs.
-    pub redundancy: bool,
+    /// How losses are repaired (`T38FaxUdpEC`): what the far end can read, so what we send.
+    pub error_correction: ErrorCorrection,
 }
 
 /// The fax part's end, in the child's view.

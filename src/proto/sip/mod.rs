@@ -38,6 +38,9 @@ pub mod transaction;
 mod uri;
 mod via;
 
+#[cfg(test)]
+mod torture;
+
 pub use flow::{Flow, Transport};
 pub use framer::{Framed, StreamFramer};
 pub use headers::{Headers, Name};

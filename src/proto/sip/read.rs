@@ -96,9 +96,19 @@ fn leading_line_ends(octets: &[u8]) -> usize {
 
 /// Where `wanted` begins.
 pub(super) fn find(octets: &[u8], wanted: &[u8]) -> Option<usize> {
-    octets
-        .windows(wanted.len())
-        .position(|window| window == wanted)
+    let (first, _) = wanted.split_first()?;
+    let mut from = 0;
+    loop {
+        let at = from
+            + octets
+                .get(from..)?
+                .iter()
+                .position(|octet| octet == first)?;
+        if octets[at..].starts_with(wanted) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 fn read_field(line: &[u8], headers: &mut Headers) -> Result<(), Why> {

@@ -38,7 +38,7 @@ const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
 const MCF_TICKS: u32 = 250;
 
-/// Runs the hidden command `postfax worker call`: one call, controlled over standard input.
+/// Serves one call, controlled over standard input: the life of a process that the nursery forked.
 pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -74,6 +74,8 @@ pub(super) struct Call {
     far_end: FarEnd,
     /// Pages confirmed, or received and stored.
     pages: u32,
+    /// The daemon knows that T.38 comes in.
+    t38_heard: bool,
     told: FromCall,
     ticks: u32,
     media_since: Option<Instant>,
@@ -115,6 +117,7 @@ impl Call {
             page_sizes,
             far_end: FarEnd::default(),
             pages: 0,
+            t38_heard: false,
             told: FromCall::Ready,
             ticks: 0,
             media_since: None,
@@ -200,12 +203,18 @@ impl Call {
         }
     }
 
-    /// Audio before T.38; audio behind it is the far end's way to the BYE.
+    /// Audio before T.38, or in its place; behind pages that went over T.38 it is the far end's way to the BYE.
     fn start_audio(&mut self, media: &AudioMedia) {
         self.rtp.signal(media.remote);
-        if self.leg.is_some() {
+        if let Some(Leg::Audio(leg)) = &mut self.leg {
+            return leg.renegotiate(media);
+        }
+        if self.may_have_arrived() {
             return;
         }
+        // The old terminal closes its TIFF before the new one opens it.
+        self.leg = None;
+        self.far_end.t38 = false;
         let holder = Box::new(self.custody.clone());
         match AudioLeg::new(&self.options(self.start.max_bit_rate), media, holder) {
             Ok(leg) => self.begin(Leg::Audio(Box::new(leg))),
@@ -213,18 +222,19 @@ impl Call {
         }
     }
 
-    /// A fresh terminal takes over from audio. While T.38 runs, only the address may change.
+    /// A fresh terminal takes over from audio. While T.38 runs, only the address and the repair may change.
     fn start_t38(&mut self, media: &T38Media) {
         self.udptl.signal(media.remote);
-        // Training in audio may start anew, but not a fax that may have arrived: no page goes out twice.
-        let may_have_arrived = self.pages > 0 || self.custody.announced.get();
-        if matches!(self.leg, Some(Leg::T38(_))) || may_have_arrived {
+        if let Some(Leg::T38(leg)) = &mut self.leg {
+            return leg.renegotiate(media);
+        }
+        if self.may_have_arrived() {
             return;
         }
+        self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
         let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
-        // The old terminal closes its TIFF before the new one opens it.
         self.leg = None;
         let holder = Box::new(self.custody.clone());
         match T38Leg::new(&options, media, self.start.redundancy, holder) {
@@ -237,6 +247,11 @@ impl Call {
             }
             Err(error) => self.cannot_start(&error.to_string()),
         }
+    }
+
+    /// Training may start anew in another medium, but not a fax that may have arrived: no page goes out twice.
+    fn may_have_arrived(&self) -> bool {
+        self.pages > 0 || self.custody.announced.get()
     }
 
     fn begin(&mut self, leg: Leg) {
@@ -279,6 +294,10 @@ impl Call {
             },
             _ => {}
         }
+        if matches!(leg, Leg::T38(_)) && !std::mem::replace(&mut self.t38_heard, true) {
+            self.tell(&FromCall::T38Heard);
+            return;
+        }
         if leg.take_tone() {
             self.tell(&FromCall::FaxToneHeard);
         }
@@ -291,6 +310,7 @@ impl Call {
         }
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
+            Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
@@ -348,6 +368,7 @@ impl Call {
             ecm: link.ecm,
             t38: self.far_end.t38,
             compression: link.compression.to_owned(),
+            ..FarEnd::default()
         };
         self.tell(&FromCall::Negotiated(self.far_end.clone()));
     }
