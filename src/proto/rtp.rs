@@ -99,6 +99,11 @@ impl Sender {
         }
     }
 
+    /// Another codec from here on; numbers and time go on.
+    pub fn set_payload_type(&mut self, payload_type: u8) {
+        self.payload_type = payload_type;
+    }
+
     /// The packet for this payload, one octet a sample.
     pub fn wrap(&mut self, payload: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(12 + payload.len());

@@ -12,6 +12,8 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
 pub use hosts::{host_names, with_addresses};
 pub use read::read;
 pub use write::{Choice, Describer, Offered};
@@ -173,7 +175,7 @@ impl Audio {
 }
 
 /// How UDPTL repairs losses (T.38 annex D, `T38FaxUdpEC`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCorrection {
     /// `t38UDPNoEC`.

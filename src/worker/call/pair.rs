@@ -221,7 +221,7 @@ impl Pair {
             let options = options(role, paper, ecm);
             Side {
                 terminal: T38Terminal::new(&options, 0, Box::new(shelf)).unwrap(),
-                sender: udptl::Sender::new(3, 400),
+                sender: udptl::Sender::new(udptl::Repair::Redundancy { packets: 3 }, 400),
                 receiver: udptl::Receiver::new(),
                 links: Vec::new(),
                 ending: None,

@@ -10,10 +10,11 @@ use super::pair::page;
 use super::run::Call;
 use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, tiff};
+use crate::proto::sdp::ErrorCorrection;
 use crate::proto::udptl;
 use crate::worker::wire::{
-    AudioMedia, CallDone, ErrorCorrection, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall,
-    read_frame, write_frame,
+    AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall, read_frame,
+    write_frame,
 };
 
 /// The daemon's side of one child, which runs in a thread.

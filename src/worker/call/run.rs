@@ -38,7 +38,7 @@ const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
 const MCF_TICKS: u32 = 250;
 
-/// Runs the hidden command `postfax worker call`: one call, controlled over standard input.
+/// Serves one call, controlled over standard input: the life of a process that the nursery forked.
 pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -203,11 +203,13 @@ impl Call {
         }
     }
 
-    /// Audio before T.38, or instead of it: the far end went back, and T.30 begins anew.
+    /// Audio before T.38, or in its place; behind pages that went over T.38 it is the far end's way to the BYE.
     fn start_audio(&mut self, media: &AudioMedia) {
         self.rtp.signal(media.remote);
-        let may_have_arrived = self.pages > 0 || self.custody.announced.get();
-        if matches!(self.leg, Some(Leg::Audio(_))) || may_have_arrived {
+        if let Some(Leg::Audio(leg)) = &mut self.leg {
+            return leg.renegotiate(media);
+        }
+        if self.may_have_arrived() {
             return;
         }
         // The old terminal closes its TIFF before the new one opens it.
@@ -220,19 +222,19 @@ impl Call {
         }
     }
 
-    /// A fresh terminal takes over from audio. While T.38 runs, only the address may change.
+    /// A fresh terminal takes over from audio. While T.38 runs, only the address and the repair may change.
     fn start_t38(&mut self, media: &T38Media) {
         self.udptl.signal(media.remote);
-        // Training in audio may start anew, but not a fax that may have arrived: no page goes out twice.
-        let may_have_arrived = self.pages > 0 || self.custody.announced.get();
-        if matches!(self.leg, Some(Leg::T38(_))) || may_have_arrived {
+        if let Some(Leg::T38(leg)) = &mut self.leg {
+            return leg.renegotiate(media);
+        }
+        if self.may_have_arrived() {
             return;
         }
         self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
         let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
-        // The old terminal closes its TIFF before the new one opens it.
         self.leg = None;
         let holder = Box::new(self.custody.clone());
         match T38Leg::new(&options, media, self.start.redundancy, holder) {
@@ -245,6 +247,11 @@ impl Call {
             }
             Err(error) => self.cannot_start(&error.to_string()),
         }
+    }
+
+    /// Training may start anew in another medium, but not a fax that may have arrived: no page goes out twice.
+    fn may_have_arrived(&self) -> bool {
+        self.pages > 0 || self.custody.announced.get()
     }
 
     fn begin(&mut self, leg: Leg) {

@@ -1,0 +1,175 @@
+//! T.38 in UDPTL.
+
+use super::super::wire_end::{Look, WireEnd};
+use super::TICK;
+use crate::fax::{Holder, NO_SIGNAL, Options, SetUpFailed, T38Terminal};
+use crate::proto::sdp::ErrorCorrection;
+use crate::proto::udptl::{self, Repair};
+use crate::worker::wire::T38Media;
+
+/// No-signal packets that we send first, to open a NAT and to be latched on.
+const OPENERS: u32 = 3;
+/// Ticks of our silence after which the last datagram leaves once more: a NAT forgets whom it hears nothing from,
+/// often within 30 s, and a receiver says nothing for as long as a page takes. Receivers drop it by its number.
+const KEEPALIVE: u32 = 1000;
+/// Parity as Asterisk and most gateways send it: three losses in a row, a quarter of the octets of redundancy 3.
+const FEC: Repair = Repair::Fec {
+    span: 3,
+    entries: 3,
+};
+
+/// T.38 in UDPTL.
+pub(in crate::worker::call) struct T38Leg {
+    pub(super) terminal: T38Terminal,
+    sender: udptl::Sender,
+    receiver: udptl::Receiver,
+    redundancy: u8,
+    openers: u32,
+    /// The last datagram, and ticks since it left.
+    last: (Vec<u8>, u32),
+}
+
+impl T38Leg {
+    pub(in crate::worker::call) fn new(
+        options: &Options,
+        media: &T38Media,
+        redundancy: u8,
+        holder: Box<dyn Holder>,
+    ) -> Result<T38Leg, SetUpFailed> {
+        let repair = repair(media, redundancy);
+        Ok(T38Leg {
+            terminal: T38Terminal::new(options, media.version, holder)?,
+            sender: udptl::Sender::new(repair, media.max_datagram.into()),
+            receiver: udptl::Receiver::new(),
+            redundancy,
+            openers: OPENERS,
+            last: (Vec::new(), 0),
+        })
+    }
+
+    /// A new agreement in the middle of it: another address, another datagram size. Its NAT is to be opened again.
+    pub(in crate::worker::call) fn renegotiate(&mut self, media: &T38Media) {
+        let repair = repair(media, self.redundancy);
+        self.sender.renegotiate(repair, media.max_datagram.into());
+        // The next tick says the last datagram again.
+        self.last.1 = KEEPALIVE;
+    }
+
+    /// See [`T38Terminal::shorten_ced`].
+    pub(in crate::worker::call) fn shorten_ced(&mut self) {
+        self.terminal.shorten_ced();
+    }
+
+    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
+        let mut any = false;
+        while let Some(packet) = wire.receive(|octets| look(&self.receiver, octets)) {
+            if packet.moved {
+                self.receiver.far_end_moved();
+            }
+            any |= self.receiver.handle(&packet.octets).is_ok();
+            self.deliver();
+        }
+        any
+    }
+
+    fn deliver(&mut self) {
+        while let Some((seq, ifp)) = self.receiver.poll() {
+            self.terminal.handle_ifp(&ifp, seq);
+        }
+    }
+
+    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
+        self.receiver.age();
+        self.deliver();
+        if self.openers > 0 {
+            self.openers -= 1;
+            self.send(&NO_SIGNAL, 1, wire);
+        }
+        self.terminal.tick(TICK as u32);
+        let mut any = false;
+        while let Some(ifp) = self.terminal.poll_transmit() {
+            any = true;
+            self.send(&ifp.octets, ifp.count, wire);
+        }
+        self.keep_alive(wire);
+        any
+    }
+
+    /// `count` is how often SpanDSP wants the packet on the wire. A repeat is the same datagram again: with a number
+    /// of its own a frame would end twice, and push earlier packets out of the repeats in later datagrams.
+    fn send(&mut self, ifp: &[u8], count: u32, wire: &mut WireEnd) {
+        let datagram = self.sender.wrap(ifp);
+        for _ in 0..count {
+            wire.send(&datagram);
+        }
+        self.last = (datagram, 0);
+    }
+
+    fn keep_alive(&mut self, wire: &mut WireEnd) {
+        let (datagram, ticks) = &mut self.last;
+        *ticks += 1;
+        if *ticks >= KEEPALIVE && !datagram.is_empty() {
+            *ticks = 0;
+            wire.send(datagram);
+        }
+    }
+}
+
+fn look(receiver: &udptl::Receiver, octets: &[u8]) -> Look {
+    match udptl::Datagram::decode(octets) {
+        Ok(datagram) => Look::Good {
+            continues: receiver.continues(&datagram),
+        },
+        Err(_) => Look::Junk,
+    }
+}
+
+/// What the far end wants to receive is what it says of itself (T.38 annex D.2.1.5).
+fn repair(media: &T38Media, redundancy: u8) -> Repair {
+    match media.error_correction {
+        ErrorCorrection::None => Repair::Nothing,
+        ErrorCorrection::Redundancy => Repair::Redundancy {
+            packets: redundancy.into(),
+        },
+        ErrorCorrection::Fec => FEC,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::super::nobody::{Nobody, options};
+    use super::*;
+
+    /// CNG, the first indicator of a caller, is sent three times.
+    #[test]
+    fn repeat_is_the_same_datagram_again() {
+        const CNG: &[u8] = &[0x02];
+        let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
+        far_end.set_nonblocking(true).unwrap();
+        let mut wire = WireEnd::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
+        let media = T38Media {
+            remote: far_end.local_addr().unwrap(),
+            version: 0,
+            max_datagram: 400,
+            max_bit_rate: 14400,
+            error_correction: ErrorCorrection::Redundancy,
+        };
+        wire.signal(media.remote);
+        let mut leg = T38Leg::new(&options(), &media, 3, Box::new(Nobody)).unwrap();
+        for _ in 0..30 {
+            leg.tick(&mut wire);
+        }
+        let mut cng = Vec::new();
+        let mut buffer = [0; 500];
+        while let Ok(len) = far_end.recv(&mut buffer) {
+            let datagram = udptl::Datagram::decode(&buffer[..len]).unwrap();
+            if datagram.primary == CNG {
+                cng.push(buffer[..len].to_vec());
+            }
+        }
+        assert_eq!(cng.len(), 3);
+        assert!(cng.iter().all(|datagram| *datagram == cng[0]));
+    }
+}
