@@ -19,7 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::outcome::{CallReport, Outcome};
 use crate::call::policy::{CallPolicy, ReinvitePolicy};
-use crate::net::line::{DialRequest, FaxSettings, IncomingCall, Line, LineConfig, LineEvent};
+use crate::net::line::{
+    Candidate, DialRequest, FaxSettings, IncomingCall, Line, LineConfig, LineEvent,
+};
 use crate::net::sip::{SipConfig, SipEndpoint};
 use crate::pages::{FaxPage, tiff};
 use crate::worker::host::Children;
@@ -213,14 +215,14 @@ impl Office {
         pages: &[FaxPage],
     ) -> CallReport {
         let request = DialRequest {
-            target: gateway,
-            domain: None,
-            number: called.to_owned(),
-            caller: caller.to_owned(),
-            caller_display: None,
+            candidates: vec![Candidate::direct(
+                gateway,
+                called,
+                caller,
+                CallPolicy::outgoing(),
+            )],
             tiff: tiff::write(pages),
             pages: pages.len() as u32,
-            policy: CallPolicy::outgoing(),
             fax: FaxSettings {
                 ident: station_id(caller),
                 ..FaxSettings::default()

@@ -274,6 +274,17 @@ impl Trunk {
     }
 }
 
+impl Sender {
+    /// Whether it is about this mail address.
+    pub fn is_about(&self, address: &str) -> bool {
+        let (pattern, address) = (self.pattern.to_lowercase(), address.to_lowercase());
+        match pattern.strip_prefix('*') {
+            Some(end) => address.ends_with(end),
+            None => address == pattern,
+        }
+    }
+}
+
 impl Transport {
     /// `udp`, `tcp`, `tls`.
     pub fn name(self) -> &'static str {

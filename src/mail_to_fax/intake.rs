@@ -16,7 +16,6 @@ use tokio::sync::Semaphore;
 use super::message;
 use super::receipt;
 use super::recipient::number_to_dial;
-use crate::config::dialplan::Plan;
 use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
@@ -212,9 +211,13 @@ impl Intake for FrontDoor {
     ) -> Result<Recipient, Refusal> {
         can_be_told(sender)?;
         let config = self.context.config();
-        let plan = Plan::new(&config.dialing.allow, &config.dialing.deny)
-            .expect("the configuration was checked when it was read");
-        let to = number_to_dial(recipient, &config.smtp.domains, &plan)?;
+        let numbers = self.context.numbering();
+        let to = number_to_dial(recipient, &config.smtp.domains, &numbers)?;
+        let trunks = &self.context.trunks;
+        if !trunks.is_empty() && !trunks.carries(&numbers.for_prefixes(&to.number)) {
+            let text = format!("no trunk of ours leads to {}", to.number);
+            return Err(Refusal::new(550, "5.7.1", text));
+        }
         Ok(Recipient {
             address: recipient.to_owned(),
             number: to.number,

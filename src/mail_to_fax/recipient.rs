@@ -1,6 +1,7 @@
 //! Reads a recipient's address: `12025550123@fax.example` and its more learned forms.
 
-use crate::config::dialplan::{Plan, Refused};
+use crate::config::dialplan::Refused;
+use crate::config::numbers::Numbering;
 use crate::proto::smtp::Refusal;
 
 /// Digits in a number at most: E.164 has 15, a prefix for an outside line and one for abroad come on top.
@@ -61,18 +62,21 @@ impl From<BadAddress> for Refusal {
     }
 }
 
-/// The verdict at RCPT: the number to dial and its sub-address, if `address` is one of ours, a number, and allowed.
+/// The verdict at RCPT: the number to dial, in canonical form, and its sub-address, if `address` is one of ours, a
+/// number, and allowed.
 ///
 /// # Errors
 /// The first rule that `address` breaks.
 pub fn number_to_dial(
     address: &str,
     domains: &[String],
-    plan: &Plan,
+    numbers: &Numbering,
 ) -> Result<FaxAddress, BadAddress> {
     let address = parse(address, domains)?;
-    plan.check(&address.number)?;
-    Ok(address)
+    Ok(FaxAddress {
+        number: numbers.to_dial(&address.number)?,
+        ..address
+    })
 }
 
 /// Reads an address, quotes already undone; `domains` are ours.
@@ -166,6 +170,10 @@ mod tests {
         vec!["gw.example".to_string(), "fax.local".to_string()]
     }
 
+    fn numbers() -> Numbering {
+        Numbering::of(&crate::config::Config::default()).unwrap()
+    }
+
     fn read(address: &str) -> Result<FaxAddress, BadAddress> {
         parse(address, &domains())
     }
@@ -199,7 +207,7 @@ mod tests {
             "+12025550123/T33S=6377@gw.example",
             "T33S=6377/FAX=+12025550123@gw.example",
         ] {
-            let to = number_to_dial(address, &domains(), &Plan::default()).unwrap();
+            let to = number_to_dial(address, &domains(), &numbers()).unwrap();
             assert_eq!(to.number, "+12025550123", "{address}");
             assert_eq!(to.sub_address.as_deref(), Some("6377"), "{address}");
         }
@@ -237,7 +245,7 @@ mod tests {
             ("01144205550123@gw.example", "5.7.1"),
         ] {
             let refusal =
-                Refusal::from(number_to_dial(address, &domains(), &Plan::default()).unwrap_err());
+                Refusal::from(number_to_dial(address, &domains(), &numbers()).unwrap_err());
             assert_eq!((refusal.code, refusal.status), (550, status), "{address}");
         }
     }
