@@ -176,7 +176,12 @@ fn verdict(config: &Config, address: &str) -> (bool, String) {
         Err(e) => return (false, e.to_string()),
     };
     match recipient::number_to_dial(address, &config.smtp.domains, &numbers) {
-        Ok(number) => (true, format!("{address}: would be faxed to {number}")),
+        Ok(to) => {
+            let within = |sub_address| format!(", sub-address {sub_address}");
+            let within = to.sub_address.map_or(String::new(), within);
+            let text = format!("{address}: would be faxed to {}{within}", to.number);
+            (true, text)
+        }
         Err(refusal) => (false, format!("{address}: would be refused: {refusal}")),
     }
 }

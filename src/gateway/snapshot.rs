@@ -243,6 +243,7 @@ fn received(fax: &ReceivedRow) -> ReceivedFax {
         from: known(&fax.caller),
         station: fax.far_ident.clone(),
         to: fax.called.clone(),
+        sub_address: fax.sub_address.clone(),
         outcome: fax
             .outcome
             .as_deref()

@@ -97,7 +97,7 @@ pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
         Some(fax.page_count),
         cancel.clone(),
     ));
-    let lesson = Lesson::of(context, &context.config(), &fax).await;
+    let lesson = Lesson::of(context, &fax).await;
     let report = match request(context, &fax, place, &lesson).await {
         // The channel is given back when the call is over.
         Ok((request, _channel)) => {
@@ -130,7 +130,7 @@ async fn request(
     let (channel, seats, troubles) = place.seats().await;
     let candidates = seats
         .iter()
-        .map(|seat| candidate(context, fax, lesson, seat))
+        .map(|seat| candidate(context, fax, seat, lesson))
         .collect::<Result<Vec<_>, _>>()
         .map_err(|e| not_dialled(Outcome::Refused, e.to_string()))?;
     if candidates.is_empty() {
@@ -154,8 +154,8 @@ async fn request(
 fn candidate(
     context: &Context,
     fax: &ClaimedFax,
-    lesson: &Lesson,
     seat: &Seat,
+    lesson: &Lesson,
 ) -> Result<Candidate, Refused> {
     let (config, numbers) = (context.config(), context.numbering());
     let trunk = &seat.trunk.config;

@@ -6,7 +6,6 @@
 
 use crate::call::outcome::CallReport;
 use crate::call::policy::{CallPolicy, ReinvitePolicy};
-use crate::config::Config;
 use crate::context::{Context, now};
 use crate::net::line::FaxSettings;
 use crate::queue::ClaimedFax;
@@ -23,9 +22,10 @@ pub struct Lesson {
 impl Lesson {
     /// Looks the number up, and notes with the attempt what that changes. A store that cannot be read right now
     /// teaches nothing, and the fax goes all the same.
-    pub async fn of(context: &Context, config: &Config, fax: &ClaimedFax) -> Lesson {
+    pub async fn of(context: &Context, fax: &ClaimedFax) -> Lesson {
         let number = context.numbering().canonical(&fax.number);
-        let memory = match config.fax.memory_days {
+        let days = context.config().fax.memory_days;
+        let memory = match days {
             0 => Ok(None),
             _ => context.store.memory(&number, now()).await,
         };
@@ -44,7 +44,7 @@ impl Lesson {
         Lesson {
             number,
             memory,
-            days: config.fax.memory_days,
+            days,
         }
     }
 

@@ -28,6 +28,7 @@ fn message(recipients: &[&str]) -> NewMessage {
                 id,
                 recipient: format!("{number}@fax.local"),
                 number: (*number).to_owned(),
+                sub_address: None,
             })
             .collect(),
         id,

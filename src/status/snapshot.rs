@@ -243,6 +243,8 @@ pub struct ReceivedFax {
     pub station: Option<String>,
     /// The number that was called.
     pub to: String,
+    /// The sub-address that came with it (SUB).
+    pub sub_address: Option<String>,
     /// How the call ended.
     pub outcome: Outcome,
     /// The cause in detail.

@@ -119,6 +119,7 @@ fn received(
         from: from.map(String::from),
         station: from.map(|_| "CLINIC WEST".into()),
         to: "+15551230000".into(),
+        sub_address: from.map(|_| "6377".into()),
         outcome,
         detail: String::new(),
         pages,
