@@ -14,6 +14,7 @@ mod outgoing;
 mod socket;
 #[cfg(test)]
 mod tests;
+pub mod transport;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
