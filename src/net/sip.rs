@@ -11,9 +11,11 @@ mod dispatch;
 mod established;
 mod incoming;
 mod outgoing;
+pub mod resolve;
 mod socket;
 #[cfg(test)]
 mod tests;
+pub mod transport;
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
