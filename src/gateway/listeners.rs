@@ -1,17 +1,17 @@
 //! From the settings to the sockets: what each listener and the line are told.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::time::Instant;
 
 use anyhow::Context as _;
-use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::call::policy::CallPolicy;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::context::Context;
 use crate::net::line::{Line, LineConfig};
-use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
+use crate::net::sip::{IncomingCall, Listen, SipConfig, SipEndpoint, Transport};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::proto::smtp::SessionConfig;
 
@@ -38,17 +38,23 @@ pub fn smtp(config: &Config) -> Settings {
 pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
     let config = context.config();
     let sip = &config.sip;
-    let listen = sip.listen[0].address;
+    for trunk in context.trunks.iter() {
+        for trouble in trunk.look_up(Instant::now()).await {
+            tracing::warn!("trunk {trouble}; its calls are not taken");
+        }
+    }
+    let first = sip.listen[0].address;
     let endpoint = SipConfig {
+        listen: sip.listen.iter().map(socket).collect(),
         advertised: sip.advertise,
-        ..SipConfig::new(listen, peers(context).await)
+        ..SipConfig::new(first, context.trunks.peers())
     };
     let (endpoint, calls) = SipEndpoint::bind(endpoint)
         .await
-        .with_context(|| format!("sip.listen {listen} cannot be used"))?;
+        .with_context(|| format!("sip.listen {} cannot be used", sip.listen[0]))?;
     let line = LineConfig {
-        bind: listen.ip(),
-        advertised: sip.advertise.unwrap_or(listen.ip()),
+        bind: first.ip(),
+        advertised: sip.advertise.unwrap_or(first.ip()),
         media_ports: (sip.media_ports[0], sip.media_ports[1]),
         // A call gets the rules of its trunk when it is answered.
         incoming: CallPolicy::incoming(),
@@ -56,21 +62,15 @@ pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<Inc
     Ok((Line::new(endpoint, context.children.clone(), line), calls))
 }
 
-/// Who may call us: the configured peers and the trunks' own addresses.
-async fn peers(context: &Context) -> Vec<IpNet> {
-    let mut peers = Vec::new();
-    for trunk in context.trunks.iter() {
-        for trouble in trunk.look_up(std::time::Instant::now()).await {
-            tracing::warn!("trunk {trouble}; its calls are not taken");
-        }
-        peers.extend(&trunk.config.peers);
-        peers.extend(trunk.targets().iter().map(|it| host(it.address.ip())));
+fn socket(listen: &config::trunk::Listen) -> Listen {
+    Listen {
+        transport: match listen.transport {
+            config::trunk::Transport::Udp => Transport::Udp,
+            config::trunk::Transport::Tcp => Transport::Tcp,
+            config::trunk::Transport::Tls => Transport::Tls,
+        },
+        address: listen.address,
     }
-    peers
-}
-
-fn host(ip: IpAddr) -> IpNet {
-    IpNet::from(ip)
 }
 
 /// The listener of the page.

@@ -10,7 +10,7 @@ use super::{Candidate, DialRequest, Line};
 use crate::call::cause;
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, Outcome};
-use crate::net::sip::{SipCall, SipEvent};
+use crate::net::sip::{Invite, SipCall, SipEvent};
 use crate::net::trunk::failover::{self, Refusal};
 use crate::net::trunk::health::Sign;
 use crate::net::trunk::{Channel, Seat};
@@ -45,7 +45,10 @@ impl Attempt<'_> {
                 unreachable!("an outgoing call begins with its INVITE");
             };
             // Twice in one attempt where the far end does not take T.38 in the first offer.
-            let invite = |offer| self.line.endpoint.invite(invitation(candidate, offer));
+            let invite = |offer| {
+                let invite = candidate.invite.clone();
+                self.line.endpoint.invite(Invite { offer, ..invite })
+            };
             let mut call = invite(offer);
             let first = self.first_word(&mut call).await;
             tell(candidate, first.as_ref());
@@ -169,6 +172,11 @@ fn tell(candidate: &Candidate, event: Option<&SipEvent>) {
     };
     let sign = match event {
         SipEvent::TrunkDown(why) => Sign::Nothing(why.clone()),
+        SipEvent::Failed {
+            code: 500 | 503,
+            retry_after: Some(seconds),
+            ..
+        } => Sign::Rest(*seconds),
         SipEvent::Failed { code, .. } => Sign::Invite(*code),
         SipEvent::Progress(code) => Sign::Invite(*code),
         SipEvent::Answered(_) => Sign::Invite(200),
@@ -183,25 +191,5 @@ fn name(candidate: &Candidate) -> String {
     match &candidate.seat {
         Some(seat) => format!("{} {flow}", seat.trunk.config.name),
         None => flow.to_string(),
-    }
-}
-
-/// The INVITE with its offer.
-fn invitation(candidate: &Candidate, offer: Vec<u8>) -> crate::net::sip::InviteRequest {
-    let invite = candidate.invite.clone();
-    let host = invite.uri.split_once('@').map(|(_, host)| host.to_owned());
-    let user = invite
-        .uri
-        .trim_start_matches("sip:")
-        .split('@')
-        .next()
-        .unwrap_or_default();
-    crate::net::sip::InviteRequest {
-        target: invite.flow.remote,
-        domain: host,
-        to_user: user.to_owned(),
-        from_user: invite.from.user,
-        from_display: invite.from.display,
-        offer,
     }
 }

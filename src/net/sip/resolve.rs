@@ -128,7 +128,11 @@ impl Resolver {
     ///
     /// # Errors
     /// None of them has any; the error names what was looked up.
-    pub async fn targets(&self, servers: &[String], transport: Transport) -> Result<Found, ResolveError> {
+    pub async fn targets(
+        &self,
+        servers: &[String],
+        transport: Transport,
+    ) -> Result<Found, ResolveError> {
         let mut found = Found {
             targets: Vec::new(),
             valid_until: None,
@@ -164,7 +168,11 @@ impl Resolver {
 
     /// SRV, and where there is none, the addresses of the host itself (RFC 3263 4.2).
     async fn service(&self, host: &str, transport: Transport) -> Result<Addresses, String> {
-        let name = format!("{}.{}.", service_name(transport), host.trim_end_matches('.'));
+        let name = format!(
+            "{}.{}.",
+            service_name(transport),
+            host.trim_end_matches('.')
+        );
         let answer = match self.dns.lookup(name.as_str(), RecordType::SRV).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -173,10 +181,18 @@ impl Resolver {
                 return Ok(itself.map_err(both)?.named(host));
             }
         };
-        let services = answer.answers().iter().filter_map(|record| match &record.data {
-            RData::SRV(srv) => Some(Service::new(srv.priority, srv.weight, srv.port, srv.target.to_ascii())),
-            _ => None,
-        });
+        let services = answer
+            .answers()
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::SRV(srv) => Some(Service::new(
+                    srv.priority,
+                    srv.weight,
+                    srv.port,
+                    srv.target.to_ascii(),
+                )),
+                _ => None,
+            });
         let mut addresses = Addresses::until(answer.valid_until());
         let mut failures = Vec::new();
         for service in in_order(services.collect(), &mut fastrand::Rng::new()) {
@@ -201,11 +217,17 @@ impl Resolver {
     async fn host(&self, host: &str, port: u16) -> Result<Addresses, String> {
         // A name with dots is whole; one without may be meant within the system's search domains.
         let whole = host.contains('.') && !host.ends_with('.');
-        let name = if whole { format!("{host}.") } else { host.to_owned() };
+        let name = if whole {
+            format!("{host}.")
+        } else {
+            host.to_owned()
+        };
         let answer = self.dns.lookup_ip(name.as_str()).await;
         let answer = answer.map_err(|error| format!("A and AAAA {host}: {}", short(&error)))?;
         let mut addresses = Addresses::until(answer.valid_until());
-        addresses.sockets.extend(answer.iter().map(|ip| SocketAddr::new(ip, port)));
+        addresses
+            .sockets
+            .extend(answer.iter().map(|ip| SocketAddr::new(ip, port)));
         addresses.sockets.sort_by_key(SocketAddr::is_ipv6);
         Ok(addresses)
     }
@@ -239,7 +261,10 @@ enum Server {
 impl Server {
     fn parse(text: &str) -> Option<Server> {
         let text = text.trim();
-        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+        let bare = text
+            .strip_prefix('[')
+            .and_then(|text| text.strip_suffix(']'))
+            .unwrap_or(text);
         if let Ok(ip) = bare.parse() {
             return Some(Server::Address(ip, None));
         }
@@ -286,7 +311,10 @@ impl Addresses {
 
     fn extend(&mut self, more: Addresses) {
         self.sockets.extend(more.sockets);
-        self.valid_until = [self.valid_until, more.valid_until].into_iter().flatten().min();
+        self.valid_until = [self.valid_until, more.valid_until]
+            .into_iter()
+            .flatten()
+            .min();
     }
 }
 
@@ -300,7 +328,9 @@ impl Found {
             }
         }
         let now = Instant::now();
-        let until = addresses.valid_until.map(|until| until.clamp(now + AGAIN.0, now + AGAIN.1));
+        let until = addresses
+            .valid_until
+            .map(|until| until.clamp(now + AGAIN.0, now + AGAIN.1));
         self.valid_until = [self.valid_until, until].into_iter().flatten().min();
     }
 }
@@ -310,11 +340,18 @@ impl ResolveError {
         if let [one] = missing {
             return one.clone();
         }
-        let servers: Vec<&str> = missing.iter().map(|missing| missing.server.as_str()).collect();
+        let servers: Vec<&str> = missing
+            .iter()
+            .map(|missing| missing.server.as_str())
+            .collect();
         let whys: Vec<&str> = missing.iter().map(|missing| missing.why.as_str()).collect();
         ResolveError {
             server: servers.join(", "),
-            why: if whys.is_empty() { "no server is configured".to_owned() } else { whys.join("; ") },
+            why: if whys.is_empty() {
+                "no server is configured".to_owned()
+            } else {
+                whys.join("; ")
+            },
         }
     }
 }

@@ -59,6 +59,8 @@ pub enum Output {
     },
     /// Something happened in a call.
     Call(CallId, SipEvent),
+    /// Nothing more will be said of this call.
+    Over(CallId),
     /// A call came in; 100 is on its way already.
     Incoming(CallId, Box<IncomingInvite>),
     /// The final response to a request outside of calls; last of its kind.

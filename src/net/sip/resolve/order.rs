@@ -27,7 +27,9 @@ pub(super) fn in_order(mut services: Vec<Service>, random: &mut fastrand::Rng) -
     let mut ordered = Vec::with_capacity(services.len());
     while let Some(first) = services.first() {
         let priority = first.priority;
-        let same = services.iter().take_while(|service| service.priority == priority);
+        let same = services
+            .iter()
+            .take_while(|service| service.priority == priority);
         let weights: Vec<u64> = same.map(|service| u64::from(service.weight)).collect();
         let drawn = draw(&weights, random);
         ordered.push(services.remove(drawn));
@@ -52,8 +54,15 @@ mod tests {
 
     #[test]
     fn priorities_rule_and_weights_share() {
-        let of = |priority, weight, target: &str| Service::new(priority, weight, 5060, target.to_owned());
-        let all = vec![of(20, 0, "spare"), of(10, 75, "much"), of(10, 25, "less"), of(10, 0, "never")];
+        let of = |priority, weight, target: &str| {
+            Service::new(priority, weight, 5060, target.to_owned())
+        };
+        let all = vec![
+            of(20, 0, "spare"),
+            of(10, 75, "much"),
+            of(10, 25, "less"),
+            of(10, 0, "never"),
+        ];
         let mut random = fastrand::Rng::with_seed(1);
         let mut first = std::collections::HashMap::new();
         for _ in 0..10_000 {

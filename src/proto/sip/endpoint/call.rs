@@ -9,7 +9,7 @@ use super::core::Core;
 use super::ended::Ended;
 use super::servers::ServerKey;
 use super::session::Session;
-use super::{CallId, SipCommand};
+use super::{CallId, Output, SipCommand};
 use crate::proto::sip::{Flow, Message};
 
 /// A call and what an endpoint finds it by.
@@ -160,6 +160,7 @@ impl Call {
 
     /// The next stage, and the next alarm.
     pub fn go_on(&mut self, core: &mut Core, next: Option<Stage>, now: Instant) {
+        let was_live = self.is_live();
         if let Some(stage) = next {
             self.stage = stage;
             // What waited for this stage.
@@ -168,6 +169,9 @@ impl Call {
             {
                 self.stage = stage;
             }
+        }
+        if was_live && !self.is_live() {
+            core.out.push_back(Output::Over(self.id));
         }
         let at = match &self.stage {
             Stage::Calling(calling) => calling.next_timeout(),

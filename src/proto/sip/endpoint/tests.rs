@@ -77,6 +77,8 @@ pub(super) struct Script {
     pub far: Flow,
     sent: VecDeque<(Flow, String)>,
     events: VecDeque<Output>,
+    /// The calls of which nothing more will be said.
+    pub over: Vec<CallId>,
     /// The last request of ours that was expected: what responses repeat.
     request: String,
     cseq: u32,
@@ -94,6 +96,7 @@ impl Script {
             far: Flow::udp(FAR.parse().unwrap()),
             sent: VecDeque::new(),
             events: VecDeque::new(),
+            over: Vec::new(),
             request: String::new(),
             cseq: 100,
         }
@@ -106,6 +109,7 @@ impl Script {
                     let text = octets.iter().copied().map(char::from).collect();
                     self.sent.push_back((to, text));
                 }
+                Output::Over(call) => self.over.push(call),
                 other => self.events.push_back(other),
             }
         }

@@ -49,6 +49,7 @@ impl Pair {
                         assert_eq!(to.remote.to_string(), ADDRESSES[1 - at]);
                         self.put(1 - at, octets);
                     }
+                    Output::Over(_) => {}
                     other => self.events[at].push_back(other),
                 }
             }
