@@ -9,6 +9,7 @@ mod dial;
 mod drive;
 mod media;
 pub mod policy;
+mod redirect;
 #[cfg(test)]
 mod tests;
 

@@ -177,10 +177,14 @@ impl Trunks {
 
     /// Whether any trunk carries a number.
     pub fn carries(&self, number: &str) -> bool {
-        !self.order(number, Instant::now()).is_empty()
+        !self.leading_to(number).is_empty()
     }
 
     /// The trunks that carry a number, the first choice first.
+    pub fn leading_to(&self, number: &str) -> Vec<Arc<Trunk>> {
+        self.order(number, Instant::now())
+    }
+
     fn order(&self, number: &str, now: Instant) -> Vec<Arc<Trunk>> {
         let configs: Vec<&config::Trunk> = self.all.iter().map(|trunk| &trunk.config).collect();
         let order = choice::order(&configs, number, |nth| self.all[nth].is_down_at(now));
@@ -293,6 +297,21 @@ impl Trunk {
     /// When its names are to be looked up.
     fn looks_up_again(&self) -> Instant {
         self.servers().again.unwrap_or_else(Instant::now)
+    }
+
+    /// A place on one of its hosts, at another port perhaps; `None`: that is somebody else's.
+    pub fn seat_at(self: &Arc<Trunk>, host: &str, port: Option<u16>) -> Option<Seat> {
+        let host = host.trim_matches(['[', ']']);
+        let servers = self.servers();
+        let mut targets = servers.targets.iter();
+        let target = targets.find(|target| {
+            let name = target.server.split(':').next();
+            target.address.ip().to_string() == host
+                || name.is_some_and(|name| name.eq_ignore_ascii_case(host))
+        })?;
+        let mut seat = self.seat(target);
+        seat.address.set_port(port.unwrap_or(target.address.port()));
+        Some(seat)
     }
 
     /// All its servers, in the order of the file.

@@ -28,6 +28,13 @@ impl FarEnd {
         address: SocketAddr,
         answer: impl Fn(&str) -> Option<&'static str> + Send + 'static,
     ) -> FarEnd {
+        FarEnd::saying(address, move |request| answer(request).map(str::to_owned))
+    }
+
+    fn saying(
+        address: SocketAddr,
+        answer: impl Fn(&str) -> Option<String> + Send + 'static,
+    ) -> FarEnd {
         let socket = UdpSocket::bind(address).expect("an address of loopback");
         let patience = Some(Duration::from_millis(50));
         socket.set_read_timeout(patience).expect("a timeout");
@@ -45,7 +52,7 @@ impl FarEnd {
                 };
                 let request = String::from_utf8_lossy(&datagram[..length]).into_owned();
                 if let Some(status) = answer(&request) {
-                    let _ = socket.send_to(response(&request, status).as_bytes(), from);
+                    let _ = socket.send_to(response(&request, &status).as_bytes(), from);
                 }
                 heard.lock().unwrap().push((Instant::now(), request));
             }
@@ -200,6 +207,38 @@ fn the_first_server_says_404_and_is_believed() {
         attempt.detail
     );
     assert_eq!(site.dialled(BUSY), 0, "it was tried elsewhere");
+}
+
+#[test]
+fn a_redirection_is_not_followed_unless_told_and_never_to_a_stranger() {
+    for (follow, to, followed) in [(false, 5070, false), (true, 5070, true), (true, 0, false)] {
+        let site = behind(
+            |site| site.address(5081),
+            |config| config.trunks[0].follow_redirects = follow,
+        );
+        let contact = match to {
+            0 => format!("302 Moved|Contact: <sip:{BUSY}@192.0.2.77:5060>"),
+            port => format!("302 Moved|Contact: <sip:{BUSY}@{}>", site.address(port)),
+        };
+        let _elsewhere = FarEnd::saying(site.address(5081), move |request| {
+            request.starts_with("INVITE").then(|| contact.clone())
+        });
+        site.submit(&[BUSY], &[sample::numbered_pages(1)]);
+        let attempt = wait_for("the attempt is over", 20, || {
+            let fax = site.faxes().pop()?;
+            site.attempts(&fax.id)
+                .into_iter()
+                .find(|it| it.ended_at.is_some())
+        });
+        assert_eq!(site.dialled(BUSY) > 0, followed, "{}", attempt.detail);
+        let outcome = if followed { "busy" } else { "refused" };
+        assert_eq!(
+            attempt.outcome.as_deref(),
+            Some(outcome),
+            "{}",
+            attempt.detail
+        );
+    }
 }
 
 #[test]

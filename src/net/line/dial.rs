@@ -1,12 +1,13 @@
 //! One attempt to place a call: place after place, until one lets it ring or none is left.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::drive::Driver;
 use super::media::MediaSockets;
-use super::{Candidate, DialRequest, Line};
+use super::{Candidate, DialRequest, Line, redirect};
 use crate::call::cause;
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, Outcome};
@@ -31,9 +32,13 @@ impl Attempt<'_> {
     pub async fn run(self, driver: &mut Driver) -> CallReport {
         let mut tried: Vec<String> = Vec::new();
         let mut report = CallReport::never_placed(Outcome::TrunkDown, String::new());
-        for (nth, candidate) in self.request.candidates.iter().enumerate() {
-            let is_last = nth + 1 == self.request.candidates.len();
-            let _channel = match self.place(candidate).await {
+        let mut left: VecDeque<Candidate> = self.request.candidates.iter().cloned().collect();
+        let (mut is_first, mut may_follow) = (true, true);
+        while let Some(candidate) = left.pop_front() {
+            let candidate = &candidate;
+            let place = self.place(candidate, is_first).await;
+            is_first = false;
+            let _channel = match place {
                 Ok(channel) => channel,
                 Err(why) => {
                     tried.push(format!("{}: {why}", name(candidate)));
@@ -52,7 +57,15 @@ impl Attempt<'_> {
             let mut call = invite(offer);
             let first = self.first_word(&mut call).await;
             tell(candidate, first.as_ref());
-            if let Some(why) = first.as_ref().and_then(passed_on).filter(|_| !is_last) {
+            let mut on = first.as_ref().and_then(passed_on);
+            on = on.filter(|_| !left.is_empty());
+            let redirected = first.as_ref().and_then(|it| redirect::to(candidate, it));
+            if let Some((redirected, why)) = redirected.filter(|_| may_follow) {
+                may_follow = false;
+                left.push_front(redirected);
+                on = Some(why);
+            }
+            if let Some(why) = on {
                 tracing::warn!(to = name(candidate), "tries the next server: {why}");
                 tried.push(format!("{}: {why}", name(candidate)));
                 report = refused(first.as_ref(), candidate);
@@ -78,12 +91,15 @@ impl Attempt<'_> {
 
     /// The right to send an INVITE there: a channel, and the next of its calls a second. The first place was reserved
     /// with the fax.
-    async fn place(&self, candidate: &Candidate) -> Result<Option<Channel>, &'static str> {
+    async fn place(
+        &self,
+        candidate: &Candidate,
+        is_first: bool,
+    ) -> Result<Option<Channel>, &'static str> {
         let Some(seat) = &candidate.seat else {
             return Ok(None);
         };
         let first = &self.request.candidates[0];
-        let is_first = std::ptr::eq(first, candidate);
         let is_reserved = first.seat.as_ref().is_some_and(|it| it.is_with(seat));
         let channel = match is_reserved {
             true => None,
