@@ -7,3 +7,4 @@ pub mod names;
 pub mod relay;
 pub mod sip;
 pub mod smtp;
+mod tls;
