@@ -1,7 +1,7 @@
 //! One UDP socket.
 
 use std::io;
-use std::net::{SocketAddr, UdpSocket as Blocking};
+use std::net::{SocketAddr, UdpSocket as Socket};
 use std::sync::Arc;
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
@@ -21,24 +21,27 @@ const MAX_DATAGRAM: usize = 65_535;
 #[derive(Debug)]
 pub(super) struct Udp {
     pub address: SocketAddr,
-    socket: Arc<UdpSocket>,
+    /// The same socket twice: the runtime's has to be asked whether it is ready, and does not know at first.
+    sender: Socket,
+    reader: Arc<UdpSocket>,
 }
 
 impl Udp {
     pub fn bind(address: SocketAddr) -> io::Result<Udp> {
-        let socket = Blocking::bind(address)?;
+        let socket = Socket::bind(address)?;
         // Less than asked for is no failure.
         let _ = set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER);
         socket.set_nonblocking(true)?;
         Ok(Udp {
             address: socket.local_addr()?,
-            socket: Arc::new(UdpSocket::from_std(socket)?),
+            sender: socket.try_clone()?,
+            reader: Arc::new(UdpSocket::from_std(socket)?),
         })
     }
 
     /// Sends at once or not at all: where the kernel has no room, the datagram is lost as on the way.
     pub fn send(&self, remote: SocketAddr, octets: &[u8]) -> Result<(), String> {
-        match self.socket.try_send_to(octets, remote) {
+        match self.sender.send_to(octets, remote) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error.to_string()),
@@ -47,7 +50,7 @@ impl Udp {
 
     /// Reads until `stop`.
     pub fn listen(&self, inbox: Inbox, peers: Peers, stop: CancellationToken) {
-        let (socket, local) = (self.socket.clone(), self.address);
+        let (socket, local) = (self.reader.clone(), self.address);
         tokio::spawn(stop.run_until_cancelled_owned(async move {
             let mut buffer = vec![0; MAX_DATAGRAM];
             loop {
