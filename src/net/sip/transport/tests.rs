@@ -125,6 +125,50 @@ async fn ten_thousand_forged_invites_do_not_push_out_the_carrier() {
 }
 
 #[tokio::test]
+async fn a_trunk_that_is_not_there_is_known_at_once_and_heard_when_it_comes() {
+    let (mut transports, address) = bind(config(Transport::Udp)).await;
+    let trunk = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let flow = to(Transport::Udp, trunk.local_addr().unwrap());
+    drop(trunk);
+    transports.send(&flow, OPTIONS.to_vec());
+    let lost = next(&mut transports).await;
+    let why = "Connection refused (os error 111)".to_owned();
+    assert_eq!(
+        lost,
+        Arrival::Lost {
+            flow: flow.clone(),
+            why
+        }
+    );
+    let trunk = UdpSocket::bind(flow.remote).await.unwrap();
+    transports.send(&flow, OPTIONS.to_vec());
+    let mut octets = [0; 2000];
+    let (len, from) = trunk.recv_from(&mut octets).await.unwrap();
+    assert!(octets[..len] == *OPTIONS && from == address);
+    trunk.send_to(OPTIONS, address).await.unwrap();
+    assert_eq!(message(&mut transports).await.0.remote, flow.remote);
+    // Everybody else is still heard.
+    let other = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    other.send_to(OPTIONS, address).await.unwrap();
+    assert_eq!(
+        message(&mut transports).await.0.remote,
+        other.local_addr().unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_second_gateway_on_the_same_address_fails() {
+    let (transports, address) = bind(config(Transport::Udp)).await;
+    transports.send(
+        &to(Transport::Udp, "127.0.0.1:9".parse().unwrap()),
+        OPTIONS.to_vec(),
+    );
+    let second = TransportConfig::new(vec![(Transport::Udp, address)]);
+    let why = Transports::bind(second).await.unwrap_err().to_string();
+    assert!(why.contains("in use"), "{why}");
+}
+
+#[tokio::test]
 async fn noise_is_not_passed_on() {
     let (mut transports, address) = bind(config(Transport::Udp)).await;
     let far = UdpSocket::bind("127.0.0.1:0").await.unwrap();
