@@ -27,6 +27,8 @@ use crate::worker::wire::{
 const TICK: Duration = Duration::from_millis(10);
 /// Late ticks that are caught up with; more is a suspended process, and the far end has given up on us.
 const CATCH_UP: u32 = 50;
+/// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
+const AWAKE: u32 = 2;
 /// Ticks from one progress message to the next.
 const PROGRESS_TICKS: u32 = 25;
 /// Ticks from one sign of life to the next.
@@ -78,6 +80,8 @@ pub(super) struct Call {
     t38_heard: bool,
     told: FromCall,
     ticks: u32,
+    /// Ticks since we last looked at the socket.
+    unlooked: u32,
     media_since: Option<Instant>,
     last_sign: Instant,
     mcf_ticks: Option<u32>,
@@ -120,6 +124,7 @@ impl Call {
             t38_heard: false,
             told: FromCall::Ready,
             ticks: 0,
+            unlooked: 0,
             media_since: None,
             last_sign: Instant::now(),
             mcf_ticks: None,
@@ -283,12 +288,8 @@ impl Call {
     // ---- what the wire brings ----
 
     fn receive(&mut self) {
-        let Some(leg) = &mut self.leg else { return };
-        let wire = match leg {
-            Leg::T38(_) => &mut self.udptl,
-            Leg::Audio(_) => &mut self.rtp,
-        };
-        if !leg.receive(wire) {
+        self.unlooked = 0;
+        if !self.take_in() {
             return;
         }
         self.last_sign = Instant::now();
@@ -299,13 +300,30 @@ impl Call {
             },
             _ => {}
         }
-        if matches!(leg, Leg::T38(_)) && !std::mem::replace(&mut self.t38_heard, true) {
+        if matches!(self.leg, Some(Leg::T38(_))) && !std::mem::replace(&mut self.t38_heard, true) {
             self.tell(&FromCall::T38Heard);
             return;
         }
-        if leg.take_tone() {
+        if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
+    }
+
+    /// What the socket has, into the leg; true if there was something.
+    fn take_in(&mut self) -> bool {
+        let Some(leg) = &mut self.leg else {
+            return false;
+        };
+        let wire = match leg {
+            Leg::T38(_) => &mut self.udptl,
+            Leg::Audio(_) => &mut self.rtp,
+        };
+        let mut any = false;
+        while let Some(packet) = wire.receive(|octets| leg.look(octets)) {
+            any = true;
+            leg.handle(&packet.octets, packet.moved, Instant::now());
+        }
+        any
     }
 
     fn tick(&mut self) {
@@ -313,14 +331,19 @@ impl Call {
         if self.ticks.is_multiple_of(ALIVE_TICKS) {
             self.tell(&FromCall::Alive);
         }
+        self.unlooked += 1;
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
             Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
-        if leg.tick(wire) {
-            self.last_sign = Instant::now();
+        let now = Instant::now();
+        if leg.tick(self.unlooked <= AWAKE, now) {
+            self.last_sign = now;
+        }
+        while let Some(packet) = leg.poll_transmit() {
+            wire.send(&packet);
         }
         self.handle_events();
         if self.ticks.is_multiple_of(PROGRESS_TICKS) {
