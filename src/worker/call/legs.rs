@@ -3,7 +3,7 @@
 mod audio;
 mod t38;
 
-use super::wire_end::WireEnd;
+use super::wire_end::{Datagrams, WireEnd};
 use crate::fax::{Event, Progress};
 
 pub(super) use audio::AudioLeg;
@@ -20,7 +20,7 @@ pub(super) enum Leg {
 
 impl Leg {
     /// Takes in what the socket has; true if there was something.
-    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
+    pub(super) fn receive(&mut self, wire: &mut WireEnd<impl Datagrams>) -> bool {
         match self {
             Leg::T38(leg) => leg.receive(wire),
             Leg::Audio(leg) => leg.receive(wire),
@@ -28,7 +28,7 @@ impl Leg {
     }
 
     /// Ten milliseconds have passed; true if page data or frames left.
-    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
+    pub(super) fn tick(&mut self, wire: &mut WireEnd<impl Datagrams>) -> bool {
         match self {
             Leg::T38(leg) => leg.tick(wire),
             Leg::Audio(leg) => leg.tick(wire),

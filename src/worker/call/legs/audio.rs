@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::super::wire_end::{Look, WireEnd};
+use super::super::wire_end::{Datagrams, Look, WireEnd};
 use super::TICK;
 use crate::fax::{AudioTerminal, Holder, Options, ToneEar};
 use crate::proto::g711::Law;
@@ -71,7 +71,7 @@ impl AudioLeg {
         self.called && self.said > CED
     }
 
-    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
+    pub(super) fn receive(&mut self, wire: &mut WireEnd<impl Datagrams>) -> bool {
         let mut any = false;
         self.unlooked = 0;
         let look = |octets: &[u8]| match rtp::Packet::decode(octets) {
@@ -110,7 +110,7 @@ impl AudioLeg {
         }
     }
 
-    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
+    pub(super) fn tick(&mut self, wire: &mut WireEnd<impl Datagrams>) -> bool {
         self.unlooked += 1;
         if self.unlooked <= AWAKE {
             self.behind += TICK;

@@ -1,6 +1,6 @@
 //! T.38 in UDPTL.
 
-use super::super::wire_end::{Look, WireEnd};
+use super::super::wire_end::{Datagrams, Look, WireEnd};
 use super::TICK;
 use crate::fax::{Holder, NO_SIGNAL, Options, SetUpFailed, T38Terminal};
 use crate::proto::sdp::ErrorCorrection;
@@ -60,7 +60,7 @@ impl T38Leg {
         self.terminal.shorten_ced();
     }
 
-    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
+    pub(super) fn receive(&mut self, wire: &mut WireEnd<impl Datagrams>) -> bool {
         let mut any = false;
         while let Some(packet) = wire.receive(|octets| look(&self.receiver, octets)) {
             if packet.moved {
@@ -78,7 +78,7 @@ impl T38Leg {
         }
     }
 
-    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
+    pub(super) fn tick(&mut self, wire: &mut WireEnd<impl Datagrams>) -> bool {
         self.receiver.age();
         self.deliver();
         if self.openers > 0 {
@@ -97,7 +97,7 @@ impl T38Leg {
 
     /// `count` is how often SpanDSP wants the packet on the wire. A repeat is the same datagram again: with a number
     /// of its own a frame would end twice, and push earlier packets out of the repeats in later datagrams.
-    fn send(&mut self, ifp: &[u8], count: u32, wire: &mut WireEnd) {
+    fn send(&mut self, ifp: &[u8], count: u32, wire: &mut WireEnd<impl Datagrams>) {
         let datagram = self.sender.wrap(ifp);
         for _ in 0..count {
             wire.send(&datagram);
@@ -105,7 +105,7 @@ impl T38Leg {
         self.last = (datagram, 0);
     }
 
-    fn keep_alive(&mut self, wire: &mut WireEnd) {
+    fn keep_alive(&mut self, wire: &mut WireEnd<impl Datagrams>) {
         let (datagram, ticks) = &mut self.last;
         *ticks += 1;
         if *ticks >= KEEPALIVE && !datagram.is_empty() {
