@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures setup pdfium build install
+.PHONY: demo test figures bench-calls setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -16,6 +16,11 @@ test: setup
 # Start with 10,000 jobs, memory, 250 to INVITE, hostile input, mails a second; minutes, on a quiet machine.
 figures: setup
 	cargo bench --locked --bench figures
+
+# What faxes survive (loss, bursts), what calls cost (10 to 800 at a time), what their seconds go to; a quarter of an
+# hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one (tests/calls/calls.rs).
+bench-calls: setup
+	cargo bench --locked --bench calls
 
 build: setup
 	cargo build --release --locked
