@@ -1,10 +1,10 @@
 //! Two terminals in virtual time over a bad wire: what is sent must arrive, and nothing is confirmed too early.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::custody::Paper;
+use super::trial::{Weather, Wire};
 use super::verdict::{self, Stop};
 use crate::call::outcome::Outcome;
 use crate::fax::{
@@ -75,66 +75,8 @@ impl Holder for Shelf {
     }
 }
 
-/// What the wire does to packets.
-#[derive(Clone, Copy, Default)]
-struct Weather {
-    /// Of 100 packets, lost ones.
-    loss: u8,
-    /// Of 100 packets, those that come twice.
-    twice: u8,
-    /// Packets are late by up to this many ticks.
-    jitter: u32,
-    /// Seed of it all.
-    seed: u64,
-}
-
 /// First octet of an IFP packet with data of V.21.
 const V21: u8 = 0xc0;
-
-/// One direction.
-struct Wire {
-    weather: Weather,
-    rng: fastrand::Rng,
-    flying: VecDeque<(u32, Vec<u8>)>,
-    cut: bool,
-    carried: u32,
-    /// When it last carried a T.30 frame or a part of one.
-    spoke: u32,
-}
-
-impl Wire {
-    fn new(weather: Weather, way: u64) -> Wire {
-        Wire {
-            weather,
-            rng: fastrand::Rng::with_seed(weather.seed * 2 + way),
-            flying: VecDeque::new(),
-            cut: false,
-            carried: 0,
-            spoke: 0,
-        }
-    }
-
-    fn send(&mut self, now: u32, packet: &[u8]) {
-        self.carried += 1;
-        if udptl::Datagram::decode(packet).unwrap().primary[0] == V21 {
-            self.spoke = now;
-        }
-        for _ in 0..1 + u32::from(self.rng.u8(..100) < self.weather.twice) {
-            if !self.cut && self.rng.u8(..100) >= self.weather.loss {
-                let late = self.rng.u32(0..=self.weather.jitter);
-                self.flying.push_back((now + 2 + late, packet.to_vec()));
-            }
-        }
-    }
-
-    fn arrivals(&mut self, now: u32) -> Vec<Vec<u8>> {
-        let (due, flying) = std::mem::take(&mut self.flying)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|(at, _)| *at <= now);
-        self.flying = flying;
-        due.into_iter().map(|(_, packet)| packet).collect()
-    }
-}
 
 fn options(role: Role, tiff: &Paper, ecm: bool) -> Options {
     Options {
@@ -159,11 +101,13 @@ struct Side {
     ending: Option<Ending>,
     /// Page data leaves with wrong bits in it.
     spoils: bool,
+    /// When it last sent a T.30 frame or a part of one.
+    spoke: u32,
 }
 
 impl Side {
     fn tick(&mut self, now: u32, from: &mut Wire, to: &mut Wire, log: &Log) {
-        for datagram in from.arrivals(now) {
+        while let Some(datagram) = from.arrived(now) {
             self.receiver.handle(&datagram).unwrap();
         }
         self.receiver.age();
@@ -175,6 +119,9 @@ impl Side {
             if self.spoils && ifp.octets.len() > 20 {
                 let data = ifp.octets.iter_mut().skip(10).step_by(3);
                 data.for_each(|octet| *octet ^= 0x5a);
+            }
+            if ifp.octets[0] == V21 {
+                self.spoke = now;
             }
             let datagram = self.sender.wrap(&ifp.octets);
             for _ in 0..ifp.count {
@@ -226,6 +173,7 @@ impl Pair {
                 links: Vec::new(),
                 ending: None,
                 spoils: false,
+                spoke: 0,
             }
         };
         Pair {
@@ -292,12 +240,14 @@ const WHOLE_CALL: [&str; 5] = [
 #[test]
 fn two_pages_arrive_pel_for_pel_in_any_weather() {
     let pages = [page(1, 1100), page(2, 800)];
-    for (loss, twice, jitter) in [(0, 0, 0), (5, 3, 2), (20, 5, 3)] {
+    for (loss, twice, jitter) in [(0.0, 0.0, 0), (5.0, 3.0, 2), (20.0, 5.0, 3)] {
         let weather = Weather {
             loss,
             twice,
-            jitter,
-            seed: u64::from(loss) + 7,
+            late: 100.0,
+            lateness: jitter,
+            seed: loss as u64 + 7,
+            ..Weather::default()
         };
         let mut pair = Pair::new(&pages, weather, true, u32::MAX);
         pair.run();
@@ -317,7 +267,7 @@ fn two_pages_arrive_pel_for_pel_in_any_weather() {
 fn sender_ends_half_a_second_after_its_dcn() {
     let mut pair = Pair::new(&[page(12, 300)], Weather::default(), true, u32::MAX);
     pair.run_until(|pair| pair.sides[0].ending.is_some());
-    let parting = pair.now - pair.wires[0].spoke;
+    let parting = pair.now - pair.sides[0].spoke;
     assert!((30..50).contains(&parting), "{parting} ticks");
     assert_eq!(pair.sides[0].ending.as_ref().unwrap().cause, Cause::Regular);
     pair.run();
@@ -374,9 +324,9 @@ fn page_that_cannot_be_stored_is_never_confirmed() {
     for ecm in [true, false] {
         let mut pair = Pair::new(&pages, Weather::default(), ecm, 2);
         pair.run_until(|pair| pair.log().iter().any(|line| line == "page 2 refused"));
-        let silent_since = pair.wires[1].carried;
+        let silent_since = pair.wires[1].carried();
         pair.run();
-        assert_eq!(pair.wires[1].carried, silent_since, "something left");
+        assert_eq!(pair.wires[1].carried(), silent_since, "something left");
         assert_eq!(pair.outcomes()[0], Outcome::Uncertain);
         assert_eq!(pair.outcomes()[1], Outcome::StorageFailed);
         assert_eq!(pair.sides[0].ending.as_ref().unwrap().pages, 1);

@@ -32,6 +32,8 @@ const BEAT: u32 = 3;
 const LONG_BEAT: u32 = 6;
 /// The same in audio, where a frame of 20 ms leaves each time.
 const AUDIO_BEAT: u32 = 2;
+/// The same while the telephone rings.
+const IDLE_BEAT: u32 = 50;
 /// Who wakes up this much later than he wanted to is on a machine that is too slow for its calls.
 const LATE: Duration = Duration::from_millis(20);
 /// Late ticks that are caught up with; more is a suspended process, and the far end has given up on us.
@@ -68,6 +70,12 @@ fn serve() -> io::Result<()> {
     call.tell(&FromCall::Ready);
     call.run();
     Ok(())
+}
+
+/// Who may have something for us.
+struct Woken {
+    by_daemon: bool,
+    by_wire: bool,
 }
 
 /// How punctually we woke up.
@@ -154,11 +162,19 @@ impl Call {
         let mut next_tick = Instant::now() + TICK;
         while self.ending.is_none() {
             let rest = TICK * (self.beat() - 1);
-            if self.wait(next_tick + rest) {
+            let woken = self.wait(next_tick + rest);
+            let was_idle = self.leg.is_none();
+            if woken.by_daemon {
                 self.handle_control();
             }
-            self.receive();
-            self.handle_events();
+            if was_idle && self.leg.is_some() {
+                // The terminal's time begins now, not when we last woke up.
+                next_tick = Instant::now() + TICK;
+            }
+            if woken.by_wire {
+                self.receive();
+                self.handle_events();
+            }
             next_tick += self.lost_time();
             let mut due = 0;
             while next_tick <= Instant::now() && self.ending.is_none() {
@@ -190,30 +206,33 @@ impl Call {
         match &self.leg {
             Some(Leg::Audio(_)) => AUDIO_BEAT,
             Some(leg) if leg.takes_in_a_page() => LONG_BEAT,
-            _ => BEAT,
+            Some(_) => BEAT,
+            None => IDLE_BEAT,
         }
     }
 
-    /// Sleeps until `until`, or until something comes in that wants an answer; true if the daemon has said something.
-    fn wait(&mut self, until: Instant) -> bool {
+    /// Sleeps until `until`, or until something comes in that wants an answer.
+    fn wait(&mut self, until: Instant) -> Woken {
         let control = self.custody.control.borrow();
         let mut fds = [
             PollFd::new(&*control, PollFlags::IN),
             PollFd::new(&self.udptl, PollFlags::IN),
         ];
         // Audio comes at every beat, and page data goes on: neither is worth waking up for.
-        let fds = match &self.leg {
-            Some(Leg::T38(leg)) if !leg.takes_in_a_page() => &mut fds[..],
-            _ => &mut fds[..1],
-        };
+        let listens = matches!(&self.leg, Some(Leg::T38(leg)) if !leg.takes_in_a_page());
         let first = usize::from(control.is_gone());
+        let last = usize::from(listens);
         let left = until.saturating_duration_since(Instant::now());
         if let Ok(timeout) = left.try_into() {
             // An interrupted wait is a short one.
-            let _ = poll(&mut fds[first..], Some(&timeout));
+            let _ = poll(&mut fds[first..=last], Some(&timeout));
         }
         self.beats.count(until);
-        control.has_more() || !fds[0].revents().is_empty()
+        let [daemon, wire] = fds.map(|fd| !fd.revents().is_empty());
+        Woken {
+            by_daemon: control.is_gone() || control.has_more() || daemon,
+            by_wire: wire || !listens,
+        }
     }
 
     fn tell(&self, message: &FromCall) {
