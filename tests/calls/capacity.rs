@@ -51,6 +51,8 @@ pub struct Taken {
     pub failures: BTreeMap<String, usize>,
     /// CPU seconds for a call, sender and receiver.
     pub cpu: [f64; 2],
+    /// What of that both daemons took, in the mean.
+    pub daemon_cpu: f64,
     /// Megabytes for a call and side: processes of calls, nursery, and what the daemon has.
     pub megabytes: f64,
     /// Of 100 wakings of the processes, those that came more than 20 ms late.
@@ -76,17 +78,25 @@ pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
             std::thread::available_parallelism()?,
         );
         println!(
-            "{:>6}{:>8}{:>14}{:>14}{:>10}{:>8}{:>10}  failures",
-            "calls", "clean", "CPU s sender", "CPU s recvr", "MB/call", "late %", "seconds"
+            "{:>6}{:>8}{:>14}{:>14}{:>14}{:>10}{:>8}{:>10}  failures",
+            "calls",
+            "clean",
+            "CPU s sender",
+            "CPU s recvr",
+            "daemon's part",
+            "MB/call",
+            "late %",
+            "seconds"
         );
         let mut best: Option<(usize, Taken)> = None;
         for calls in crate::steps(setting, steps)? {
             let taken = run(&Step { calls, audio, ramp }, &page)?;
             println!(
-                "{calls:>6}{:>8}{:>14.4}{:>14.4}{:>10.2}{:>8.2}{:>10.1}  {:?}",
+                "{calls:>6}{:>8}{:>14.4}{:>14.4}{:>14.4}{:>10.2}{:>8.2}{:>10.1}  {:?}",
                 taken.clean,
                 taken.cpu[0],
                 taken.cpu[1],
+                taken.daemon_cpu,
                 taken.megabytes,
                 taken.late,
                 taken.median_seconds,
@@ -152,7 +162,11 @@ pub fn run(step: &Step, page: &FaxPage) -> anyhow::Result<Taken> {
     Ok(Taken {
         clean: delivered(&sent).min(delivered(&received)),
         failures,
-        cpu: [0, 1].map(|side| of_a_call(after[side] - before[side])),
+        cpu: [0, 1].map(|side| of_a_call(after[side].all() - before[side].all())),
+        daemon_cpu: [0, 1]
+            .map(|side| of_a_call(after[side].daemon - before[side].daemon) / 2.0)
+            .iter()
+            .sum(),
         megabytes: of_a_call(memory) / 2.0,
         late: 100.0 * late as f64 / beats.max(1) as f64,
         median_seconds: seconds.get(seconds.len() / 2).copied().unwrap_or_default(),
@@ -242,12 +256,13 @@ impl Side {
     }
 
     /// Seconds of CPU so far: its own, its nursery's, and those of all calls that are over.
-    fn cpu(&self) -> anyhow::Result<f64> {
-        let mut total = cpu(self.daemon.id())?;
-        for nursery in children(self.daemon.id()) {
-            total += cpu(nursery)?;
-        }
-        Ok(total)
+    fn cpu(&self) -> anyhow::Result<Cpu> {
+        let calls: anyhow::Result<Vec<f64>> =
+            children(self.daemon.id()).into_iter().map(cpu).collect();
+        Ok(Cpu {
+            daemon: cpu(self.daemon.id())?,
+            calls: calls?.iter().sum(),
+        })
     }
 
     /// Megabytes, each page of memory that is shared divided among those who share it (PSS).
@@ -265,6 +280,19 @@ impl Side {
             total += mean * calls.len() as f64;
         }
         Ok(total)
+    }
+}
+
+/// Seconds of CPU.
+#[derive(Clone, Copy)]
+struct Cpu {
+    daemon: f64,
+    calls: f64,
+}
+
+impl Cpu {
+    fn all(self) -> f64 {
+        self.daemon + self.calls
     }
 }
 

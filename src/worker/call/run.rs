@@ -28,8 +28,10 @@ use crate::worker::wire::{
 const TICK: Duration = Duration::from_millis(10);
 /// Ticks that are done at once: it is waking up that costs, not ticking. A T.38 packet holds 30 ms of page.
 const BEAT: u32 = 3;
-/// The same while page data comes in, which nobody waits to have answered.
+/// The same while page data comes in, which nobody waits to have answered, and ...
 const LONG_BEAT: u32 = 6;
+/// ... after so many ticks in which nobody said anything: a preamble or a training goes on.
+const QUIET: u32 = 30;
 /// The same in audio, where a frame of 20 ms leaves each time.
 const AUDIO_BEAT: u32 = 2;
 /// The same while the telephone rings.
@@ -108,6 +110,8 @@ pub(super) struct Call {
     told: FromCall,
     ticks: u32,
     beats: Beats,
+    /// Ticks since anything came in or left.
+    quiet: u32,
     media_since: Option<Instant>,
     last_sign: Instant,
     mcf_ticks: Option<u32>,
@@ -150,6 +154,7 @@ impl Call {
             told: FromCall::Ready,
             ticks: 0,
             beats: Beats::default(),
+            quiet: 0,
             media_since: None,
             last_sign: Instant::now(),
             mcf_ticks: None,
@@ -205,7 +210,7 @@ impl Call {
     fn beat(&self) -> u32 {
         match &self.leg {
             Some(Leg::Audio(_)) => AUDIO_BEAT,
-            Some(leg) if leg.takes_in_a_page() => LONG_BEAT,
+            Some(leg) if leg.takes_in_a_page() || self.quiet > QUIET => LONG_BEAT,
             Some(_) => BEAT,
             None => IDLE_BEAT,
         }
@@ -341,6 +346,7 @@ impl Call {
             return;
         }
         self.last_sign = Instant::now();
+        self.quiet = 0;
         match self.start.mishap {
             Some(Mishap::Crash) => std::process::abort(),
             Some(Mishap::Hang) => loop {
@@ -363,8 +369,10 @@ impl Call {
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
+        self.quiet += 1;
         if leg.tick(wire) {
             self.last_sign = Instant::now();
+            self.quiet = 0;
         }
         self.handle_events();
         if self.ticks.is_multiple_of(PROGRESS_TICKS) {
