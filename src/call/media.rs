@@ -16,6 +16,8 @@ pub struct AudioMedia {
     pub remote: SocketAddr,
     /// 0 PCMU or 8 PCMA (RFC 3551 table 4).
     pub payload_type: u8,
+    /// Payload type of telephone events (RFC 4733), where it may send them.
+    pub telephone_event: Option<u8>,
 }
 
 /// Where T.38 goes, and what was agreed.

@@ -214,6 +214,7 @@ impl CallMachine {
         let media = AudioMedia {
             remote: audio.remote,
             payload_type: codec.payload_type(),
+            telephone_event: audio.telephone_event,
         };
         if self.switch.audio.as_ref() == Some(&media) {
             return None;

@@ -40,6 +40,8 @@ const IDLE_BEAT: u32 = 50;
 const LATE: Duration = Duration::from_millis(20);
 /// Late ticks that are caught up with; more is a suspended process, and the far end has given up on us.
 const CATCH_UP: u32 = 50;
+/// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
+const AWAKE: u32 = 2;
 /// Ticks from one progress message to the next.
 const PROGRESS_TICKS: u32 = 100;
 /// Ticks from one sign of life to the next.
@@ -112,6 +114,8 @@ pub(super) struct Call {
     beats: Beats,
     /// Ticks since anything came in or left.
     quiet: u32,
+    /// Ticks since we last looked at the socket.
+    unlooked: u32,
     media_since: Option<Instant>,
     last_sign: Instant,
     mcf_ticks: Option<u32>,
@@ -155,6 +159,7 @@ impl Call {
             ticks: 0,
             beats: Beats::default(),
             quiet: 0,
+            unlooked: 0,
             media_since: None,
             last_sign: Instant::now(),
             mcf_ticks: None,
@@ -337,12 +342,8 @@ impl Call {
     // ---- what the wire brings ----
 
     fn receive(&mut self) {
-        let Some(leg) = &mut self.leg else { return };
-        let wire = match leg {
-            Leg::T38(_) => &mut self.udptl,
-            Leg::Audio(_) => &mut self.rtp,
-        };
-        if !leg.receive(wire) {
+        self.unlooked = 0;
+        if !self.take_in() {
             return;
         }
         self.last_sign = Instant::now();
@@ -354,9 +355,26 @@ impl Call {
             },
             _ => {}
         }
-        if leg.take_tone() {
+        if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
+    }
+
+    /// What the socket has, into the leg; true if there was something.
+    fn take_in(&mut self) -> bool {
+        let Some(leg) = &mut self.leg else {
+            return false;
+        };
+        let wire = match leg {
+            Leg::T38(_) => &mut self.udptl,
+            Leg::Audio(_) => &mut self.rtp,
+        };
+        let mut any = false;
+        while let Some(packet) = wire.receive(|octets| leg.look(octets)) {
+            any = true;
+            leg.handle(&packet.octets, packet.moved, Instant::now());
+        }
+        any
     }
 
     fn tick(&mut self) {
@@ -364,15 +382,20 @@ impl Call {
         if self.ticks.is_multiple_of(ALIVE_TICKS) {
             self.tell(&FromCall::Alive);
         }
+        self.unlooked += 1;
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
+        let now = Instant::now();
         self.quiet += 1;
-        if leg.tick(wire) {
-            self.last_sign = Instant::now();
+        if leg.tick(self.unlooked <= AWAKE, now) {
+            self.last_sign = now;
             self.quiet = 0;
+        }
+        while let Some(packet) = leg.poll_transmit() {
+            wire.send(&packet);
         }
         self.handle_events();
         if self.ticks.is_multiple_of(PROGRESS_TICKS) {

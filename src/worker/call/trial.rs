@@ -4,15 +4,16 @@
 mod signals;
 mod wire;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::custody::Paper;
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict;
-use super::wire_end::{Datagrams, WireEnd};
+use super::wire_end::Look;
 use crate::call::media::{AudioMedia, T38Media};
 use crate::call::outcome::Outcome;
 use crate::fax::{Ending, Event, Holder, NotKept, Options, Role};
@@ -21,9 +22,11 @@ use crate::proto::sdp::ErrorCorrection;
 use signals::Line;
 pub use signals::Seconds;
 pub use wire::Weather;
-pub(super) use wire::Wire;
+use wire::Wire;
 
-/// Ticks of 10 ms after which a call would have been ended as too long.
+/// The step of the terminals' time.
+const TICK: Duration = Duration::from_millis(10);
+/// Ticks after which a call would have been ended as too long.
 const LONGEST: u32 = 60_000;
 
 /// What the fax goes over.
@@ -74,29 +77,25 @@ impl Trial<'_> {
     /// # Errors
     /// Where the system has no memory file or SpanDSP no memory.
     pub fn run(&self) -> io::Result<Report> {
-        let now = Rc::new(Cell::new(0));
-        let wires = [0, 1].map(|way| Rc::new(RefCell::new(Wire::new(self.weather, way))));
+        let mut wires = [0, 1].map(|way| Wire::new(self.weather, way));
         let kept = Rc::<RefCell<Vec<FaxPage>>>::default();
-        let side = |role: Role| {
-            let (out, into) = match role {
-                Role::Sender => (&wires[0], &wires[1]),
-                Role::Receiver => (&wires[1], &wires[0]),
-            };
-            let end = End {
-                out: Rc::clone(out),
-                into: Rc::clone(into),
-                now: Rc::clone(&now),
-            };
-            self.side(role, end, &kept)
-        };
-        let mut sides = [side(Role::Sender)?, side(Role::Receiver)?];
+        let mut sides = [
+            self.side(Role::Sender, &kept)?,
+            self.side(Role::Receiver, &kept)?,
+        ];
         let mut line = Line::default();
-        while now.get() < LONGEST && sides.iter().any(|side| side.ending.is_none()) {
-            now.set(now.get() + 1);
-            sides.iter_mut().for_each(Side::tick);
+        let began = Instant::now();
+        for ticks in 1..LONGEST {
+            if sides.iter().all(|side| side.ending.is_some()) {
+                break;
+            }
+            let now = (ticks, began + TICK * ticks);
+            let [there, back] = &mut wires;
+            sides[0].tick(now, back, there);
+            sides[1].tick(now, there, back);
             if sides[0].ending.is_none() {
-                let heard = [0, 1].map(|way| wires[way].borrow_mut().take_sent());
-                line.tick(&heard, sides[0].agreed);
+                let sent = wires.each_mut().map(Wire::take_sent);
+                line.tick(&sent, sides[0].agreed);
             }
         }
         let outcome = |side: &Side| match &side.ending {
@@ -110,11 +109,11 @@ impl Trial<'_> {
                 Medium::T38(..) => line.seconds(),
                 Medium::Audio => line.total(),
             },
-            packets: wires[0].borrow().carried(),
+            packets: wires[0].carried(),
         })
     }
 
-    fn side(&self, role: Role, end: End, kept: &Rc<RefCell<Vec<FaxPage>>>) -> io::Result<Side> {
+    fn side(&self, role: Role, kept: &Rc<RefCell<Vec<FaxPage>>>) -> io::Result<Side> {
         let content = match role {
             Role::Sender => tiff::write(self.pages),
             Role::Receiver => Vec::new(),
@@ -132,12 +131,9 @@ impl Trial<'_> {
             paper,
             kept: Rc::clone(kept),
         });
-        let mut wire = WireEnd::over(end);
-        wire.signal(FAR_END);
         Ok(Side {
             role,
             leg: self.leg(&options, shelf)?,
-            wire,
             agreed: false,
             ending: None,
         })
@@ -160,6 +156,7 @@ impl Trial<'_> {
                 let media = AudioMedia {
                     remote: FAR_END,
                     payload_type: 0,
+                    telephone_event: None,
                 };
                 Leg::Audio(Box::new(AudioLeg::new(options, &media, holder)?))
             }
@@ -173,32 +170,10 @@ const FAR_END: SocketAddr = SocketAddr::new(
     4000,
 );
 
-/// Where a leg's wire begins.
-struct End {
-    out: Rc<RefCell<Wire>>,
-    into: Rc<RefCell<Wire>>,
-    now: Rc<Cell<u32>>,
-}
-
-impl Datagrams for End {
-    fn send_to(&self, octets: &[u8], _: SocketAddr) -> io::Result<usize> {
-        self.out.borrow_mut().send(self.now.get(), octets);
-        Ok(octets.len())
-    }
-
-    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        let arrived = self.into.borrow_mut().arrived(self.now.get());
-        let packet = arrived.ok_or(io::ErrorKind::WouldBlock)?;
-        buffer[..packet.len()].copy_from_slice(&packet);
-        Ok((packet.len(), FAR_END))
-    }
-}
-
 /// One of the two terminals.
 struct Side {
     role: Role,
     leg: Leg,
-    wire: WireEnd<End>,
     /// The modems have agreed (CFR).
     agreed: bool,
     ending: Option<Ending>,
@@ -206,9 +181,16 @@ struct Side {
 
 impl Side {
     /// As the loop of the process does it.
-    fn tick(&mut self) {
-        self.leg.receive(&mut self.wire);
-        self.leg.tick(&mut self.wire);
+    fn tick(&mut self, (ticks, now): (u32, Instant), from: &mut Wire, to: &mut Wire) {
+        while let Some(packet) = from.arrived(ticks) {
+            if self.leg.look(&packet) != Look::Junk {
+                self.leg.handle(&packet, false, now);
+            }
+        }
+        self.leg.tick(true, now);
+        while let Some(packet) = self.leg.poll_transmit() {
+            to.send(ticks, &packet);
+        }
         while let Some(event) = self.leg.poll_event() {
             match event {
                 Event::Negotiated(_) => self.agreed = true,

@@ -29,27 +29,9 @@ pub(super) struct Packet {
     pub(super) moved: bool,
 }
 
-/// What carries datagrams: a socket, or in trials a wire in memory. Neither waits.
-pub(super) trait Datagrams {
-    /// As [`UdpSocket::send_to`].
-    fn send_to(&self, octets: &[u8], to: SocketAddr) -> io::Result<usize>;
-    /// As [`UdpSocket::recv_from`].
-    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)>;
-}
-
-impl Datagrams for UdpSocket {
-    fn send_to(&self, octets: &[u8], to: SocketAddr) -> io::Result<usize> {
-        UdpSocket::send_to(self, octets, to)
-    }
-
-    fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        UdpSocket::recv_from(self, buffer)
-    }
-}
-
 /// A socket that listens to one source at a time.
-pub(super) struct WireEnd<S = UdpSocket> {
-    socket: S,
+pub(super) struct WireEnd {
+    socket: UdpSocket,
     lock: SourceLock,
     octets: u64,
 }
@@ -57,18 +39,11 @@ pub(super) struct WireEnd<S = UdpSocket> {
 impl WireEnd {
     pub(super) fn new(socket: UdpSocket) -> io::Result<WireEnd> {
         socket.set_nonblocking(true)?;
-        Ok(WireEnd::over(socket))
-    }
-}
-
-impl<S: Datagrams> WireEnd<S> {
-    /// Over whatever does not wait.
-    pub(super) fn over(socket: S) -> WireEnd<S> {
-        WireEnd {
+        Ok(WireEnd {
             socket,
             lock: SourceLock::default(),
             octets: 0,
-        }
+        })
     }
 
     /// The far end's address by its SDP.

@@ -23,7 +23,7 @@ pub struct Weather {
 }
 
 /// One direction.
-pub(in crate::worker::call) struct Wire {
+pub(super) struct Wire {
     weather: Weather,
     rng: fastrand::Rng,
     /// By the tick of their arrival and the order of their sending.
@@ -32,11 +32,10 @@ pub(in crate::worker::call) struct Wire {
     sent: Vec<Vec<u8>>,
     carried: u32,
     losing: u32,
-    pub(in crate::worker::call) cut: bool,
 }
 
 impl Wire {
-    pub(in crate::worker::call) fn new(weather: Weather, way: u64) -> Wire {
+    pub(super) fn new(weather: Weather, way: u64) -> Wire {
         Wire {
             weather,
             rng: fastrand::Rng::with_seed(weather.seed * 2 + way),
@@ -44,16 +43,15 @@ impl Wire {
             sent: Vec::new(),
             carried: 0,
             losing: 0,
-            cut: false,
         }
     }
 
-    pub(in crate::worker::call) fn send(&mut self, now: u32, packet: &[u8]) {
+    pub(super) fn send(&mut self, now: u32, packet: &[u8]) {
         self.sent.push(packet.to_vec());
         let copies = 1 + u32::from(self.happens(self.weather.twice));
         for _ in 0..copies {
             self.carried += 1;
-            if self.is_lost() || self.cut {
+            if self.is_lost() {
                 continue;
             }
             let late = match self.happens(self.weather.late) {
@@ -66,18 +64,18 @@ impl Wire {
     }
 
     /// The next packet that has arrived by now.
-    pub(in crate::worker::call) fn arrived(&mut self, now: u32) -> Option<Vec<u8>> {
+    pub(super) fn arrived(&mut self, now: u32) -> Option<Vec<u8>> {
         let first = self.flying.first_entry()?;
         (first.key().0 <= now).then(|| first.remove())
     }
 
     /// What was sent since the last time.
-    pub(in crate::worker::call) fn take_sent(&mut self) -> Vec<Vec<u8>> {
+    pub(super) fn take_sent(&mut self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.sent)
     }
 
     /// Packets so far.
-    pub(in crate::worker::call) fn carried(&self) -> u32 {
+    pub(super) fn carried(&self) -> u32 {
         self.carried
     }
 
