@@ -97,6 +97,14 @@ impl Leg {
         }
     }
 
+    /// Whether page data comes in, packet after packet (T.38 only).
+    pub(super) fn takes_in_a_page(&self) -> bool {
+        match self {
+            Leg::T38(leg) => leg.takes_in_a_page(),
+            Leg::Audio(_) => false,
+        }
+    }
+
     /// True once: the far end's fax tone was heard (audio only).
     pub(super) fn take_tone(&mut self) -> bool {
         match self {
