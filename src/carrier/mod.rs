@@ -25,7 +25,8 @@ use crate::net::line::{
 use crate::net::sip::{SipConfig, SipEndpoint};
 use crate::pages::{FaxPage, tiff};
 use crate::worker::host::Children;
-pub use machine::{MACHINES, Machine};
+use crate::worker::wire::Mishap;
+pub use machine::{MACHINES, Machine, MachineLine};
 
 /// How a carrier is set up.
 #[derive(Debug, Clone)]
@@ -155,15 +156,27 @@ impl Office {
                 call.given_up().await;
             }
             Machine::Refusing(code) => call.reject(code),
-            Machine::Fax { mishap, t38 } => {
+            Machine::Person => {
+                let settings = FaxSettings {
+                    mishap: Some(Mishap::Talks),
+                    ..FaxSettings::default()
+                };
+                // A telephone asks for no T.38, and hangs up on nobody.
+                call.policy.reinvite = ReinvitePolicy::Never;
+                let (report, ..) = self.receive(call, settings).await;
+                self.record(false, &called, &caller, report, None);
+            }
+            Machine::Fax { mishap, line } => {
                 call.ringing();
                 let settings = FaxSettings {
                     ident: station_id(&called),
                     mishap,
                     ..FaxSettings::default()
                 };
-                if !t38 {
-                    call.policy.reinvite = ReinvitePolicy::Never;
+                match line {
+                    MachineLine::Both => {}
+                    MachineLine::Audio => call.policy.reinvite = ReinvitePolicy::Never,
+                    MachineLine::T38 => call.policy.audio_fax = false,
                 }
                 let (report, pages, tiff) = self.receive(call, settings).await;
                 let whole = report.outcome == Outcome::Delivered;

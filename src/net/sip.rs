@@ -11,10 +11,9 @@ pub mod resolve;
 #[cfg(test)]
 mod tests;
 pub mod transport;
-mod udp;
 
-use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -22,12 +21,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
+use super::tls::TlsFiles;
 pub use crate::proto::sip::endpoint::{
     Credentials, Holds, Invite, NoResponse, OutOfDialog, Party, SipCommand, SipEvent,
 };
 use crate::proto::sip::endpoint::{Endpoint, EndpointConfig, IncomingInvite, LocalAddress};
 pub use crate::proto::sip::{Flow, Message, Transport};
 use driver::{Driver, Order};
+use transport::{TransportConfig, TransportError, Transports};
 
 /// Calls waiting for someone to take them; more are refused.
 const INCOMING_BACKLOG: usize = 64;
@@ -39,7 +40,11 @@ const MOST_CALLS: usize = 10_000;
 #[derive(Debug, Clone)]
 pub struct SipConfig {
     /// Where to listen; port 0 takes a free one. The first is the one that [`SipEndpoint::contact`] names.
-    pub listen: Vec<Listen>,
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// Certificate and key, for listeners over TLS.
+    pub tls: Option<TlsFiles>,
+    /// Authorities that may vouch for a far end, beside the system's: a PEM file.
+    pub authorities: Option<PathBuf>,
     /// The address that others reach us at, where it is not the one we listen on.
     pub advertised: Option<IpAddr>,
     /// `User-Agent`.
@@ -53,23 +58,13 @@ pub struct SipConfig {
     pub min_session: Duration,
 }
 
-/// An address to listen on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listen {
-    /// What is spoken there.
-    pub transport: Transport,
-    /// Where.
-    pub address: SocketAddr,
-}
-
 impl SipConfig {
     /// On `listen` over UDP, for calls from `allowed`.
     pub fn new(listen: SocketAddr, allowed: Vec<IpNet>) -> SipConfig {
         SipConfig {
-            listen: vec![Listen {
-                transport: Transport::Udp,
-                address: listen,
-            }],
+            listen: vec![(Transport::Udp, listen)],
+            tls: None,
+            authorities: None,
             advertised: None,
             user_agent: concat!("Postfax/", env!("CARGO_PKG_VERSION")).to_owned(),
             allowed,
@@ -213,26 +208,25 @@ impl SipEndpoint {
     /// Opens the sockets and starts to serve them.
     ///
     /// # Errors
-    /// When an address cannot be bound.
+    /// When an address cannot be bound, or a certificate cannot be read.
     pub async fn bind(
         config: SipConfig,
-    ) -> io::Result<(SipEndpoint, mpsc::Receiver<IncomingCall>)> {
-        let mut udp = udp::UdpSockets::new();
-        let mut addresses = Vec::new();
-        for listen in &config.listen {
-            let bound = match listen.transport {
-                Transport::Udp => udp.bind(listen.address).await?,
-                other => {
-                    let why = format!("{other} is not served here yet");
-                    return Err(io::Error::new(io::ErrorKind::Unsupported, why));
-                }
-            };
-            addresses.push(LocalAddress {
-                transport: listen.transport,
-                bound,
-                advertised: SocketAddr::new(config.advertised.unwrap_or(bound.ip()), bound.port()),
-            });
-        }
+    ) -> Result<(SipEndpoint, mpsc::Receiver<IncomingCall>), TransportError> {
+        let transports = Transports::bind(TransportConfig {
+            tls: config.tls,
+            authorities: config.authorities,
+            peers: config.allowed.clone(),
+            ..TransportConfig::new(config.listen)
+        })
+        .await?;
+        let bound = transports.addresses().iter();
+        let addresses: Vec<LocalAddress> = bound
+            .map(|(transport, bound)| LocalAddress {
+                transport: *transport,
+                bound: *bound,
+                advertised: advertised(*bound, config.advertised),
+            })
+            .collect();
         let endpoint = Endpoint::new(EndpointConfig {
             addresses: addresses.clone(),
             user_agent: config.user_agent,
@@ -242,16 +236,15 @@ impl SipEndpoint {
         });
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let (incoming, calls) = mpsc::channel(INCOMING_BACKLOG);
-        let shared = Shared {
-            orders: orders.clone(),
+        let shared = Arc::new(Shared {
+            orders,
             silence: config.silence,
             addresses,
             calls: Arc::default(),
             numbers: Arc::default(),
-        };
-        let driver = Driver::new(endpoint, udp, config.allowed, incoming, &shared);
+        });
+        let driver = Driver::new(endpoint, transports, config.allowed, incoming, &shared);
         tokio::spawn(driver.run(order_receiver));
-        let shared = Arc::new(shared);
         Ok((SipEndpoint { shared }, calls))
     }
 
@@ -326,6 +319,28 @@ impl Shared {
         };
         (call, sender)
     }
+}
+
+/// Where others reach a socket. One that is bound to every address names the one that leads out.
+fn advertised(bound: SocketAddr, configured: Option<IpAddr>) -> SocketAddr {
+    let configured = configured.filter(|ip| ip.is_ipv4() == bound.is_ipv4());
+    let ip = configured.unwrap_or_else(|| match bound.ip().is_unspecified() {
+        true => way_out(bound.ip()).unwrap_or(bound.ip()),
+        false => bound.ip(),
+    });
+    SocketAddr::new(ip, bound.port())
+}
+
+/// The source address of datagrams to the world; none is sent.
+fn way_out(any: IpAddr) -> Option<IpAddr> {
+    // RFC 5737, RFC 3849: nobody's addresses.
+    let nobody = match any {
+        IpAddr::V4(_) => "192.0.2.1:9",
+        IpAddr::V6(_) => "[2001:db8::1]:9",
+    };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(nobody).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// An IPv4 address in IPv6 clothes counts as IPv4.

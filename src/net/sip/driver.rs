@@ -10,15 +10,13 @@ use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
 
-use super::udp::UdpSockets;
+use super::transport::{Arrival, Transports};
 use super::{
-    Endpoint, Flow, Holds, IncomingCall, IncomingInvite, Invite, Message, NoResponse, OutOfDialog,
-    Shared, SipCall, SipCommand, SipEvent, Transport, is_allowed,
+    Endpoint, Holds, IncomingCall, IncomingInvite, Invite, Message, NoResponse, OutOfDialog,
+    Shared, SipCall, SipCommand, SipEvent, is_allowed,
 };
 use crate::proto::sip::endpoint::{CallId, Output, RequestId};
 
-/// The largest datagram there is.
-const LARGEST_DATAGRAM: usize = 65_535;
 /// How long the answers to our last BYEs are waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -42,7 +40,7 @@ type Answer = oneshot::Sender<Result<Message, NoResponse>>;
 
 pub(super) struct Driver {
     endpoint: Endpoint,
-    udp: UdpSockets,
+    transports: Transports,
     allowed: Vec<IpNet>,
     incoming: mpsc::Sender<IncomingCall>,
     orders: mpsc::WeakUnboundedSender<Order>,
@@ -66,14 +64,14 @@ struct Held {
 impl Driver {
     pub fn new(
         endpoint: Endpoint,
-        udp: UdpSockets,
+        transports: Transports,
         allowed: Vec<IpNet>,
         incoming: mpsc::Sender<IncomingCall>,
         shared: &Shared,
     ) -> Driver {
         Driver {
             endpoint,
-            udp,
+            transports,
             allowed,
             incoming,
             orders: shared.orders.downgrade(),
@@ -87,7 +85,6 @@ impl Driver {
     }
 
     pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
-        let mut buffer = vec![0; LARGEST_DATAGRAM];
         loop {
             self.carry_out();
             if self.is_done() {
@@ -97,22 +94,25 @@ impl Driver {
             let due = due.into_iter().flatten().min();
             tokio::select! {
                 Some(order) = orders.recv() => self.obey(order),
-                datagram = self.udp.receive(&mut buffer) => {
-                    let flow = Flow {
-                        local: Some(datagram.local),
-                        ..Flow::udp(datagram.from)
-                    };
-                    self.hear(&buffer[..datagram.len], &flow);
-                }
+                arrival = self.transports.recv() => self.hear(arrival),
                 () = at(due) => self.endpoint.handle_timeout(Instant::now()),
             }
         }
     }
 
-    fn hear(&mut self, octets: &[u8], flow: &Flow) {
-        let trusted = is_allowed(&self.allowed, flow.remote);
-        self.endpoint
-            .handle_message(octets, flow, trusted, Instant::now());
+    fn hear(&mut self, arrival: Arrival) {
+        let now = Instant::now();
+        match arrival {
+            Arrival::Octets { flow, octets, .. } => {
+                // Judged here again: whoever was allowed when it was queued may not be any longer.
+                let trusted = is_allowed(&self.allowed, flow.remote);
+                self.endpoint.handle_message(&octets, &flow, trusted, now);
+            }
+            Arrival::Lost { flow, why } => {
+                tracing::debug!(%flow, why, "lost");
+                self.endpoint.handle_unreachable(&flow, &why, now);
+            }
+        }
     }
 
     fn obey(&mut self, order: Order) {
@@ -135,7 +135,10 @@ impl Driver {
                 let id = self.endpoint.request(*request, now);
                 self.requests.insert(id, answer);
             }
-            Order::Allow(allowed) => self.allowed = allowed,
+            Order::Allow(allowed) => {
+                self.transports.set_peers(allowed.clone());
+                self.allowed = allowed;
+            }
             Order::Holds(answer) => {
                 let _ = answer.send(self.endpoint.holds());
             }
@@ -147,7 +150,7 @@ impl Driver {
     fn carry_out(&mut self) {
         while let Some(output) = self.endpoint.poll() {
             match output {
-                Output::Transmit { to, octets } => self.transmit(&to, &octets),
+                Output::Transmit { to, octets } => self.transports.send(&to, octets),
                 Output::Call(id, event) => {
                     if let Some(held) = self.calls.get(&id) {
                         let _ = held.events.send(event);
@@ -161,20 +164,6 @@ impl Driver {
                     }
                 }
             }
-        }
-    }
-
-    fn transmit(&mut self, to: &Flow, octets: &[u8]) {
-        let sent = match to.transport {
-            Transport::Udp => self.udp.send(to.local, to.remote, octets),
-            other => Err(std::io::Error::other(format!(
-                "{other} is not served here yet"
-            ))),
-        };
-        if let Err(e) = sent {
-            tracing::debug!(%to, "cannot send: {e}");
-            let why = format!("cannot send to {to}: {e}");
-            self.endpoint.handle_unreachable(to, &why, Instant::now());
         }
     }
 

@@ -66,16 +66,16 @@ impl Core {
         format!("{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..))
     }
 
-    /// Where others reach us over this flow. Without any address of ours that fits, one that nobody reaches.
+    /// Where others reach us over this flow: the address it belongs to, else the first of its transport, else the first
+    /// of its family (a connection that we open without listening for any). Without one, an address that nobody reaches.
     pub fn address(&self, flow: &Flow) -> SocketAddr {
-        let fits = |spoken_only: bool| {
-            self.config.addresses.iter().find(move |ours| {
-                let same_family = ours.advertised.is_ipv4() == flow.remote.is_ipv4();
-                let here = flow.local.is_none_or(|local| local == ours.bound);
-                ours.transport == flow.transport && (spoken_only || (same_family && here))
-            })
-        };
-        let ours = fits(false).or_else(|| fits(true));
+        let all = self.config.addresses.iter();
+        let ours = all
+            .filter(|ours| ours.advertised.is_ipv4() == flow.remote.is_ipv4())
+            .min_by_key(|ours| {
+                let elsewhere = flow.local.is_some_and(|local| local != ours.bound);
+                (ours.transport != flow.transport, elsewhere)
+            });
         let nowhere = SocketAddr::from(([0, 0, 0, 0], flow.transport.default_port()));
         ours.map_or(nowhere, |ours| ours.advertised)
     }
