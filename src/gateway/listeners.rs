@@ -1,6 +1,7 @@
 //! From the settings to the sockets: what each listener and the line are told.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -11,18 +12,17 @@ use crate::call::policy::CallPolicy;
 use crate::config::{self, Config};
 use crate::context::Context;
 use crate::net::line::{Line, LineConfig};
-use crate::net::sip::{IncomingCall, Listen, SipConfig, SipEndpoint, Transport};
+use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::proto::smtp::SessionConfig;
 
 /// The SMTP listener's settings.
 pub fn smtp(config: &Config) -> Settings {
     let smtp = &config.smtp;
-    let tls = smtp.tls_certificate.clone().zip(smtp.tls_key.clone());
     Settings {
         listen: smtp.listen.clone(),
         networks: smtp.clients.clone(),
-        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: tls_files(&smtp.tls_certificate, &smtp.tls_key),
         session: SessionConfig {
             hostname: config.hostname(),
             max_size: smtp.max_size,
@@ -32,6 +32,11 @@ pub fn smtp(config: &Config) -> Settings {
         max_connections: smtp.max_sessions,
         ..Settings::default()
     }
+}
+
+fn tls_files(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<TlsFiles> {
+    let files = certificate.clone().zip(key.clone());
+    files.map(|(certificate, key)| TlsFiles { certificate, key })
 }
 
 /// The line over the trunks, and the calls that come in on it.
@@ -46,12 +51,12 @@ pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<Inc
     let first = sip.listen[0].address;
     let endpoint = SipConfig {
         listen: sip.listen.iter().map(socket).collect(),
+        tls: tls_files(&sip.tls_certificate, &sip.tls_key),
+        authorities: sip.tls_ca.clone(),
         advertised: sip.advertise,
         ..SipConfig::new(first, context.trunks.peers())
     };
-    let (endpoint, calls) = SipEndpoint::bind(endpoint)
-        .await
-        .with_context(|| format!("sip.listen {} cannot be used", sip.listen[0]))?;
+    let (endpoint, calls) = SipEndpoint::bind(endpoint).await.context("sip.listen")?;
     let line = LineConfig {
         bind: first.ip(),
         advertised: sip.advertise.unwrap_or(first.ip()),
@@ -62,15 +67,13 @@ pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<Inc
     Ok((Line::new(endpoint, context.children.clone(), line), calls))
 }
 
-fn socket(listen: &config::trunk::Listen) -> Listen {
-    Listen {
-        transport: match listen.transport {
-            config::trunk::Transport::Udp => Transport::Udp,
-            config::trunk::Transport::Tcp => Transport::Tcp,
-            config::trunk::Transport::Tls => Transport::Tls,
-        },
-        address: listen.address,
-    }
+fn socket(listen: &config::trunk::Listen) -> (Transport, SocketAddr) {
+    let transport = match listen.transport {
+        config::trunk::Transport::Udp => Transport::Udp,
+        config::trunk::Transport::Tcp => Transport::Tcp,
+        config::trunk::Transport::Tls => Transport::Tls,
+    };
+    (transport, listen.address)
 }
 
 /// The listener of the page.
