@@ -1,11 +1,13 @@
 //! Asterisk faxes to us, and it arrives as a mail.
 
-use postfax::config::{Config, Reinvite};
+use postfax::config::Config;
+use postfax::config::trunk::Reinvite;
 use postfax::pages::sample;
 
-use crate::asterisk::{Asterisk, SIP, Sending};
+use crate::asterisk::{Asterisk, Sending};
 use crate::harness::mails::{pages_in, pictures};
 use crate::harness::{OURS, Site, wait_until};
+use crate::ours::{our_side, trunk};
 use crate::pages::{assert_same, in_our_pdf};
 use crate::report::Case;
 
@@ -70,7 +72,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn them(config: &mut Config) {
-    config.trunk.reinvite_in = Reinvite::Them;
+    trunk(config).reinvite_in = Reinvite::Them;
 }
 
 /// They send so many pages; the mail has the same.
@@ -82,17 +84,14 @@ fn receive(
     pages: usize,
     mode: &str,
 ) -> String {
-    let mut site = Site::prepared(|config| {
-        config.trunk.server = SIP.into();
-        change(config);
-    });
+    let mut site = our_side(change);
     site.start();
     let pdf = match pages {
         1 => sample::numbered_pages(1),
         _ => sample::demo_document(),
     };
     let tiff = site.rendered(&pdf);
-    far.send(case.name, &tiff, (OURS, site.config.trunk.listen), how);
+    far.send(case.name, &tiff, (OURS, site.address(5060)), how);
     arrived(case, far, &site, &tiff, mode)
 }
 

@@ -13,6 +13,7 @@ mod asterisk;
 mod harness;
 mod inbound;
 mod lab;
+mod ours;
 mod outbound;
 mod pages;
 mod report;

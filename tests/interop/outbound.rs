@@ -1,11 +1,13 @@
 //! A mail goes out as a fax to Asterisk.
 
-use postfax::config::{Config, Reinvite};
+use postfax::config::Config;
+use postfax::config::trunk::{Listen, Reinvite};
 use postfax::pages::sample;
 
-use crate::asterisk::{Asterisk, Fax, SIP};
+use crate::asterisk::{Asterisk, Fax};
 use crate::harness::nat::{INSIDE, Nat, OUTSIDE, Ports, Side, ip};
 use crate::harness::{Site, wait_for};
+use crate::ours::{our_side, trunk};
 use crate::pages::{assert_same, in_foreign_tiff};
 use crate::report::Case;
 
@@ -26,7 +28,7 @@ pub fn cases() -> Vec<Case> {
             send(far, "5552110002", |_| {}, &pdf).delivered("T38")
         }),
         case("out-us", "T.38, we re-INVITE", |_, far| {
-            let us = |config: &mut Config| config.trunk.reinvite_out = Reinvite::Us;
+            let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
             delivered(far, "5552110003", us, "T38")
         }),
         case("out-fec", "T.38 with FEC", |_, far| {
@@ -39,7 +41,7 @@ pub fn cases() -> Vec<Case> {
             delivered(far, "5552113001", |_| {}, "audio")
         }),
         case("out-488", "488 to our re-INVITE, then audio", |_, far| {
-            let us = |config: &mut Config| config.trunk.reinvite_out = Reinvite::Us;
+            let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
             delivered(far, "5552113002", us, "audio")
         }),
         case("out-no-ecm", "no ECM at the far end", |_, far| {
@@ -57,8 +59,8 @@ pub fn cases() -> Vec<Case> {
             |_, far| {
                 let nat = Nat::before_us(Ports::Changed).expect("root may");
                 let inside = |config: &mut Config| {
-                    config.trunk.server = format!("{OUTSIDE}:5080");
-                    config.trunk.listen = (ip(INSIDE), 5060).into();
+                    trunk(config).server = vec![format!("{OUTSIDE}:5080")];
+                    config.sip.listen = vec![Listen::udp((ip(INSIDE), 5060).into())];
                 };
                 let pdf = sample::numbered_pages(1);
                 let sent = nat.on(Side::Inside, || send(far, "5552122001", inside, &pdf));
@@ -86,7 +88,7 @@ fn delivered(far: &Asterisk, number: &str, change: impl FnOnce(&mut Config), mod
 }
 
 fn not_delivered(far: &Asterisk, number: &str, outcome: &str) -> String {
-    let briefly = |config: &mut Config| config.trunk.ring_seconds = 12;
+    let briefly = |config: &mut Config| trunk(config).ring_seconds = 12;
     send(far, number, briefly, &sample::numbered_pages(1)).not_delivered(outcome)
 }
 
@@ -104,10 +106,7 @@ fn send<'a>(
     change: impl FnOnce(&mut Config),
     pdf: &[u8],
 ) -> Sent<'a> {
-    let mut site = Site::prepared(|config| {
-        config.trunk.server = SIP.into();
-        change(config);
-    });
+    let mut site = our_side(change);
     site.start();
     site.submit(&[number], &[pdf.to_vec()]);
     Sent {
