@@ -1,6 +1,6 @@
 //! Starts and stops the parts; the only place that knows them all.
 //!
-//! Start: the store (its lock, its recovery), the sockets, the loops, in this order: nobody is told yes before custody
+//! Start: the store (its lock, its recovery), the nursery of the calls, the sockets, the loops, in this order: nobody is told yes before custody
 //! stands. Stop: the doors first, then the calls get their time, then the store.
 
 mod listeners;
@@ -77,6 +77,9 @@ impl Gateway {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }
         let font = header_font(&config)?;
+        // Before the doors open: what is forked for a call has never met a stranger's byte.
+        let nursery = children.open_nursery().await;
+        nursery.context("the nursery of the calls does not start")?;
         let context = Arc::new(Context::new(config, store, children, font)?);
         Gateway::open(context).await
     }

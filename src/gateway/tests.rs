@@ -13,7 +13,9 @@ fn config(state: &Path) -> Config {
 }
 
 async fn gateway(state: &Path) -> Gateway {
-    let children = Children::new(None, 60);
+    let mut children = Children::new(None, 60);
+    // No call comes, so nobody asks more of it than to start.
+    children.program = "/bin/true".into();
     Gateway::start(config(state), children).await.unwrap()
 }
 

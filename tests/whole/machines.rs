@@ -199,7 +199,7 @@ fn carrier_disappears() {
 fn carrier_and_machine_fall_silent() {
     let mut site = with_one_channel();
     wait_for_page_1(&site);
-    let machines = site.carrier().children();
+    let machines = site.carrier().calls();
     site.carrier().signal("STOP");
     machines.iter().for_each(|id| send_signal(*id, "STOP"));
     let fax = wait_for("the end of the call", 90, || {

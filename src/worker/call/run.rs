@@ -38,7 +38,7 @@ const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
 const MCF_TICKS: u32 = 250;
 
-/// Runs the hidden command `postfax worker call`: one call, controlled over standard input.
+/// Serves one call, controlled over standard input: the life of a process that the nursery forked.
 pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
