@@ -93,14 +93,16 @@ fn not_delivered(far: &Asterisk, number: &str, outcome: &str) -> String {
 }
 
 /// A fax that a mail asked for.
-struct Sent<'a> {
+pub struct Sent<'a> {
     far: &'a Asterisk,
-    site: Site,
+    /// Our side.
+    pub site: Site,
     number: String,
     pdf: Vec<u8>,
 }
 
-fn send<'a>(
+/// Starts our side and hands it a mail.
+pub fn send<'a>(
     far: &'a Asterisk,
     number: &str,
     change: impl FnOnce(&mut Config),
@@ -153,7 +155,8 @@ impl Sent<'_> {
         format!("{outcome} ({}), {:.1} s", call.detail, call.seconds)
     }
 
-    fn first_call(&self) -> postfax::queue::AttemptRow {
+    /// How the first call ended.
+    pub fn first_call(&self) -> postfax::queue::AttemptRow {
         wait_for("the first call is over", A_FAX, || {
             let fax = self.site.faxes().into_iter().next()?;
             let first = self.site.attempts(&fax.id).into_iter().next()?;
