@@ -22,6 +22,8 @@ const MAX_DATAGRAM: usize = 65_535;
 pub(super) struct Udp {
     pub address: SocketAddr,
     socket: Arc<UdpSocket>,
+    /// The same socket, for sending: the runtime's own does not send before it has once seen that it can.
+    sender: Blocking,
 }
 
 impl Udp {
@@ -30,7 +32,9 @@ impl Udp {
         // Less than asked for is no failure.
         let _ = set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER);
         socket.set_nonblocking(true)?;
+        let sender = socket.try_clone()?;
         Ok(Udp {
+            sender,
             address: socket.local_addr()?,
             socket: Arc::new(UdpSocket::from_std(socket)?),
         })
@@ -38,7 +42,7 @@ impl Udp {
 
     /// Sends at once or not at all: where the kernel has no room, the datagram is lost as on the way.
     pub fn send(&self, remote: SocketAddr, octets: &[u8]) -> Result<(), String> {
-        match self.socket.try_send_to(octets, remote) {
+        match self.sender.send_to(octets, remote) {
             Ok(_) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
             Err(error) => Err(error.to_string()),
