@@ -175,8 +175,9 @@ impl Transports {
             };
             let bound = match transport {
                 Transport::Udp => {
-                    let udp = Udp::bind(address).map_err(cause)?;
-                    udp.listen(inbox.clone(), transports.peers.clone(), stop.clone());
+                    let peers = transports.peers.clone();
+                    let udp = Udp::listen(address, inbox.clone(), peers, stop.clone());
+                    let udp = udp.map_err(cause)?;
                     transports.udp.push(udp);
                     transports.udp.last().map_or(address, |udp| udp.address)
                 }
@@ -231,7 +232,7 @@ impl Transports {
             .filter(|udp| to.local.is_none_or(|local| local == udp.address));
         let mut fitting = bound.filter(|udp| udp.address.is_ipv4() == to.remote.is_ipv4());
         let udp = fitting.next().ok_or("no UDP socket of ours reaches it")?;
-        udp.send(to.remote, octets)
+        udp.send(to, octets)
     }
 }
 
