@@ -9,6 +9,7 @@ mod dial;
 mod drive;
 mod media;
 pub mod policy;
+mod redirect;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::sip::{self, SipCommand, SipEndpoint, SipEvent};
 use super::trunk::Seat;
-use super::trunk::inbound::Numbers;
+use super::trunk::inbound::{self, Numbers};
 use super::trunk::invite::escaped;
 use crate::call::machine::CallMachine;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
@@ -226,6 +227,11 @@ impl Line {
         self.endpoint.contact()
     }
 
+    /// What it calls over.
+    pub fn endpoint(&self) -> &SipEndpoint {
+        &self.endpoint
+    }
+
     /// Calls in progress, both directions.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
@@ -338,12 +344,8 @@ pub struct IncomingCall {
 
 impl IncomingCall {
     /// Whom it calls and who calls, read from where its trunk writes it.
-    pub fn parties(&self, _from: CalledNumber) -> Numbers {
-        Numbers {
-            called: self.called.clone(),
-            caller: self.caller.clone(),
-            identity: self.caller.clone(),
-        }
+    pub fn parties(&self, from: CalledNumber) -> Numbers {
+        inbound::numbers(&self.call.uri, &self.call.headers, from)
     }
 
     /// Lets the caller hear that we ring.

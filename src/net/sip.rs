@@ -260,6 +260,13 @@ impl SipEndpoint {
         &self.shared.addresses
     }
 
+    /// Where others reach us over this transport; where we do not listen on it, as [`SipEndpoint::contact`].
+    pub fn contact_over(&self, transport: Transport) -> SocketAddr {
+        let mut addresses = self.shared.addresses.iter();
+        let found = addresses.find(|address| address.transport == transport);
+        found.map_or_else(|| self.contact(), |address| address.advertised)
+    }
+
     /// Places a call.
     pub fn invite(&self, invite: impl Into<Invite>) -> SipCall {
         let mut invite = invite.into();
