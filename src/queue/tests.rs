@@ -65,7 +65,7 @@ async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
         .document_rendered(&document.id, "pages", 2, NOW)
         .await
         .unwrap();
-    claimed(&store, NOW).await.expect("a fax is due")
+    claimed(store, NOW).await.expect("a fax is due")
 }
 
 /// The fax that is due, whichever it is.
@@ -502,7 +502,7 @@ async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
             return calls;
         };
         now = at;
-        fax = claimed(&store, now).await.expect("due");
+        fax = claimed(store, now).await.expect("due");
     }
     panic!("dialled for ever");
 }
@@ -660,4 +660,37 @@ async fn a_number_is_remembered_until_its_day_and_forgotten_when_asked() {
         0,
         "what has expired is swept, and busy teaches nothing"
     );
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    drop(store);
+    // The same rows as version 1 had them: what version 2 added is taken away.
+    let old = Connection::open(state.path().join("queue.db")).unwrap();
+    old.execute_batch(
+        "DROP TABLE numbers;
+         ALTER TABLE faxes DROP COLUMN sub_address;
+         ALTER TABLE attempts DROP COLUMN called; ALTER TABLE attempts DROP COLUMN chosen;
+         ALTER TABLE attempts DROP COLUMN trunk; ALTER TABLE attempts DROP COLUMN target;
+         ALTER TABLE attempts DROP COLUMN far_said;
+         ALTER TABLE received DROP COLUMN caller_name; ALTER TABLE received DROP COLUMN trunk;
+         ALTER TABLE received DROP COLUMN sub_address; ALTER TABLE received DROP COLUMN far_said;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    assert!(matches!(
+        Store::open_beside(state.path()),
+        Err(StoreError::TooOld(1))
+    ));
+    let store = Store::open(state.path()).unwrap();
+    store.recover(DAY, NOW).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), []);
+    let again = claimed(&store, NOW.plus_seconds(DAY))
+        .await
+        .expect("it goes on");
+    assert_eq!((again.id, again.last_trunk.as_str()), (fax.id, ""));
 }
