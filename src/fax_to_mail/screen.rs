@@ -66,7 +66,7 @@ pub fn screen(
     if parties.caller.is_empty() && config.inbound.refuse_anonymous {
         return Err(Refused::Anonymous);
     }
-    if numbers.is_blocked(&parties.caller) {
+    if numbers.is_blocked(&parties.identity) {
         return Err(Refused::Blocked);
     }
     let route = config.route(&parties.called, numbers);

@@ -342,6 +342,7 @@ impl IncomingCall {
         Numbers {
             called: self.called.clone(),
             caller: self.caller.clone(),
+            identity: self.caller.clone(),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod failover;
 pub mod health;
 pub mod inbound;
 pub mod invite;
+mod lookup;
 mod refusals;
 
 use std::net::{IpAddr, SocketAddr};
@@ -16,17 +17,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use super::names;
 use crate::config::{self, Config};
 use bucket::Bucket;
 use health::{Health, Sign};
+use lookup::Places;
 use refusals::Refusals;
 
 /// A server that was down when a call tried it is tried again after this long where no OPTIONS tells us sooner.
 const FORGIVEN: Duration = Duration::from_secs(60);
-
-/// How long the addresses of a server are good where nobody says.
-const FRESH: Duration = Duration::from_secs(60);
 
 /// All trunks. Cheap to clone.
 #[derive(Clone)]
@@ -51,7 +49,8 @@ pub struct Trunk {
 #[derive(Default)]
 struct Servers {
     targets: Vec<Target>,
-    resolved_at: Option<Instant>,
+    /// When to look them up again.
+    again: Option<Instant>,
     /// Why there are none, or fewer than there should be.
     trouble: Option<String>,
 }
@@ -63,6 +62,8 @@ pub struct Target {
     pub server: String,
     /// Its address.
     pub address: SocketAddr,
+    /// What its certificate has to bear (TLS).
+    pub name: Option<Arc<str>>,
     /// What is known of it.
     pub health: Health,
 }
@@ -97,6 +98,8 @@ pub struct Seat {
     pub server: String,
     /// Where it is.
     pub address: SocketAddr,
+    /// What its certificate has to bear (TLS).
+    pub name: Option<Arc<str>>,
 }
 
 impl Seat {
@@ -313,6 +316,7 @@ impl Trunk {
             trunk: self.clone(),
             server: target.server.clone(),
             address: target.address,
+            name: target.name.clone(),
         };
         targets.into_iter().map(seat).collect()
     }
@@ -330,56 +334,45 @@ impl Trunk {
 
     /// Looks its servers up where that is due; what went wrong.
     pub async fn look_up(&self, now: Instant) -> Vec<String> {
-        let is_fresh = |at: Instant| now < at + FRESH;
-        if self.servers().resolved_at.is_some_and(is_fresh) {
+        if self.servers().again.is_some_and(|again| now < again) {
             return Vec::new();
         }
-        let (mut found, mut troubles) = (Vec::new(), Vec::new());
-        for server in &self.config.server {
-            match names::resolve(server).await {
-                Ok(address) => found.push((server.clone(), address)),
-                Err(e) => troubles.push(format!("{}: {e}", self.config.name)),
-            }
-        }
-        self.set_addresses(found, troubles.first().cloned(), now);
+        let places = lookup::places(&self.config, now).await;
+        let name = &self.config.name;
+        let troubles = places.missing.iter().map(|why| format!("{name}: {why}"));
+        let troubles = troubles.collect();
+        self.set_places(places);
         troubles
     }
 
     /// What is known of an address outlives a new look at the names. Names that have no address any more keep what
     /// they had: a name server that is down must not cut off a trunk.
-    fn set_addresses(
-        &self,
-        found: Vec<(String, SocketAddr)>,
-        trouble: Option<String>,
-        now: Instant,
-    ) {
+    fn set_places(&self, places: Places) {
+        let Places {
+            found,
+            missing,
+            again,
+        } = places;
         let mut servers = self.servers();
-        let lost: Vec<Target> = servers
-            .targets
-            .iter()
-            .filter(|old| !found.iter().any(|(server, _)| *server == old.server))
-            .cloned()
-            .collect();
-        let known = |address: SocketAddr| {
-            let mut old = servers.targets.iter();
-            old.find(|old| old.address == address)
-                .map(|old| old.health.clone())
-        };
-        let mut targets: Vec<Target> = Vec::new();
-        for (server, address) in found {
-            if !targets.iter().any(|target| target.address == address) {
-                let health = known(address).unwrap_or_default();
-                targets.push(Target {
-                    server,
-                    address,
+        let old = std::mem::take(&mut servers.targets);
+        let lost = |target: &&Target| !found.iter().any(|place| place.server == target.server);
+        let lost: Vec<Target> = old.iter().filter(lost).cloned().collect();
+        for place in found {
+            let known = old.iter().find(|old| old.address == place.address);
+            let health = known.map(|old| old.health.clone()).unwrap_or_default();
+            let is_there = |target: &Target| target.address == place.address;
+            if !servers.targets.iter().any(is_there) {
+                servers.targets.push(Target {
+                    server: place.server,
+                    address: place.address,
+                    name: place.name,
                     health,
                 });
             }
         }
-        targets.extend(lost);
-        servers.targets = targets;
-        servers.trouble = trouble;
-        servers.resolved_at = Some(now);
+        servers.targets.extend(lost);
+        servers.trouble = missing.into_iter().next();
+        servers.again = again;
     }
 
     fn is_peer(&self, source: IpAddr) -> bool {
@@ -521,9 +514,20 @@ mod tests {
         );
         let trunk = trunks.all[0].clone();
         let address: SocketAddr = "192.0.2.1:5060".parse().unwrap();
-        trunk.set_addresses(vec![("sip.invalid".into(), address)], None, now);
+        let place = lookup::Place {
+            server: "sip.invalid".into(),
+            address,
+            name: None,
+        };
+        trunk.set_places(Places {
+            found: vec![place],
+            ..Places::default()
+        });
         trunk.heard(address, Sign::Options(200), now);
-        trunk.set_addresses(vec![], Some("no such name".into()), now);
+        trunk.set_places(Places {
+            missing: vec!["no such name".into()],
+            ..Places::default()
+        });
         let targets = trunk.targets();
         assert_eq!((targets.len(), targets[0].health.is_up()), (1, Some(true)));
         assert!(!trunk.is_down_at(now) && trunk.trouble().is_some());

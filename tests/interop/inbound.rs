@@ -1,6 +1,7 @@
 //! Asterisk faxes to us, and it arrives as a mail.
 
-use postfax::config::{Config, Reinvite};
+use postfax::config::trunk::Reinvite;
+use postfax::config::{Config, Trunk};
 use postfax::pages::sample;
 
 use crate::asterisk::{Asterisk, SIP, Sending};
@@ -70,7 +71,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn them(config: &mut Config) {
-    config.trunk.reinvite_in = Reinvite::Them;
+    config.trunks[0].reinvite_in = Reinvite::Them;
 }
 
 /// They send so many pages; the mail has the same.
@@ -83,7 +84,7 @@ fn receive(
     mode: &str,
 ) -> String {
     let mut site = Site::prepared(|config| {
-        config.trunk.server = SIP.into();
+        config.trunks = vec![Trunk::to(SIP)];
         change(config);
     });
     site.start();
@@ -92,7 +93,12 @@ fn receive(
         _ => sample::demo_document(),
     };
     let tiff = site.rendered(&pdf);
-    far.send(case.name, &tiff, (OURS, site.config.trunk.listen), how);
+    far.send(
+        case.name,
+        &tiff,
+        (OURS, site.config.sip.listen[0].address),
+        how,
+    );
     arrived(case, far, &site, &tiff, mode)
 }
 

@@ -1,6 +1,7 @@
 //! A mail goes out as a fax to Asterisk.
 
-use postfax::config::{Config, Reinvite};
+use postfax::config::trunk::{Listen, Reinvite};
+use postfax::config::{Config, Trunk};
 use postfax::pages::sample;
 
 use crate::asterisk::{Asterisk, Fax, SIP};
@@ -26,7 +27,7 @@ pub fn cases() -> Vec<Case> {
             send(far, "5552110002", |_| {}, &pdf).delivered("T38")
         }),
         case("out-us", "T.38, we re-INVITE", |_, far| {
-            let us = |config: &mut Config| config.trunk.reinvite_out = Reinvite::Us;
+            let us = |config: &mut Config| config.trunks[0].reinvite_out = Reinvite::Us;
             delivered(far, "5552110003", us, "T38")
         }),
         case("out-fec", "T.38 with FEC", |_, far| {
@@ -39,7 +40,7 @@ pub fn cases() -> Vec<Case> {
             delivered(far, "5552113001", |_| {}, "audio")
         }),
         case("out-488", "488 to our re-INVITE, then audio", |_, far| {
-            let us = |config: &mut Config| config.trunk.reinvite_out = Reinvite::Us;
+            let us = |config: &mut Config| config.trunks[0].reinvite_out = Reinvite::Us;
             delivered(far, "5552113002", us, "audio")
         }),
         case("out-no-ecm", "no ECM at the far end", |_, far| {
@@ -57,8 +58,8 @@ pub fn cases() -> Vec<Case> {
             |_, far| {
                 let nat = Nat::before_us(Ports::Changed).expect("root may");
                 let inside = |config: &mut Config| {
-                    config.trunk.server = format!("{OUTSIDE}:5080");
-                    config.trunk.listen = (ip(INSIDE), 5060).into();
+                    config.trunks = vec![Trunk::to(format!("{OUTSIDE}:5080"))];
+                    config.sip.listen = vec![Listen::udp((ip(INSIDE), 5060).into())];
                 };
                 let pdf = sample::numbered_pages(1);
                 let sent = nat.on(Side::Inside, || send(far, "5552122001", inside, &pdf));
@@ -86,7 +87,7 @@ fn delivered(far: &Asterisk, number: &str, change: impl FnOnce(&mut Config), mod
 }
 
 fn not_delivered(far: &Asterisk, number: &str, outcome: &str) -> String {
-    let briefly = |config: &mut Config| config.trunk.ring_seconds = 12;
+    let briefly = |config: &mut Config| config.trunks[0].ring_seconds = 12;
     send(far, number, briefly, &sample::numbered_pages(1)).not_delivered(outcome)
 }
 
@@ -105,7 +106,7 @@ fn send<'a>(
     pdf: &[u8],
 ) -> Sent<'a> {
     let mut site = Site::prepared(|config| {
-        config.trunk.server = SIP.into();
+        config.trunks = vec![Trunk::to(SIP)];
         change(config);
     });
     site.start();

@@ -119,7 +119,7 @@ fn trunk_is_down() {
     // It never reached the far end, so it counts against no limit.
     assert_eq!((pause(&site, &fax), fax.tries), (10, 0));
     let problems = site.status()["problems"].to_string();
-    assert!(problems.contains("does not answer"), "{problems}");
+    assert!(problems.contains("is down: no response to INVITE"), "{problems}");
     site.start_carrier();
     wait_until("the receipt", A_CALL, || site.receipts().len() == 1);
     assert_eq!(site.fax().state, "delivered");

@@ -185,7 +185,9 @@ impl Driver {
                 self.outbox.push_back(LineEvent::Answered);
                 Input::Answered(with_addresses(body).await)
             }
-            SipEvent::Failed { code, reason, q850 } => Input::Failed { code, reason, q850 },
+            SipEvent::Failed {
+                code, reason, q850, ..
+            } => Input::Failed { code, reason, q850 },
             SipEvent::TrunkDown(why) => Input::TrunkDown(why),
             SipEvent::Confirmed(None) => Input::Confirmed(None),
             SipEvent::Confirmed(Some(body)) => Input::Confirmed(Some(with_addresses(body).await)),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Seat;
+use super::lookup::transport as transport_of;
 use crate::config;
 use crate::config::trunk::{CallerHeader, Server};
 use crate::proto::sip::endpoint::{Credentials, Invite, Party};
@@ -50,17 +51,10 @@ pub fn invite(seat: &Seat, parties: &Parties) -> Invite {
 
 /// The way to a server.
 pub fn flow(seat: &Seat) -> Flow {
-    let transport = match seat.trunk.config.transport {
-        config::trunk::Transport::Udp => Transport::Udp,
-        config::trunk::Transport::Tcp => Transport::Tcp,
-        config::trunk::Transport::Tls => Transport::Tls,
-    };
-    // RFC 5922 7.1: the certificate bears the name that was looked up, not the one it led to.
-    let server: Option<Server> = seat.server.parse().ok();
-    let name = server.filter(|_| transport == Transport::Tls);
+    let transport = transport_of(&seat.trunk.config);
     Flow {
         transport,
-        name: name.map(|server| server.host.into()),
+        name: seat.name.clone().filter(|_| transport == Transport::Tls),
         ..Flow::udp(seat.address)
     }
 }
@@ -187,6 +181,7 @@ mod tests {
             trunk: Arc::new(Trunk::new(config.trunks[0].clone(), 8)),
             server: config.trunks[0].server[0].clone(),
             address: "192.0.2.1:5060".parse().unwrap(),
+            name: Some("sip.example.com".into()),
         };
         let parties = Parties {
             called: "+442079460018".into(),
