@@ -25,7 +25,14 @@ impl NameServer {
         self
     }
 
-    fn with_srv(self, name: &str, priority: u16, weight: u16, port: u16, target: &str) -> NameServer {
+    fn with_srv(
+        self,
+        name: &str,
+        priority: u16,
+        weight: u16,
+        port: u16,
+        target: &str,
+    ) -> NameServer {
         let mut data = [priority, weight, port].map(u16::to_be_bytes).concat();
         for label in target.split('.').filter(|label| !label.is_empty()) {
             data.push(u8::try_from(label.len()).unwrap());
@@ -41,7 +48,10 @@ impl NameServer {
         tokio::spawn(async move {
             let mut query = [0; 1500];
             while let Ok((len, from)) = socket.recv_from(&mut query).await {
-                socket.send_to(&self.answer(&query[..len]), from).await.unwrap();
+                socket
+                    .send_to(&self.answer(&query[..len]), from)
+                    .await
+                    .unwrap();
             }
         });
         resolver
@@ -57,10 +67,27 @@ impl NameServer {
         }
         let kind = u16::from_be_bytes([query[at + 1], query[at + 2]]);
         let none = Vec::new();
-        let found = self.records.get(&(name.trim_end_matches('.').to_owned(), kind)).unwrap_or(&none);
-        let code = if self.records.keys().any(|(known, _)| *known == name.trim_end_matches('.')) { 0 } else { 3 };
+        let found = self
+            .records
+            .get(&(name.trim_end_matches('.').to_owned(), kind))
+            .unwrap_or(&none);
+        let code = if self
+            .records
+            .keys()
+            .any(|(known, _)| *known == name.trim_end_matches('.'))
+        {
+            0
+        } else {
+            3
+        };
         // Response, recursion desired and available; one question, no authority, nothing additional.
-        let mut answer = [&query[..2], &[0x81, 0x80 | code, 0, 1, 0], &[found.len() as u8], &[0; 4]].concat();
+        let mut answer = [
+            &query[..2],
+            &[0x81, 0x80 | code, 0, 1, 0],
+            &[found.len() as u8],
+            &[0; 4],
+        ]
+        .concat();
         answer.extend_from_slice(&query[12..at + 5]);
         for (ttl, data) in found {
             answer.extend_from_slice(&[0xc0, 12]);
@@ -74,30 +101,71 @@ impl NameServer {
     }
 }
 
-async fn ask(resolver: &Resolver, servers: &[&str], transport: Transport) -> Result<Found, ResolveError> {
+async fn ask(
+    resolver: &Resolver,
+    servers: &[&str],
+    transport: Transport,
+) -> Result<Found, ResolveError> {
     let servers: Vec<String> = servers.iter().map(|server| (*server).to_owned()).collect();
     resolver.targets(&servers, transport).await
 }
 
 fn addresses(found: &Found) -> Vec<String> {
-    found.targets.iter().map(|target| target.address.to_string()).collect()
+    found
+        .targets
+        .iter()
+        .map(|target| target.address.to_string())
+        .collect()
 }
 
 #[tokio::test]
 async fn srv_names_two_targets_of_different_priority() {
     let dns = NameServer::new()
-        .with_srv("_sip._udp.carrier.example", 20, 0, 5070, "spare.carrier.example")
-        .with_srv("_sip._udp.carrier.example", 10, 0, 5080, "first.carrier.example")
+        .with_srv(
+            "_sip._udp.carrier.example",
+            20,
+            0,
+            5070,
+            "spare.carrier.example",
+        )
+        .with_srv(
+            "_sip._udp.carrier.example",
+            10,
+            0,
+            5080,
+            "first.carrier.example",
+        )
         .with("first.carrier.example", A, 60, &[192, 0, 2, 1])
-        .with("first.carrier.example", AAAA, 60, &"2001:db8::1".parse::<std::net::Ipv6Addr>().unwrap().octets())
+        .with(
+            "first.carrier.example",
+            AAAA,
+            60,
+            &"2001:db8::1"
+                .parse::<std::net::Ipv6Addr>()
+                .unwrap()
+                .octets(),
+        )
         .with("spare.carrier.example", A, 60, &[192, 0, 2, 2]);
     let resolver = dns.start().await;
-    let found = ask(&resolver, &["carrier.example"], Transport::Udp).await.unwrap();
-    assert_eq!(addresses(&found), ["192.0.2.1:5080", "[2001:db8::1]:5080", "192.0.2.2:5070"]);
+    let found = ask(&resolver, &["carrier.example"], Transport::Udp)
+        .await
+        .unwrap();
+    assert_eq!(
+        addresses(&found),
+        ["192.0.2.1:5080", "[2001:db8::1]:5080", "192.0.2.2:5070"]
+    );
     // RFC 5922 4: the configured name, not that of the SRV record.
-    assert!(found.targets.iter().all(|target| target.name.as_deref() == Some("carrier.example")));
+    assert!(
+        found
+            .targets
+            .iter()
+            .all(|target| target.name.as_deref() == Some("carrier.example"))
+    );
     let left = found.valid_until.unwrap() - Instant::now();
-    assert!(left <= Duration::from_secs(60) && left > Duration::from_secs(50), "{left:?}");
+    assert!(
+        left <= Duration::from_secs(60) && left > Duration::from_secs(50),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]
@@ -108,7 +176,11 @@ async fn each_transport_has_its_service() {
         .with_srv("_sips._tcp.c.example", 0, 0, 3, "h.c.example")
         .with("h.c.example", A, 60, &[192, 0, 2, 1]);
     let resolver = dns.start().await;
-    for (transport, port) in [(Transport::Udp, 1), (Transport::Tcp, 2), (Transport::Tls, 3)] {
+    for (transport, port) in [
+        (Transport::Udp, 1),
+        (Transport::Tcp, 2),
+        (Transport::Tls, 3),
+    ] {
         let found = ask(&resolver, &["c.example"], transport).await.unwrap();
         assert_eq!(addresses(&found), [format!("192.0.2.1:{port}")]);
     }
@@ -132,20 +204,42 @@ async fn a_port_means_no_srv_and_an_address_no_question() {
         .with_srv("_sip._udp.pbx.example", 0, 0, 9, "wrong.example")
         .with("pbx.example", A, 60, &[192, 0, 2, 7]);
     let resolver = dns.start().await;
-    let found = ask(&resolver, &["pbx.example:5099"], Transport::Udp).await.unwrap();
+    let found = ask(&resolver, &["pbx.example:5099"], Transport::Udp)
+        .await
+        .unwrap();
     assert_eq!(addresses(&found), ["192.0.2.7:5099"]);
-    let list = ["192.0.2.1", "192.0.2.2:5090", "2001:db8::9", "[2001:db8::9]:5070", "192.0.2.1:5060"];
+    let list = [
+        "192.0.2.1",
+        "192.0.2.2:5090",
+        "2001:db8::9",
+        "[2001:db8::9]:5070",
+        "192.0.2.1:5060",
+    ];
     let found = ask(&resolver, &list, Transport::Udp).await.unwrap();
-    let expected = ["192.0.2.1:5060", "192.0.2.2:5090", "[2001:db8::9]:5060", "[2001:db8::9]:5070"];
+    let expected = [
+        "192.0.2.1:5060",
+        "192.0.2.2:5090",
+        "[2001:db8::9]:5060",
+        "[2001:db8::9]:5070",
+    ];
     assert_eq!(addresses(&found), expected);
-    assert_eq!((found.valid_until, found.targets[0].name.clone()), (None, None));
+    assert_eq!(
+        (found.valid_until, found.targets[0].name.clone()),
+        (None, None)
+    );
 }
 
 #[tokio::test]
 async fn a_list_outlives_one_name_that_is_gone() {
     let dns = NameServer::new().with("b.example", A, 60, &[192, 0, 2, 2]);
     let resolver = dns.start().await;
-    let found = ask(&resolver, &["gone.example", "b.example", "192.0.2.3"], Transport::Udp).await.unwrap();
+    let found = ask(
+        &resolver,
+        &["gone.example", "b.example", "192.0.2.3"],
+        Transport::Udp,
+    )
+    .await
+    .unwrap();
     assert_eq!(addresses(&found), ["192.0.2.2:5060", "192.0.2.3:5060"]);
     assert_eq!(found.missing.len(), 1);
     assert_eq!(found.missing[0].server, "gone.example");
@@ -163,15 +257,31 @@ async fn errors_name_what_was_looked_up() {
             Transport::Udp,
             "gone.example: SRV _sip._udp.gone.example.: no such name; A and AAAA gone.example: no such name",
         ),
-        ("gone.example:5060", Transport::Tls, "gone.example:5060: A and AAAA gone.example: no such name"),
+        (
+            "gone.example:5060",
+            Transport::Tls,
+            "gone.example:5060: A and AAAA gone.example: no such name",
+        ),
         (
             "half.example",
             Transport::Tcp,
             "half.example: SRV _sip._tcp.half.example.: A and AAAA gone.half.example.: no such name",
         ),
-        ("off.example", Transport::Udp, "off.example: SRV _sip._udp.off.example.: the service is not offered"),
-        ("a b", Transport::Udp, "a b: neither a host, host:port nor an address"),
-        ("host:0", Transport::Udp, "host:0: neither a host, host:port nor an address"),
+        (
+            "off.example",
+            Transport::Udp,
+            "off.example: SRV _sip._udp.off.example.: the service is not offered",
+        ),
+        (
+            "a b",
+            Transport::Udp,
+            "a b: neither a host, host:port nor an address",
+        ),
+        (
+            "host:0",
+            Transport::Udp,
+            "host:0: neither a host, host:port nor an address",
+        ),
     ] {
         let error = ask(&resolver, &[server], transport).await.unwrap_err();
         assert_eq!(error.to_string(), expected);
@@ -185,7 +295,16 @@ async fn a_dead_name_server_costs_seconds_not_minutes() {
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let resolver = Resolver::at(silent.local_addr().unwrap()).unwrap();
     let asked = Instant::now();
-    let error = ask(&resolver, &["carrier.example:5060"], Transport::Udp).await.unwrap_err();
-    assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
-    assert!(error.why.starts_with("A and AAAA carrier.example: "), "{error}");
+    let error = ask(&resolver, &["carrier.example:5060"], Transport::Udp)
+        .await
+        .unwrap_err();
+    assert!(
+        asked.elapsed() < Duration::from_secs(15),
+        "{:?}",
+        asked.elapsed()
+    );
+    assert!(
+        error.why.starts_with("A and AAAA carrier.example: "),
+        "{error}"
+    );
 }
