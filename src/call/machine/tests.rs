@@ -666,6 +666,16 @@ fn called_the_one_who_did_not_make_the_call_id_waits_less() {
 }
 
 #[test]
+fn called_through_a_gateway_that_says_nothing_before_the_third_dis() {
+    let mut script = Script::called(CallPolicy::incoming());
+    script.input(Input::Confirmed(None));
+    script.wait(seconds(1));
+    let actions = script.input(Input::ReinviteAnswered(Ok(T38.into())));
+    assert!(actions.iter().any(is_t38_order), "{actions:?}");
+    assert_eq!(script.wait(seconds(25)), [], "it was not given the time");
+}
+
+#[test]
 fn called_with_t38_in_the_first_offer() {
     let both = format!("{AUDIO}m=image 16386 udptl t38\r\n");
     let now = Instant::now();
