@@ -2,14 +2,17 @@
 
 pub mod dialplan;
 mod load;
+pub mod numbers;
+pub mod trunk;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
+pub use trunk::{Inbound, Sender, Sip, Trunk};
 
 use crate::pages::Resolution;
 
@@ -29,8 +32,16 @@ pub struct Config {
     pub dialing: Dialing,
     /// How faxes are made and sent.
     pub fax: Fax,
-    /// The telephone line.
-    pub trunk: Trunk,
+    /// What certain senders' faxes carry.
+    #[serde(rename = "sender")]
+    pub senders: Vec<Sender>,
+    /// Our side of the telephone line.
+    pub sip: Sip,
+    /// The carriers.
+    #[serde(rename = "trunk")]
+    pub trunks: Vec<Trunk>,
+    /// Which calls are not taken.
+    pub inbound: Inbound,
     /// Our numbers and where their faxes go.
     #[serde(rename = "route")]
     pub routes: Vec<Route>,
@@ -68,6 +79,8 @@ pub struct Smtp {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dialing {
+    /// The country whose numbers need no country code (ISO 3166, two letters).
+    pub country: String,
     /// Patterns of numbers that may be dialled.
     pub allow: Vec<String>,
     /// Patterns that may not, whatever `allow` says.
@@ -94,48 +107,6 @@ pub struct Fax {
     pub give_up_hours: u64,
     /// Font of the header line; none: the one that comes with Postfax.
     pub header_font: Option<PathBuf>,
-}
-
-/// `[trunk]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Trunk {
-    /// The carrier's SIP address over UDP, `host:port`; empty: no calls go out, faxes wait.
-    pub server: String,
-    /// Our SIP socket.
-    pub listen: SocketAddr,
-    /// The address the carrier sees; none: that of `listen`, which then must be a real one.
-    pub advertise: Option<IpAddr>,
-    /// Number in the From of our calls; empty: `fax.station_id`.
-    pub caller_id: String,
-    /// Addresses from which calls are taken, beside the carrier's.
-    pub peers: Vec<IpNet>,
-    /// Calls at a time.
-    pub channels: usize,
-    /// Seconds to let the far end ring.
-    pub ring_seconds: u32,
-    /// Who asks for T.38 in calls we place.
-    pub reinvite_out: Reinvite,
-    /// Who asks for T.38 in calls we answer.
-    pub reinvite_in: Reinvite,
-    /// First and last UDP port of RTP and UDPTL; `[0, 0]`: any.
-    pub media_ports: [u16; 2],
-    /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
-    pub redundancy: u8,
-    /// Seconds that calls in progress get to end when the gateway is told to stop.
-    pub drain_seconds: u64,
-}
-
-/// Who sends the re-INVITE to T.38.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reinvite {
-    /// We do, as soon as a fax tone is heard, or soon after the answer.
-    Us,
-    /// The far end does.
-    Them,
-    /// The far end may; when it has not after some seconds, we do.
-    ThemThenUs,
 }
 
 /// `[[route]]`
@@ -215,7 +186,10 @@ impl Default for Config {
             smtp: Smtp::default(),
             dialing: Dialing::default(),
             fax: Fax::default(),
-            trunk: Trunk::default(),
+            senders: Vec::new(),
+            sip: Sip::default(),
+            trunks: Vec::new(),
+            inbound: Inbound::default(),
             routes: Vec::new(),
             mail: Mail::default(),
             renderer: Renderer::default(),
@@ -247,6 +221,7 @@ impl Default for Dialing {
         let (allow, deny) = dialplan::Plan::default_patterns();
         let owned = |patterns: &[&str]| patterns.iter().map(|p| (*p).to_owned()).collect();
         Dialing {
+            country: "US".into(),
             allow: owned(allow),
             deny: owned(deny),
         }
@@ -264,25 +239,6 @@ impl Default for Fax {
             max_bit_rate: 14400,
             give_up_hours: 24,
             header_font: None,
-        }
-    }
-}
-
-impl Default for Trunk {
-    fn default() -> Trunk {
-        Trunk {
-            server: String::new(),
-            listen: ([127, 0, 0, 1], 5060).into(),
-            advertise: None,
-            caller_id: String::new(),
-            peers: Vec::new(),
-            channels: 8,
-            ring_seconds: 60,
-            reinvite_out: Reinvite::ThemThenUs,
-            reinvite_in: Reinvite::Us,
-            media_ports: [0, 0],
-            redundancy: 3,
-            drain_seconds: 300,
         }
     }
 }
@@ -368,12 +324,11 @@ impl Config {
         }
     }
 
-    /// The number in the From of our calls: digits, with a `+` in front if there is one.
-    pub fn caller_id(&self) -> String {
-        let number = if self.trunk.caller_id.is_empty() {
-            &self.fax.station_id
-        } else {
-            &self.trunk.caller_id
+    /// Our number in the calls of `trunk`: digits, with a `+` in front if there is one.
+    pub fn caller_id(&self, trunk: &Trunk) -> String {
+        let number = match trunk.caller_id.as_str() {
+            "" => &self.fax.station_id,
+            number => number,
         };
         number
             .chars()

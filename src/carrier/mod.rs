@@ -89,6 +89,8 @@ impl Carrier {
     ) -> anyhow::Result<(Carrier, mpsc::UnboundedReceiver<CallRecord>)> {
         std::fs::create_dir_all(&config.folder)
             .with_context(|| config.folder.display().to_string())?;
+        let nursery = children.open_nursery().await;
+        nursery.context("the nursery of the calls does not start")?;
         let (endpoint, mut calls) =
             SipEndpoint::bind(SipConfig::new(config.listen, config.clients.clone()))
                 .await

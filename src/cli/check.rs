@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::table::print;
 use super::wait_for;
 use crate::config::dialplan;
-use crate::config::{Config, Route};
+use crate::config::{Config, Route, Trunk};
 use crate::mail_to_fax::recipient;
 use crate::pages::pdfium;
 use crate::queue::{Store, StoreError, Violation};
@@ -112,14 +112,11 @@ fn listed<T: ToString>(items: &[T]) -> String {
 }
 
 fn line_ways(config: &Config) -> Vec<Finding> {
-    let trunk = &config.trunk;
-    let mut ways = vec![match trunk.server.as_str() {
-        "" => Note("no trunk.server is set: faxes to send will wait".into()),
-        server => Fine(format!(
-            "faxes are dialled through {server}, {} at a time",
-            trunk.channels
-        )),
-    }];
+    let mut ways: Vec<Finding> = config.trunks.iter().map(trunk_way).collect();
+    if ways.is_empty() {
+        let what = "no [[trunk]] is set: faxes to send will wait";
+        ways.push(Note(what.into()));
+    }
     if config.fax.station_id.is_empty() || config.fax.name.is_empty() {
         let what = "set fax.name and fax.station_id: they stand on every page, and the law of many countries wants them";
         ways.push(Note(what.into()));
@@ -133,6 +130,15 @@ fn line_ways(config: &Config) -> Vec<Finding> {
     };
     ways.extend(config.routes.iter().map(route));
     ways
+}
+
+fn trunk_way(trunk: &Trunk) -> Finding {
+    Fine(format!(
+        "faxes are dialled through {} ({} over {})",
+        trunk.name,
+        trunk.server.join(", "),
+        trunk.transport.name()
+    ))
 }
 
 async fn store(state: &Path) -> Vec<Finding> {

@@ -83,8 +83,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Worker {
-    /// Run one call
-    Call,
+    /// Fork a process for each call
+    Nursery,
     /// Read one document
     Render {
         /// The libpdfium.so to load
@@ -111,7 +111,7 @@ pub fn main() -> ExitCode {
         Command::Carrier(args) => carrier::run(args),
         Command::Render(args) => render::run(args).map(|()| ExitCode::SUCCESS),
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Worker(Worker::Call) => return crate::worker::call::run(),
+        Command::Worker(Worker::Nursery) => return crate::worker::nursery::run(),
         Command::Worker(Worker::Render { pdfium }) => {
             return crate::worker::render::run(pdfium.as_deref());
         }

@@ -29,6 +29,8 @@ pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
     let new = NewReceived {
         called: called.clone(),
         caller: caller.clone(),
+        caller_name: call.caller_display.clone(),
+        trunk: String::new(),
         recipients,
     };
     let id = match context.store.begin_received(new, now()).await {

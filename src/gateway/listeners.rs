@@ -9,8 +9,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::call::policy::{CallPolicy, ReinvitePolicy};
-use crate::config::{Config, Reinvite};
+use crate::config::Config;
+use crate::config::trunk::Reinvite;
 use crate::net::line::{Line, LineConfig};
+use crate::net::names;
 use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::proto::smtp::SessionConfig;
@@ -43,18 +45,20 @@ pub async fn line(
     config: &Config,
     children: Children,
 ) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
-    let trunk = &config.trunk;
-    let sip = SipConfig {
-        advertised: trunk.advertise,
-        ..SipConfig::new(trunk.listen, peers(config).await)
+    let sip = &config.sip;
+    let listen = sip.listen[0].address;
+    let endpoint = SipConfig {
+        advertised: sip.advertise,
+        ..SipConfig::new(listen, peers(config).await)
     };
-    let (endpoint, calls) = SipEndpoint::bind(sip)
+    let (endpoint, calls) = SipEndpoint::bind(endpoint)
         .await
-        .with_context(|| format!("trunk.listen {} cannot be used", trunk.listen))?;
+        .with_context(|| format!("sip.listen {listen} cannot be used"))?;
+    let trunk = config.trunks.first().cloned().unwrap_or_default();
     let line = LineConfig {
-        bind: trunk.listen.ip(),
-        advertised: trunk.advertise.unwrap_or(trunk.listen.ip()),
-        media_ports: (trunk.media_ports[0], trunk.media_ports[1]),
+        bind: listen.ip(),
+        advertised: sip.advertise.unwrap_or(listen.ip()),
+        media_ports: (sip.media_ports[0], sip.media_ports[1]),
         outgoing: CallPolicy {
             reinvite: reinvite(trunk.reinvite_out, COURTESY),
             ring: Duration::from_secs(u64::from(trunk.ring_seconds)),
@@ -80,14 +84,14 @@ fn reinvite(who: Reinvite, after: Duration) -> ReinvitePolicy {
 
 /// Who may call us: the configured peers and the carrier's own addresses.
 async fn peers(config: &Config) -> Vec<IpNet> {
-    let mut peers = config.trunk.peers.clone();
-    if !config.trunk.server.is_empty() {
-        match tokio::net::lookup_host(&config.trunk.server).await {
-            Ok(found) => peers.extend(found.map(|address| host(address.ip()))),
-            Err(e) => tracing::warn!(
-                "trunk.server {}: {e}; its calls are not taken",
-                config.trunk.server
-            ),
+    let mut peers = Vec::new();
+    for trunk in &config.trunks {
+        peers.extend(&trunk.peers);
+        for server in &trunk.server {
+            match names::resolve(server).await {
+                Ok(address) => peers.push(host(address.ip())),
+                Err(e) => tracing::warn!("trunk {}: {e}; its calls are not taken", trunk.name),
+            }
         }
     }
     peers
@@ -119,29 +123,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             old.smtp.tls_certificate != new.smtp.tls_certificate,
         ),
         ("smtp.tls_key", old.smtp.tls_key != new.smtp.tls_key),
-        ("trunk.listen", old.trunk.listen != new.trunk.listen),
-        (
-            "trunk.advertise",
-            old.trunk.advertise != new.trunk.advertise,
-        ),
-        ("trunk.peers", old.trunk.peers != new.trunk.peers),
-        ("trunk.channels", old.trunk.channels != new.trunk.channels),
-        (
-            "trunk.media_ports",
-            old.trunk.media_ports != new.trunk.media_ports,
-        ),
-        (
-            "trunk.ring_seconds",
-            old.trunk.ring_seconds != new.trunk.ring_seconds,
-        ),
-        (
-            "trunk.reinvite_out",
-            old.trunk.reinvite_out != new.trunk.reinvite_out,
-        ),
-        (
-            "trunk.reinvite_in",
-            old.trunk.reinvite_in != new.trunk.reinvite_in,
-        ),
+        ("sip", old.sip != new.sip),
+        ("trunk", old.trunks != new.trunks),
         (
             "fax.header_font",
             old.fax.header_font != new.fax.header_font,

@@ -1,6 +1,6 @@
 //! Starts and stops the parts; the only place that knows them all.
 //!
-//! Start: the store (its lock, its recovery), the sockets, the loops, in this order: nobody is told yes before custody
+//! Start: the store (its lock, its recovery), the nursery of the calls, the sockets, the loops, in this order: nobody is told yes before custody
 //! stands. Stop: the doors first, then the calls get their time, then the store.
 
 mod listeners;
@@ -77,6 +77,9 @@ impl Gateway {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }
         let font = header_font(&config)?;
+        // Before the doors open: what is forked for a call has never met a stranger's byte.
+        let nursery = children.open_nursery().await;
+        nursery.context("the nursery of the calls does not start")?;
         let context = Arc::new(Context::new(config, store, children, font)?);
         Gateway::open(context).await
     }
@@ -152,7 +155,7 @@ impl Gateway {
         self.doors.close();
         self.calls.close();
         self.chores.close();
-        let patience = Duration::from_secs(self.context.config().trunk.drain_seconds);
+        let patience = Duration::from_secs(self.context.config().sip.drain_seconds);
         if self.line.calls() > 0 {
             tracing::info!(
                 "{} calls in progress get up to {} s",
@@ -200,7 +203,7 @@ impl Gateway {
         )));
         let (context, tasks, closing, _) = parts(&self.calls);
         let (line, busy) = (self.line.clone(), self.line.clone());
-        let channels = config.trunk.channels;
+        let channels = config.sip.channels;
         spawn(Box::pin(loops::run(
             context,
             channels,
@@ -248,7 +251,7 @@ impl Gateway {
                 let call = line.incoming(call);
                 if closing.is_cancelled() {
                     call.reject(480);
-                } else if line.calls() > context.config().trunk.channels {
+                } else if line.calls() > context.config().sip.channels {
                     tracing::warn!(called = call.called, "refused: all channels are busy");
                     call.reject(486);
                 } else {

@@ -201,6 +201,8 @@ fn far_end(row: &AttemptRow) -> FarEnd {
         ecm: row.ecm,
         t38: row.t38,
         compression: row.compression.clone(),
+        said: row.far_said.clone(),
+        sub_address: None,
     }
 }
 

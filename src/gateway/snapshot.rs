@@ -60,13 +60,11 @@ impl Desk {
 
     fn trunk(&self) -> Option<Trunk> {
         let config = self.context.config();
-        if config.trunk.server.is_empty() {
-            return None;
-        }
+        let trunk = config.trunks.first()?;
         let news = self.context.trunk.news();
         Some(Trunk {
-            name: "trunk".to_owned(),
-            address: config.trunk.server.clone(),
+            name: trunk.name.clone(),
+            address: trunk.server.join(", "),
             state: match &news {
                 None => TrunkState::Unknown,
                 Some(news) if news.up => TrunkState::Up,
@@ -79,7 +77,7 @@ impl Desk {
                 }),
             since: news.map(|news| time(news.since)),
             calls: self.line.calls() as u32,
-            max_calls: config.trunk.channels as u32,
+            max_calls: config.sip.channels as u32,
         })
     }
 }
@@ -88,14 +86,11 @@ impl Source for Desk {
     async fn snapshot(&self) -> Snapshot {
         let config = self.context.config();
         let mut problems = Vec::new();
-        if config.trunk.server.is_empty() {
-            problems.push("no trunk.server is set: faxes to send wait".to_owned());
+        if config.trunks.is_empty() {
+            problems.push("no [[trunk]] is set: faxes to send wait".to_owned());
         }
         if let Some(news) = self.context.trunk.news().filter(|news| !news.up) {
-            problems.push(format!(
-                "the trunk {} does not answer: {}",
-                config.trunk.server, news.detail
-            ));
+            problems.push(format!("the trunk does not answer: {}", news.detail));
         }
         let books = self.books().await.unwrap_or_else(|e| {
             problems.push(format!("the queue cannot be read: {e}"));

@@ -26,7 +26,7 @@ use crate::queue::{ClaimedFax, Settled, StoreError};
 /// As the store says.
 pub async fn claim(context: &Context) -> Result<Option<ClaimedFax>, StoreError> {
     let config = context.config();
-    if config.trunk.server.is_empty() {
+    if config.trunks.is_empty() {
         return Ok(None);
     }
     let stamp = Stamp {
@@ -63,7 +63,13 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
 async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest, Box<CallReport>> {
     let config = context.config();
     let not_dialled = |outcome, why: String| Box::new(CallReport::never_placed(outcome, why));
-    let target = names::resolve(&config.trunk.server)
+    let Some(trunk) = config.trunks.first() else {
+        return Err(not_dialled(
+            Outcome::TrunkDown,
+            "no [[trunk]] is set".into(),
+        ));
+    };
+    let target = names::resolve(&trunk.server[0])
         .await
         .map_err(|e| not_dialled(Outcome::TrunkDown, e))?;
     let (context, fax) = (context.clone(), fax.clone());
@@ -74,7 +80,7 @@ async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest
         target,
         domain: None,
         number: fax.number,
-        caller: config.caller_id(),
+        caller: config.caller_id(trunk),
         caller_display: Some(config.fax.name.clone()).filter(|name| !name.is_empty()),
         tiff,
         pages: fax.page_count - fax.confirmed,

@@ -287,7 +287,9 @@ fn what_next(ending: &Ending) -> &'static str {
             "Please check the number, or ask the recipient to switch the fax machine on, and send it again."
         }
         Outcome::NotInService => "Please check the number and send it again.",
-        Outcome::NoFax => "Please check that this is the number of a fax machine.",
+        Outcome::NoFax | Outcome::VoiceAnswered => {
+            "Please check that this is the number of a fax machine."
+        }
         Outcome::Refused => {
             "Please check the number; if it is right, show this mail to your administrator."
         }
@@ -297,9 +299,15 @@ fn what_next(ending: &Ending) -> &'static str {
         Outcome::PageRefused => {
             "Please ask the recipient to look at the fax machine (paper, memory), and send it again."
         }
+        Outcome::Incompatible => {
+            "Please ask the recipient which paper and resolution the fax machine takes, or for another number."
+        }
+        Outcome::TooLong => "Please send it again with fewer pages or without pictures.",
         Outcome::T38Failed
+        | Outcome::T38Silent
         | Outcome::ProtocolError
         | Outcome::TrunkDown
+        | Outcome::NotAuthorized
         | Outcome::ChildCrashed
         | Outcome::ChildHung
         | Outcome::StorageFailed => {

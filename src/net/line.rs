@@ -30,8 +30,10 @@ use crate::worker::wire::{FaxRole, Mishap, StartCall};
 use drive::Driver;
 use media::MediaSockets;
 
-/// The child ends a call at its limit; the machine's own limit stands this far behind.
-const BACKSTOP: Duration = Duration::from_secs(30);
+/// The machine ends a call at its limit; the child's own limit stands this far behind.
+const BACKSTOP: Duration = Duration::from_secs(60);
+/// Pages for which the child of a receiver stands by; the machine counts them as they come.
+const PAGES_TO_COME: u32 = 1000;
 
 /// How a line is set up.
 #[derive(Debug, Clone)]
@@ -59,6 +61,10 @@ pub struct FaxSettings {
     pub max_bit_rate: u32,
     /// UDPTL packets repeated in each packet.
     pub redundancy: u8,
+    /// The sub-address to send with the fax (T.33).
+    pub sub_address: Option<String>,
+    /// The password to send with it (PWD).
+    pub password: Option<String>,
     /// Seconds of silence after which a call is given up.
     pub inactivity_seconds: u32,
     /// For tests and simulated machines.
@@ -72,6 +78,8 @@ impl Default for FaxSettings {
             ecm: true,
             max_bit_rate: 14400,
             redundancy: 3,
+            sub_address: None,
+            password: None,
             inactivity_seconds: 30,
             mishap: None,
         }
@@ -85,7 +93,7 @@ impl FaxSettings {
             ident: config.fax.station_id.clone(),
             ecm: config.fax.ecm,
             max_bit_rate: config.fax.max_bit_rate,
-            redundancy: config.trunk.redundancy,
+            redundancy: config.trunks.first().map_or(3, |trunk| trunk.redundancy),
             ..FaxSettings::default()
         }
     }
@@ -215,16 +223,20 @@ impl Line {
         let Some(Action::Invite(offer)) = machine.poll() else {
             unreachable!("an outgoing call begins with its INVITE");
         };
-        let mut call = self.endpoint.invite(InviteRequest {
-            target: request.target,
-            domain: request.domain,
-            to_user: request.number,
-            from_user: request.caller,
-            from_display: request.caller_display,
-            offer,
-        });
+        // Twice in one attempt where the far end does not take T.38 in the first offer.
+        let invite = |offer| {
+            self.endpoint.invite(InviteRequest {
+                target: request.target,
+                domain: request.domain.clone(),
+                to_user: request.number.clone(),
+                from_user: request.caller.clone(),
+                from_display: request.caller_display.clone(),
+                offer,
+            })
+        };
+        let mut call = invite(offer);
         driver
-            .run(&mut machine, &mut call, cancel, &self.stopping)
+            .run(&mut machine, &mut call, &invite, cancel, &self.stopping)
             .await
     }
 
@@ -274,10 +286,11 @@ impl Line {
             pages,
             ecm: fax.ecm,
             max_bit_rate: fax.max_bit_rate,
+            sub_address: fax.sub_address.clone(),
+            password: fax.password.clone(),
             redundancy: fax.redundancy,
             inactivity_seconds: fax.inactivity_seconds,
-            // Ringing counts for the child, too.
-            total_seconds: (policy.total + policy.ring).as_secs() as u32,
+            total_seconds: child_limit(policy, pages).as_secs() as u32,
             mishap: fax.mishap,
         }
     }
@@ -290,10 +303,7 @@ impl Line {
         pages: u32,
     ) -> CallConfig {
         CallConfig {
-            policy: CallPolicy {
-                total: policy.total + BACKSTOP,
-                ..policy.clone()
-            },
+            policy: policy.clone(),
             address: self.config.advertised,
             rtp_port: sockets.rtp_port,
             udptl_port: sockets.udptl_port,
@@ -367,9 +377,11 @@ impl IncomingCall {
         };
         let config = line.call_config(&policy, &sockets, &fax, 0);
         drop(sockets);
+        let offer = drive::with_addresses(offer).await;
         let mut machine = CallMachine::incoming(config, &offer, Instant::now());
+        let invite = |_| unreachable!("a call that came in sends no INVITE");
         driver
-            .run(&mut machine, &mut call, cancel, &line.stopping)
+            .run(&mut machine, &mut call, &invite, cancel, &line.stopping)
             .await
     }
 
@@ -377,6 +389,15 @@ impl IncomingCall {
     pub async fn given_up(&mut self) {
         while !matches!(self.call.call.next().await, None | Some(SipEvent::Bye(_))) {}
     }
+}
+
+/// Ringing counts for the child, too.
+fn child_limit(policy: &CallPolicy, pages: u32) -> Duration {
+    let pages = match pages {
+        0 => PAGES_TO_COME,
+        pages => pages,
+    };
+    policy.ring + policy.total.of(pages) + BACKSTOP
 }
 
 /// One call in the count of calls in progress.

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::retry::{self, Next};
 use super::{LEASE_SECONDS, Millis, Result, Store};
-use crate::call::outcome::{CallReport, Outcome};
+use crate::call::outcome::{CallReport, FarEnd, FarSaid, Outcome};
 
 /// A fax that is ours to dial, with its attempt already on disk.
 #[derive(Debug, Clone)]
@@ -15,6 +15,10 @@ pub struct ClaimedFax {
     pub attempt: i64,
     /// What to dial.
     pub number: String,
+    /// The sub-address to send with it (T.33).
+    pub sub_address: Option<String>,
+    /// The trunk of the attempt before this one; empty for the first.
+    pub last_trunk: String,
     /// Blob key of the TIFF without header lines.
     pub pages_key: String,
     /// Pages of the whole fax.
@@ -286,7 +290,8 @@ fn claim(
                  WHERE id = ({NEXT})
                  RETURNING id, number, confirmed,
                            (SELECT pages_key FROM documents d WHERE d.id = document),
-                           (SELECT page_count FROM documents d WHERE d.id = document)"
+                           (SELECT page_count FROM documents d WHERE d.id = document), sub_address,
+                           ifnull((SELECT trunk FROM attempts a WHERE a.fax = faxes.id ORDER BY a.id DESC LIMIT 1), '')"
         ))?
         .query_row(
             params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0],
@@ -298,6 +303,8 @@ fn claim(
                     confirmed: row.get(2)?,
                     pages_key: row.get(3)?,
                     page_count: row.get(4)?,
+                    sub_address: row.get(5)?,
+                    last_trunk: row.get(6)?,
                     header: header.to_owned(),
                 })
             },
@@ -343,7 +350,8 @@ fn end_attempt(
     let far = &report.far_end;
     db.prepare_cached(
         "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4, sip_code = ?5, q850 = ?6, far_ident = ?7,
-                bit_rate = ?8, ecm = ?9, t38 = ?10, compression = ?11, seconds = ?12, wire_bytes = ?13
+                bit_rate = ?8, ecm = ?9, t38 = ?10, compression = ?11, seconds = ?12, wire_bytes = ?13,
+                trunk = ?14, target = ?15, far_said = ?16
          WHERE id = ?1",
     )?
     .execute(params![
@@ -359,9 +367,23 @@ fn end_attempt(
         far.t38,
         far.compression,
         report.seconds,
-        report.wire_bytes
+        report.wire_bytes,
+        report.trunk,
+        report.target,
+        said_to_json(far)
     ])?;
     Ok(())
+}
+
+/// What the far end said of itself, as its column holds it.
+pub(super) fn said_to_json(far: &FarEnd) -> Option<String> {
+    let said = far.said.as_ref()?;
+    Some(serde_json::to_string(said).expect("plain data serialises"))
+}
+
+/// What stands in such a column; what a later version wrote there counts as nothing.
+pub(super) fn said_from_json(text: Option<String>) -> Option<FarSaid> {
+    serde_json::from_str(&text?).ok()
 }
 
 fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {

@@ -41,6 +41,8 @@ fn report(outcome: Outcome, pages: u32) -> CallReport {
         pages,
         sip_code: Some(200),
         q850: None,
+        trunk: "carrier".into(),
+        target: "udp:192.0.2.1:5060".into(),
         far_end: FarEnd::default(),
         seconds: 30.0,
         wire_bytes: 50_000,
@@ -299,6 +301,8 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
         // Named twice, in the route or by a slip: he wants one mail all the same.
         recipients: ["office@example.com", "office@example.com", "maildir:/fax"]
             .map(str::to_owned)
@@ -335,6 +339,8 @@ async fn killed_after_the_last_page_came_in_is_complete() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
         recipients: vec!["office@example.com".into()],
     };
     let id = store.begin_received(new, NOW).await.unwrap();
@@ -362,6 +368,8 @@ async fn a_received_fax_is_queued_once_however_often_its_end_is_stored() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
         recipients: vec!["office@example.com".into(), "office@example.com".into()],
     };
     let id = store.begin_received(new, NOW).await.unwrap();
@@ -392,6 +400,8 @@ async fn a_call_without_a_page_makes_no_mail() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "".into(),
+        caller_name: None,
+        trunk: String::new(),
         recipients: vec!["office@example.com".into()],
     };
     let id = store.begin_received(new, NOW).await.unwrap();

@@ -11,6 +11,7 @@ mod legs;
 mod run;
 mod source;
 mod verdict;
+mod warm;
 mod wire_end;
 
 #[cfg(test)]
@@ -19,3 +20,4 @@ mod pair;
 mod real_time;
 
 pub use run::run;
+pub use warm::warm_up;

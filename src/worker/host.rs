@@ -4,6 +4,7 @@ mod call;
 mod complaints;
 mod document;
 mod frames;
+mod nursery;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ pub struct Children {
     pub render_seconds: u64,
     /// For tests: what the next children are told to suffer.
     pub mishaps: Arc<Mishaps>,
+    nurseries: Arc<nursery::Nurseries>,
 }
 
 impl Children {
@@ -37,6 +39,7 @@ impl Children {
             pdfium,
             render_seconds,
             mishaps: Arc::default(),
+            nurseries: Arc::default(),
         }
     }
 

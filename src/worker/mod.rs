@@ -7,6 +7,7 @@
 pub mod call;
 pub mod host;
 pub mod mishaps;
+pub mod nursery;
 pub mod render;
 pub mod sandbox;
 pub mod wire;

@@ -37,7 +37,7 @@ fn busy() {
 
 #[test]
 fn never_answers() {
-    let site = Site::with(|config| config.trunk.ring_seconds = 3);
+    let site = Site::with(|config| config.trunks[0].ring_seconds = 3);
     site.submit(&["5551230002"], &[sample::numbered_pages(1)]);
     let fax = wait_for_the_next_try(&site, 30);
     assert_eq!(fax.outcome.as_deref(), Some("no_answer"));
@@ -167,7 +167,7 @@ fn wait_for_page_1(site: &Site) {
 
 /// A site with one channel, taken by a long fax.
 fn with_one_channel() -> Site {
-    let site = Site::with(|config| config.trunk.channels = 1);
+    let site = Site::with(|config| config.sip.channels = 1);
     site.submit(&[HEALTHY], &[sample::demo_document()]);
     site
 }
@@ -199,7 +199,7 @@ fn carrier_disappears() {
 fn carrier_and_machine_fall_silent() {
     let mut site = with_one_channel();
     wait_for_page_1(&site);
-    let machines = site.carrier().children();
+    let machines = site.carrier().calls();
     site.carrier().signal("STOP");
     machines.iter().for_each(|id| send_signal(*id, "STOP"));
     let fax = wait_for("the end of the call", 90, || {

@@ -25,6 +25,7 @@ fn two_pages() -> ReceivedFax {
             ecm: true,
             t38: true,
             compression: "T.6".into(),
+            ..FarEnd::default()
         },
         pages: 2,
         resolution: Resolution::Fine,

@@ -42,6 +42,7 @@ fn lease_agreement() -> Receipt {
             ecm: true,
             t38: true,
             compression: "T.6".into(),
+            ..FarEnd::default()
         },
         attempts: vec![
             attempt(

@@ -40,7 +40,7 @@ const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
 const MCF_TICKS: u32 = 250;
 
-/// Runs the hidden command `postfax worker call`: one call, controlled over standard input.
+/// Serves one call, controlled over standard input: the life of a process that the nursery forked.
 pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,6 +76,8 @@ pub(super) struct Call {
     far_end: FarEnd,
     /// Pages confirmed, or received and stored.
     pages: u32,
+    /// The daemon knows that T.38 comes in.
+    t38_heard: bool,
     told: FromCall,
     ticks: u32,
     /// Ticks since we last looked at the socket.
@@ -119,6 +121,7 @@ impl Call {
             page_sizes,
             far_end: FarEnd::default(),
             pages: 0,
+            t38_heard: false,
             told: FromCall::Ready,
             ticks: 0,
             unlooked: 0,
@@ -233,6 +236,7 @@ impl Call {
         if self.may_have_arrived() {
             return;
         }
+        self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
         let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
@@ -291,7 +295,9 @@ impl Call {
             },
             _ => {}
         }
-        if self.leg.as_mut().is_some_and(Leg::take_tone) {
+        if matches!(self.leg, Some(Leg::T38(_))) && !std::mem::replace(&mut self.t38_heard, true) {
+            self.tell(&FromCall::T38Heard);
+        } else if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
     }
@@ -321,6 +327,7 @@ impl Call {
         self.unlooked += 1;
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
+            Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
@@ -382,6 +389,7 @@ impl Call {
             ecm: link.ecm,
             t38: self.far_end.t38,
             compression: link.compression.to_owned(),
+            ..FarEnd::default()
         };
         self.tell(&FromCall::Negotiated(self.far_end.clone()));
     }

@@ -2,6 +2,7 @@
 //! from outside: mails, the store's public face, the carrier's own log.
 
 pub mod mails;
+pub mod nat;
 pub mod process;
 pub mod relay;
 pub mod smtp;
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use postfax::carrier::CallRecord;
-use postfax::config::{Config, Route};
+use postfax::config::trunk::Listen;
+use postfax::config::{Config, Route, Trunk};
 use postfax::mail_to_fax::stamp::Stamp;
 use postfax::pages::bitmap::Bitmap;
 use postfax::pages::header::HeaderFont;
@@ -149,7 +151,7 @@ impl Site {
 
     fn carrier_command(&self, port: u16, more: &[&str]) -> Process {
         let listen = SocketAddr::new(self.address, port).to_string();
-        let gateway = self.config.trunk.listen.to_string();
+        let gateway = self.config.sip.listen[0].address.to_string();
         let folder = self.path(&format!("machines-{port}"));
         let folder = folder.to_str().expect("a plain path");
         let mut arguments = vec!["carrier", "--listen", &listen, "--gateway", &gateway];
@@ -414,9 +416,9 @@ fn configuration(folder: &Path, address: IpAddr) -> Config {
     config.smtp.listen = vec![SocketAddr::new(address, 2525)];
     config.fax.name = "Postfax test".into();
     config.fax.station_id = OURS.into();
-    config.trunk.server = SocketAddr::new(address, 5070).to_string();
-    config.trunk.listen = SocketAddr::new(address, 5060);
-    config.trunk.drain_seconds = 0;
+    config.trunks = vec![Trunk::to(SocketAddr::new(address, 5070))];
+    config.sip.listen = vec![Listen::udp(SocketAddr::new(address, 5060))];
+    config.sip.drain_seconds = 0;
     config.mail.maildir = Some(folder.join("Maildir-clerk"));
     config.status.listen = Some(SocketAddr::new(address, 8025));
     config.routes = vec![Route {
