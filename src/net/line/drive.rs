@@ -157,6 +157,7 @@ impl Driver {
                 ToCall::T38(media)
             }
             ChildOrder::HangUp => ToCall::HangUp,
+            ChildOrder::FarEndGone => ToCall::FarEndGone,
         };
         self.child.send(message).await;
     }
@@ -219,6 +220,7 @@ impl Driver {
                 height,
                 x_dpi,
                 y_dpi,
+                ..
             } => {
                 let picture = FaxPage {
                     width,
