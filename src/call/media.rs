@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{FarEnd, Outcome};
-use crate::proto::sdp::ErrorCorrection;
+pub use crate::proto::sdp::ErrorCorrection;
 
 /// Where audio goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +31,7 @@ pub struct T38Media {
     pub max_datagram: u16,
     /// `T38MaxBitRate` agreed, bit/s.
     pub max_bit_rate: u32,
-    /// `T38FaxUdpEC` of the far end: how it wants losses repaired.
+    /// How losses are repaired (`T38FaxUdpEC`): what the far end can read, so what we send.
     pub error_correction: ErrorCorrection,
 }
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use super::table::print;
 use super::wait_for;
-use crate::config::dialplan;
-use crate::config::{Config, Route};
+use crate::config::numbers::Numbering;
+use crate::config::{Config, Route, Trunk};
 use crate::mail_to_fax::recipient;
 use crate::pages::pdfium;
 use crate::queue::{Store, StoreError, Violation};
@@ -112,14 +112,11 @@ fn listed<T: ToString>(items: &[T]) -> String {
 }
 
 fn line_ways(config: &Config) -> Vec<Finding> {
-    let trunk = &config.trunk;
-    let mut ways = vec![match trunk.server.as_str() {
-        "" => Note("no trunk.server is set: faxes to send will wait".into()),
-        server => Fine(format!(
-            "faxes are dialled through {server}, {} at a time",
-            trunk.channels
-        )),
-    }];
+    let mut ways: Vec<Finding> = config.trunks.iter().map(trunk_way).collect();
+    if ways.is_empty() {
+        let what = "no [[trunk]] is set: faxes to send will wait";
+        ways.push(Note(what.into()));
+    }
     if config.fax.station_id.is_empty() || config.fax.name.is_empty() {
         let what = "set fax.name and fax.station_id: they stand on every page, and the law of many countries wants them";
         ways.push(Note(what.into()));
@@ -133,6 +130,15 @@ fn line_ways(config: &Config) -> Vec<Finding> {
     };
     ways.extend(config.routes.iter().map(route));
     ways
+}
+
+fn trunk_way(trunk: &Trunk) -> Finding {
+    Fine(format!(
+        "faxes are dialled through {} ({} over {})",
+        trunk.name,
+        trunk.server.join(", "),
+        trunk.transport.name()
+    ))
 }
 
 async fn store(state: &Path) -> Vec<Finding> {
@@ -165,12 +171,17 @@ async fn store(state: &Path) -> Vec<Finding> {
 
 /// Whether the front door would take this recipient, and what it would say.
 fn verdict(config: &Config, address: &str) -> (bool, String) {
-    let plan = match dialplan::Plan::new(&config.dialing.allow, &config.dialing.deny) {
-        Ok(plan) => plan,
+    let numbers = match Numbering::of(config) {
+        Ok(numbers) => numbers,
         Err(e) => return (false, e.to_string()),
     };
-    match recipient::number_to_dial(address, &config.smtp.domains, &plan) {
-        Ok(number) => (true, format!("{address}: would be faxed to {number}")),
+    match recipient::number_to_dial(address, &config.smtp.domains, &numbers) {
+        Ok(to) => {
+            let within = |sub_address| format!(", sub-address {sub_address}");
+            let within = to.sub_address.map_or(String::new(), within);
+            let text = format!("{address}: would be faxed to {}{within}", to.number);
+            (true, text)
+        }
         Err(refusal) => (false, format!("{address}: would be refused: {refusal}")),
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 fn config(state: &Path) -> Config {
     let text = format!(
         "state_dir = {state:?}\nhostname = \"gw.example\"\n[smtp]\nlisten = [\"127.0.0.1:0\"]\n\
-         [trunk]\nlisten = \"127.0.0.1:0\"\n[status]\nlisten = \"127.0.0.1:0\"\n"
+         [sip]\nlisten = [\"udp:127.0.0.1:0\"]\n[status]\nlisten = \"127.0.0.1:0\"\n"
     );
     Config::parse(&text, "test").unwrap()
 }

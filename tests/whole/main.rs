@@ -12,6 +12,7 @@ mod disk_full;
 mod harness;
 mod killed;
 mod machines;
+mod nat;
 mod relays;
 mod rooms;
 mod stops;

@@ -3,6 +3,7 @@
 //! [`read()`] is liberal: it looks at the few lines a fax call needs and reads every dialect of their attributes.
 //! [`Describer`] is strict: it writes what every carrier understands, one session version per change.
 
+mod hosts;
 mod read;
 mod write;
 
@@ -13,6 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use hosts::{host_names, with_addresses};
 pub use read::read;
 pub use write::{Choice, Describer, Offered, TELEPHONE_EVENT};
 

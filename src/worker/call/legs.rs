@@ -4,6 +4,7 @@
 mod audio;
 mod hearing;
 mod t38;
+mod talker;
 
 use std::time::Instant;
 

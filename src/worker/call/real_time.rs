@@ -39,6 +39,8 @@ impl Daemon {
             pages: pages.len() as u32,
             ecm: true,
             max_bit_rate: 14400,
+            sub_address: None,
+            password: None,
             redundancy: 3,
             inactivity_seconds: 20,
             total_seconds: 90,

@@ -109,6 +109,8 @@ pub(super) struct Call {
     far_end: FarEnd,
     /// Pages confirmed, or received and stored.
     pages: u32,
+    /// The daemon knows that T.38 comes in.
+    t38_heard: bool,
     told: FromCall,
     ticks: u32,
     beats: Beats,
@@ -155,6 +157,7 @@ impl Call {
             page_sizes,
             far_end: FarEnd::default(),
             pages: 0,
+            t38_heard: false,
             told: FromCall::Ready,
             ticks: 0,
             beats: Beats::default(),
@@ -282,7 +285,12 @@ impl Call {
         self.far_end.t38 = false;
         let holder = Box::new(self.custody.clone());
         match AudioLeg::new(&self.options(self.start.max_bit_rate), media, holder) {
-            Ok(leg) => self.begin(Leg::Audio(Box::new(leg))),
+            Ok(mut leg) => {
+                if self.start.mishap == Some(Mishap::Talks) {
+                    leg.talk();
+                }
+                self.begin(Leg::Audio(Box::new(leg)));
+            }
             Err(error) => self.cannot_start(&error.to_string()),
         }
     }
@@ -296,6 +304,7 @@ impl Call {
         if self.may_have_arrived() {
             return;
         }
+        self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
         let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
@@ -355,6 +364,10 @@ impl Call {
             },
             _ => {}
         }
+        if matches!(self.leg, Some(Leg::T38(_))) && !std::mem::replace(&mut self.t38_heard, true) {
+            self.tell(&FromCall::T38Heard);
+            return;
+        }
         if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
@@ -385,6 +398,7 @@ impl Call {
         self.unlooked += 1;
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
+            Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
@@ -448,6 +462,7 @@ impl Call {
             ecm: link.ecm,
             t38: self.far_end.t38,
             compression: link.compression.to_owned(),
+            ..FarEnd::default()
         };
         self.tell(&FromCall::Negotiated(self.far_end.clone()));
     }

@@ -47,7 +47,8 @@ fn stopped(stop: Stop) -> Outcome {
     match stop {
         Stop::HangUp => Outcome::Cancelled,
         Stop::DaemonGone => Outcome::GatewayStopped,
-        Stop::Inactive | Stop::TimeUp => Outcome::FarEndSilent,
+        Stop::Inactive => Outcome::FarEndSilent,
+        Stop::TimeUp => Outcome::TooLong,
     }
 }
 
@@ -63,9 +64,8 @@ fn ended(cause: Cause, ending: &Ending) -> Outcome {
         Cause::TriesOver if ending.dcn_received => Outcome::FarEndHungUp,
         Cause::TriesOver | Cause::Silence => Outcome::FarEndSilent,
         Cause::Protocol if ending.dcn_received => Outcome::FarEndHungUp,
-        Cause::Protocol | Cause::Incompatible | Cause::EmptyPage | Cause::Runaway => {
-            Outcome::ProtocolError
-        }
+        Cause::Incompatible => Outcome::Incompatible,
+        Cause::Protocol | Cause::EmptyPage | Cause::Runaway => Outcome::ProtocolError,
         Cause::NotKept | Cause::File => Outcome::StorageFailed,
     }
 }
@@ -92,7 +92,7 @@ mod tests {
             (Cause::Regular, Outcome::FarEndHungUp),
             (Cause::NoFax, Outcome::NoFax),
             (Cause::CannotTrain, Outcome::TrainingFailed),
-            (Cause::Incompatible, Outcome::ProtocolError),
+            (Cause::Incompatible, Outcome::Incompatible),
             (Cause::Protocol, Outcome::ProtocolError),
             (Cause::Silence, Outcome::FarEndSilent),
             (Cause::Disconnected, Outcome::FarEndHungUp),
@@ -157,7 +157,7 @@ mod tests {
             (Stop::HangUp, Outcome::Cancelled),
             (Stop::DaemonGone, Outcome::GatewayStopped),
             (Stop::Inactive, Outcome::FarEndSilent),
-            (Stop::TimeUp, Outcome::FarEndSilent),
+            (Stop::TimeUp, Outcome::TooLong),
         ];
         for (stop, expected) in table {
             let got = outcome(Role::Sender, &ending(Cause::Dropped), Some(stop));
