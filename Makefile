@@ -18,9 +18,10 @@ figures: setup
 	cargo bench --locked --bench figures
 
 # What faxes survive (loss, bursts), what calls cost (10 to 800 at a time), what their seconds go to; a quarter of an
-# hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one (tests/calls/calls.rs).
+# hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one, PARTS=matrix only a part of it.
+PARTS =
 bench-calls: setup
-	cargo bench --locked --bench calls
+	cargo bench --locked --bench calls -- $(PARTS)
 
 # Calls with Asterisk and others, from Debian packages in folders of their own; root, and some minutes.
 # One case: make interop CASES=out-fec; their names: make interop CASES=list.
