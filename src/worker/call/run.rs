@@ -366,9 +366,7 @@ impl Call {
         }
         if matches!(self.leg, Some(Leg::T38(_))) && !std::mem::replace(&mut self.t38_heard, true) {
             self.tell(&FromCall::T38Heard);
-            return;
-        }
-        if self.leg.as_mut().is_some_and(Leg::take_tone) {
+        } else if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
     }
