@@ -72,6 +72,10 @@ pub struct FaxSettings {
     pub sub_address: Option<String>,
     /// The password to send with it (PWD).
     pub password: Option<String>,
+    /// T.85 (JBIG) for far ends that have it.
+    pub t85: bool,
+    /// Seconds after which a caller who talks is hung up on; 0: never.
+    pub voice_seconds: u32,
     /// Seconds of silence after which a call is given up.
     pub inactivity_seconds: u32,
     /// For tests and simulated machines.
@@ -87,6 +91,8 @@ impl Default for FaxSettings {
             redundancy: 3,
             sub_address: None,
             password: None,
+            t85: true,
+            voice_seconds: 20,
             inactivity_seconds: 30,
             mishap: None,
         }
@@ -99,6 +105,8 @@ impl FaxSettings {
         FaxSettings {
             ident: config.fax.station_id.clone(),
             ecm: config.fax.ecm,
+            t85: config.fax.t85,
+            voice_seconds: config.fax.voice_seconds,
             max_bit_rate: config.fax.max_bit_rate,
             redundancy: trunk.redundancy,
             ..FaxSettings::default()
@@ -408,6 +416,8 @@ fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings)
         max_bit_rate: fax.max_bit_rate,
         sub_address: fax.sub_address.clone(),
         password: fax.password.clone(),
+        t85: fax.t85 && role == FaxRole::Sender,
+        voice_seconds: fax.voice_seconds,
         redundancy: fax.redundancy,
         inactivity_seconds: fax.inactivity_seconds,
         total_seconds: child_limit(policy, pages).as_secs() as u32,
