@@ -298,7 +298,19 @@ impl SipEndpoint {
         self.shared.calls.load(Ordering::Relaxed)
     }
 
-    /// What it holds: for figures, and to wait for the answers to BYEs before the program ends.
+    /// Waits until every BYE is answered, before the program ends; no longer than `patience`.
+    pub async fn farewell(&self, patience: Duration) {
+        let said = async {
+            while let Some(holds) = self.holds().await
+                && holds.calls + holds.hanging_up > 0
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, said).await;
+    }
+
+    /// What it holds, for figures.
     pub async fn holds(&self) -> Option<Holds> {
         let (answer, holds) = oneshot::channel();
         let _ = self.shared.orders.send(Order::Holds(answer));

@@ -730,6 +730,25 @@ async fn a_message_of_thirty_kilobytes_over_udp() {
     assert_eq!(long.map(|(_, value)| value.len()), Some(30_000));
 }
 
+#[tokio::test]
+async fn the_program_ends_and_every_bye_is_answered_before() {
+    let (ours, _calls) = endpoint().await;
+    let (call, mut far, _) = answered(&ours).await;
+    drop(call);
+    let bye = async {
+        far.expect("BYE ").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        far.respond("200 OK", "", "").await;
+        std::time::Instant::now()
+    };
+    let farewell = async {
+        ours.farewell(Duration::from_secs(3)).await;
+        std::time::Instant::now()
+    };
+    let (answered, done) = tokio::join!(bye, farewell);
+    assert!(done >= answered && done - answered < Duration::from_secs(1));
+}
+
 /// What 1,000 forged INVITEs a second cost: `cargo test --release --lib forged -- --ignored --nocapture` says it in
 /// CPU time.
 #[test]
