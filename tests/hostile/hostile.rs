@@ -284,10 +284,12 @@ impl Figures {
 
 /// The one place where the daemon is told of its far ends.
 fn configure(config: &mut Config, relay: Ipv4Addr, strangers: Ipv4Addr) {
-    config.trunks = vec![Trunk::to(format!("{relay}:5060"))];
-    config.trunks[0].peers = vec![IpAddr::from(strangers).into()];
+    config.trunks = vec![Trunk {
+        peers: vec![IpAddr::from(strangers).into()],
+        ring_seconds: 20,
+        ..Trunk::to(format!("{relay}:5060"))
+    }];
     config.sip.channels = 100;
-    config.trunks[0].ring_seconds = 20;
 }
 
 /// The carrier itself, or a machine of it that calls.

@@ -325,7 +325,7 @@ fn bye_while_reinvite_pending() {
     script.input(Input::FaxToneHeard);
     script.wait(seconds(2));
     let actions = script.input(Input::Bye(None));
-    assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
+    assert_eq!(actions, [Action::Child(ChildOrder::FarEndGone)]);
     assert_eq!(script.input(Input::ReinviteAnswered(Ok(T38.into()))), []);
     let actions = script.input(done(Outcome::Cancelled, 0));
     assert!(
@@ -471,7 +471,7 @@ fn asterisk_goes_back_to_audio() {
     assert_eq!(answer_code(&actions[0]), 200);
     assert_eq!(actions.len(), 1, "the child is left alone: {actions:?}");
     let actions = script.input(Input::Bye(None));
-    assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
+    assert_eq!(actions, [Action::Child(ChildOrder::FarEndGone)]);
     script.input(done(Outcome::Delivered, 2));
     assert_eq!(script.report().outcome, Outcome::Delivered);
     assert_eq!(script.report().detail, "", "who hung up is no concern");
@@ -663,6 +663,16 @@ fn called_the_one_who_did_not_make_the_call_id_waits_less() {
         &script.wait(seconds(2))[..],
         [Action::Reinvite(_)]
     ));
+}
+
+#[test]
+fn called_through_a_gateway_that_says_nothing_before_the_third_dis() {
+    let mut script = Script::called(CallPolicy::incoming());
+    script.input(Input::Confirmed(None));
+    script.wait(seconds(1));
+    let actions = script.input(Input::ReinviteAnswered(Ok(T38.into())));
+    assert!(actions.iter().any(is_t38_order), "{actions:?}");
+    assert_eq!(script.wait(seconds(25)), [], "it was not given the time");
 }
 
 #[test]
