@@ -48,4 +48,10 @@ pub struct CallDone {
     pub far_end: FarEnd,
     /// Octets of UDP payload, both directions.
     pub wire_bytes: u64,
+    /// How often the child woke up to do what was due.
+    #[serde(default)]
+    pub beats: u32,
+    /// How often it did so more than 20 ms later than it wanted to: the machine has too many calls.
+    #[serde(default)]
+    pub late_beats: u32,
 }

@@ -104,6 +104,9 @@ impl CallPolicy {
             reinvite: ReinvitePolicy::Us {
                 after: Duration::from_millis(300),
             },
+            // A gateway in front of a calling machine has nothing to say before the machine has understood our DIS,
+            // and that may take more than one (T.30 5.4.3.1: T1 leaves it 35 s).
+            t38_silence: Duration::from_secs(30),
             ..CallPolicy::outgoing()
         }
     }

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use postfax::config::Config;
+use postfax::config::{Config, Trunk};
 use postfax::pages::sample;
 
 use harness::process::Process;
@@ -284,10 +284,12 @@ impl Figures {
 
 /// The one place where the daemon is told of its far ends.
 fn configure(config: &mut Config, relay: Ipv4Addr, strangers: Ipv4Addr) {
-    config.trunk.server = format!("{relay}:5060");
-    config.trunk.peers = vec![IpAddr::from(strangers).into()];
-    config.trunk.channels = 100;
-    config.trunk.ring_seconds = 20;
+    config.trunks = vec![Trunk {
+        peers: vec![IpAddr::from(strangers).into()],
+        ring_seconds: 20,
+        ..Trunk::to(format!("{relay}:5060"))
+    }];
+    config.sip.channels = 100;
 }
 
 /// The carrier itself, or a machine of it that calls.

@@ -46,7 +46,7 @@ impl<'a> Stranger<'a> {
     pub fn new(ip: std::net::IpAddr, gateway: SocketAddr, rng: Rng, deeds: &'a Deeds) -> Self {
         let [sip, media] = [(); 2].map(|()| UdpSocket::bind((ip, 0)).expect("a free port"));
         for socket in [&sip, &media] {
-            let brief = Some(Duration::from_millis(20));
+            let brief = Some(Duration::from_millis(2));
             socket
                 .set_read_timeout(brief)
                 .expect("a socket has timeouts");

@@ -16,7 +16,7 @@ const INSIDE: &str = "/srv/interop";
 
 /// A running Asterisk.
 pub struct Asterisk {
-    lab: Lab,
+    lab: &'static Lab,
     process: Child,
 }
 
@@ -50,8 +50,8 @@ pub struct Fax {
 
 impl Asterisk {
     /// Writes its settings anew and starts it.
-    pub fn start(lab: Lab) -> Asterisk {
-        let home = home(&lab);
+    pub fn start(lab: &'static Lab) -> Asterisk {
+        let home = home(lab);
         let _ = std::fs::remove_dir_all(&home);
         for folder in ["lib", "db", "run", "log", "faxes", "tmp", "spool/outgoing"] {
             std::fs::create_dir_all(home.join(folder)).expect("the folder can be made");
@@ -77,12 +77,12 @@ impl Asterisk {
 
     /// Where its files are.
     pub fn home(&self) -> PathBuf {
-        home(&self.lab)
+        home(self.lab)
     }
 
     /// The folders it runs in.
-    pub fn lab(&self) -> &Lab {
-        &self.lab
+    pub fn lab(&self) -> &'static Lab {
+        self.lab
     }
 
     /// Says something at its console.

@@ -1,11 +1,14 @@
 //! Asterisk faxes to us, and it arrives as a mail.
 
-use postfax::config::{Config, Reinvite};
+use postfax::config::Config;
+use postfax::config::trunk::Reinvite;
+use postfax::pages::bitmap::Bitmap;
 use postfax::pages::sample;
 
-use crate::asterisk::{Asterisk, SIP, Sending};
-use crate::harness::mails::{pages_in, pictures};
+use crate::asterisk::{Asterisk, Sending};
+use crate::harness::mails::{Mail, pages_in, pictures};
 use crate::harness::{OURS, Site, wait_until};
+use crate::ours::{our_side, trunk};
 use crate::pages::{assert_same, in_our_pdf};
 use crate::report::Case;
 
@@ -70,7 +73,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 fn them(config: &mut Config) {
-    config.trunk.reinvite_in = Reinvite::Them;
+    trunk(config).reinvite_in = Reinvite::Them;
 }
 
 /// They send so many pages; the mail has the same.
@@ -82,17 +85,14 @@ fn receive(
     pages: usize,
     mode: &str,
 ) -> String {
-    let mut site = Site::prepared(|config| {
-        config.trunk.server = SIP.into();
-        change(config);
-    });
+    let mut site = our_side(change);
     site.start();
     let pdf = match pages {
         1 => sample::numbered_pages(1),
         _ => sample::demo_document(),
     };
     let tiff = site.rendered(&pdf);
-    far.send(case.name, &tiff, (OURS, site.config.trunk.listen), how);
+    far.send(case.name, &tiff, (OURS, site.address(5060)), how);
     arrived(case, far, &site, &tiff, mode)
 }
 
@@ -106,9 +106,7 @@ fn arrived(case: &Case, far: &Asterisk, site: &Site, tiff: &std::path::Path, mod
     assert_eq!(fax.status, "SUCCESS", "{fax:?}; we say {ours:?}");
     assert_eq!(fax.mode, mode, "{fax:?}");
     wait_until("the mail", 30, || site.office().len() == 1);
-    let mail = &site.office()[0];
-    let pdf = mail.pdf.as_ref().expect("the mail has its pages");
-    let arrived = in_our_pdf(far.lab(), case.name, pdf);
+    let arrived = pages_of(case, far, &site.office()[0]);
     assert_same(&pictures(&pages_in(tiff)), &arrived);
     let ours = &site.received()[0];
     assert_eq!(
@@ -121,4 +119,10 @@ fn arrived(case: &Case, far: &Asterisk, site: &Site, tiff: &std::path::Path, mod
         "{} {}, {} pages, {:.1} s",
         fax.mode, fax.rate, fax.pages, ours.seconds
     )
+}
+
+/// The pages in a mail of ours.
+pub fn pages_of(case: &Case, far: &Asterisk, mail: &Mail) -> Vec<Bitmap> {
+    let pdf = mail.pdf.as_ref().expect("the mail has its pages");
+    in_our_pdf(far.lab(), case.name, pdf)
 }

@@ -11,8 +11,10 @@ mod asterisk;
 #[allow(dead_code)] // Shared with the whole-program tests; not all of it is needed here.
 #[path = "../whole/harness/mod.rs"]
 mod harness;
+mod hylafax;
 mod inbound;
 mod lab;
+mod ours;
 mod outbound;
 mod pages;
 mod report;
@@ -28,13 +30,14 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let cases: Vec<Case> = [outbound::cases(), inbound::cases()]
-        .into_iter()
-        .flatten()
+    let all = [hylafax::cases(), outbound::cases(), inbound::cases()].concat();
+    let cases: Vec<Case> = all
+        .iter()
+        .copied()
         .filter(|case| words.is_empty() || words.iter().any(|word| case.name.contains(word)))
         .collect();
     if words == ["list"] {
-        return report::list(&[outbound::cases(), inbound::cases()].concat());
+        return report::list(&all);
     }
     if cases.is_empty() {
         eprintln!("interop: no case has one of these words in its name: {words:?}");
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
     if !lab::is_ours() {
         return lab::run_again_inside();
     }
-    let lab = Lab::prepare();
+    let lab: &'static Lab = Box::leak(Box::new(Lab::prepare()));
     let farend = asterisk::Asterisk::start(lab);
     report::run(&cases, &farend)
 }

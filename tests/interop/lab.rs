@@ -50,7 +50,7 @@ pub struct Lab {
 }
 
 impl Lab {
-    /// Gives the folders what programs expect of a system.
+    /// Gives the folders what programs expect of a system, with terminals of their own.
     pub fn prepare() -> Lab {
         let folder = std::env::var_os("POSTFAX_INTEROP");
         let folder = folder.unwrap_or_else(|| "/var/tmp/postfax-interop".into());
@@ -58,18 +58,21 @@ impl Lab {
             folder: folder.into(),
         };
         for root in ["asterisk", "tools"] {
-            for place in ["/proc", "/sys", "/dev"] {
-                let target = lab.root(root).join(&place[1..]);
-                let mounted = Command::new("mount")
-                    .args(["--rbind", place])
-                    .arg(&target)
-                    .status();
-                assert!(
-                    mounted.is_ok_and(|status| status.success()),
-                    "{}",
-                    target.display()
-                );
+            let within = |place: &str| lab.root(root).join(place);
+            mount(&["--rbind", "/proc"], &within("proc"));
+            mount(&["--rbind", "/sys"], &within("sys"));
+            mount(&["-t", "tmpfs", "tmpfs"], &within("dev"));
+            for device in ["null", "zero", "random", "urandom", "full"] {
+                let node = within("dev").join(device);
+                std::fs::write(&node, "").expect("a file system of ours");
+                mount(&["--bind", &format!("/dev/{device}")], &node);
             }
+            for folder in ["dev/pts", "dev/shm"] {
+                std::fs::create_dir(within(folder)).expect("a file system of ours");
+            }
+            let terminals = ["-t", "devpts", "-o", "newinstance,ptmxmode=0666", "devpts"];
+            mount(&terminals, &within("dev/pts"));
+            std::os::unix::fs::symlink("pts/ptmx", within("dev/ptmx")).expect("a new name");
         }
         lab
     }
@@ -101,6 +104,15 @@ impl Lab {
         );
         said
     }
+}
+
+fn mount(what: &[&str], on: &Path) {
+    let done = Command::new("mount").args(what).arg(on).status();
+    assert!(
+        done.is_ok_and(|status| status.success()),
+        "mount {what:?} {}",
+        on.display()
+    );
 }
 
 /// Copies our files of `tests/interop/NAME` into a folder.

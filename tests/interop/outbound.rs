@@ -1,11 +1,13 @@
 //! A mail goes out as a fax to Asterisk.
 
-use postfax::config::{Config, Reinvite};
+use postfax::config::Config;
+use postfax::config::trunk::{Listen, Reinvite};
 use postfax::pages::sample;
 
-use crate::asterisk::{Asterisk, Fax, SIP};
+use crate::asterisk::{Asterisk, Fax};
 use crate::harness::nat::{INSIDE, Nat, OUTSIDE, Ports, Side, ip};
 use crate::harness::{Site, wait_for};
+use crate::ours::{our_side, trunk};
 use crate::pages::{assert_same, in_foreign_tiff};
 use crate::report::Case;
 
@@ -26,7 +28,7 @@ pub fn cases() -> Vec<Case> {
             send(far, "5552110002", |_| {}, &pdf).delivered("T38")
         }),
         case("out-us", "T.38, we re-INVITE", |_, far| {
-            let us = |config: &mut Config| config.trunk.reinvite_out = Reinvite::Us;
+            let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
             delivered(far, "5552110003", us, "T38")
         }),
         case("out-fec", "T.38 with FEC", |_, far| {
@@ -39,7 +41,7 @@ pub fn cases() -> Vec<Case> {
             delivered(far, "5552113001", |_| {}, "audio")
         }),
         case("out-488", "488 to our re-INVITE, then audio", |_, far| {
-            let us = |config: &mut Config| config.trunk.reinvite_out = Reinvite::Us;
+            let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
             delivered(far, "5552113002", us, "audio")
         }),
         case("out-no-ecm", "no ECM at the far end", |_, far| {
@@ -57,8 +59,8 @@ pub fn cases() -> Vec<Case> {
             |_, far| {
                 let nat = Nat::before_us(Ports::Changed).expect("root may");
                 let inside = |config: &mut Config| {
-                    config.trunk.server = format!("{OUTSIDE}:5080");
-                    config.trunk.listen = (ip(INSIDE), 5060).into();
+                    trunk(config).server = vec![format!("{OUTSIDE}:5080")];
+                    config.sip.listen = vec![Listen::udp((ip(INSIDE), 5060).into())];
                 };
                 let pdf = sample::numbered_pages(1);
                 let sent = nat.on(Side::Inside, || send(far, "5552122001", inside, &pdf));
@@ -86,28 +88,27 @@ fn delivered(far: &Asterisk, number: &str, change: impl FnOnce(&mut Config), mod
 }
 
 fn not_delivered(far: &Asterisk, number: &str, outcome: &str) -> String {
-    let briefly = |config: &mut Config| config.trunk.ring_seconds = 12;
+    let briefly = |config: &mut Config| trunk(config).ring_seconds = 12;
     send(far, number, briefly, &sample::numbered_pages(1)).not_delivered(outcome)
 }
 
 /// A fax that a mail asked for.
-struct Sent<'a> {
+pub struct Sent<'a> {
     far: &'a Asterisk,
-    site: Site,
+    /// Our side.
+    pub site: Site,
     number: String,
     pdf: Vec<u8>,
 }
 
-fn send<'a>(
+/// Starts our side and hands it a mail.
+pub fn send<'a>(
     far: &'a Asterisk,
     number: &str,
     change: impl FnOnce(&mut Config),
     pdf: &[u8],
 ) -> Sent<'a> {
-    let mut site = Site::prepared(|config| {
-        config.trunk.server = SIP.into();
-        change(config);
-    });
+    let mut site = our_side(change);
     site.start();
     site.submit(&[number], &[pdf.to_vec()]);
     Sent {
@@ -154,7 +155,8 @@ impl Sent<'_> {
         format!("{outcome} ({}), {:.1} s", call.detail, call.seconds)
     }
 
-    fn first_call(&self) -> postfax::queue::AttemptRow {
+    /// How the first call ended.
+    pub fn first_call(&self) -> postfax::queue::AttemptRow {
         wait_for("the first call is over", A_FAX, || {
             let fax = self.site.faxes().into_iter().next()?;
             let first = self.site.attempts(&fax.id).into_iter().next()?;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use postfax::config::Config;
+use postfax::config::trunk::Listen;
+use postfax::config::{Config, Trunk};
 use postfax::pages::sample;
 
 use crate::harness::mails::{pages_in, pictures};
@@ -44,9 +45,9 @@ fn t38_goes_both_ways_through_a_router_that_masquerades() {
 
 /// The carrier knows only the router's address; its own is the only one that we take calls from.
 fn behind_the_router(config: &mut Config) {
-    config.trunk.server = format!("{OUTSIDE}:5070");
-    config.trunk.listen = (ip(INSIDE), 5060).into();
-    config.trunk.advertise = Some(ip(ROUTER));
+    config.trunks = vec![Trunk::to(format!("{OUTSIDE}:5070"))];
+    config.sip.listen = vec![Listen::udp((ip(INSIDE), 5060).into())];
+    config.sip.advertise = Some(ip(ROUTER));
 }
 
 fn carrier(site: &Site, more: &[&str]) -> Process {

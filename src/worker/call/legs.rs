@@ -4,6 +4,7 @@
 mod audio;
 mod hearing;
 mod t38;
+mod talker;
 
 use std::time::Instant;
 
@@ -93,6 +94,14 @@ impl Leg {
         match self {
             Leg::T38(_) => false,
             Leg::Audio(leg) => leg.has_said_ced(),
+        }
+    }
+
+    /// Whether page data comes in, packet after packet (T.38 only).
+    pub(super) fn takes_in_a_page(&self) -> bool {
+        match self {
+            Leg::T38(leg) => leg.takes_in_a_page(),
+            Leg::Audio(_) => false,
         }
     }
 

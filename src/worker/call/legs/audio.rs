@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::super::wire_end::Look;
 use super::TICK;
 use super::hearing::Hearing;
+use super::talker::Talker;
 use crate::fax::{AudioTerminal, Holder, Options};
 use crate::proto::g711::Law;
 use crate::proto::rtp;
@@ -35,6 +36,8 @@ pub(in crate::worker::call) struct AudioLeg {
     said: usize,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
+    /// A person instead of a terminal, in simulated machines.
+    talker: Option<Talker>,
     ready: Option<Vec<u8>>,
 }
 
@@ -57,8 +60,14 @@ impl AudioLeg {
             called: !options.calling,
             said: 0,
             half_frame: false,
+            talker: None,
             ready: None,
         })
+    }
+
+    /// Talks instead of beeping.
+    pub(in crate::worker::call) fn talk(&mut self) {
+        self.talker = Some(Talker::default());
     }
 
     /// A new agreement in the middle of it: another law.
@@ -147,6 +156,9 @@ impl AudioLeg {
         if !self.half_frame {
             let mut samples = [0i16; rtp::FRAME];
             self.terminal.transmit(&mut samples);
+            if let Some(talker) = &mut self.talker {
+                talker.talk(&mut samples);
+            }
             self.said += samples.len();
             loud = is_loud(&samples);
             let payload = samples.map(|s| self.law.compress(s));

@@ -20,6 +20,12 @@ const FEC: Repair = Repair::Fec {
     entries: 3,
 };
 
+/// T.38 7.2: the head of an IFP packet with data; what remains of it is the modem.
+const DATA: u8 = 0xc0;
+const V21: u8 = 0;
+/// Octets of a packet that says no more than how a signal ends.
+const SHORT: usize = 8;
+
 /// T.38 in UDPTL.
 pub(in crate::worker::call) struct T38Leg {
     pub(super) terminal: T38Terminal,
@@ -27,6 +33,8 @@ pub(in crate::worker::call) struct T38Leg {
     receiver: udptl::Receiver,
     redundancy: u8,
     openers: u32,
+    /// The last packet that came in was page data.
+    page_data: bool,
     /// The last datagram, and ticks since it left.
     last: (Vec<u8>, u32),
     ready: VecDeque<Vec<u8>>,
@@ -46,6 +54,7 @@ impl T38Leg {
             receiver: udptl::Receiver::new(),
             redundancy,
             openers: OPENERS,
+            page_data: false,
             last: (Vec::new(), 0),
             ready: VecDeque::new(),
         })
@@ -62,6 +71,11 @@ impl T38Leg {
     /// See [`T38Terminal::shorten_ced`].
     pub(in crate::worker::call) fn shorten_ced(&mut self) {
         self.terminal.shorten_ced();
+    }
+
+    /// Whether page data comes in, packet after packet.
+    pub(in crate::worker::call) fn takes_in_a_page(&self) -> bool {
+        self.page_data
     }
 
     pub(super) fn look(&self, octets: &[u8]) -> Look {
@@ -85,6 +99,7 @@ impl T38Leg {
 
     fn deliver(&mut self) {
         while let Some((seq, ifp)) = self.receiver.poll() {
+            self.page_data = is_page_data(&ifp);
             self.terminal.handle_ifp(&ifp, seq);
         }
     }
@@ -130,6 +145,12 @@ impl T38Leg {
             self.ready.push_back(datagram.clone());
         }
     }
+}
+
+/// T.38 7.2: data, and of any other modem than V.21. The short ones end a signal, which may want an answer.
+fn is_page_data(ifp: &[u8]) -> bool {
+    let page = |head: u8| head & DATA == DATA && head & !DATA != V21;
+    ifp.len() > SHORT && page(ifp[0])
 }
 
 /// What the far end wants to receive is what it says of itself (T.38 annex D.2.1.5).
