@@ -692,20 +692,3 @@ fn weather_by_hand() {
     };
     arrived(medium, terms, &pages, weather, number("CALLS", 20).into());
 }
-
-#[test]
-#[ignore]
-fn tmp_breakdown() {
-    use super::trial::*;
-    for t85 in [false, true] {
-        let pages = [page(27, 650)];
-        let t = Trial {
-            pages: &pages,
-            medium: super::trial::Medium::T38(ErrorCorrection::Redundancy, 3),
-            ecm: true,
-            t85,
-            weather: super::trial::Weather::default(),
-        };
-        println!("{:?}", t.run().unwrap());
-    }
-}
