@@ -12,6 +12,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
+use numbers::Numbering;
 pub use trunk::{Inbound, Sender, Sip, Trunk};
 
 use crate::pages::Resolution;
@@ -105,6 +106,12 @@ pub struct Fax {
     pub max_bit_rate: u32,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
+    /// Seconds that a call may last, without its pages.
+    pub call_seconds: u32,
+    /// Seconds more for each page.
+    pub call_seconds_per_page: u32,
+    /// Days that the lessons about a number are kept; 0: none are.
+    pub memory_days: u32,
     /// Font of the header line; none: the one that comes with Postfax.
     pub header_font: Option<PathBuf>,
 }
@@ -238,6 +245,9 @@ impl Default for Fax {
             ecm: true,
             max_bit_rate: 14400,
             give_up_hours: 24,
+            call_seconds: 180,
+            call_seconds_per_page: 180,
+            memory_days: 30,
             header_font: None,
         }
     }
@@ -324,22 +334,32 @@ impl Config {
         }
     }
 
-    /// Our number in the calls of `trunk`: digits, with a `+` in front if there is one.
-    pub fn caller_id(&self, trunk: &Trunk) -> String {
-        let number = match trunk.caller_id.as_str() {
-            "" => &self.fax.station_id,
-            number => number,
+    /// What the faxes of a sender carry: the first `[[sender]]` that fits, filled up from `[fax]`. Its caller id is
+    /// empty where the trunk's counts.
+    pub fn sender(&self, address: &str) -> Sender {
+        let found = self.senders.iter().find(|sender| sender.is_about(address));
+        let found = found.cloned().unwrap_or_default();
+        let or = |own: String, general: &String| match own.is_empty() {
+            true => general.clone(),
+            false => own,
         };
-        number
-            .chars()
-            .filter(|c| c.is_ascii_digit() || *c == '+')
-            .collect()
+        Sender {
+            station_id: or(found.station_id, &self.fax.station_id),
+            name: or(found.name, &self.fax.name),
+            ..found
+        }
+    }
+
+    /// Our number in the calls of a sender over `trunk`.
+    pub fn caller_id(&self, sender: &Sender, trunk: &Trunk) -> String {
+        let choices = [&sender.caller_id, &trunk.caller_id, &sender.station_id];
+        let given = choices.into_iter().find(|number| !number.is_empty());
+        given.cloned().unwrap_or_default()
     }
 
     /// Where the faxes to `called` go: its route, or that of `*`. `None`: not a number of ours.
-    pub fn route(&self, called: &str) -> Option<&Route> {
-        let same =
-            |route: &&Route| digits(&route.number) == digits(called) && !digits(called).is_empty();
+    pub fn route(&self, called: &str, numbers: &Numbering) -> Option<&Route> {
+        let same = |route: &&Route| numbers.is_same(&route.number, called);
         self.routes
             .iter()
             .find(same)
@@ -350,10 +370,6 @@ impl Config {
     pub fn give_up_seconds(&self) -> u64 {
         self.fax.give_up_hours * 3600
     }
-}
-
-fn digits(number: &str) -> String {
-    number.chars().filter(char::is_ascii_digit).collect()
 }
 
 impl Route {

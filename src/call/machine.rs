@@ -270,6 +270,7 @@ impl CallMachine {
             Input::T38Heard => self.disarm(Timer::T38Silence),
             Input::Negotiated(far_end) => {
                 self.fax_heard();
+                self.disarm(Timer::T38Silence);
                 self.negotiated = true;
                 self.far_end = far_end;
             }
@@ -359,6 +360,7 @@ impl CallMachine {
 
     fn on_pages_through(&mut self, pages: u32) {
         self.fax_heard();
+        self.disarm(Timer::T38Silence);
         self.pages = self.pages.max(pages);
         // Who receives learns with each page that one more may come.
         if let Some(at) = self.answered_at.filter(|_| self.receives())

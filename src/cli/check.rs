@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::table::print;
 use super::wait_for;
-use crate::config::dialplan;
+use crate::config::numbers::Numbering;
 use crate::config::{Config, Route, Trunk};
 use crate::mail_to_fax::recipient;
 use crate::pages::pdfium;
@@ -171,12 +171,17 @@ async fn store(state: &Path) -> Vec<Finding> {
 
 /// Whether the front door would take this recipient, and what it would say.
 fn verdict(config: &Config, address: &str) -> (bool, String) {
-    let plan = match dialplan::Plan::new(&config.dialing.allow, &config.dialing.deny) {
-        Ok(plan) => plan,
+    let numbers = match Numbering::of(config) {
+        Ok(numbers) => numbers,
         Err(e) => return (false, e.to_string()),
     };
-    match recipient::number_to_dial(address, &config.smtp.domains, &plan) {
-        Ok(number) => (true, format!("{address}: would be faxed to {number}")),
+    match recipient::number_to_dial(address, &config.smtp.domains, &numbers) {
+        Ok(to) => {
+            let within = |sub_address| format!(", sub-address {sub_address}");
+            let within = to.sub_address.map_or(String::new(), within);
+            let text = format!("{address}: would be faxed to {}{within}", to.number);
+            (true, text)
+        }
         Err(refusal) => (false, format!("{address}: would be refused: {refusal}")),
     }
 }

@@ -64,7 +64,7 @@ enum Command {
     Check(check::Args),
     /// List the faxes that wait, the mails that nobody took, and the faxes that are over
     Queue(queue::Args),
-    /// Tell all about one fax: its parts, its calls, its mails
+    /// Tell all about one fax: its parts, its calls, its mails; or what is remembered of a number
     Show(show::Args),
     /// End a fax that waits or is in a call; its sender is told
     Cancel(cancel::Args),

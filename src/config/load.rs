@@ -213,6 +213,12 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ("fax", "station_id", bad_station_id(&fax.station_id)),
         ("fax", "max_pages", zero(fax.max_pages)),
         ("fax", "max_bit_rate", bad_bit_rate(fax.max_bit_rate)),
+        ("fax", "call_seconds", too_short(fax.call_seconds)),
+        (
+            "fax",
+            "call_seconds_per_page",
+            too_short(fax.call_seconds_per_page),
+        ),
         ("", "time_zone", unknown_zone(&config.time_zone)),
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
         ("mail", "relay", relay.and_then(|it| bad_host_and_port(it))),
@@ -282,6 +288,11 @@ fn unknown_country(code: &str) -> Option<String> {
     (!known).then(|| format!("\"{code}\" is no country; write two capital letters, such as \"US\""))
 }
 
+fn too_short(seconds: u32) -> Option<String> {
+    let short = "at least 60: even a short call to a slow machine needs them";
+    (seconds < 60).then(|| short.into())
+}
+
 fn bad_bit_rate(rate: u32) -> Option<String> {
     (![4800, 9600, 14400].contains(&rate)).then(|| format!("{rate} is none of 14400, 9600, 4800"))
 }
@@ -329,6 +340,7 @@ fn bad_route(route: &Route) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::numbers::Numbering;
     use crate::config::{Sender, Trunk};
 
     fn error(text: &str) -> String {
@@ -583,14 +595,24 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_id_is_the_station_id_without_its_spaces() {
-        let text = "[fax]\nstation_id = \"+1 555 987 6543\"\n";
+    fn a_sender_has_a_number_of_his_own_then_the_trunks_then_ours() {
+        let text = "[fax]\nstation_id = \"+1 555 987 6543\"\nname = \"Office\"\n[[sender]]\n\
+                    match = \"*@Sales.example.com\"\ncaller_id = \"5550001111\"\nname = \"Sales\"\n\
+                    [[trunk]]\nserver = \"a\"\n[[trunk]]\nserver = \"b\"\ncaller_id = \"5552223333\"\n";
+        let config = Config::parse(text, "config.toml").unwrap();
+        let number = |address, nth: usize| {
+            let trunk = &config.trunks[nth];
+            config.caller_id(&config.sender(address), trunk)
+        };
+        assert_eq!(number("x@sales.EXAMPLE.com", 1), "5550001111");
+        assert_eq!(number("x@example.com", 0), "+1 555 987 6543");
+        assert_eq!(number("x@example.com", 1), "5552223333");
+        let sales = config.sender("x@sales.example.com");
         assert_eq!(
-            Config::parse(text, "config.toml")
-                .unwrap()
-                .caller_id(&Trunk::to("a")),
-            "+15559876543"
+            (&*sales.name, &*sales.station_id),
+            ("Sales", "+1 555 987 6543")
         );
+        assert_eq!(config.sender("x@notsales.example.com").name, "Office");
     }
 
     #[test]
@@ -598,14 +620,15 @@ mod tests {
         let text = "[[route]]\nnumber = \"+1 555 987 6543\"\nto = [\"a@example.com\"]\n\
                     [[route]]\nnumber = \"*\"\nmaildir = \"/var/mail/fax\"\n";
         let config = Config::parse(text, "config.toml").unwrap();
+        let numbers = Numbering::of(&config).unwrap();
         assert_eq!(
-            config.route("+15559876543").unwrap().recipients(),
+            config.route("+15559876543", &numbers).unwrap().recipients(),
             ["a@example.com"]
         );
         assert_eq!(
-            config.route("999").unwrap().recipients(),
+            config.route("999", &numbers).unwrap().recipients(),
             ["maildir:/var/mail/fax"]
         );
-        assert!(Config::default().route("5559876543").is_none());
+        assert!(Config::default().route("5559876543", &numbers).is_none());
     }
 }

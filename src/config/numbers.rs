@@ -237,6 +237,11 @@ fn bare(number: &str) -> String {
     plus.into_iter().chain(digits).collect()
 }
 
+/// [`Numbering::canonical`] for one number; as written where the patterns of the file cannot be read.
+pub fn canonical(config: &Config, written: &str) -> String {
+    Numbering::of(config).map_or_else(|_| written.to_owned(), |numbers| numbers.canonical(written))
+}
+
 /// What one dials in a country before the code of another: asked of a number that exists elsewhere.
 fn prefix_for_abroad(country: Id, code: &str) -> &'static str {
     let elsewhere = if code == "44" {

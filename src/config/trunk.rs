@@ -86,6 +86,8 @@ pub struct Trunk {
     pub reinvite_out: Reinvite,
     /// Who asks for T.38 in calls we answer.
     pub reinvite_in: Reinvite,
+    /// Seconds that the far end gets to ask before we do.
+    pub reinvite_seconds: u32,
     /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
     pub redundancy: u8,
     /// Seconds to let the far end ring.
@@ -190,8 +192,14 @@ pub enum Reinvite {
     Us,
     /// The far end does.
     Them,
-    /// The far end may; when it has not after some seconds, we do.
+    /// The far end may; when it has not after `reinvite_seconds`, we do.
     ThemThenUs,
+    /// Nobody: audio only.
+    Never,
+    /// T.38 alone stands in our INVITE; what does not take it there is called again in audio.
+    T38First,
+    /// T.38 stands in our INVITE beside audio.
+    T38BesideAudio,
 }
 
 impl Default for Sip {
@@ -237,6 +245,7 @@ impl Default for Trunk {
             called_number_from: CalledNumber::RequestUri,
             reinvite_out: Reinvite::ThemThenUs,
             reinvite_in: Reinvite::Us,
+            reinvite_seconds: 4,
             redundancy: 3,
             ring_seconds: 60,
             session_expires: 1800,
@@ -261,6 +270,17 @@ impl Trunk {
         match self.auth_username.as_str() {
             "" => &self.username,
             user => user,
+        }
+    }
+}
+
+impl Sender {
+    /// Whether it is about this mail address.
+    pub fn is_about(&self, address: &str) -> bool {
+        let (pattern, address) = (self.pattern.to_lowercase(), address.to_lowercase());
+        match pattern.strip_prefix('*') {
+            Some(end) => address.ends_with(end),
+            None => address == pattern,
         }
     }
 }

@@ -1,25 +1,19 @@
 //! From the settings to the sockets: what each listener and the line are told.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::call::policy::{CallPolicy, ReinvitePolicy};
+use crate::call::policy::CallPolicy;
 use crate::config::Config;
-use crate::config::trunk::Reinvite;
+use crate::context::Context;
 use crate::net::line::{Line, LineConfig};
-use crate::net::names;
 use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::proto::smtp::SessionConfig;
-use crate::worker::host::Children;
-
-/// How long the far end has for its own re-INVITE before we send ours.
-const COURTESY: Duration = Duration::from_secs(4);
 
 /// The SMTP listener's settings.
 pub fn smtp(config: &Config) -> Settings {
@@ -40,59 +34,37 @@ pub fn smtp(config: &Config) -> Settings {
     }
 }
 
-/// The line over the trunk, and the calls that come in on it.
-pub async fn line(
-    config: &Config,
-    children: Children,
-) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
+/// The line over the trunks, and the calls that come in on it.
+pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
+    let config = context.config();
     let sip = &config.sip;
     let listen = sip.listen[0].address;
     let endpoint = SipConfig {
         advertised: sip.advertise,
-        ..SipConfig::new(listen, peers(config).await)
+        ..SipConfig::new(listen, peers(context).await)
     };
     let (endpoint, calls) = SipEndpoint::bind(endpoint)
         .await
         .with_context(|| format!("sip.listen {listen} cannot be used"))?;
-    let trunk = config.trunks.first().cloned().unwrap_or_default();
     let line = LineConfig {
         bind: listen.ip(),
         advertised: sip.advertise.unwrap_or(listen.ip()),
         media_ports: (sip.media_ports[0], sip.media_ports[1]),
-        outgoing: CallPolicy {
-            reinvite: reinvite(trunk.reinvite_out, COURTESY),
-            ring: Duration::from_secs(u64::from(trunk.ring_seconds)),
-            ..CallPolicy::outgoing()
-        },
-        incoming: CallPolicy {
-            reinvite: reinvite(trunk.reinvite_in, COURTESY),
-            ..CallPolicy::incoming()
-        },
+        // A call gets the rules of its trunk when it is answered.
+        incoming: CallPolicy::incoming(),
     };
-    Ok((Line::new(endpoint, children, line), calls))
+    Ok((Line::new(endpoint, context.children.clone(), line), calls))
 }
 
-fn reinvite(who: Reinvite, after: Duration) -> ReinvitePolicy {
-    match who {
-        Reinvite::Us => ReinvitePolicy::Us {
-            after: Duration::from_millis(300),
-        },
-        Reinvite::Them => ReinvitePolicy::Them,
-        Reinvite::ThemThenUs => ReinvitePolicy::ThemThenUs { after },
-    }
-}
-
-/// Who may call us: the configured peers and the carrier's own addresses.
-async fn peers(config: &Config) -> Vec<IpNet> {
+/// Who may call us: the configured peers and the trunks' own addresses.
+async fn peers(context: &Context) -> Vec<IpNet> {
     let mut peers = Vec::new();
-    for trunk in &config.trunks {
-        peers.extend(&trunk.peers);
-        for server in &trunk.server {
-            match names::resolve(server).await {
-                Ok(address) => peers.push(host(address.ip())),
-                Err(e) => tracing::warn!("trunk {}: {e}; its calls are not taken", trunk.name),
-            }
+    for trunk in context.trunks.iter() {
+        for trouble in trunk.look_up(std::time::Instant::now()).await {
+            tracing::warn!("trunk {trouble}; its calls are not taken");
         }
+        peers.extend(&trunk.config.peers);
+        peers.extend(trunk.targets().iter().map(|it| host(it.address.ip())));
     }
     peers
 }

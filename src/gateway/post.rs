@@ -152,6 +152,7 @@ pub async fn receipt_of(store: &Store, fax: &str) -> Result<Option<Receipt>, Sto
     Ok(Some(Receipt {
         ending: ending(&row),
         number: row.number,
+        sub_address: row.sub_address,
         pages: row.page_count.unwrap_or(0),
         confirmed: row.confirmed,
         seconds: last.map_or(0.0, |attempt| attempt.seconds),

@@ -2,6 +2,7 @@
 
 pub mod dial;
 pub mod intake;
+pub mod lesson;
 pub mod message;
 pub mod receipt;
 pub mod recipient;

@@ -5,8 +5,10 @@
 //! that it is stored; a journey that drops or panics takes its call with it (BYE, child killed, count given back).
 //! When it dies: the children notice, say DCN and exit.
 
+mod dial;
 mod drive;
 mod media;
+pub mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -18,13 +20,19 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::sip::{self, InviteRequest, SipCommand, SipEndpoint, SipEvent};
-use crate::call::machine::{Action, CallMachine};
+use super::sip::{self, SipCommand, SipEndpoint, SipEvent};
+use super::trunk::Seat;
+use super::trunk::inbound::Numbers;
+use super::trunk::invite::escaped;
+use crate::call::machine::CallMachine;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
-use crate::call::policy::{CallConfig, CallPolicy, ReinvitePolicy};
-use crate::config::Config;
+use crate::call::policy::{CallConfig, CallPolicy};
+use crate::config::trunk::CalledNumber;
+use crate::config::{Config, Trunk};
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
+use crate::proto::sip::endpoint::{Invite, Party};
+use crate::proto::sip::flow::Flow;
 use crate::worker::host::Children;
 use crate::worker::wire::{FaxRole, Mishap, StartCall};
 use drive::Driver;
@@ -44,9 +52,7 @@ pub struct LineConfig {
     pub advertised: IpAddr,
     /// First and last port for media, two a call; (0, 0): any.
     pub media_ports: (u16, u16),
-    /// The rules for calls that we place.
-    pub outgoing: CallPolicy,
-    /// The rules for calls that we take.
+    /// The rules for calls that we take, where nothing else is said of one.
     pub incoming: CallPolicy,
 }
 
@@ -87,37 +93,67 @@ impl Default for FaxSettings {
 }
 
 impl FaxSettings {
-    /// As the settings in force want it, in both directions.
-    pub fn of(config: &Config) -> FaxSettings {
+    /// As the settings in force want it for a call over this trunk.
+    pub fn of(config: &Config, trunk: &Trunk) -> FaxSettings {
         FaxSettings {
             ident: config.fax.station_id.clone(),
             ecm: config.fax.ecm,
             max_bit_rate: config.fax.max_bit_rate,
-            redundancy: config.trunks.first().map_or(3, |trunk| trunk.redundancy),
+            redundancy: trunk.redundancy,
             ..FaxSettings::default()
         }
     }
 }
 
 /// A fax to send.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DialRequest {
-    /// The trunk.
-    pub target: SocketAddr,
-    /// The host part of the called URI, where it is not `target`.
-    pub domain: Option<String>,
-    /// The number to dial.
-    pub number: String,
-    /// Our number.
-    pub caller: String,
-    /// Our name.
-    pub caller_display: Option<String>,
+    /// Where it may go, the first choice first. It goes to the next where nothing rang and
+    /// [`failover`](super::trunk::failover) says so.
+    pub candidates: Vec<Candidate>,
     /// The pages: 1-bit, G4, 1728 wide.
     pub tiff: Vec<u8>,
     /// How many there are.
     pub pages: u32,
     /// Our terminal.
     pub fax: FaxSettings,
+}
+
+/// One place that a call may go to.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The seat at a trunk, which is told what becomes of the call; `None`: nobody is.
+    pub seat: Option<Seat>,
+    /// The INVITE, its offer still missing.
+    pub invite: Invite,
+    /// The rules for the call.
+    pub policy: CallPolicy,
+}
+
+impl Candidate {
+    /// At an address, over UDP, without a trunk.
+    pub fn direct(target: SocketAddr, called: &str, caller: &str, policy: CallPolicy) -> Candidate {
+        let uri = format!("sip:{}@{target}", escaped(called));
+        Candidate {
+            seat: None,
+            invite: Invite {
+                flow: Flow::udp(target),
+                to: uri.clone(),
+                uri,
+                from: Party {
+                    user: caller.to_owned(),
+                    ..Party::default()
+                },
+                contact_user: String::new(),
+                headers: Vec::new(),
+                credentials: None,
+                session_expires: None,
+                silence: Duration::from_secs(5),
+                offer: Vec::new(),
+            },
+            policy,
+        }
+    }
 }
 
 /// What happens in a call, for the journey that wants to know.
@@ -208,7 +244,11 @@ impl Line {
         cancel: CancellationToken,
     ) -> CallReport {
         let _count = Count::new(&self.calls);
-        let start = self.start_call(FaxRole::Sender, request.pages, &request.fax);
+        let Some(Candidate { policy, .. }) = request.candidates.first() else {
+            let detail = "there is no server to call".to_owned();
+            return CallReport::never_placed(Outcome::TrunkDown, detail);
+        };
+        let start = start_call(FaxRole::Sender, request.pages, policy, &request.fax);
         let (mut driver, sockets) = match self.driver(start, &request.tiff, events).await {
             Ok(ready) => ready,
             Err(report) => return *report,
@@ -216,28 +256,13 @@ impl Line {
         if self.stopping.is_cancelled() {
             return CallReport::never_placed(Outcome::GatewayStopped, String::new());
         }
-        let policy = &self.config.outgoing;
-        let config = self.call_config(policy, &sockets, &request.fax, request.pages);
-        drop(sockets);
-        let mut machine = CallMachine::outgoing(config, Instant::now());
-        let Some(Action::Invite(offer)) = machine.poll() else {
-            unreachable!("an outgoing call begins with its INVITE");
+        let attempt = dial::Attempt {
+            line: self,
+            request: &request,
+            sockets,
+            cancel,
         };
-        // Twice in one attempt where the far end does not take T.38 in the first offer.
-        let invite = |offer| {
-            self.endpoint.invite(InviteRequest {
-                target: request.target,
-                domain: request.domain.clone(),
-                to_user: request.number.clone(),
-                from_user: request.caller.clone(),
-                from_display: request.caller_display.clone(),
-                offer,
-            })
-        };
-        let mut call = invite(offer);
-        driver
-            .run(&mut machine, &mut call, &invite, cancel, &self.stopping)
-            .await
+        attempt.run(&mut driver).await
     }
 
     /// A call that came in, as this line's.
@@ -248,7 +273,7 @@ impl Line {
             caller_display: call.caller_display.clone(),
             source: call.source,
             count: Count::new(&self.calls),
-            reinvite: self.config.incoming.reinvite,
+            policy: self.config.incoming.clone(),
             line: self.clone(),
             call,
         }
@@ -272,27 +297,6 @@ impl Line {
             .map_err(|e| failed(format!("the call's process did not start: {e}")))?;
         let driver = Driver::ready(child, events).await.map_err(Box::new)?;
         Ok((driver, sockets))
-    }
-
-    fn start_call(&self, role: FaxRole, pages: u32, fax: &FaxSettings) -> StartCall {
-        let policy = match role {
-            FaxRole::Sender => &self.config.outgoing,
-            FaxRole::Receiver => &self.config.incoming,
-        };
-        StartCall {
-            role,
-            calling: role == FaxRole::Sender,
-            ident: fax.ident.clone(),
-            pages,
-            ecm: fax.ecm,
-            max_bit_rate: fax.max_bit_rate,
-            sub_address: fax.sub_address.clone(),
-            password: fax.password.clone(),
-            redundancy: fax.redundancy,
-            inactivity_seconds: fax.inactivity_seconds,
-            total_seconds: child_limit(policy, pages).as_secs() as u32,
-            mishap: fax.mishap,
-        }
     }
 
     fn call_config(
@@ -325,21 +329,26 @@ pub struct IncomingCall {
     pub caller_display: Option<String>,
     /// Where it came from.
     pub source: SocketAddr,
+    /// The rules of the call.
+    pub policy: CallPolicy,
     count: Count,
-    reinvite: ReinvitePolicy,
     line: Line,
     call: sip::IncomingCall,
 }
 
 impl IncomingCall {
+    /// Whom it calls and who calls, read from where its trunk writes it.
+    pub fn parties(&self, _from: CalledNumber) -> Numbers {
+        Numbers {
+            called: self.called.clone(),
+            caller: self.caller.clone(),
+            identity: self.caller.clone(),
+        }
+    }
+
     /// Lets the caller hear that we ring.
     pub fn ringing(&self) {
         self.call.call.send(SipCommand::Ringing);
-    }
-
-    /// Who asks for T.38 in this call, where that is not what the line says.
-    pub fn set_reinvite(&mut self, reinvite: ReinvitePolicy) {
-        self.reinvite = reinvite;
     }
 
     /// Refuses it: 486 busy, 404 no such number, 603.
@@ -360,20 +369,16 @@ impl IncomingCall {
                 offer, mut call, ..
             },
             count: _count,
-            reinvite,
+            policy,
             ..
         } = self;
-        let start = line.start_call(FaxRole::Receiver, 0, &fax);
+        let start = start_call(FaxRole::Receiver, 0, &policy, &fax);
         let (mut driver, sockets) = match line.driver(start, &[], events).await {
             Ok(ready) => ready,
             Err(report) => {
                 call.send(SipCommand::Reject(503));
                 return *report;
             }
-        };
-        let policy = CallPolicy {
-            reinvite,
-            ..line.config.incoming.clone()
         };
         let config = line.call_config(&policy, &sockets, &fax, 0);
         drop(sockets);
@@ -388,6 +393,23 @@ impl IncomingCall {
     /// Waits until the caller gives up; for machines that never answer.
     pub async fn given_up(&mut self) {
         while !matches!(self.call.call.next().await, None | Some(SipEvent::Bye(_))) {}
+    }
+}
+
+fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings) -> StartCall {
+    StartCall {
+        role,
+        calling: role == FaxRole::Sender,
+        ident: fax.ident.clone(),
+        pages,
+        ecm: fax.ecm,
+        max_bit_rate: fax.max_bit_rate,
+        sub_address: fax.sub_address.clone(),
+        password: fax.password.clone(),
+        redundancy: fax.redundancy,
+        inactivity_seconds: fax.inactivity_seconds,
+        total_seconds: child_limit(policy, pages).as_secs() as u32,
+        mishap: fax.mishap,
     }
 }
 

@@ -43,7 +43,7 @@ pub fn rule_for(outcome: Outcome) -> Rule {
         VoiceAnswered => rule(&[900], 2),
         Congestion => rule(&[60, 120, 300, 600], 10),
         // The next attempt goes another way (memory.rs), so it need not wait long.
-        T38Silent => rule(&[30, 60, 300], 4),
+        T38Silent => rule(&[15, 60, 300], 4),
         T38Failed => rule(&[60, 300, 900], 4),
         Incompatible => rule(&[300, 1800], 3),
         TrainingFailed | PageRefused | FarEndHungUp | FarEndSilent | ProtocolError => {

@@ -116,6 +116,7 @@ CREATE TABLE numbers (
     learned_at   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX numbers_expire ON numbers (expires_at);
 
 -- A fax that came in. Each page is durable before its MCF leaves.
 CREATE TABLE received (

@@ -235,6 +235,8 @@ pub enum Mishap {
     Hang,
     /// Simulated machines: hang up after this many pages were confirmed.
     HangUpAfterPage(u32),
+    /// Simulated machines: no machine at all, but somebody who talks.
+    Talks,
     /// Simulated machines: take T.38, then send nothing.
     SilentInT38,
     /// Simulated machines: take the last page, then fall silent instead of sending MCF.

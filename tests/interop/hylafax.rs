@@ -196,6 +196,7 @@ impl HylaFax {
         let inside = format!("/{name}");
         let arguments = [
             "-n",
+            "-m",
             "-h",
             &at,
             "-o",

@@ -119,7 +119,10 @@ fn trunk_is_down() {
     // It never reached the far end, so it counts against no limit.
     assert_eq!((pause(&site, &fax), fax.tries), (10, 0));
     let problems = site.status()["problems"].to_string();
-    assert!(problems.contains("does not answer"), "{problems}");
+    assert!(
+        problems.contains("is down: no response to INVITE"),
+        "{problems}"
+    );
     site.start_carrier();
     wait_until("the receipt", A_CALL, || site.receipts().len() == 1);
     assert_eq!(site.fax().state, "delivered");
@@ -210,4 +213,44 @@ fn carrier_and_machine_fall_silent() {
     assert_eq!(fax.outcome.as_deref(), Some("far_end_silent"), "{fax:?}");
     assert_eq!((fax.state.as_str(), fax.confirmed), ("ready", 0));
     the_channel_is_given_back(&mut site);
+}
+
+/// The first call learns that T.38 is lost on the way; the second goes in audio, and so does the next fax.
+#[test]
+fn takes_t38_and_falls_silent_and_the_next_call_is_in_audio() {
+    const NUMBER: &str = "5551230009";
+    let site = Site::new();
+    let pdf = sample::numbered_pages(1);
+    site.submit(&[NUMBER], std::slice::from_ref(&pdf));
+    let fax = wait_for_the_next_try(&site, 60);
+    assert_eq!(fax.outcome.as_deref(), Some("t38_silent"));
+    assert_eq!((pause(&site, &fax), fax.tries), (15, 1));
+    let said = |arguments: &[&str]| {
+        let output = site.command(arguments);
+        String::from_utf8(output.stdout).expect("words")
+    };
+    let memory = said(&["show", "--number", "(555) 123-0009"]);
+    assert!(memory.contains("in audio; T.38 is not used"), "{memory}");
+
+    wait_until("the receipt", 30 + A_CALL, || site.receipts().len() == 1);
+    assert_eq!(site.fax().state, "delivered");
+    let attempts = site.attempts(&fax.id);
+    let went: Vec<bool> = attempts.iter().map(|attempt| attempt.t38).collect();
+    assert_eq!((attempts.len(), went.last()), (2, Some(&false)));
+    assert_eq!(attempts[0].chosen, "");
+    assert!(
+        attempts[1].chosen.starts_with("audio, because"),
+        "{attempts:?}"
+    );
+    let calls = site.machine_calls();
+    let arrived = pages_in(calls[1].tiff.as_ref().expect("its page"));
+    assert!(pictures(&arrived) == site.stamped(&pdf, NUMBER, &attempts[1]));
+    let shown = said(&["show", &fax.id]);
+    assert!(shown.contains("by memory"), "{shown}");
+
+    let forgotten = said(&["show", "--number", NUMBER, "--forget"]);
+    assert!(forgotten.contains("is forgotten"), "{forgotten}");
+    let memory = said(&["show", "--number", NUMBER, "--json"]);
+    assert!(memory.contains("\"memory\":null"), "{memory}");
+    site.check();
 }

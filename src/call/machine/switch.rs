@@ -110,9 +110,13 @@ impl CallMachine {
                 self.arm(Timer::Reinvite, now + wait);
             }
             // RFC 3261 12.2.1.2: these mean that the dialog is no more.
-            Err(code @ (408 | 481)) => {
-                let detail = format!("{code} to our re-INVITE: the far end lost the call");
+            Err(481) => {
+                let detail = "481 to our re-INVITE: the far end lost the call";
                 self.hang_up(Ending::new(Outcome::FarEndSilent, detail), now);
+            }
+            Err(408) => {
+                let detail = "408 to our re-INVITE to T.38: no answer to it came";
+                self.hang_up(Ending::new(Outcome::T38Failed, detail), now);
             }
             Err(code) => self.on_t38_refused(format!("{code} to our re-INVITE to T.38"), now),
         }

@@ -1,7 +1,7 @@
 //! What may be wrong with `[sip]`, `[[trunk]]` and `[[sender]]`.
 
 use super::{Key, bad_ports, bad_station_id, half_a_pair};
-use crate::config::trunk::{Listen, Server, Transport};
+use crate::config::trunk::{Listen, Reinvite, Server, Transport};
 use crate::config::{Config, Sender, Sip, Trunk};
 
 /// The first thing that is wrong, by its key.
@@ -38,7 +38,7 @@ fn in_sip(config: &Config) -> Checks<5> {
     ]
 }
 
-fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<10> {
+fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<11> {
     [
         ("server", bad_servers(&trunk.server)),
         ("name", twice(config, &trunk.name)),
@@ -51,6 +51,7 @@ fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<10> {
         ("strip", bad_digits(&trunk.strip)),
         ("prepend", bad_digits(&trunk.prepend)),
         ("calls_per_second", bad_rate(trunk.calls_per_second)),
+        ("reinvite_in", no_first_offer(trunk.reinvite_in)),
         (
             "redundancy",
             (trunk.redundancy > 7).then(|| "at most 7".into()),
@@ -64,6 +65,12 @@ fn in_sender(sender: &Sender) -> Checks<2> {
         ("match", bad_match(&sender.pattern)),
         ("station_id", bad_station_id(&sender.station_id)),
     ]
+}
+
+fn no_first_offer(reinvite: Reinvite) -> Option<String> {
+    matches!(reinvite, Reinvite::T38First | Reinvite::T38BesideAudio).then(|| {
+        "the caller makes the first offer; write \"us\", \"them\", \"them_then_us\" or \"never\"".into()
+    })
 }
 
 fn zero(n: usize) -> Option<String> {

@@ -32,6 +32,8 @@ pub(super) struct Driver {
     outbox: VecDeque<LineEvent>,
     /// What the child waits for.
     asked: Option<Asked>,
+    /// What the call said before it was ours to drive.
+    first: Option<SipEvent>,
 }
 
 /// A question to the journey.
@@ -54,6 +56,7 @@ impl Driver {
                 events,
                 outbox: VecDeque::new(),
                 asked: None,
+                first: None,
             }),
             Ok(Some(ChildEvent::Said(FromCall::Done(done), _))) => {
                 Err(CallReport::never_placed(done.outcome, done.detail))
@@ -71,6 +74,11 @@ impl Driver {
                 Err(CallReport::never_placed(Outcome::ChildHung, detail))
             }
         }
+    }
+
+    /// What the call has said already.
+    pub fn begin_with(&mut self, event: Option<SipEvent>) {
+        self.first = event;
     }
 
     /// Runs the call to its end.
@@ -93,6 +101,12 @@ impl Driver {
                 } else if let Some(report) = self.carry_out(action, call).await {
                     return report;
                 }
+            }
+            if let Some(event) = self.first.take() {
+                if let Some(input) = self.on_sip(event).await {
+                    machine.handle(input, Instant::now());
+                }
+                continue;
             }
             let input = tokio::select! {
                 event = call.next(), if call_open => match event {
@@ -171,7 +185,9 @@ impl Driver {
                 self.outbox.push_back(LineEvent::Answered);
                 Input::Answered(with_addresses(body).await)
             }
-            SipEvent::Failed { code, reason, q850 } => Input::Failed { code, reason, q850 },
+            SipEvent::Failed {
+                code, reason, q850, ..
+            } => Input::Failed { code, reason, q850 },
             SipEvent::TrunkDown(why) => Input::TrunkDown(why),
             SipEvent::Confirmed(None) => Input::Confirmed(None),
             SipEvent::Confirmed(Some(body)) => Input::Confirmed(Some(with_addresses(body).await)),

@@ -42,17 +42,26 @@ async fn next(call: &mut SipCall) -> SipEvent {
 }
 
 async fn forgotten(endpoint: &SipEndpoint) {
+    let mut holds = None;
     for _ in 0..200 {
-        if endpoint.calls() == 0 && endpoint.shared.layer.is_empty() {
+        holds = endpoint.holds().await;
+        let held = holds.expect("it runs");
+        if endpoint.calls() == 0 && held.calls == 0 && held.hanging_up == 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!(
-        "{} calls and {} dialogs leak",
-        endpoint.calls(),
-        endpoint.shared.layer.len()
-    );
+    panic!("{} calls leak: {holds:?}", endpoint.calls());
+}
+
+fn failed(code: u16, reason: &str, q850: Option<u16>) -> SipEvent {
+    SipEvent::Failed {
+        code,
+        reason: reason.to_owned(),
+        q850,
+        contacts: Vec::new(),
+        retry_after: None,
+    }
 }
 
 /// A far end scripted by hand.
@@ -240,15 +249,7 @@ async fn reject_busy() {
     let mut call = ours.invite(request(theirs.contact()));
     let incoming = soon(calls.recv()).await.unwrap();
     incoming.call.send(SipCommand::Reject(486));
-    let reason = "Busy Here".to_owned();
-    assert_eq!(
-        next(&mut call).await,
-        SipEvent::Failed {
-            code: 486,
-            reason,
-            q850: None
-        }
-    );
+    assert_eq!(next(&mut call).await, failed(486, "Busy Here", None));
     forgotten(&ours).await;
     forgotten(&theirs).await;
 }
@@ -307,15 +308,7 @@ async fn busy_486() {
     )
     .await;
     far.expect("ACK ").await;
-    let reason = "Occupied".to_owned();
-    assert_eq!(
-        next(&mut call).await,
-        SipEvent::Failed {
-            code: 486,
-            reason,
-            q850: Some(17)
-        }
-    );
+    assert_eq!(next(&mut call).await, failed(486, "Occupied", Some(17)));
     forgotten(&ours).await;
 }
 

@@ -29,7 +29,9 @@ impl Bucket {
         if self.rate == 0.0 {
             return Ok(());
         }
-        let gone = self.at.map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
+        let gone = self
+            .at
+            .map_or(Duration::ZERO, |at| now.saturating_duration_since(at));
         self.at = Some(now);
         self.tokens = (self.tokens + gone.as_secs_f64() * self.rate).min(self.rate.max(1.0));
         // A sum of many small parts falls short of its whole.

@@ -4,7 +4,7 @@ use crate::config::Trunk;
 
 /// The trunks that carry a number (as [`for_prefixes`](crate::config::numbers::Numbering::for_prefixes) gives it), the
 /// first choice first. Those that are down come last: what we know of them may be old.
-pub fn order(trunks: &[Trunk], number: &str, is_down: impl Fn(usize) -> bool) -> Vec<usize> {
+pub fn order(trunks: &[&Trunk], number: &str, is_down: impl Fn(usize) -> bool) -> Vec<usize> {
     let fit = |nth: usize| Some((nth, longest_fit(&trunks[nth].prefixes, number)?));
     let mut fitting: Vec<(usize, usize)> = (0..trunks.len()).filter_map(fit).collect();
     fitting.sort_by_key(|&(nth, length)| {
@@ -37,8 +37,12 @@ mod tests {
 
     fn names(trunks: &[Trunk], number: &str, down: &[&str]) -> Vec<String> {
         let is_down = |nth: usize| down.contains(&trunks[nth].name.as_str());
-        let order = order(trunks, number, is_down);
-        order.into_iter().map(|nth| trunks[nth].name.clone()).collect()
+        let all: Vec<&Trunk> = trunks.iter().collect();
+        let order = order(&all, number, is_down);
+        order
+            .into_iter()
+            .map(|nth| trunks[nth].name.clone())
+            .collect()
     }
 
     #[test]
@@ -51,8 +55,14 @@ mod tests {
             trunk("any-too", &[], 1),
         ];
         let carried = |number| names(&trunks, number, &[]);
-        assert_eq!(carried("+12125550123"), ["ny", "us-cheap", "us", "any", "any-too"]);
-        assert_eq!(carried("+12025550123"), ["us-cheap", "us", "any", "any-too"]);
+        assert_eq!(
+            carried("+12125550123"),
+            ["ny", "us-cheap", "us", "any", "any-too"]
+        );
+        assert_eq!(
+            carried("+12025550123"),
+            ["us-cheap", "us", "any", "any-too"]
+        );
         assert_eq!(carried("+442079460018"), ["any", "any-too"]);
         assert_eq!(carried("42"), ["any", "any-too"]);
     }

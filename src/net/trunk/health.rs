@@ -70,7 +70,12 @@ impl Health {
 
     /// Whether it asked to be left alone (RFC 3261 21.5.4) and that time is not over.
     pub fn rests(&self, now: Instant) -> bool {
-        self.rests_until.is_some_and(|until| now < until)
+        self.rests_until(now).is_some()
+    }
+
+    /// Until when it is to be left alone, if it is.
+    pub fn rests_until(&self, now: Instant) -> Option<Instant> {
+        self.rests_until.filter(|until| now < *until)
     }
 }
 
@@ -81,7 +86,14 @@ mod tests {
     #[test]
     fn whoever_answers_is_alive_but_408_and_503() {
         let now = Instant::now();
-        for (code, up) in [(200, true), (404, true), (405, true), (501, true), (408, false), (503, false)] {
+        for (code, up) in [
+            (200, true),
+            (404, true),
+            (405, true),
+            (501, true),
+            (408, false),
+            (503, false),
+        ] {
             let mut health = Health::default();
             health.heard(Sign::Options(code), now);
             assert_eq!(health.is_up(), Some(up), "{code}");
@@ -96,7 +108,10 @@ mod tests {
         assert!(!health.heard(Sign::Options(200), at(60)));
         assert_eq!(health.since(), Some(at(0)));
         assert!(health.heard(Sign::Nothing("no response".into()), at(120)));
-        assert_eq!((health.since(), health.detail()), (Some(at(120)), "no response"));
+        assert_eq!(
+            (health.since(), health.detail()),
+            (Some(at(120)), "no response")
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ CREATE TABLE numbers (
     learned_at   INTEGER NOT NULL,
     expires_at   INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX numbers_expire ON numbers (expires_at);
 
 ALTER TABLE received ADD COLUMN caller_name TEXT;
 ALTER TABLE received ADD COLUMN trunk TEXT NOT NULL DEFAULT '';

@@ -2,6 +2,7 @@
 
 mod audio;
 mod t38;
+mod talker;
 
 use super::wire_end::WireEnd;
 use crate::fax::{Event, Progress};

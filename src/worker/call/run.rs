@@ -217,7 +217,12 @@ impl Call {
         self.far_end.t38 = false;
         let holder = Box::new(self.custody.clone());
         match AudioLeg::new(&self.options(self.start.max_bit_rate), media, holder) {
-            Ok(leg) => self.begin(Leg::Audio(Box::new(leg))),
+            Ok(mut leg) => {
+                if self.start.mishap == Some(Mishap::Talks) {
+                    leg.talk();
+                }
+                self.begin(Leg::Audio(Box::new(leg)));
+            }
             Err(error) => self.cannot_start(&error.to_string()),
         }
     }

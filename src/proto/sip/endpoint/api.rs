@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::flow::{Flow, Transport};
+use super::Credentials;
+use crate::proto::sip::{Flow, Transport};
 
 /// How an endpoint is set up.
 #[derive(Debug, Clone)]
@@ -38,21 +39,6 @@ pub struct CallId(pub(super) u64);
 /// One request outside of calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub(super) u64);
-
-/// Who we say we are, where a server asks (RFC 3261 22).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
-    /// The name.
-    pub username: String,
-    /// The secret.
-    pub password: String,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credentials({})", self.username)
-    }
-}
 
 /// The name and address in `From`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

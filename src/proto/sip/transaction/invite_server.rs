@@ -74,6 +74,11 @@ impl InviteServer {
         self.state == State::Proceeding
     }
 
+    /// Whether what it was answered with is a refusal.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.state, State::Completed | State::Confirmed)
+    }
+
     /// The INVITE came again.
     pub fn handle_request(&self) -> Option<Event> {
         matches!(self.state, State::Proceeding | State::Completed).then_some(Event::Retransmit)

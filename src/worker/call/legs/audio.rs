@@ -4,6 +4,7 @@ use std::io;
 
 use super::super::wire_end::{Look, WireEnd};
 use super::TICK;
+use super::talker::Talker;
 use crate::fax::{AudioTerminal, Holder, Options, ToneEar};
 use crate::proto::g711::Law;
 use crate::proto::rtp;
@@ -33,6 +34,8 @@ pub(in crate::worker::call) struct AudioLeg {
     unlooked: u32,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
+    /// A person instead of a terminal, in simulated machines.
+    talker: Option<Talker>,
 }
 
 impl AudioLeg {
@@ -55,7 +58,13 @@ impl AudioLeg {
             behind: 0,
             unlooked: 0,
             half_frame: false,
+            talker: None,
         })
+    }
+
+    /// Talks instead of beeping.
+    pub(in crate::worker::call) fn talk(&mut self) {
+        self.talker = Some(Talker::default());
     }
 
     /// A new agreement in the middle of it: another law.
@@ -124,6 +133,9 @@ impl AudioLeg {
         if !self.half_frame {
             let mut samples = [0i16; rtp::FRAME];
             self.terminal.transmit(&mut samples);
+            if let Some(talker) = &mut self.talker {
+                talker.talk(&mut samples);
+            }
             self.said += samples.len();
             let payload = samples.map(|s| self.law.compress(s));
             wire.send(&self.sender.wrap(&payload));
