@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures interop nat hostile setup pdfium build install
+.PHONY: demo test figures bench-calls interop nat hostile setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -31,6 +31,11 @@ hostile: setup
 # The gateway behind a masquerading router made of network namespaces; root, iproute2 and nftables.
 nat: setup
 	POSTFAX_NAT=must cargo test --locked --test whole nat:: -- --nocapture
+
+# What faxes survive (loss, bursts), what calls cost (10 to 800 at a time), what their seconds go to; a quarter of an
+# hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one (tests/calls/calls.rs).
+bench-calls: setup
+	cargo bench --locked --bench calls
 
 build: setup
 	cargo build --release --locked

@@ -16,6 +16,8 @@ pub struct AudioMedia {
     pub remote: SocketAddr,
     /// 0 PCMU or 8 PCMA (RFC 3551 table 4).
     pub payload_type: u8,
+    /// Payload type of telephone events (RFC 4733), where it may send them.
+    pub telephone_event: Option<u8>,
 }
 
 /// Where T.38 goes, and what was agreed.
@@ -46,4 +48,10 @@ pub struct CallDone {
     pub far_end: FarEnd,
     /// Octets of UDP payload, both directions.
     pub wire_bytes: u64,
+    /// How often the child woke up to do what was due.
+    #[serde(default)]
+    pub beats: u32,
+    /// How often it did so more than 20 ms later than it wanted to: the machine has too many calls.
+    #[serde(default)]
+    pub late_beats: u32,
 }

@@ -1,6 +1,7 @@
 //! The audio terminal: 8 kHz samples in and out; and the ear for the far end's tone.
 
 use super::ffi::{AudioEngine, ToneDetector};
+use super::mend::Remedy;
 use super::session::Session;
 use super::{Event, Holder, Options, Progress, SetUpFailed};
 
@@ -23,12 +24,16 @@ impl AudioTerminal {
 
     /// Samples came in; time goes on by as much. (They are changed in place: the DC level is taken out.)
     pub fn receive(&mut self, samples: &mut [i16]) {
+        let remedy = self.engine.session().mend().heard(samples);
         self.drive(|engine| engine.receive(samples));
+        self.apply(remedy);
     }
 
     /// This many samples were lost: the modems keep going. Silence in their place would kill the call.
     pub fn fill_in(&mut self, samples: usize) {
+        let remedy = self.engine.session().mend().lost(samples);
         self.drive(|engine| engine.fill_in(samples));
+        self.apply(remedy);
     }
 
     /// Fills `samples` with what is to be sent; returns how many there are (all of them, until the end).
@@ -60,6 +65,12 @@ impl AudioTerminal {
     /// Lets nothing out from now on, as if the line were dead.
     pub fn silence(&mut self) {
         self.engine.session().silence();
+    }
+
+    fn apply(&mut self, remedy: Option<Remedy>) {
+        if let Some(remedy) = remedy {
+            self.drive(|engine| engine.apply(remedy));
+        }
     }
 
     fn drive<R>(&mut self, step: impl FnOnce(&mut AudioEngine) -> R) -> R {

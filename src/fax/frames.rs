@@ -31,6 +31,8 @@ pub(super) enum Frame<'a> {
     EndOfProcedure,
     /// MPS, EOM and their partial page forms: the page is out, more come.
     EndOfPage,
+    /// MCF: the page is confirmed.
+    Mcf,
     /// RTN, PPR, ERR, PIN: not as it should be.
     Negative,
     /// Disconnect.
@@ -60,6 +62,7 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
             _ => Frame::EndOfPage,
         },
         (0x4c | 0xbc | 0x1c | 0x2c, _) => Frame::Negative,
+        (0x8c, _) => Frame::Mcf,
         (0xfa, _) => Frame::Dcn,
         _ => Frame::Other,
     }

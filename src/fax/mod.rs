@@ -17,6 +17,8 @@ mod ffi;
 #[forbid(unsafe_code)]
 mod frames;
 #[forbid(unsafe_code)]
+mod mend;
+#[forbid(unsafe_code)]
 mod session;
 #[forbid(unsafe_code)]
 mod t38;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
+use super::mend::Mend;
 use super::t38::DATA_V21;
 use super::{Event, Holder, Ifp, Progress, Role};
 
@@ -50,6 +51,7 @@ pub(super) struct Session {
     /// FCF of the last frame that asks for a verdict on a page ended the procedure.
     end_of_procedure: bool,
     page_octets: u64,
+    mend: Mend,
 }
 
 impl Session {
@@ -76,6 +78,7 @@ impl Session {
             dcn_left: false,
             end_of_procedure: false,
             page_octets: 0,
+            mend: Mend::new(role),
         }
     }
 
@@ -120,6 +123,11 @@ impl Session {
         self.transmits.clear();
     }
 
+    /// What passes by, for [`Mend`].
+    pub(super) fn mend(&mut self) -> &mut Mend {
+        &mut self.mend
+    }
+
     pub(super) fn new_tick(&mut self) {
         self.budget = PACKETS_PER_TICK;
     }
@@ -143,10 +151,11 @@ impl Session {
         true
     }
 
-    /// A T.30 frame came in or is about to leave.
-    pub(super) fn frame(&mut self, incoming: bool, octets: &[u8]) {
+    /// A T.30 frame came in or is about to leave; returns what SpanDSP should take its FCF for instead.
+    pub(super) fn frame(&mut self, incoming: bool, octets: &[u8]) -> Option<u8> {
         let from_sender = incoming == (self.role == Role::Receiver);
-        match frames::read(octets) {
+        let frame = frames::read(octets);
+        match frame {
             Frame::Ident(fif) if incoming => self.ident = frames::ident(fif),
             Frame::Dcs(fif) if from_sender => self.link = frames::dcs(fif),
             Frame::Cfr if !from_sender => self.agreed(),
@@ -166,6 +175,7 @@ impl Session {
             Frame::Dcn => self.dcn_leaving = true,
             _ => {}
         }
+        self.mend.frame(incoming, octets, frame)
     }
 
     /// T.30 phase D: a page is over. The sender's count has grown if it was confirmed, the receiver's if written.
@@ -274,6 +284,9 @@ impl Session {
         }
         self.pages = counts.received;
         self.complete = self.end_of_procedure;
+        if self.complete {
+            self.mend.last_page_confirmed();
+        }
         self.events.push_back(Event::PageReceived {
             page: self.pages,
             last: self.complete,

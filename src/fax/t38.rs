@@ -120,6 +120,11 @@ impl T38Terminal {
         }
     }
 
+    /// Whether nothing may leave any more.
+    pub fn is_silenced(&mut self) -> bool {
+        self.engine.session().is_silenced()
+    }
+
     /// Lets nothing out from now on, as if the line were dead.
     pub fn silence(&mut self) {
         self.engine.session().silence();

@@ -10,6 +10,7 @@ mod custody;
 mod legs;
 mod run;
 mod source;
+pub mod trial;
 mod verdict;
 mod warm;
 mod wire_end;

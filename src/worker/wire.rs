@@ -249,7 +249,7 @@ pub enum Mishap {
 pub enum FromCall {
     /// Sandboxed and ready: sockets taken, TIFF readable.
     Ready,
-    /// Once a second, so that the daemon can tell a child that hangs.
+    /// Every five seconds, so that the daemon can tell a child that hangs.
     Alive,
     /// Audio only: the far end's fax tone was heard (CED or V.21 flags from the called, CNG from the calling).
     /// The one who re-INVITEs may do so now.
@@ -258,7 +258,7 @@ pub enum FromCall {
     T38Heard,
     /// DIS/DCS done: who the far end is, and at what speed we go.
     Negotiated(FarEnd),
-    /// Progress for the page and the live display, a few times a second at most.
+    /// Progress for the page and the live display, once a second at most.
     Progress {
         /// Page being transferred, from 1.
         page: u32,

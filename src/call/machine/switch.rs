@@ -311,5 +311,6 @@ fn media(audio: &Audio, codec: Codec) -> AudioMedia {
     AudioMedia {
         remote: audio.remote,
         payload_type: codec.payload_type(),
+        telephone_event: audio.telephone_event,
     }
 }

@@ -132,6 +132,8 @@ fn done(outcome: Outcome, pages: u32) -> Input {
         pages,
         far_end: FarEnd::default(),
         wire_bytes: 4711,
+        beats: 0,
+        late_beats: 0,
     })
 }
 

@@ -261,7 +261,11 @@ impl Driver {
                 self.outbox.push_back(LineEvent::PageConfirmed { page });
                 Some(Input::PagesThrough(page))
             }
-            FromCall::Done(done) => Some(Input::Done(done)),
+            FromCall::Done(done) => {
+                let (beats, late) = (done.beats, done.late_beats);
+                tracing::debug!(beats, late, child = self.child.id(), "the child is done");
+                Some(Input::Done(done))
+            }
         }
     }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use hosts::{host_names, with_addresses};
 pub use read::read;
-pub use write::{Choice, Describer, Offered};
+pub use write::{Choice, Describer, Offered, TELEPHONE_EVENT};
 
 /// Descriptions longer than this are refused unread; real ones stay below 2 KB.
 pub const MAX_OCTETS: usize = 16 * 1024;

@@ -8,8 +8,9 @@ use super::{Codec, Direction, ErrorCorrection, Media, MediaLine, Session};
 
 /// What `T38FaxMaxDatagram` we announce, octets; the norm among carriers.
 const MAX_DATAGRAM: u16 = 400;
-/// The dynamic payload type of our telephone-event.
-const TELEPHONE_EVENT: u8 = 101;
+/// The dynamic payload type of our telephone-event. It names digits only: a gateway that reads of fax tones there may
+/// take them out of the audio, where the next one listens for them.
+pub const TELEPHONE_EVENT: u8 = 101;
 
 /// Writes our side of one call: one origin, one session version per change (RFC 3264 8).
 #[derive(Debug, Clone)]

@@ -1,10 +1,14 @@
-//! The two ways a fax goes over our wire: T.38 in UDPTL, audio in RTP. Both are driven by ticks of 10 ms.
+//! The two ways a fax goes over our wire: T.38 in UDPTL, audio in RTP. Machines without I/O, driven by packets and by
+//! ticks of 10 ms.
 
 mod audio;
+mod hearing;
 mod t38;
 mod talker;
 
-use super::wire_end::WireEnd;
+use std::time::Instant;
+
+use super::wire_end::Look;
 use crate::fax::{Event, Progress};
 
 pub(super) use audio::AudioLeg;
@@ -20,19 +24,40 @@ pub(super) enum Leg {
 }
 
 impl Leg {
-    /// Takes in what the socket has; true if there was something.
-    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
+    /// What a packet looks like, whoever sent it.
+    pub(super) fn look(&self, octets: &[u8]) -> Look {
         match self {
-            Leg::T38(leg) => leg.receive(wire),
-            Leg::Audio(leg) => leg.receive(wire),
+            Leg::T38(leg) => leg.look(octets),
+            Leg::Audio(leg) => leg.look(octets),
         }
     }
 
-    /// Ten milliseconds have passed; true if page data or frames left.
-    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
+    /// Takes a packet of the far end in, the first from another place if it `moved`.
+    pub(super) fn handle(&mut self, octets: &[u8], moved: bool, now: Instant) {
         match self {
-            Leg::T38(leg) => leg.tick(wire),
-            Leg::Audio(leg) => leg.tick(wire),
+            Leg::T38(leg) => leg.handle(octets, moved),
+            Leg::Audio(leg) => leg.handle(octets, now),
+        }
+    }
+
+    /// Ten milliseconds have passed; `awake` unless the socket was not looked at meanwhile. True if page data or
+    /// frames are to leave.
+    pub(super) fn tick(&mut self, awake: bool, now: Instant) -> bool {
+        match self {
+            Leg::T38(leg) => leg.tick(),
+            Leg::Audio(leg) => {
+                leg.tick(awake, now);
+                // Audio always leaves: it says nothing of progress.
+                false
+            }
+        }
+    }
+
+    /// The next packet to send.
+    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        match self {
+            Leg::T38(leg) => leg.poll_transmit(),
+            Leg::Audio(leg) => leg.poll_transmit(),
         }
     }
 
@@ -72,14 +97,27 @@ impl Leg {
         }
     }
 
+    /// Whether page data comes in, packet after packet (T.38 only).
+    pub(super) fn takes_in_a_page(&self) -> bool {
+        match self {
+            Leg::T38(leg) => leg.takes_in_a_page(),
+            Leg::Audio(_) => false,
+        }
+    }
+
     /// True once: the far end's fax tone was heard (audio only).
     pub(super) fn take_tone(&mut self) -> bool {
         match self {
             Leg::T38(_) => false,
-            Leg::Audio(leg) => std::mem::take(&mut leg.tone),
+            Leg::Audio(leg) => leg.hearing.take_tone(),
+        }
+    }
+
+    /// Whether the far end sounds like somebody talking (audio only).
+    pub(super) fn is_voice(&self) -> bool {
+        match self {
+            Leg::T38(_) => false,
+            Leg::Audio(leg) => leg.hearing.is_voice(),
         }
     }
 }
-
-#[cfg(test)]
-pub(super) mod nobody;

@@ -78,6 +78,7 @@ impl Daemon {
         self.say(&ToCall::Audio(AudioMedia {
             remote,
             payload_type,
+            telephone_event: None,
         }));
     }
 

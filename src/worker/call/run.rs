@@ -24,13 +24,28 @@ use crate::worker::wire::{
     self, AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall,
 };
 
+/// The terminal's time goes on in these steps. Larger ones cost seconds a page, for SpanDSP rounds its pauses to them.
 const TICK: Duration = Duration::from_millis(10);
+/// Ticks that are done at once: it is waking up that costs, not ticking. A T.38 packet holds 30 ms of page.
+const BEAT: u32 = 3;
+/// The same while page data comes in, which nobody waits to have answered, and ...
+const LONG_BEAT: u32 = 6;
+/// ... after so many ticks in which nobody said anything: a preamble or a training goes on.
+const QUIET: u32 = 30;
+/// The same in audio, where a frame of 20 ms leaves each time.
+const AUDIO_BEAT: u32 = 2;
+/// The same while the telephone rings.
+const IDLE_BEAT: u32 = 50;
+/// Who wakes up this much later than he wanted to is on a machine that is too slow for its calls.
+const LATE: Duration = Duration::from_millis(20);
 /// Late ticks that are caught up with; more is a suspended process, and the far end has given up on us.
 const CATCH_UP: u32 = 50;
+/// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
+const AWAKE: u32 = 2;
 /// Ticks from one progress message to the next.
-const PROGRESS_TICKS: u32 = 25;
+const PROGRESS_TICKS: u32 = 100;
 /// Ticks from one sign of life to the next.
-const ALIVE_TICKS: u32 = 100;
+const ALIVE_TICKS: u32 = 500;
 /// Ticks to get DCN and its repeats out after an early end.
 const FAREWELL_TICKS: u32 = 150;
 /// Ticks after a regular end, for what is still queued.
@@ -61,6 +76,26 @@ fn serve() -> io::Result<()> {
     Ok(())
 }
 
+/// Who may have something for us.
+struct Woken {
+    by_daemon: bool,
+    by_wire: bool,
+}
+
+/// How punctually we woke up.
+#[derive(Default)]
+struct Beats {
+    all: u32,
+    late: u32,
+}
+
+impl Beats {
+    fn count(&mut self, until: Instant) {
+        self.all += 1;
+        self.late += u32::from(until.elapsed() > LATE);
+    }
+}
+
 /// One call.
 pub(super) struct Call {
     start: StartCall,
@@ -78,6 +113,11 @@ pub(super) struct Call {
     t38_heard: bool,
     told: FromCall,
     ticks: u32,
+    beats: Beats,
+    /// Ticks since anything came in or left.
+    quiet: u32,
+    /// Ticks since we last looked at the socket.
+    unlooked: u32,
     media_since: Option<Instant>,
     last_sign: Instant,
     mcf_ticks: Option<u32>,
@@ -120,6 +160,9 @@ impl Call {
             t38_heard: false,
             told: FromCall::Ready,
             ticks: 0,
+            beats: Beats::default(),
+            quiet: 0,
+            unlooked: 0,
             media_since: None,
             last_sign: Instant::now(),
             mcf_ticks: None,
@@ -131,10 +174,20 @@ impl Call {
     pub(super) fn run(&mut self) {
         let mut next_tick = Instant::now() + TICK;
         while self.ending.is_none() {
-            self.wait(next_tick);
-            self.handle_control();
-            self.receive();
-            self.handle_events();
+            let rest = TICK * (self.beat() - 1);
+            let woken = self.wait(next_tick + rest);
+            let was_idle = self.leg.is_none();
+            if woken.by_daemon {
+                self.handle_control();
+            }
+            if was_idle && self.leg.is_some() {
+                // The terminal's time begins now, not when we last woke up.
+                next_tick = Instant::now() + TICK;
+            }
+            if woken.by_wire {
+                self.receive();
+                self.handle_events();
+            }
             next_tick += self.lost_time();
             let mut due = 0;
             while next_tick <= Instant::now() && self.ending.is_none() {
@@ -161,22 +214,37 @@ impl Call {
         }
     }
 
-    /// Sleeps until something comes in or the next tick is due.
-    fn wait(&self, until: Instant) {
-        let control = self.custody.control.borrow();
-        let mut fds = Vec::with_capacity(2);
+    /// Ticks from one waking to the next.
+    fn beat(&self) -> u32 {
         match &self.leg {
-            Some(Leg::T38(_)) => fds.push(PollFd::new(&self.udptl, PollFlags::IN)),
-            Some(Leg::Audio(_)) => fds.push(PollFd::new(&self.rtp, PollFlags::IN)),
-            None => {}
+            Some(Leg::Audio(_)) => AUDIO_BEAT,
+            Some(leg) if leg.takes_in_a_page() || self.quiet > QUIET => LONG_BEAT,
+            Some(_) => BEAT,
+            None => IDLE_BEAT,
         }
-        if !control.is_gone() {
-            fds.push(PollFd::new(&*control, PollFlags::IN));
-        }
+    }
+
+    /// Sleeps until `until`, or until something comes in that wants an answer.
+    fn wait(&mut self, until: Instant) -> Woken {
+        let control = self.custody.control.borrow();
+        let mut fds = [
+            PollFd::new(&*control, PollFlags::IN),
+            PollFd::new(&self.udptl, PollFlags::IN),
+        ];
+        // Audio comes at every beat, and page data goes on: neither is worth waking up for.
+        let listens = matches!(&self.leg, Some(Leg::T38(leg)) if !leg.takes_in_a_page());
+        let first = usize::from(control.is_gone());
+        let last = usize::from(listens);
         let left = until.saturating_duration_since(Instant::now());
         if let Ok(timeout) = left.try_into() {
             // An interrupted wait is a short one.
-            let _ = poll(&mut fds, Some(&timeout));
+            let _ = poll(&mut fds[first..=last], Some(&timeout));
+        }
+        self.beats.count(until);
+        let [daemon, wire] = fds.map(|fd| !fd.revents().is_empty());
+        Woken {
+            by_daemon: control.is_gone() || control.has_more() || daemon,
+            by_wire: wire || !listens,
         }
     }
 
@@ -283,15 +351,12 @@ impl Call {
     // ---- what the wire brings ----
 
     fn receive(&mut self) {
-        let Some(leg) = &mut self.leg else { return };
-        let wire = match leg {
-            Leg::T38(_) => &mut self.udptl,
-            Leg::Audio(_) => &mut self.rtp,
-        };
-        if !leg.receive(wire) {
+        self.unlooked = 0;
+        if !self.take_in() {
             return;
         }
         self.last_sign = Instant::now();
+        self.quiet = 0;
         match self.start.mishap {
             Some(Mishap::Crash) => std::process::abort(),
             Some(Mishap::Hang) => loop {
@@ -299,13 +364,30 @@ impl Call {
             },
             _ => {}
         }
-        if matches!(leg, Leg::T38(_)) && !std::mem::replace(&mut self.t38_heard, true) {
+        if matches!(self.leg, Some(Leg::T38(_))) && !std::mem::replace(&mut self.t38_heard, true) {
             self.tell(&FromCall::T38Heard);
             return;
         }
-        if leg.take_tone() {
+        if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
+    }
+
+    /// What the socket has, into the leg; true if there was something.
+    fn take_in(&mut self) -> bool {
+        let Some(leg) = &mut self.leg else {
+            return false;
+        };
+        let wire = match leg {
+            Leg::T38(_) => &mut self.udptl,
+            Leg::Audio(_) => &mut self.rtp,
+        };
+        let mut any = false;
+        while let Some(packet) = wire.receive(|octets| leg.look(octets)) {
+            any = true;
+            leg.handle(&packet.octets, packet.moved, Instant::now());
+        }
+        any
     }
 
     fn tick(&mut self) {
@@ -313,14 +395,21 @@ impl Call {
         if self.ticks.is_multiple_of(ALIVE_TICKS) {
             self.tell(&FromCall::Alive);
         }
+        self.unlooked += 1;
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
             Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
-        if leg.tick(wire) {
-            self.last_sign = Instant::now();
+        let now = Instant::now();
+        self.quiet += 1;
+        if leg.tick(self.unlooked <= AWAKE, now) {
+            self.last_sign = now;
+            self.quiet = 0;
+        }
+        while let Some(packet) = leg.poll_transmit() {
+            wire.send(&packet);
         }
         self.handle_events();
         if self.ticks.is_multiple_of(PROGRESS_TICKS) {
@@ -464,6 +553,8 @@ impl Call {
             pages: ending.pages,
             far_end: self.far_end.clone(),
             wire_bytes: self.rtp.octets() + self.udptl.octets(),
+            beats: self.beats.all,
+            late_beats: self.beats.late,
         }));
     }
 }

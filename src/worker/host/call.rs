@@ -17,8 +17,8 @@ use super::nursery::Infant;
 use super::{Children, how_it_ended};
 use crate::call::outcome::Outcome;
 
-/// A call child that says nothing for this long hangs: it gives a sign of life every second, but for the 20 s that it
-/// may wait for us to store a page.
+/// A call child that says nothing for this long hangs: it gives a sign of life every five seconds, but for the 20 s
+/// that it may wait for us to store a page.
 const SILENCE: Duration = Duration::from_secs(30);
 
 impl Children {

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use rustix::net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, pidfd_send_signal, setrlimit};
 use tokio::io::Interest;
 use tokio::net::{UnixStream, unix::pipe};
 use tokio::process::Child;
@@ -49,6 +49,7 @@ impl Children {
             }
             nursery.close();
         }
+        raise_descriptors();
         let (ours, theirs) = socketpair(
             AddressFamily::UNIX,
             SocketType::SEQPACKET,
@@ -82,6 +83,19 @@ impl Children {
         let said = pipe::Receiver::from_owned_fd(said.into())?;
         tokio::spawn(complaints::log("call", infant.pid, said));
         Ok(infant)
+    }
+}
+
+/// A call takes three descriptors here and one in the nursery, and the usual limit of 1024 is there for programs that
+/// use select(2). What the system allows at most is a limit all the same.
+fn raise_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(e) = setrlimit(Resource::Nofile, most) {
+        tracing::debug!("the limit of descriptors stays: {e}");
     }
 }
 

@@ -1,41 +1,44 @@
 //! Audio in RTP.
 
 use std::io;
+use std::time::Instant;
 
-use super::super::wire_end::{Look, WireEnd};
+use super::super::wire_end::Look;
 use super::TICK;
+use super::hearing::Hearing;
 use super::talker::Talker;
-use crate::fax::{AudioTerminal, Holder, Options, ToneEar};
+use crate::fax::{AudioTerminal, Holder, Options};
 use crate::proto::g711::Law;
 use crate::proto::rtp;
+use crate::proto::sdp::TELEPHONE_EVENT;
 use crate::worker::wire::AudioMedia;
 
-/// Samples that may be missing before we go on without the far end: 400 ms.
-const STARVED: usize = 3200;
-/// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
-const AWAKE: u32 = 2;
 /// Samples after which a called terminal has said its CED in audio: 200 ms of silence, 2.6 s of tone.
 const CED: usize = 22400;
+/// RFC 3389: comfort noise, which a far end sends in place of silence.
+const COMFORT_NOISE: u8 = 13;
 
 /// Audio in RTP.
+///
+/// What comes in is played as it comes, by the far end's clock (see [`rtp::Receiver`]); what goes out leaves by ours,
+/// a frame every 20 ms, without pauses: T.30 does not survive comfort noise.
 pub(in crate::worker::call) struct AudioLeg {
     pub(super) terminal: AudioTerminal,
     law: Law,
+    /// Payload types of telephone events, ours and the far end's: it may take either for the one to send.
+    events: [Option<u8>; 2],
     sender: rtp::Sender,
     receiver: rtp::Receiver,
-    ear: ToneEar,
-    pub(super) tone: bool,
-    pub(super) called: bool,
+    pub(super) hearing: Hearing,
+    patience: Patience,
+    called: bool,
     /// Samples sent.
-    pub(super) said: usize,
-    /// Samples of time that have passed and not been received.
-    behind: usize,
-    /// Ticks since we last looked at the socket.
-    unlooked: u32,
+    said: usize,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
     /// A person instead of a terminal, in simulated machines.
     talker: Option<Talker>,
+    ready: Option<Vec<u8>>,
 }
 
 impl AudioLeg {
@@ -49,16 +52,16 @@ impl AudioLeg {
         Ok(AudioLeg {
             terminal: AudioTerminal::new(options, holder).map_err(io::Error::other)?,
             law,
+            events: [Some(TELEPHONE_EVENT), media.telephone_event],
             sender: rtp::Sender::new(law.payload_type(), fastrand::u64(..)),
             receiver: rtp::Receiver::new(),
-            ear: ToneEar::new(options.calling).map_err(io::Error::other)?,
-            tone: false,
+            hearing: Hearing::new(options.calling).map_err(io::Error::other)?,
+            patience: Patience::default(),
             called: !options.calling,
             said: 0,
-            behind: 0,
-            unlooked: 0,
             half_frame: false,
             talker: None,
+            ready: None,
         })
     }
 
@@ -71,6 +74,7 @@ impl AudioLeg {
     pub(in crate::worker::call) fn renegotiate(&mut self, media: &AudioMedia) {
         if let Some(law) = Law::from_payload_type(media.payload_type) {
             self.law = law;
+            self.events[1] = media.telephone_event;
             self.sender.set_payload_type(media.payload_type);
         }
     }
@@ -80,54 +84,70 @@ impl AudioLeg {
         self.called && self.said > CED
     }
 
-    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
-        let mut any = false;
-        self.unlooked = 0;
-        let look = |octets: &[u8]| match rtp::Packet::decode(octets) {
-            Ok(packet) if Law::from_payload_type(packet.payload_type).is_some() => {
-                Look::Good { continues: true }
-            }
+    pub(super) fn look(&self, octets: &[u8]) -> Look {
+        match rtp::Packet::decode(octets) {
+            Ok(packet) if self.knows(packet.payload_type) => Look::Good {
+                continues: self.receiver.continues(&packet),
+            },
             _ => Look::Junk,
-        };
-        while let Some(packet) = wire.receive(look) {
-            let Ok(packet) = rtp::Packet::decode(&packet.octets) else {
-                continue;
-            };
-            any = true;
-            // Either law may come, whatever we send (RFC 3264 6.1).
-            let law = Law::from_payload_type(packet.payload_type).unwrap_or(self.law);
-            self.receiver.handle(&packet);
-            while let Some(playout) = self.receiver.poll() {
-                self.play(playout, law);
-            }
-        }
-        any
-    }
-
-    fn play(&mut self, playout: rtp::Playout, law: Law) {
-        match playout {
-            rtp::Playout::Audio(payload) => {
-                let mut samples: Vec<i16> = payload.iter().map(|&o| law.expand(o)).collect();
-                self.tone |= self.ear.hear(&samples);
-                self.terminal.receive(&mut samples);
-                self.behind = self.behind.saturating_sub(samples.len());
-            }
-            rtp::Playout::Lost(samples) => {
-                self.terminal.fill_in(samples);
-                self.behind = self.behind.saturating_sub(samples);
-            }
         }
     }
 
-    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
-        self.unlooked += 1;
-        if self.unlooked <= AWAKE {
-            self.behind += TICK;
+    fn knows(&self, payload_type: u8) -> bool {
+        // Either law may come, whatever we send (RFC 3264 6.1).
+        Law::from_payload_type(payload_type).is_some()
+            || self.events.contains(&Some(payload_type))
+            || payload_type == COMFORT_NOISE
+    }
+
+    /// Takes a packet in.
+    pub(super) fn handle(&mut self, octets: &[u8], now: Instant) {
+        if let Ok(packet) = rtp::Packet::decode(octets) {
+            let audio = Law::from_payload_type(packet.payload_type).is_some();
+            self.receiver.handle(&packet, audio, now);
+            self.play_all(now);
         }
-        if self.behind > STARVED {
+    }
+
+    fn play_all(&mut self, now: Instant) {
+        while let Some(playout) = self.receiver.poll(now) {
+            match playout {
+                rtp::Playout::Packet {
+                    payload_type,
+                    pause,
+                    payload,
+                } => match Law::from_payload_type(payload_type) {
+                    Some(law) => self.play(law, pause, &payload),
+                    None if self.events.contains(&Some(payload_type)) => {
+                        self.hearing.hear_event(&payload);
+                    }
+                    None => {}
+                },
+                rtp::Playout::Lost(samples) => {
+                    let missing = self.patience.lost(samples);
+                    self.terminal.fill_in(missing);
+                }
+            }
+        }
+    }
+
+    fn play(&mut self, law: Law, pause: usize, payload: &[u8]) {
+        let mut samples: Vec<i16> = payload.iter().map(|&o| law.expand(o)).collect();
+        self.hearing.hear(&samples);
+        for _ in 0..self.patience.paused(pause) / TICK {
+            self.terminal.receive(&mut [0; TICK]);
+        }
+        if self.patience.heard(&samples) {
+            self.terminal.receive(&mut samples);
+        }
+    }
+
+    /// Ten milliseconds have passed, and the socket was looked at shortly before if `awake`.
+    pub(super) fn tick(&mut self, awake: bool, now: Instant) {
+        self.play_all(now);
+        if self.patience.tick(awake) {
             // The far end sends nothing in its pauses; T.30's timers must run all the same.
             self.terminal.receive(&mut [0; TICK]);
-            self.behind -= TICK;
         }
         self.half_frame = !self.half_frame;
         if !self.half_frame {
@@ -138,52 +158,132 @@ impl AudioLeg {
             }
             self.said += samples.len();
             let payload = samples.map(|s| self.law.compress(s));
-            wire.send(&self.sender.wrap(&payload));
+            self.ready = Some(self.sender.wrap(&payload));
         }
-        // Audio always leaves: it says nothing of progress.
+    }
+
+    /// The next packet to send.
+    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.ready.take()
+    }
+}
+
+/// Mean square of samples below which they are no signal: -43 dBm0, which is where modems lose the carrier.
+const QUIET: i64 = 114 * 114;
+/// Samples of time without the far end before we go on without it: 80 ms behind silence, a second in a signal. What
+/// comes late in the middle of a signal is as good as what comes in time, and silence put in between would cost it.
+const STARVED: (usize, usize) = (640, 8000);
+
+/// Whether time goes on without the far end.
+#[derive(Debug, Default)]
+struct Patience {
+    /// The last audio was a signal.
+    loud: bool,
+    /// Samples of time that have passed and not been received.
+    behind: usize,
+    /// Samples made up while the far end said nothing, which may come after all.
+    ahead: usize,
+}
+
+impl Patience {
+    /// Ten milliseconds have passed; true if as much silence is to be played. When we did not look at the socket for
+    /// longer, it is us who stalled.
+    fn tick(&mut self, awake: bool) -> bool {
+        if awake {
+            self.behind += TICK;
+        }
+        let starved = self.behind > if self.loud { STARVED.1 } else { STARVED.0 };
+        if starved {
+            self.behind -= TICK;
+            self.ahead += TICK;
+        }
+        starved
+    }
+
+    /// Samples came; true if they are to be played. Silence is not, where we made up as much of it before.
+    fn heard(&mut self, samples: &[i16]) -> bool {
+        let square = |&sample: &i16| i64::from(sample) * i64::from(sample);
+        let energy: i64 = samples.iter().map(square).sum();
+        self.loud = energy > QUIET * samples.len() as i64;
+        self.behind = self.behind.saturating_sub(samples.len());
+        if self.loud {
+            self.ahead = 0;
+            return true;
+        }
+        match self.ahead.checked_sub(samples.len()) {
+            Some(ahead) => self.ahead = ahead,
+            None => return true,
+        }
         false
+    }
+
+    /// By the time stamps, the far end paused for so long; returns what of it was not played yet. Time stamps can be
+    /// wrong: never more than what has passed.
+    fn paused(&mut self, samples: usize) -> usize {
+        let known = samples.min(self.ahead);
+        self.ahead -= known;
+        let pause = (samples - known).min(self.behind);
+        self.behind -= pause;
+        pause
+    }
+
+    /// Audio is lost; returns what of it was not made up for yet.
+    fn lost(&mut self, samples: usize) -> usize {
+        let known = samples.min(self.ahead);
+        self.ahead -= known;
+        self.behind = self.behind.saturating_sub(samples - known);
+        samples - known
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
-
-    use super::super::nobody::{Nobody, options};
     use super::*;
 
-    /// What the far end says after a stall of ours goes on where it was: silence must not be put in between.
+    const LOUD: [i16; 160] = [5000; 160];
+    const SILENT: [i16; 160] = [8; 160];
+
+    /// Ticks until silence is played.
+    fn starve(patience: &mut Patience) -> usize {
+        (1..).find(|_| patience.tick(true)).unwrap()
+    }
+
     #[test]
-    fn stalled_process_hears_no_silence() {
-        let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let ours = socket.local_addr().unwrap();
-        let mut wire = WireEnd::new(socket).unwrap();
-        let media = AudioMedia {
-            remote: far_end.local_addr().unwrap(),
-            payload_type: 0,
-        };
-        wire.signal(media.remote);
-        let mut leg = AudioLeg::new(&options(), &media, Box::new(Nobody)).unwrap();
-        let mut sender = rtp::Sender::new(0, 7);
-        let mut speak = || {
-            let packet = sender.wrap(&[0xff; rtp::FRAME]);
-            far_end.send_to(&packet, ours).unwrap();
-        };
-        for _ in 0..25 {
-            speak();
-        }
-        assert!(leg.receive(&mut wire));
-        for _ in 0..50 {
-            leg.tick(&mut wire);
-        }
-        speak();
-        assert!(leg.receive(&mut wire));
-        assert_eq!(leg.behind, 0, "after half a second");
-        for _ in 0..50 {
-            leg.receive(&mut wire);
-            leg.tick(&mut wire);
-        }
-        assert_eq!(leg.behind, STARVED, "without the far end, time goes on");
+    fn network_that_stalls_in_a_signal_is_waited_for() {
+        let mut patience = Patience::default();
+        assert!(patience.heard(&LOUD));
+        assert_eq!(starve(&mut patience), 101);
+        assert!(patience.heard(&SILENT));
+        patience.behind = 0;
+        assert_eq!(starve(&mut patience), 9);
+    }
+
+    #[test]
+    fn stall_of_ours_is_no_silence_of_the_far_end() {
+        let mut patience = Patience::default();
+        assert!((0..500).all(|_| !patience.tick(false)));
+    }
+
+    #[test]
+    fn silence_that_was_made_up_is_not_played_twice() {
+        let mut patience = Patience::default();
+        patience.heard(&SILENT);
+        starve(&mut patience);
+        (0..9).for_each(|_| assert!(patience.tick(true)));
+        assert_eq!(patience.ahead, 800);
+        assert!(!patience.heard(&SILENT));
+        assert_eq!(patience.lost(160), 0);
+        assert_eq!(patience.paused(160), 0);
+        assert_eq!(patience.ahead, 320);
+        assert!(patience.heard(&LOUD), "a signal always");
+        assert_eq!(patience.ahead, 0);
+    }
+
+    #[test]
+    fn pause_in_the_time_stamps_is_played_as_far_as_time_has_passed() {
+        let mut patience = Patience::default();
+        patience.heard(&LOUD);
+        (0..8).for_each(|_| assert!(!patience.tick(true)));
+        assert_eq!(patience.paused(8000), 640);
     }
 }

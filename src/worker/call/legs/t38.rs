@@ -1,6 +1,8 @@
 //! T.38 in UDPTL.
 
-use super::super::wire_end::{Look, WireEnd};
+use std::collections::VecDeque;
+
+use super::super::wire_end::Look;
 use super::TICK;
 use crate::fax::{Holder, NO_SIGNAL, Options, SetUpFailed, T38Terminal};
 use crate::proto::sdp::ErrorCorrection;
@@ -18,6 +20,12 @@ const FEC: Repair = Repair::Fec {
     entries: 3,
 };
 
+/// T.38 7.2: the head of an IFP packet with data; what remains of it is the modem.
+const DATA: u8 = 0xc0;
+const V21: u8 = 0;
+/// Octets of a packet that says no more than how a signal ends.
+const SHORT: usize = 8;
+
 /// T.38 in UDPTL.
 pub(in crate::worker::call) struct T38Leg {
     pub(super) terminal: T38Terminal,
@@ -25,8 +33,11 @@ pub(in crate::worker::call) struct T38Leg {
     receiver: udptl::Receiver,
     redundancy: u8,
     openers: u32,
+    /// The last packet that came in was page data.
+    page_data: bool,
     /// The last datagram, and ticks since it left.
     last: (Vec<u8>, u32),
+    ready: VecDeque<Vec<u8>>,
 }
 
 impl T38Leg {
@@ -43,7 +54,9 @@ impl T38Leg {
             receiver: udptl::Receiver::new(),
             redundancy,
             openers: OPENERS,
+            page_data: false,
             last: (Vec::new(), 0),
+            ready: VecDeque::new(),
         })
     }
 
@@ -60,68 +73,84 @@ impl T38Leg {
         self.terminal.shorten_ced();
     }
 
-    pub(super) fn receive(&mut self, wire: &mut WireEnd) -> bool {
-        let mut any = false;
-        while let Some(packet) = wire.receive(|octets| look(&self.receiver, octets)) {
-            if packet.moved {
-                self.receiver.far_end_moved();
-            }
-            any |= self.receiver.handle(&packet.octets).is_ok();
+    /// Whether page data comes in, packet after packet.
+    pub(in crate::worker::call) fn takes_in_a_page(&self) -> bool {
+        self.page_data
+    }
+
+    pub(super) fn look(&self, octets: &[u8]) -> Look {
+        match udptl::Datagram::decode(octets) {
+            Ok(datagram) => Look::Good {
+                continues: self.receiver.continues(&datagram),
+            },
+            Err(_) => Look::Junk,
+        }
+    }
+
+    /// Takes a datagram in, the first from another place if the far end `moved`.
+    pub(super) fn handle(&mut self, octets: &[u8], moved: bool) {
+        if moved {
+            self.receiver.far_end_moved();
+        }
+        if self.receiver.handle(octets).is_ok() {
             self.deliver();
         }
-        any
     }
 
     fn deliver(&mut self) {
         while let Some((seq, ifp)) = self.receiver.poll() {
+            self.page_data = is_page_data(&ifp);
             self.terminal.handle_ifp(&ifp, seq);
         }
     }
 
-    pub(super) fn tick(&mut self, wire: &mut WireEnd) -> bool {
+    /// Ten milliseconds have passed; true if page data or frames are to leave.
+    pub(super) fn tick(&mut self) -> bool {
         self.receiver.age();
         self.deliver();
         if self.openers > 0 {
             self.openers -= 1;
-            self.send(&NO_SIGNAL, 1, wire);
+            self.send(&NO_SIGNAL, 1);
         }
         self.terminal.tick(TICK as u32);
         let mut any = false;
         while let Some(ifp) = self.terminal.poll_transmit() {
             any = true;
-            self.send(&ifp.octets, ifp.count, wire);
+            self.send(&ifp.octets, ifp.count);
         }
-        self.keep_alive(wire);
+        self.keep_alive();
         any
+    }
+
+    /// The next datagram to send.
+    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+        self.ready.pop_front()
     }
 
     /// `count` is how often SpanDSP wants the packet on the wire. A repeat is the same datagram again: with a number
     /// of its own a frame would end twice, and push earlier packets out of the repeats in later datagrams.
-    fn send(&mut self, ifp: &[u8], count: u32, wire: &mut WireEnd) {
+    fn send(&mut self, ifp: &[u8], count: u32) {
         let datagram = self.sender.wrap(ifp);
         for _ in 0..count {
-            wire.send(&datagram);
+            self.ready.push_back(datagram.clone());
         }
         self.last = (datagram, 0);
     }
 
-    fn keep_alive(&mut self, wire: &mut WireEnd) {
+    fn keep_alive(&mut self) {
         let (datagram, ticks) = &mut self.last;
         *ticks += 1;
-        if *ticks >= KEEPALIVE && !datagram.is_empty() {
+        if *ticks >= KEEPALIVE && !datagram.is_empty() && !self.terminal.is_silenced() {
             *ticks = 0;
-            wire.send(datagram);
+            self.ready.push_back(datagram.clone());
         }
     }
 }
 
-fn look(receiver: &udptl::Receiver, octets: &[u8]) -> Look {
-    match udptl::Datagram::decode(octets) {
-        Ok(datagram) => Look::Good {
-            continues: receiver.continues(&datagram),
-        },
-        Err(_) => Look::Junk,
-    }
+/// T.38 7.2: data, and of any other modem than V.21. The short ones end a signal, which may want an answer.
+fn is_page_data(ifp: &[u8]) -> bool {
+    let page = |head: u8| head & DATA == DATA && head & !DATA != V21;
+    ifp.len() > SHORT && page(ifp[0])
 }
 
 /// What the far end wants to receive is what it says of itself (T.38 annex D.2.1.5).
@@ -137,39 +166,84 @@ fn repair(media: &T38Media, redundancy: u8) -> Repair {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
-
-    use super::super::nobody::{Nobody, options};
     use super::*;
+    use crate::fax::{NotKept, Role};
+
+    struct Nobody;
+
+    impl Holder for Nobody {
+        fn page_received(&mut self, _: u32, _: bool) -> Result<(), NotKept> {
+            Err(NotKept)
+        }
+
+        fn last_page_leaving(&mut self) -> Result<(), NotKept> {
+            Err(NotKept)
+        }
+    }
+
+    fn media(max_datagram: u16) -> T38Media {
+        T38Media {
+            remote: "192.0.2.1:4000".parse().unwrap(),
+            version: 0,
+            max_datagram,
+            max_bit_rate: 14400,
+            error_correction: ErrorCorrection::Redundancy,
+        }
+    }
+
+    fn leg() -> T38Leg {
+        let options = Options {
+            role: Role::Receiver,
+            calling: true,
+            ident: String::new(),
+            tiff: "/dev/null".into(),
+            ecm: true,
+            max_bit_rate: 14400,
+        };
+        T38Leg::new(&options, &media(400), 3, Box::new(Nobody)).unwrap()
+    }
+
+    /// What leaves within so many ticks.
+    fn listen(leg: &mut T38Leg, ticks: usize) -> Vec<Vec<u8>> {
+        let mut heard = Vec::new();
+        for _ in 0..ticks {
+            leg.tick();
+            heard.extend(std::iter::from_fn(|| leg.poll_transmit()));
+        }
+        heard
+    }
 
     /// CNG, the first indicator of a caller, is sent three times.
     #[test]
     fn repeat_is_the_same_datagram_again() {
         const CNG: &[u8] = &[0x02];
-        let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
-        far_end.set_nonblocking(true).unwrap();
-        let mut wire = WireEnd::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap();
-        let media = T38Media {
-            remote: far_end.local_addr().unwrap(),
-            version: 0,
-            max_datagram: 400,
-            max_bit_rate: 14400,
-            error_correction: ErrorCorrection::Redundancy,
-        };
-        wire.signal(media.remote);
-        let mut leg = T38Leg::new(&options(), &media, 3, Box::new(Nobody)).unwrap();
-        for _ in 0..30 {
-            leg.tick(&mut wire);
-        }
-        let mut cng = Vec::new();
-        let mut buffer = [0; 500];
-        while let Ok(len) = far_end.recv(&mut buffer) {
-            let datagram = udptl::Datagram::decode(&buffer[..len]).unwrap();
-            if datagram.primary == CNG {
-                cng.push(buffer[..len].to_vec());
-            }
-        }
+        let heard = listen(&mut leg(), 30);
+        let cng: Vec<_> = heard
+            .iter()
+            .filter(|datagram| udptl::Datagram::decode(datagram).unwrap().primary == CNG)
+            .collect();
         assert_eq!(cng.len(), 3);
         assert!(cng.iter().all(|datagram| *datagram == cng[0]));
+    }
+
+    #[test]
+    fn nat_is_opened_at_once_and_kept_open_with_what_was_said_last() {
+        let mut leg = leg();
+        let opened = listen(&mut leg, 3);
+        for datagram in &opened[..3] {
+            let read = udptl::Datagram::decode(datagram).unwrap();
+            assert_eq!(read.primary, NO_SIGNAL);
+        }
+        let last = listen(&mut leg, 100).pop().unwrap();
+        let later = listen(&mut leg, 2500);
+        assert_eq!(later, [last.clone(), last], "in 25 s");
+    }
+
+    #[test]
+    fn new_order_in_the_middle_opens_the_nat_again() {
+        let mut leg = leg();
+        let last = listen(&mut leg, 100).pop().unwrap();
+        leg.renegotiate(&media(300));
+        assert_eq!(listen(&mut leg, 1), [last]);
     }
 }
