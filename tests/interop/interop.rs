@@ -18,6 +18,7 @@ mod ours;
 mod outbound;
 mod pages;
 mod report;
+mod sipp;
 
 use std::process::ExitCode;
 
@@ -30,7 +31,13 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let all = [hylafax::cases(), outbound::cases(), inbound::cases()].concat();
+    let all = [
+        hylafax::cases(),
+        outbound::cases(),
+        inbound::cases(),
+        sipp::cases(),
+    ]
+    .concat();
     let cases: Vec<Case> = all
         .iter()
         .copied()

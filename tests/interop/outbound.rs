@@ -6,7 +6,7 @@ use postfax::pages::sample;
 
 use crate::asterisk::{Asterisk, Fax, TLS};
 use crate::harness::nat::{INSIDE, Nat, OUTSIDE, Ports, Side, ip};
-use crate::harness::{Site, wait_for};
+use crate::harness::{Site, wait_for, wait_until};
 use crate::ours::{our_side, subscriber, trunk};
 use crate::pages::{assert_same, in_foreign_tiff};
 use crate::report::Case;
@@ -96,7 +96,7 @@ pub fn cases() -> Vec<Case> {
                     trunk(config).password = "not this".into();
                 };
                 let pdf = sample::numbered_pages(1);
-                send(far, "5552110009", wrong, &pdf).not_delivered("refused")
+                send(far, "5552110009", wrong, &pdf).not_delivered("not_authorized")
             },
         ),
         case("out-no-ecm", "no ECM at the far end", |_, far| {
@@ -206,7 +206,9 @@ impl Sent<'_> {
         let call = self.first_call();
         let told = format!("{:?}: {}", call.outcome, call.detail);
         assert_eq!(call.outcome.as_deref(), Some(outcome), "{told}");
-        assert!(self.site.daemon().children().is_empty(), "a child is left");
+        wait_until("the call's process ends", 10, || {
+            self.site.daemon().calls().is_empty()
+        });
         format!("{outcome} ({}), {:.1} s", call.detail, call.seconds)
     }
 
