@@ -8,6 +8,7 @@
 //! The last line counts; the exit code says whether everything that must work did.
 
 mod asterisk;
+mod capture;
 #[allow(dead_code)] // Shared with the whole-program tests; not all of it is needed here.
 #[path = "../whole/harness/mod.rs"]
 mod harness;
@@ -55,5 +56,6 @@ fn main() -> ExitCode {
     }
     let lab: &'static Lab = Box::leak(Box::new(Lab::prepare()));
     let farend = asterisk::Asterisk::start(lab);
-    report::run(&cases, &farend)
+    let capture = capture::Capture::start(lab);
+    report::run(&cases, &farend, || capture.judge())
 }
