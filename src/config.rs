@@ -102,6 +102,10 @@ pub struct Fax {
     pub max_pages: u32,
     /// Error correction mode (T.30 annex A).
     pub ecm: bool,
+    /// T.85 (JBIG) for far ends that have it.
+    pub t85: bool,
+    /// Seconds after which a caller who talks is hung up on; 0: never.
+    pub voice_seconds: u32,
     /// Highest speed, bit/s: 14400, 9600 or 4800.
     pub max_bit_rate: u32,
     /// Hours after which a fax that could not be sent fails.
@@ -243,6 +247,8 @@ impl Default for Fax {
             resolution: Resolution::Fine,
             max_pages: 100,
             ecm: true,
+            t85: true,
+            voice_seconds: 20,
             max_bit_rate: 14400,
             give_up_hours: 24,
             call_seconds: 180,

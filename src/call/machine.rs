@@ -113,6 +113,8 @@ pub enum ChildOrder {
     T38(T38Media),
     /// Say DCN and report.
     HangUp,
+    /// Report: the far end has hung up.
+    FarEndGone,
 }
 
 /// The clocks of a call.
@@ -458,7 +460,10 @@ impl CallMachine {
     }
 
     fn leave(&mut self, ending: Ending, now: Instant) {
-        self.tell(ChildOrder::HangUp);
+        self.tell(match self.dialog_up {
+            true => ChildOrder::HangUp,
+            false => ChildOrder::FarEndGone,
+        });
         self.arm_only(Timer::Farewell, now + self.config.policy.farewell);
         self.phase = Phase::Leaving(ending);
     }

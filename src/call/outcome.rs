@@ -232,7 +232,7 @@ pub struct FarEnd {
     pub compression: String,
     /// What it says of its machine (DIS, NSF), where it said anything.
     #[serde(default)]
-    pub said: Option<FarSaid>,
+    pub said: Option<Box<FarSaid>>,
     /// The sub-address (SUB, T.30 5.3.6.1.3) that came with a fax we received.
     #[serde(default)]
     pub sub_address: Option<String>,

@@ -1,13 +1,19 @@
 //! The audio terminal: 8 kHz samples in and out; and the ear for the far end's tone.
 
+use std::collections::VecDeque;
+
 use super::ffi::{AudioEngine, ToneDetector};
 use super::mend::Remedy;
 use super::session::Session;
+use super::v21;
 use super::{Event, Holder, Options, Progress, SetUpFailed};
 
 /// A T.30 terminal that speaks through modems.
 pub struct AudioTerminal {
     engine: AudioEngine,
+    calling: bool,
+    /// DCN after SpanDSP's own end, which comes without one.
+    farewell: VecDeque<i16>,
 }
 
 impl AudioTerminal {
@@ -19,6 +25,8 @@ impl AudioTerminal {
         let session = Session::new(options.role, holder);
         Ok(AudioTerminal {
             engine: AudioEngine::new(options, session)?,
+            calling: options.calling,
+            farewell: VecDeque::new(),
         })
     }
 
@@ -41,6 +49,8 @@ impl AudioTerminal {
         let done = self.drive(|engine| engine.transmit(samples));
         if self.engine.session().is_silenced() {
             samples.fill(0);
+        } else if !self.farewell.is_empty() {
+            samples.fill_with(|| self.farewell.pop_front().unwrap_or(0));
         }
         done
     }
@@ -55,10 +65,19 @@ impl AudioTerminal {
         self.engine.session().progress()
     }
 
-    /// Ends the call early: [`Event::Ended`] follows, and silence.
+    /// Whether a T.30 frame of the far end was heard.
+    pub fn heard_frame(&mut self) -> bool {
+        self.engine.session().heard_frame()
+    }
+
+    /// Ends the call early: [`Event::Ended`] follows, and DCN leaves within the next 1.2 s of samples (unless the
+    /// terminal was silenced).
     pub fn terminate(&mut self) {
         if !self.engine.session().has_ended() {
             self.engine.terminate();
+            if !self.engine.session().is_silenced() {
+                self.farewell = v21::dcn(self.calling);
+            }
         }
     }
 

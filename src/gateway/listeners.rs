@@ -1,28 +1,28 @@
 //! From the settings to the sockets: what each listener and the line are told.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Context as _;
-use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::call::policy::CallPolicy;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::context::Context;
 use crate::net::line::{Line, LineConfig};
-use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
+use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::proto::smtp::SessionConfig;
 
 /// The SMTP listener's settings.
 pub fn smtp(config: &Config) -> Settings {
     let smtp = &config.smtp;
-    let tls = smtp.tls_certificate.clone().zip(smtp.tls_key.clone());
     Settings {
         listen: smtp.listen.clone(),
         networks: smtp.clients.clone(),
-        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: tls_files(&smtp.tls_certificate, &smtp.tls_key),
         session: SessionConfig {
             hostname: config.hostname(),
             max_size: smtp.max_size,
@@ -34,21 +34,32 @@ pub fn smtp(config: &Config) -> Settings {
     }
 }
 
+fn tls_files(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<TlsFiles> {
+    let files = certificate.clone().zip(key.clone());
+    files.map(|(certificate, key)| TlsFiles { certificate, key })
+}
+
 /// The line over the trunks, and the calls that come in on it.
 pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
     let config = context.config();
     let sip = &config.sip;
-    let listen = sip.listen[0].address;
+    for trunk in context.trunks.iter() {
+        for trouble in trunk.look_up(Instant::now()).await {
+            tracing::warn!("trunk {trouble}; its calls are not taken");
+        }
+    }
+    let first = sip.listen[0].address;
     let endpoint = SipConfig {
+        listen: sip.listen.iter().map(socket).collect(),
+        tls: tls_files(&sip.tls_certificate, &sip.tls_key),
+        authorities: sip.tls_ca.clone(),
         advertised: sip.advertise,
-        ..SipConfig::new(listen, peers(context).await)
+        ..SipConfig::new(first, context.trunks.peers())
     };
-    let (endpoint, calls) = SipEndpoint::bind(endpoint)
-        .await
-        .with_context(|| format!("sip.listen {listen} cannot be used"))?;
+    let (endpoint, calls) = SipEndpoint::bind(endpoint).await.context("sip.listen")?;
     let line = LineConfig {
-        bind: listen.ip(),
-        advertised: sip.advertise.unwrap_or(listen.ip()),
+        bind: first.ip(),
+        advertised: sip.advertise.unwrap_or(first.ip()),
         media_ports: (sip.media_ports[0], sip.media_ports[1]),
         // A call gets the rules of its trunk when it is answered.
         incoming: CallPolicy::incoming(),
@@ -56,21 +67,13 @@ pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<Inc
     Ok((Line::new(endpoint, context.children.clone(), line), calls))
 }
 
-/// Who may call us: the configured peers and the trunks' own addresses.
-async fn peers(context: &Context) -> Vec<IpNet> {
-    let mut peers = Vec::new();
-    for trunk in context.trunks.iter() {
-        for trouble in trunk.look_up(std::time::Instant::now()).await {
-            tracing::warn!("trunk {trouble}; its calls are not taken");
-        }
-        peers.extend(&trunk.config.peers);
-        peers.extend(trunk.targets().iter().map(|it| host(it.address.ip())));
-    }
-    peers
-}
-
-fn host(ip: IpAddr) -> IpNet {
-    IpNet::from(ip)
+fn socket(listen: &config::trunk::Listen) -> (Transport, SocketAddr) {
+    let transport = match listen.transport {
+        config::trunk::Transport::Udp => Transport::Udp,
+        config::trunk::Transport::Tcp => Transport::Tcp,
+        config::trunk::Transport::Tls => Transport::Tls,
+    };
+    (transport, listen.address)
 }
 
 /// The listener of the page.

@@ -108,6 +108,8 @@ impl Gateway {
         };
         gateway.run_loops(&config);
         gateway.take_calls(calls);
+        let trunks = &gateway.context.trunks;
+        trunks.care(gateway.line.endpoint(), &gateway.doors, &gateway.closed);
         gateway.look_around();
         let door = Arc::new(FrontDoor::new(gateway.context.clone()));
         let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());

@@ -12,8 +12,8 @@ use crate::net::line::Line;
 use crate::queue::{Counts, FaxRow, Millis, OutgoingRow, ReceivedRow, StoreError};
 use crate::status::Source;
 use crate::status::snapshot::{
-    Call, Direction, Phase, Queue, ReceivedFax, SentFax, Snapshot, Target, Trunk, TrunkState,
-    WaitingFax, WaitingMail,
+    Call, Direction, Phase, Queue, ReceivedFax, Registration, SentFax, Snapshot, Target, Trunk,
+    TrunkState, WaitingFax, WaitingMail,
 };
 
 /// Rows of each list at most; the counts tell of the rest.
@@ -123,6 +123,11 @@ fn trunk(it: &net::trunk::Trunk) -> Trunk {
         .iter()
         .find(|target| target.state != TrunkState::Down)
         .or(targets.first());
+    let unregistered = it.registration().filter(|it| it.until.is_none());
+    let unregistered = unregistered.map(|it| match it.error {
+        Some(error) => format!("not registered: {error}"),
+        None => "not registered yet".to_owned(),
+    });
     let trouble = it.trouble().filter(|_| targets.is_empty());
     Trunk {
         name: it.config.name.clone(),
@@ -133,10 +138,12 @@ fn trunk(it: &net::trunk::Trunk) -> Trunk {
             Some(target) => target.state,
             None => TrunkState::Unknown,
         },
-        detail: trouble
+        detail: unregistered
+            .or(trouble)
             .or_else(|| shown.map(|target| target.detail.clone()))
             .unwrap_or_default(),
         since: shown.and_then(|target| target.since),
+        registration: it.registration().map(registration),
         calls: it.calls() as u32,
         max_calls: it.channels() as u32,
         calls_per_second: it.config.calls_per_second,
@@ -145,8 +152,24 @@ fn trunk(it: &net::trunk::Trunk) -> Trunk {
     }
 }
 
+fn registration(it: net::trunk::Registered) -> Registration {
+    Registration {
+        until: it.until.map(at),
+        since: it.since.map(at),
+        error: it.error,
+    }
+}
+
+/// A moment of the monotonic clock by the wall clock.
+fn at(moment: Instant) -> Timestamp {
+    let (now, clock) = (Instant::now(), Timestamp::now());
+    match moment.checked_duration_since(now) {
+        Some(ahead) => clock + ahead,
+        None => clock - now.duration_since(moment),
+    }
+}
+
 fn target(it: &net::trunk::Target) -> Target {
-    let ago = |since: Instant| Timestamp::now() - since.elapsed();
     Target {
         server: it.server.clone(),
         address: it.address.to_string(),
@@ -159,7 +182,7 @@ fn target(it: &net::trunk::Target) -> Target {
             "" => "nothing was asked of it yet".to_owned(),
             detail => detail.to_owned(),
         },
-        since: it.health.since().map(ago),
+        since: it.health.since().map(at),
     }
 }
 

@@ -9,6 +9,7 @@ mod dial;
 mod drive;
 mod media;
 pub mod policy;
+mod redirect;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::sip::{self, SipCommand, SipEndpoint, SipEvent};
 use super::trunk::Seat;
-use super::trunk::inbound::Numbers;
+use super::trunk::inbound::{self, Numbers};
 use super::trunk::invite::escaped;
 use crate::call::machine::CallMachine;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
@@ -71,6 +72,10 @@ pub struct FaxSettings {
     pub sub_address: Option<String>,
     /// The password to send with it (PWD).
     pub password: Option<String>,
+    /// T.85 (JBIG) for far ends that have it.
+    pub t85: bool,
+    /// Seconds after which a caller who talks is hung up on; 0: never.
+    pub voice_seconds: u32,
     /// Seconds of silence after which a call is given up.
     pub inactivity_seconds: u32,
     /// For tests and simulated machines.
@@ -86,6 +91,8 @@ impl Default for FaxSettings {
             redundancy: 3,
             sub_address: None,
             password: None,
+            t85: true,
+            voice_seconds: 20,
             inactivity_seconds: 30,
             mishap: None,
         }
@@ -98,6 +105,8 @@ impl FaxSettings {
         FaxSettings {
             ident: config.fax.station_id.clone(),
             ecm: config.fax.ecm,
+            t85: config.fax.t85,
+            voice_seconds: config.fax.voice_seconds,
             max_bit_rate: config.fax.max_bit_rate,
             redundancy: trunk.redundancy,
             ..FaxSettings::default()
@@ -226,6 +235,11 @@ impl Line {
         self.endpoint.contact()
     }
 
+    /// What it calls over.
+    pub fn endpoint(&self) -> &SipEndpoint {
+        &self.endpoint
+    }
+
     /// Calls in progress, both directions.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
@@ -338,12 +352,8 @@ pub struct IncomingCall {
 
 impl IncomingCall {
     /// Whom it calls and who calls, read from where its trunk writes it.
-    pub fn parties(&self, _from: CalledNumber) -> Numbers {
-        Numbers {
-            called: self.called.clone(),
-            caller: self.caller.clone(),
-            identity: self.caller.clone(),
-        }
+    pub fn parties(&self, from: CalledNumber) -> Numbers {
+        inbound::numbers(&self.call.uri, &self.call.headers, from)
     }
 
     /// Lets the caller hear that we ring.
@@ -406,6 +416,8 @@ fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings)
         max_bit_rate: fax.max_bit_rate,
         sub_address: fax.sub_address.clone(),
         password: fax.password.clone(),
+        t85: fax.t85 && role == FaxRole::Sender,
+        voice_seconds: fax.voice_seconds,
         redundancy: fax.redundancy,
         inactivity_seconds: fax.inactivity_seconds,
         total_seconds: child_limit(policy, pages).as_secs() as u32,

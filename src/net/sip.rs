@@ -23,9 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::tls::TlsFiles;
 pub use crate::proto::sip::endpoint::{
-    Credentials, Holds, Invite, NoResponse, OutOfDialog, Party, SipCommand, SipEvent,
+    Credentials, Holds, Invite, LocalAddress, NoResponse, OutOfDialog, Party, SipCommand, SipEvent,
 };
-use crate::proto::sip::endpoint::{Endpoint, EndpointConfig, IncomingInvite, LocalAddress};
+use crate::proto::sip::endpoint::{Endpoint, EndpointConfig, IncomingInvite};
 pub use crate::proto::sip::{Flow, Message, Transport};
 use driver::{Driver, Order};
 use transport::{TransportConfig, TransportError, Transports};
@@ -253,6 +253,18 @@ impl SipEndpoint {
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         let first = self.shared.addresses.first();
         first.map_or(nowhere, |address| address.advertised)
+    }
+
+    /// All addresses of ours, in the order of [`SipConfig::listen`].
+    pub fn addresses(&self) -> &[LocalAddress] {
+        &self.shared.addresses
+    }
+
+    /// Where others reach us over this transport; where we do not listen on it, as [`SipEndpoint::contact`].
+    pub fn contact_over(&self, transport: Transport) -> SocketAddr {
+        let mut addresses = self.shared.addresses.iter();
+        let found = addresses.find(|address| address.transport == transport);
+        found.map_or_else(|| self.contact(), |address| address.advertised)
     }
 
     /// Places a call.

@@ -4,6 +4,7 @@
 //! the [`Seat`]s in their order and tells each what became of it.
 
 mod bucket;
+mod care;
 mod choice;
 pub mod failover;
 pub mod health;
@@ -13,11 +14,12 @@ mod lookup;
 mod refusals;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::config::{self, Config};
+use crate::proto::sip::registration::{Registration, State};
 use bucket::Bucket;
 use health::{Health, Sign};
 use lookup::Places;
@@ -40,9 +42,20 @@ pub struct Trunk {
     channels: usize,
     bucket: Mutex<Bucket>,
     servers: Mutex<Servers>,
-    /// Whether it needs a registration and has none.
-    unregistered: AtomicBool,
+    /// Where it wants one.
+    registration: Mutex<Option<Registered>>,
     refusals: Mutex<Refusals>,
+}
+
+/// How our registration at a trunk stands.
+#[derive(Debug, Clone, Default)]
+pub struct Registered {
+    /// Calls reach us until then; `None`: they do not.
+    pub until: Option<Instant>,
+    /// Since when they do or do not.
+    pub since: Option<Instant>,
+    /// What went wrong last.
+    pub error: Option<String>,
 }
 
 /// The servers of a trunk by their addresses.
@@ -164,10 +177,14 @@ impl Trunks {
 
     /// Whether any trunk carries a number.
     pub fn carries(&self, number: &str) -> bool {
-        !self.order(number, Instant::now()).is_empty()
+        !self.leading_to(number).is_empty()
     }
 
     /// The trunks that carry a number, the first choice first.
+    pub fn leading_to(&self, number: &str) -> Vec<Arc<Trunk>> {
+        self.order(number, Instant::now())
+    }
+
     fn order(&self, number: &str, now: Instant) -> Vec<Arc<Trunk>> {
         let configs: Vec<&config::Trunk> = self.all.iter().map(|trunk| &trunk.config).collect();
         let order = choice::order(&configs, number, |nth| self.all[nth].is_down_at(now));
@@ -219,7 +236,7 @@ impl Trunk {
             channels,
             bucket: Mutex::new(Bucket::new(config.calls_per_second)),
             servers: Mutex::default(),
-            unregistered: AtomicBool::new(config.register),
+            registration: Mutex::new(config.register.then(Registered::default)),
             refusals: Mutex::default(),
             config,
         }
@@ -254,10 +271,62 @@ impl Trunk {
         self.lock_refusals().total()
     }
 
-    /// Notes whether it knows us, where it has to.
-    pub fn set_registered(&self, registered: bool) {
-        self.unregistered
-            .store(self.config.register && !registered, Ordering::Relaxed);
+    /// How our registration stands; `None`: it wants none.
+    pub fn registration(&self) -> Option<Registered> {
+        self.lock_registration().clone()
+    }
+
+    fn set_registration(&self, registration: &Registration) {
+        let until = match registration.state() {
+            State::Registered { until } => Some(until),
+            _ => None,
+        };
+        let now = Some(Registered {
+            until,
+            since: Some(registration.since()),
+            error: registration.error().map(str::to_owned),
+        });
+        let before = std::mem::replace(&mut *self.lock_registration(), now);
+        let was = before.is_some_and(|before| before.until.is_some());
+        if was != until.is_some() {
+            let (trunk, registered) = (&self.config.name, until.is_some());
+            tracing::info!(trunk, registered, "registration");
+        }
+    }
+
+    /// When its names are to be looked up.
+    fn looks_up_again(&self) -> Instant {
+        self.servers().again.unwrap_or_else(Instant::now)
+    }
+
+    /// A place on one of its hosts, at another port perhaps; `None`: that is somebody else's.
+    pub fn seat_at(self: &Arc<Trunk>, host: &str, port: Option<u16>) -> Option<Seat> {
+        let host = host.trim_matches(['[', ']']);
+        let servers = self.servers();
+        let mut targets = servers.targets.iter();
+        let target = targets.find(|target| {
+            let name = target.server.split(':').next();
+            target.address.ip().to_string() == host
+                || name.is_some_and(|name| name.eq_ignore_ascii_case(host))
+        })?;
+        let mut seat = self.seat(target);
+        seat.address.set_port(port.unwrap_or(target.address.port()));
+        Some(seat)
+    }
+
+    /// All its servers, in the order of the file.
+    fn seats_at_all(self: &Arc<Trunk>) -> Vec<Seat> {
+        let servers = self.servers();
+        servers.targets.iter().map(|it| self.seat(it)).collect()
+    }
+
+    fn seat(self: &Arc<Trunk>, target: &Target) -> Seat {
+        Seat {
+            trunk: self.clone(),
+            server: target.server.clone(),
+            address: target.address,
+            name: target.name.clone(),
+        }
     }
 
     /// Its servers as they stand.
@@ -292,7 +361,8 @@ impl Trunk {
     fn is_down_at(&self, now: Instant) -> bool {
         let servers = self.servers();
         let targets = &servers.targets;
-        self.unregistered.load(Ordering::Relaxed)
+        let registration = self.registration();
+        registration.is_some_and(|it| it.until.is_none())
             || (!targets.is_empty() && targets.iter().all(|it| self.is_target_down(it, now)))
             || (targets.is_empty() && servers.trouble.is_some())
     }
@@ -312,13 +382,7 @@ impl Trunk {
         let mut targets: Vec<&Target> = servers.targets.iter().collect();
         targets.retain(|target| !target.health.rests(now));
         targets.sort_by_key(|target| self.is_target_down(target, now));
-        let seat = |target: &Target| Seat {
-            trunk: self.clone(),
-            server: target.server.clone(),
-            address: target.address,
-            name: target.name.clone(),
-        };
-        targets.into_iter().map(seat).collect()
+        targets.into_iter().map(|it| self.seat(it)).collect()
     }
 
     /// When the first of its servers may be asked again, if all of them asked for rest.
@@ -394,6 +458,12 @@ impl Trunk {
 
     fn servers(&self) -> MutexGuard<'_, Servers> {
         self.servers.lock().expect("nobody panics while holding it")
+    }
+
+    fn lock_registration(&self) -> MutexGuard<'_, Option<Registered>> {
+        self.registration
+            .lock()
+            .expect("nobody panics while holding it")
     }
 
     fn lock_refusals(&self) -> MutexGuard<'_, Refusals> {

@@ -433,7 +433,7 @@ pub(super) fn said_to_json(far: &FarEnd) -> Option<String> {
 }
 
 /// What stands in such a column; what a later version wrote there counts as nothing.
-pub(super) fn said_from_json(text: Option<String>) -> Option<FarSaid> {
+pub(super) fn said_from_json(text: Option<String>) -> Option<Box<FarSaid>> {
     serde_json::from_str(&text?).ok()
 }
 

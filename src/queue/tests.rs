@@ -661,3 +661,36 @@ async fn a_number_is_remembered_until_its_day_and_forgotten_when_asked() {
         "what has expired is swept, and busy teaches nothing"
     );
 }
+
+#[tokio::test]
+async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    drop(store);
+    // The same rows as version 1 had them: what version 2 added is taken away.
+    let old = Connection::open(state.path().join("queue.db")).unwrap();
+    old.execute_batch(
+        "DROP TABLE numbers;
+         ALTER TABLE faxes DROP COLUMN sub_address;
+         ALTER TABLE attempts DROP COLUMN called; ALTER TABLE attempts DROP COLUMN chosen;
+         ALTER TABLE attempts DROP COLUMN trunk; ALTER TABLE attempts DROP COLUMN target;
+         ALTER TABLE attempts DROP COLUMN far_said;
+         ALTER TABLE received DROP COLUMN caller_name; ALTER TABLE received DROP COLUMN trunk;
+         ALTER TABLE received DROP COLUMN sub_address; ALTER TABLE received DROP COLUMN far_said;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    assert!(matches!(
+        Store::open_beside(state.path()),
+        Err(StoreError::TooOld(1))
+    ));
+    let store = Store::open(state.path()).unwrap();
+    store.recover(DAY, NOW).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), []);
+    let again = claimed(&store, NOW.plus_seconds(DAY))
+        .await
+        .expect("it goes on");
+    assert_eq!((again.id, again.last_trunk.as_str()), (fax.id, ""));
+}

@@ -102,7 +102,7 @@ pub struct AttemptRow {
     /// Station identification of the far end.
     pub far_ident: Option<String>,
     /// What the far end says of its machine (DIS, NSF).
-    pub far_said: Option<FarSaid>,
+    pub far_said: Option<Box<FarSaid>>,
     /// The trunk that it went over, or that refused it last.
     pub trunk: String,
     /// Where the last INVITE went.
@@ -163,7 +163,7 @@ pub struct ReceivedRow {
     /// Station identification of the far end.
     pub far_ident: Option<String>,
     /// What the far end says of its machine.
-    pub far_said: Option<FarSaid>,
+    pub far_said: Option<Box<FarSaid>>,
     /// Pages stored.
     pub pages: u32,
     /// Seconds from answer to the end.

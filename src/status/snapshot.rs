@@ -63,8 +63,21 @@ pub struct Trunk {
     pub calls_per_second: f64,
     /// Calls that came over it and were not taken, since the start.
     pub refused: u64,
+    /// Our registration, where it wants one.
+    pub registration: Option<Registration>,
     /// Its servers by their addresses.
     pub targets: Vec<Target>,
+}
+
+/// How our registration at a trunk stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Registration {
+    /// Calls reach us until then; `None`: they do not.
+    pub until: Option<Timestamp>,
+    /// Since when they do or do not.
+    pub since: Option<Timestamp>,
+    /// What went wrong last.
+    pub error: Option<String>,
 }
 
 /// A server of a trunk at one address.

@@ -147,6 +147,7 @@ fn busy() -> Snapshot {
                 transport: "udp",
                 calls_per_second: 5.0,
                 refused: 2,
+                registration: None,
                 targets: vec![],
             },
             Trunk {
@@ -160,6 +161,7 @@ fn busy() -> Snapshot {
                 transport: "udp",
                 calls_per_second: 5.0,
                 refused: 2,
+                registration: None,
                 targets: vec![],
             },
         ],

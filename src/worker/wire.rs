@@ -181,6 +181,8 @@ pub enum ToCall {
     NotStored,
     /// End politely: DCN where T.30 allows it, then [`FromCall::Done`].
     HangUp,
+    /// The far end has hung up: [`FromCall::Done`] at once, there is nobody left to say DCN to.
+    FarEndGone,
 }
 
 /// Which side of T.30 a child plays.
@@ -215,6 +217,13 @@ pub struct StartCall {
     /// Senders: the password (PWD, T.30 5.3.6.1.5) that goes with it; as long.
     #[serde(default)]
     pub password: Option<String>,
+    /// Senders: T.85 (JBIG) where the far end has it.
+    #[serde(default)]
+    pub t85: bool,
+    /// Called receivers: seconds of audio after which a caller who talks, and has given no sign of a fax, is hung up on;
+    /// 0: never.
+    #[serde(default)]
+    pub voice_seconds: u32,
     /// UDPTL secondary IFPs to send with each packet (T.38 9.1.4.1), 0 to 8.
     pub redundancy: u8,
     /// Seconds without any packet from the far end after which the call is given up.
@@ -281,6 +290,9 @@ pub enum FromCall {
         x_dpi: u32,
         /// Dots per inch down.
         y_dpi: u32,
+        /// Packets of it that were lost for good, so that rows may be missing (T.38 without error correction).
+        #[serde(default)]
+        lost_packets: u32,
     },
     /// Sender: the last page's EOP is about to leave, held back until [`ToCall::Stored`]. From here on a broken
     /// call is uncertain, not failed.

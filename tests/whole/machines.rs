@@ -1,5 +1,6 @@
 //! What stands behind the number does not do what it should.
 
+use postfax::config::trunk::Reinvite;
 use postfax::pages::sample;
 use postfax::queue::FaxRow;
 
@@ -119,10 +120,7 @@ fn trunk_is_down() {
     // It never reached the far end, so it counts against no limit.
     assert_eq!((pause(&site, &fax), fax.tries), (10, 0));
     let problems = site.status()["problems"].to_string();
-    assert!(
-        problems.contains("is down: no response to INVITE"),
-        "{problems}"
-    );
+    assert!(problems.contains("is down: "), "{problems}");
     site.start_carrier();
     wait_until("the receipt", A_CALL, || site.receipts().len() == 1);
     assert_eq!(site.fax().state, "delivered");
@@ -252,5 +250,38 @@ fn takes_t38_and_falls_silent_and_the_next_call_is_in_audio() {
     assert!(forgotten.contains("is forgotten"), "{forgotten}");
     let memory = said(&["show", "--number", NUMBER, "--json"]);
     assert!(memory.contains("\"memory\":null"), "{memory}");
+    site.check();
+}
+
+/// T.38 alone in the INVITE: one machine takes it, the line of the other says 488 and is called again in audio.
+#[test]
+fn t38_in_the_first_offer_is_taken_or_called_again_in_audio() {
+    const AUDIO_ONLY: &str = "5551230005";
+    let site = Site::with(|config| config.trunks[0].reinvite_out = Reinvite::T38First);
+    let pdf = sample::numbered_pages(1);
+    site.submit(&[HEALTHY, AUDIO_ONLY], std::slice::from_ref(&pdf));
+    wait_until("both receipts", A_CALL, || site.receipts().len() == 2);
+    for (number, t38) in [(HEALTHY, true), (AUDIO_ONLY, false)] {
+        let fax = site.fax_to(number);
+        let attempts = site.attempts(&fax.id);
+        assert_eq!((fax.state.as_str(), attempts.len()), ("delivered", 1));
+        assert_eq!(attempts[0].t38, t38, "{number}");
+    }
+    assert_eq!(site.dialled(AUDIO_ONLY), 2, "the second INVITE is in audio");
+    site.check();
+}
+
+/// A line that takes T.38 only is no use to a trunk that never does; nobody says that the far end hung up.
+#[test]
+fn takes_t38_only_and_we_never_do() {
+    let site = Site::with(|config| config.trunks[0].reinvite_out = Reinvite::Never);
+    site.submit(&["5551230010"], &[sample::numbered_pages(1)]);
+    let fax = wait_for_the_next_try(&site, 40);
+    assert_eq!(fax.outcome.as_deref(), Some("t38_failed"), "{}", fax.detail);
+    assert!(
+        fax.detail.contains("after we refused its T.38"),
+        "{}",
+        fax.detail
+    );
     site.check();
 }

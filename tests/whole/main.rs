@@ -17,4 +17,5 @@ mod relays;
 mod rooms;
 mod stops;
 mod strangers;
+mod trunks;
 mod walls;

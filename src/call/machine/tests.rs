@@ -325,7 +325,7 @@ fn bye_while_reinvite_pending() {
     script.input(Input::FaxToneHeard);
     script.wait(seconds(2));
     let actions = script.input(Input::Bye(None));
-    assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
+    assert_eq!(actions, [Action::Child(ChildOrder::FarEndGone)]);
     assert_eq!(script.input(Input::ReinviteAnswered(Ok(T38.into()))), []);
     let actions = script.input(done(Outcome::Cancelled, 0));
     assert!(
@@ -471,7 +471,7 @@ fn asterisk_goes_back_to_audio() {
     assert_eq!(answer_code(&actions[0]), 200);
     assert_eq!(actions.len(), 1, "the child is left alone: {actions:?}");
     let actions = script.input(Input::Bye(None));
-    assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
+    assert_eq!(actions, [Action::Child(ChildOrder::FarEndGone)]);
     script.input(done(Outcome::Delivered, 2));
     assert_eq!(script.report().outcome, Outcome::Delivered);
     assert_eq!(script.report().detail, "", "who hung up is no concern");

@@ -179,7 +179,7 @@ fn what_memory_chose_and_what_the_machine_there_said() {
     let chosen = AttemptRow {
         chosen: "audio, because T.38 fell silent".into(),
         target: "udp:198.51.100.7:5060".into(),
-        far_said: Some(FarSaid {
+        far_said: Some(Box::new(FarSaid {
             make: Some("Ricoh".into()),
             bit_rate: 14400,
             resolutions: vec!["standard".into(), "fine".into()],
@@ -187,7 +187,7 @@ fn what_memory_chose_and_what_the_machine_there_said() {
             ecm: true,
             t6: true,
             ..FarSaid::default()
-        }),
+        })),
         ..attempt()
     };
     let text = text(row, vec![chosen], Vec::new());

@@ -234,7 +234,7 @@ fn a_sub_address_is_told_and_that_it_was_not_taken() {
     };
     let told = text(&receipt);
     assert!(told.contains("  Sub-address  6377\r\n"), "{told}");
-    receipt.far_end.said = Some(crate::call::outcome::FarSaid::default());
+    receipt.far_end.said = Some(Box::default());
     let told = text(&receipt);
     assert!(
         told.contains("Sub-address  6377, not sent: the machine there takes no sub-address"),

@@ -1,16 +1,17 @@
 //! One attempt to place a call: place after place, until one lets it ring or none is left.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::drive::Driver;
 use super::media::MediaSockets;
-use super::{Candidate, DialRequest, Line};
+use super::{Candidate, DialRequest, Line, redirect};
 use crate::call::cause;
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, Outcome};
-use crate::net::sip::{SipCall, SipEvent};
+use crate::net::sip::{Invite, SipCall, SipEvent};
 use crate::net::trunk::failover::{self, Refusal};
 use crate::net::trunk::health::Sign;
 use crate::net::trunk::{Channel, Seat};
@@ -31,9 +32,13 @@ impl Attempt<'_> {
     pub async fn run(self, driver: &mut Driver) -> CallReport {
         let mut tried: Vec<String> = Vec::new();
         let mut report = CallReport::never_placed(Outcome::TrunkDown, String::new());
-        for (nth, candidate) in self.request.candidates.iter().enumerate() {
-            let is_last = nth + 1 == self.request.candidates.len();
-            let _channel = match self.place(candidate).await {
+        let mut left: VecDeque<Candidate> = self.request.candidates.iter().cloned().collect();
+        let (mut is_first, mut may_follow) = (true, true);
+        while let Some(candidate) = left.pop_front() {
+            let candidate = &candidate;
+            let place = self.place(candidate, is_first).await;
+            is_first = false;
+            let _channel = match place {
                 Ok(channel) => channel,
                 Err(why) => {
                     tried.push(format!("{}: {why}", name(candidate)));
@@ -45,11 +50,22 @@ impl Attempt<'_> {
                 unreachable!("an outgoing call begins with its INVITE");
             };
             // Twice in one attempt where the far end does not take T.38 in the first offer.
-            let invite = |offer| self.line.endpoint.invite(invitation(candidate, offer));
+            let invite = |offer| {
+                let invite = candidate.invite.clone();
+                self.line.endpoint.invite(Invite { offer, ..invite })
+            };
             let mut call = invite(offer);
             let first = self.first_word(&mut call).await;
             tell(candidate, first.as_ref());
-            if let Some(why) = first.as_ref().and_then(passed_on).filter(|_| !is_last) {
+            let mut on = first.as_ref().and_then(passed_on);
+            on = on.filter(|_| !left.is_empty());
+            let redirected = first.as_ref().and_then(|it| redirect::to(candidate, it));
+            if let Some((redirected, why)) = redirected.filter(|_| may_follow) {
+                may_follow = false;
+                left.push_front(redirected);
+                on = Some(why);
+            }
+            if let Some(why) = on {
                 tracing::warn!(to = name(candidate), "tries the next server: {why}");
                 tried.push(format!("{}: {why}", name(candidate)));
                 report = refused(first.as_ref(), candidate);
@@ -75,12 +91,15 @@ impl Attempt<'_> {
 
     /// The right to send an INVITE there: a channel, and the next of its calls a second. The first place was reserved
     /// with the fax.
-    async fn place(&self, candidate: &Candidate) -> Result<Option<Channel>, &'static str> {
+    async fn place(
+        &self,
+        candidate: &Candidate,
+        is_first: bool,
+    ) -> Result<Option<Channel>, &'static str> {
         let Some(seat) = &candidate.seat else {
             return Ok(None);
         };
         let first = &self.request.candidates[0];
-        let is_first = std::ptr::eq(first, candidate);
         let is_reserved = first.seat.as_ref().is_some_and(|it| it.is_with(seat));
         let channel = match is_reserved {
             true => None,
@@ -169,6 +188,11 @@ fn tell(candidate: &Candidate, event: Option<&SipEvent>) {
     };
     let sign = match event {
         SipEvent::TrunkDown(why) => Sign::Nothing(why.clone()),
+        SipEvent::Failed {
+            code: 500 | 503,
+            retry_after: Some(seconds),
+            ..
+        } => Sign::Rest(*seconds),
         SipEvent::Failed { code, .. } => Sign::Invite(*code),
         SipEvent::Progress(code) => Sign::Invite(*code),
         SipEvent::Answered(_) => Sign::Invite(200),
@@ -183,25 +207,5 @@ fn name(candidate: &Candidate) -> String {
     match &candidate.seat {
         Some(seat) => format!("{} {flow}", seat.trunk.config.name),
         None => flow.to_string(),
-    }
-}
-
-/// The INVITE with its offer.
-fn invitation(candidate: &Candidate, offer: Vec<u8>) -> crate::net::sip::InviteRequest {
-    let invite = candidate.invite.clone();
-    let host = invite.uri.split_once('@').map(|(_, host)| host.to_owned());
-    let user = invite
-        .uri
-        .trim_start_matches("sip:")
-        .split('@')
-        .next()
-        .unwrap_or_default();
-    crate::net::sip::InviteRequest {
-        target: invite.flow.remote,
-        domain: host,
-        to_user: user.to_owned(),
-        from_user: invite.from.user,
-        from_display: invite.from.display,
-        offer,
     }
 }

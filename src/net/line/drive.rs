@@ -171,6 +171,7 @@ impl Driver {
                 ToCall::T38(media)
             }
             ChildOrder::HangUp => ToCall::HangUp,
+            ChildOrder::FarEndGone => ToCall::FarEndGone,
         };
         self.child.send(message).await;
     }
@@ -235,6 +236,7 @@ impl Driver {
                 height,
                 x_dpi,
                 y_dpi,
+                ..
             } => {
                 let picture = FaxPage {
                     width,

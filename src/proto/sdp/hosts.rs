@@ -111,4 +111,23 @@ mod tests {
         let session = sdp::read(held.as_bytes()).unwrap();
         assert!(session.audio().unwrap().on_hold());
     }
+
+    #[test]
+    fn mutated_descriptions_never_panic_and_ask_for_few_names() {
+        let mut rng = fastrand::Rng::with_seed(8866);
+        for _ in 0..20_000 {
+            let mut body = NAMED.as_bytes().to_vec();
+            for _ in 0..rng.usize(1..8) {
+                let at = rng.usize(0..body.len());
+                body[at] = rng.u8(..);
+            }
+            let names = host_names(&body);
+            assert!(names.len() <= MOST);
+            let found: Vec<_> = names
+                .into_iter()
+                .map(|name| (name, "192.0.2.7".parse().unwrap()))
+                .collect();
+            let _ = sdp::read(&with_addresses(&body, &found));
+        }
+    }
 }

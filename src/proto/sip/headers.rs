@@ -87,11 +87,13 @@ names! {
 impl Name {
     /// The name in its long or compact form, in any case.
     pub fn parse(text: &str) -> Option<Name> {
-        let same = |(_, long, compact, _): &&(Name, &str, &str, Values)| {
-            long.eq_ignore_ascii_case(text) || compact.eq_ignore_ascii_case(text)
+        // `-` stands for none in the table.
+        let is_compact = text.len() == 1 && text != "-";
+        let same = |(_, long, compact, _): &&(Name, &str, &str, Values)| match is_compact {
+            true => compact.eq_ignore_ascii_case(text),
+            false => long.eq_ignore_ascii_case(text),
         };
-        let known = KNOWN.iter().find(same);
-        known.filter(|_| text != "-").map(|(name, ..)| *name)
+        KNOWN.iter().find(same).map(|(name, ..)| *name)
     }
 
     /// The long form.

@@ -32,10 +32,14 @@ impl Leg {
         }
     }
 
-    /// Takes a packet of the far end in, the first from another place if it `moved`.
-    pub(super) fn handle(&mut self, octets: &[u8], moved: bool, now: Instant) {
+    /// Takes a packet of the far end in, the first from another place if it `moved`. True if it is a sign of life:
+    /// audio may go on with nobody behind it, silent.
+    pub(super) fn handle(&mut self, octets: &[u8], moved: bool, now: Instant) -> bool {
         match self {
-            Leg::T38(leg) => leg.handle(octets, moved),
+            Leg::T38(leg) => {
+                leg.handle(octets, moved);
+                true
+            }
             Leg::Audio(leg) => leg.handle(octets, now),
         }
     }
@@ -45,11 +49,7 @@ impl Leg {
     pub(super) fn tick(&mut self, awake: bool, now: Instant) -> bool {
         match self {
             Leg::T38(leg) => leg.tick(),
-            Leg::Audio(leg) => {
-                leg.tick(awake, now);
-                // Audio always leaves: it says nothing of progress.
-                false
-            }
+            Leg::Audio(leg) => leg.tick(awake, now),
         }
     }
 
@@ -114,10 +114,10 @@ impl Leg {
     }
 
     /// Whether the far end sounds like somebody talking (audio only).
-    pub(super) fn is_voice(&self) -> bool {
+    pub(super) fn is_voice(&mut self) -> bool {
         match self {
             Leg::T38(_) => false,
-            Leg::Audio(leg) => leg.hearing.is_voice(),
+            Leg::Audio(leg) => leg.hearing.is_voice() && !leg.terminal.heard_frame(),
         }
     }
 }

@@ -59,12 +59,17 @@ struct Shelf {
 }
 
 impl Holder for Shelf {
-    fn page_received(&mut self, page: u32, last: bool) -> Result<(), NotKept> {
+    fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept> {
         let pages = self.paper.pages().map_err(|_| NotKept)?;
         assert_eq!(pages.len(), page as usize);
         if page >= self.refuse_from {
             self.log.borrow_mut().push(format!("page {page} refused"));
             return Err(NotKept);
+        }
+        if lost > 0 {
+            self.log
+                .borrow_mut()
+                .push(format!("page {page} lost packets"));
         }
         let which = if last { "last page" } else { "page" };
         self.log.borrow_mut().push(format!("{which} {page} kept"));
@@ -173,7 +178,7 @@ fn spoil(datagram: &udptl::Datagram<'_>) -> Vec<u8> {
     packet
 }
 
-fn options(role: Role, tiff: &Paper, ecm: bool) -> Options {
+fn options(role: Role, tiff: &Paper, terms: Terms) -> Options {
     Options {
         role,
         calling: role == Role::Sender,
@@ -182,8 +187,30 @@ fn options(role: Role, tiff: &Paper, ecm: bool) -> Options {
             Role::Receiver => "5551234567".into(),
         },
         tiff: tiff.path(),
-        ecm,
+        ecm: terms.ecm,
         max_bit_rate: 14400,
+        t85: terms.t85,
+        sub_address: (role == Role::Sender).then(|| "6377".into()),
+        password: None,
+    }
+}
+
+/// How the terminals behave.
+#[derive(Clone, Copy)]
+struct Terms {
+    ecm: bool,
+    t85: bool,
+    /// The receiver cannot store this page, nor later ones.
+    refuse_from: u32,
+}
+
+impl Default for Terms {
+    fn default() -> Terms {
+        Terms {
+            ecm: true,
+            t85: false,
+            refuse_from: u32::MAX,
+        }
     }
 }
 
@@ -268,16 +295,15 @@ struct Pair {
 
 impl Pair {
     fn new(pages: &[FaxPage], weather: Weather, ecm: bool, refuse_from: u32) -> Pair {
-        Pair::over(RED3, pages, weather, ecm, refuse_from)
+        let terms = Terms {
+            ecm,
+            refuse_from,
+            ..Terms::default()
+        };
+        Pair::over(RED3, pages, weather, terms)
     }
 
-    fn over(
-        medium: Medium,
-        pages: &[FaxPage],
-        weather: Weather,
-        ecm: bool,
-        refuse_from: u32,
-    ) -> Pair {
+    fn over(medium: Medium, pages: &[FaxPage], weather: Weather, terms: Terms) -> Pair {
         let papers = [
             Rc::new(Paper::new(&tiff::write(pages)).unwrap()),
             Rc::new(Paper::new(&[]).unwrap()),
@@ -288,10 +314,10 @@ impl Pair {
                 log: Rc::clone(&log),
                 paper: Rc::clone(paper),
                 pages: Rc::clone(&received),
-                refuse_from,
+                refuse_from: terms.refuse_from,
             };
             Side {
-                leg: medium.leg(&options(role, paper, ecm), Box::new(shelf)),
+                leg: medium.leg(&options(role, paper, terms), Box::new(shelf)),
                 links: Vec::new(),
                 ending: None,
             }
@@ -421,6 +447,72 @@ fn two_pages_arrive_without_ecm_too() {
     assert_eq!(pair.log(), WHOLE_CALL);
 }
 
+/// Letters and legal pages, standard, fine and superfine lines: a new DCS wherever it changes (T.30 5.3.6.1.6, EOM).
+#[test]
+fn pages_of_any_length_and_resolution_go_in_one_fax() {
+    let of = |seed, height, y_dpi| FaxPage {
+        y_dpi,
+        ..page(seed, height)
+    };
+    let pages = [
+        of(30, 300, 98),
+        of(31, 900, 196),
+        of(32, 400, 196),
+        of(33, 700, 391),
+        of(34, 250, 98),
+    ];
+    for medium in [RED3, Medium::Audio(Law::Mu)] {
+        let mut pair = Pair::over(medium, &pages, Weather::default(), Terms::default());
+        pair.run();
+        assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
+        assert_same(&pages, &pair.received.borrow());
+    }
+}
+
+#[test]
+fn sub_address_and_abilities_cross() {
+    let mut pair = Pair::new(&[page(35, 200)], Weather::default(), true, u32::MAX);
+    pair.run();
+    let said = pair.sides[0].links[0].said.clone().unwrap();
+    assert!(said.ecm && said.t6 && said.sub_address && !said.t85);
+    assert_eq!(said.bit_rate, 14400);
+    let link = &pair.sides[1].links[0];
+    assert_eq!(link.sub_address.as_deref(), Some("6377"));
+}
+
+/// The page comes out short, and SpanDSP says MCF to it all the same.
+#[test]
+fn packets_lost_without_ecm_are_counted_with_their_page() {
+    let mut pair = Pair::new(&[page(36, 900)], Weather::default(), false, u32::MAX);
+    pair.run_until(|pair| !pair.sides[1].links.is_empty());
+    let agreed = pair.now;
+    pair.run_until(|pair| pair.now > agreed + 400);
+    pair.wires[0].cut = true;
+    pair.run_until(|pair| pair.now > agreed + 450);
+    pair.wires[0].cut = false;
+    pair.run();
+    assert!(pair.log().contains(&"page 1 lost packets".to_owned()));
+}
+
+#[test]
+fn t85_takes_fewer_seconds_where_both_have_it() {
+    let pages = [page(37, 700)];
+    let [t6, t85] = [false, true].map(|t85| {
+        let terms = Terms {
+            t85,
+            ..Terms::default()
+        };
+        let mut pair = Pair::over(RED3, &pages, Weather::default(), terms);
+        pair.run();
+        assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
+        assert_same(&pages, &pair.received.borrow());
+        let coding = pair.sides[0].links[0].compression;
+        assert_eq!(coding, if t85 { "T.85" } else { "T.6" });
+        pair.now
+    });
+    assert!(t85 < t6, "{t85} {t6}");
+}
+
 #[test]
 fn page_refused_with_rtn_is_sent_again_before_the_next() {
     let pages = [page(13, 900), page(14, 500)];
@@ -509,20 +601,36 @@ fn page_arrives_over_clean_audio() {
     let pages = [page(11, 600)];
     for law in [Law::Mu, Law::A] {
         let medium = Medium::Audio(law);
-        let mut pair = Pair::over(medium, &pages, Weather::default(), true, u32::MAX);
+        let mut pair = Pair::over(medium, &pages, Weather::default(), Terms::default());
         pair.run();
         assert_eq!(pair.outcomes(), [Outcome::Delivered; 2], "{law:?}");
         assert_same(&pages, &pair.received.borrow());
     }
 }
 
+#[test]
+fn dcn_in_audio_is_understood_by_the_far_end() {
+    let pages = [page(8, 900), page(9, 900)];
+    for ends in [0, 1] {
+        let medium = Medium::Audio(Law::Mu);
+        let mut pair = Pair::over(medium, &pages, Weather::default(), Terms::default());
+        // The sender in the middle of page 2, the receiver behind page 1.
+        pair.run_until(|pair| pair.log().iter().any(|line| line == "page 1 confirmed"));
+        pair.sides[ends].leg.terminate();
+        pair.run();
+        let other = pair.sides[1 - ends].ending.as_ref().unwrap();
+        assert!(other.dcn_received, "{other:?}");
+        assert_eq!(pair.outcomes(), [Outcome::FarEndHungUp; 2]);
+    }
+}
+
 /// Calls that arrive pel for pel, of so many.
-fn arrived(medium: Medium, ecm: bool, pages: &[FaxPage], weather: Weather, calls: u64) -> u64 {
+fn arrived(medium: Medium, terms: Terms, pages: &[FaxPage], weather: Weather, calls: u64) -> u64 {
     let mut seconds = 0.0;
     let arrived = (0..calls)
         .filter(|seed| {
             let seed = weather.seed + seed;
-            let mut pair = Pair::over(medium, pages, Weather { seed, ..weather }, ecm, u32::MAX);
+            let mut pair = Pair::over(medium, pages, Weather { seed, ..weather }, terms);
             while pair.now < 60_000 && pair.sides.iter().any(|side| side.ending.is_none()) {
                 pair.tick();
             }
@@ -552,7 +660,7 @@ fn audio_survives_half_a_percent_of_loss_and_jitter() {
     // As much to send as a letter.
     let pages = [page(27, 650)];
     let medium = Medium::Audio(Law::A);
-    assert_eq!(arrived(medium, true, &pages, weather, 20), 20);
+    assert_eq!(arrived(medium, Terms::default(), &pages, weather, 20), 20);
 }
 
 /// `LOSS=200 BURST=3 MEDIUM=fec CALLS=20 cargo test --lib weather_by_hand -- --ignored --nocapture`
@@ -577,6 +685,10 @@ fn weather_by_hand() {
         _ => Medium::Audio(Law::A),
     };
     let pages = [page(27, number("HEIGHT", 650))];
-    let ecm = number("ECM", 1) == 1;
-    arrived(medium, ecm, &pages, weather, number("CALLS", 20).into());
+    let terms = Terms {
+        ecm: number("ECM", 1) == 1,
+        t85: number("T85", 0) == 1,
+        ..Terms::default()
+    };
+    arrived(medium, terms, &pages, weather, number("CALLS", 20).into());
 }

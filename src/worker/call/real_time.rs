@@ -41,6 +41,8 @@ impl Daemon {
             max_bit_rate: 14400,
             sub_address: None,
             password: None,
+            t85: false,
+            voice_seconds: 0,
             redundancy: 3,
             inactivity_seconds: 20,
             total_seconds: 90,

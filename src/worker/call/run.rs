@@ -16,8 +16,8 @@ use super::custody::{Custody, Paper};
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
 use super::wire_end::WireEnd;
-use crate::call::outcome::{FarEnd, Outcome};
-use crate::fax::{Ending, Event, Link, Options, Role};
+use crate::call::outcome::{FarEnd, FarSaid, Outcome};
+use crate::fax::{Abilities, Ending, Event, Link, Options, Role};
 use crate::pages::tiff;
 use crate::worker::sandbox;
 use crate::worker::wire::{
@@ -261,6 +261,7 @@ impl Call {
                 Some(ToCall::Audio(media)) => self.start_audio(&media),
                 Some(ToCall::T38(media)) => self.start_t38(&media),
                 Some(ToCall::HangUp) => self.stop(Stop::HangUp),
+                Some(ToCall::FarEndGone) => self.stop(Stop::FarEndGone),
                 // An answer that nobody waits for any more.
                 Some(ToCall::Start(_) | ToCall::Stored | ToCall::NotStored) => {}
                 None => break,
@@ -341,6 +342,9 @@ impl Call {
             tiff: self.custody.paper.path(),
             ecm: self.start.ecm,
             max_bit_rate,
+            t85: self.start.t85 && self.role == Role::Sender,
+            sub_address: self.start.sub_address.clone(),
+            password: self.start.password.clone(),
         }
     }
 
@@ -355,7 +359,6 @@ impl Call {
         if !self.take_in() {
             return;
         }
-        self.last_sign = Instant::now();
         self.quiet = 0;
         match self.start.mishap {
             Some(Mishap::Crash) => std::process::abort(),
@@ -366,9 +369,7 @@ impl Call {
         }
         if matches!(self.leg, Some(Leg::T38(_))) && !std::mem::replace(&mut self.t38_heard, true) {
             self.tell(&FromCall::T38Heard);
-            return;
-        }
-        if self.leg.as_mut().is_some_and(Leg::take_tone) {
+        } else if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
     }
@@ -385,7 +386,10 @@ impl Call {
         let mut any = false;
         while let Some(packet) = wire.receive(|octets| leg.look(octets)) {
             any = true;
-            leg.handle(&packet.octets, packet.moved, Instant::now());
+            let now = Instant::now();
+            if leg.handle(&packet.octets, packet.moved, now) {
+                self.last_sign = now;
+            }
         }
         any
     }
@@ -462,7 +466,8 @@ impl Call {
             ecm: link.ecm,
             t38: self.far_end.t38,
             compression: link.compression.to_owned(),
-            ..FarEnd::default()
+            said: link.said.map(|s| Box::new(said(s))),
+            sub_address: link.sub_address,
         };
         self.tell(&FromCall::Negotiated(self.far_end.clone()));
     }
@@ -498,6 +503,11 @@ impl Call {
         if since.elapsed() > seconds(self.start.total_seconds) {
             self.stop(Stop::TimeUp);
         }
+        let voice = self.start.voice_seconds;
+        let listens = voice > 0 && !self.start.calling && since.elapsed() > seconds(voice);
+        if listens && self.leg.as_mut().is_some_and(Leg::is_voice) {
+            self.stop(Stop::Voice);
+        }
     }
 
     /// Ends the call early, but not before what has already come in is taken in: it may be the last MCF.
@@ -525,9 +535,10 @@ impl Call {
             (None, _) => 0,
             // The far end has hung up behind a whole fax, perhaps before our DCN was through.
             (Some(_), Some(Stop::HangUp)) if complete => 0,
-            (Some(_), None) => REGULAR_TICKS,
-            (Some(Leg::Audio(_)), Some(_)) => REGULAR_TICKS,
-            (Some(Leg::T38(_)), Some(_)) => FAREWELL_TICKS,
+            (Some(_), Some(Stop::FarEndGone)) => 0,
+            // Somebody who talks needs no DCN in the ear.
+            (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
+            (Some(_), Some(_)) => FAREWELL_TICKS,
         };
         for _ in 0..ticks {
             std::thread::sleep(TICK);
@@ -556,6 +567,24 @@ impl Call {
             beats: self.beats.all,
             late_beats: self.beats.late,
         }));
+    }
+}
+
+fn said(abilities: Abilities) -> FarSaid {
+    let words = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect();
+    FarSaid {
+        make: abilities.make,
+        model: abilities.model,
+        bit_rate: abilities.bit_rate,
+        resolutions: words(abilities.resolutions),
+        paper: words(abilities.paper),
+        ecm: abilities.ecm,
+        two_dimensional: abilities.two_dimensional,
+        t6: abilities.t6,
+        t85: abilities.t85,
+        sub_address: abilities.sub_address,
+        password: abilities.password,
+        polling: abilities.polling,
     }
 }
 

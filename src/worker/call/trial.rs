@@ -126,6 +126,9 @@ impl Trial<'_> {
             tiff: paper.path(),
             ecm: self.ecm,
             max_bit_rate: 14400,
+            t85: false,
+            sub_address: None,
+            password: None,
         };
         let shelf = Box::new(Shelf {
             paper,
@@ -208,7 +211,7 @@ struct Shelf {
 }
 
 impl Holder for Shelf {
-    fn page_received(&mut self, _: u32, _: bool) -> Result<(), NotKept> {
+    fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
         let pages = self.paper.pages().map_err(|_| NotKept)?;
         self.kept.borrow_mut().extend(pages.last().cloned());
         Ok(())

@@ -18,6 +18,9 @@ pub fn warm_up() {
             tiff: "/dev/null".to_owned(),
             ecm: true,
             max_bit_rate: 14400,
+            t85: true,
+            sub_address: None,
+            password: None,
         };
         if let Ok(mut terminal) = T38Terminal::new(&options, 0, Box::new(Nobody)) {
             (0..TICKS).for_each(|_| terminal.tick(TICK as u32));
@@ -38,7 +41,7 @@ pub fn warm_up() {
 struct Nobody;
 
 impl Holder for Nobody {
-    fn page_received(&mut self, _: u32, _: bool) -> Result<(), NotKept> {
+    fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
         Err(NotKept)
     }
 

@@ -255,20 +255,18 @@ impl Core {
     }
 }
 
-/// What tells a transaction from any other (RFC 3261 17.2.3): branch, sent-by and method; for a client of RFC 2543
-/// what it has instead.
+/// What tells a transaction from any other (RFC 3261 17.2.3): branch, sent-by and method. Call-ID and number are the
+/// same in whatever belongs to it, and tell apart what a client of RFC 2543, or one that is careless with its branches,
+/// does not.
 fn name_of(request: &Message, method: Option<&Method>) -> Option<String> {
     let via = request.top_via()?;
+    let branch = via.branch().unwrap_or_default();
     let (host, port) = (&via.host, via.port.unwrap_or(0));
+    let (number, call_id) = (request.cseq()?.number, request.call_id());
     let method = method?;
-    if let Some(branch) = via.branch() {
-        return Some(format!("{branch} {host}:{port} {method}"));
-    }
-    let number = request.cseq()?.number;
-    let call_id = request.call_id();
-    let from = request.from()?;
-    let tag = from.tag().unwrap_or_default().to_owned();
-    Some(format!("{call_id} {tag} {number} {host}:{port} {method}"))
+    Some(format!(
+        "{branch} {host}:{port} {call_id} {number} {method}"
+    ))
 }
 
 /// RFC 3261 18.2.2, RFC 3581 4: back to where it came from; without `rport`, to the port that the peer named.

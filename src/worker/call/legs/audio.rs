@@ -100,13 +100,14 @@ impl AudioLeg {
             || payload_type == COMFORT_NOISE
     }
 
-    /// Takes a packet in.
-    pub(super) fn handle(&mut self, octets: &[u8], now: Instant) {
+    /// Takes a packet in; true if there is a signal on the line.
+    pub(super) fn handle(&mut self, octets: &[u8], now: Instant) -> bool {
         if let Ok(packet) = rtp::Packet::decode(octets) {
             let audio = Law::from_payload_type(packet.payload_type).is_some();
             self.receiver.handle(&packet, audio, now);
             self.play_all(now);
         }
+        self.patience.loud
     }
 
     fn play_all(&mut self, now: Instant) {
@@ -142,14 +143,16 @@ impl AudioLeg {
         }
     }
 
-    /// Ten milliseconds have passed, and the socket was looked at shortly before if `awake`.
-    pub(super) fn tick(&mut self, awake: bool, now: Instant) {
+    /// Ten milliseconds have passed, and the socket was looked at shortly before if `awake`. True if a signal is to
+    /// leave, and not silence.
+    pub(super) fn tick(&mut self, awake: bool, now: Instant) -> bool {
         self.play_all(now);
         if self.patience.tick(awake) {
             // The far end sends nothing in its pauses; T.30's timers must run all the same.
             self.terminal.receive(&mut [0; TICK]);
         }
         self.half_frame = !self.half_frame;
+        let mut loud = false;
         if !self.half_frame {
             let mut samples = [0i16; rtp::FRAME];
             self.terminal.transmit(&mut samples);
@@ -157,9 +160,11 @@ impl AudioLeg {
                 talker.talk(&mut samples);
             }
             self.said += samples.len();
+            loud = is_loud(&samples);
             let payload = samples.map(|s| self.law.compress(s));
             self.ready = Some(self.sender.wrap(&payload));
         }
+        loud
     }
 
     /// The next packet to send.
@@ -173,6 +178,12 @@ const QUIET: i64 = 114 * 114;
 /// Samples of time without the far end before we go on without it: 80 ms behind silence, a second in a signal. What
 /// comes late in the middle of a signal is as good as what comes in time, and silence put in between would cost it.
 const STARVED: (usize, usize) = (640, 8000);
+
+fn is_loud(samples: &[i16]) -> bool {
+    let square = |&sample: &i16| i64::from(sample) * i64::from(sample);
+    let energy: i64 = samples.iter().map(square).sum();
+    energy > QUIET * samples.len() as i64
+}
 
 /// Whether time goes on without the far end.
 #[derive(Debug, Default)]
@@ -202,9 +213,7 @@ impl Patience {
 
     /// Samples came; true if they are to be played. Silence is not, where we made up as much of it before.
     fn heard(&mut self, samples: &[i16]) -> bool {
-        let square = |&sample: &i16| i64::from(sample) * i64::from(sample);
-        let energy: i64 = samples.iter().map(square).sum();
-        self.loud = energy > QUIET * samples.len() as i64;
+        self.loud = is_loud(samples);
         self.behind = self.behind.saturating_sub(samples.len());
         if self.loud {
             self.ahead = 0;

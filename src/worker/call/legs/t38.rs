@@ -172,7 +172,7 @@ mod tests {
     struct Nobody;
 
     impl Holder for Nobody {
-        fn page_received(&mut self, _: u32, _: bool) -> Result<(), NotKept> {
+        fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
             Err(NotKept)
         }
 
@@ -199,6 +199,9 @@ mod tests {
             tiff: "/dev/null".into(),
             ecm: true,
             max_bit_rate: 14400,
+            t85: false,
+            sub_address: None,
+            password: None,
         };
         T38Leg::new(&options, &media(400), 3, Box::new(Nobody)).unwrap()
     }

@@ -43,7 +43,7 @@ impl Talker {
             .zip(HARMONICS)
             .map(|(n, loud)| loud * (TAU * pitch * n as f32 * time).sin())
             .sum();
-        (voice * swell * 1800.0) as i16
+        (voice * swell * 4000.0) as i16
     }
 }
 
