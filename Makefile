@@ -17,6 +17,12 @@ test: setup
 figures: setup
 	cargo bench --locked --bench figures
 
+# What faxes survive (loss, bursts), what calls cost (10 to 800 at a time), what their seconds go to; a quarter of an
+# hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one, PARTS=matrix only a part of it.
+PARTS =
+bench-calls: setup
+	cargo bench --locked --bench calls -- $(PARTS)
+
 # Calls with Asterisk and others, from Debian packages in folders of their own; root, and some minutes.
 # One case: make interop CASES=out-fec; their names: make interop CASES=list.
 CASES =
@@ -31,11 +37,6 @@ hostile: setup
 # The gateway behind a masquerading router made of network namespaces; root, iproute2 and nftables.
 nat: setup
 	POSTFAX_NAT=must cargo test --locked --test whole nat:: -- --nocapture
-
-# What faxes survive (loss, bursts), what calls cost (10 to 800 at a time), what their seconds go to; a quarter of an
-# hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one (tests/calls/calls.rs).
-bench-calls: setup
-	cargo bench --locked --bench calls
 
 build: setup
 	cargo build --release --locked

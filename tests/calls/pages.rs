@@ -51,8 +51,8 @@ impl Kind {
 
 fn letter(sheet: &mut Sheet) {
     sheet.words((1.0, 1.0, 3.6), 1.7, 11.0, 2);
-    sheet.words((1.0, 2.4, 7.3), 6.5, 11.0, 3);
-    sheet.words((1.0, 7.2, 4.0), 7.4, 11.0, 4);
+    sheet.words((1.0, 2.4, 7.3), 7.0, 11.0, 3);
+    sheet.words((1.0, 7.6, 4.0), 7.8, 11.0, 4);
 }
 
 fn form(sheet: &mut Sheet) {

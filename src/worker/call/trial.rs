@@ -230,3 +230,45 @@ fn same(sent: &[FaxPage], received: &[FaxPage]) -> bool {
     };
     sent.len() == received.len() && sent.iter().zip(received).all(alike)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::pair::page;
+    use super::*;
+
+    fn report(medium: Medium, weather: Weather) -> Report {
+        let trial = Trial {
+            pages: &[page(31, 300)],
+            medium,
+            ecm: true,
+            weather,
+        };
+        trial.run().unwrap()
+    }
+
+    const RED3: Medium = Medium::T38(ErrorCorrection::Redundancy, 3);
+
+    #[test]
+    fn every_second_of_a_call_is_accounted_for() {
+        let report = report(RED3, Weather::default());
+        assert!(report.is_success(), "{report:?}");
+        let s = report.seconds;
+        let sum = s.ced + s.frames + s.training + s.tcf + s.page + s.pauses;
+        assert!((sum - s.total).abs() < 0.01, "{s:?}");
+        // CED is 2.6 to 4 s (T.30 4.3.3.2), TCF 1.5 s and 10 % (T.30 5.3.6.1.5).
+        assert!((2.6..4.0).contains(&s.ced), "{s:?}");
+        assert!((1.35..1.7).contains(&s.tcf), "{s:?}");
+        assert!(s.frames > s.page, "{s:?}");
+    }
+
+    #[test]
+    fn wire_that_loses_everything_is_no_success_and_has_an_end() {
+        let weather = Weather {
+            loss: 100.0,
+            ..Weather::default()
+        };
+        let report = report(RED3, weather);
+        assert!(!report.is_success());
+        assert_ne!(report.outcomes[0], Outcome::Delivered);
+    }
+}

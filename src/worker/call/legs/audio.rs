@@ -36,9 +36,9 @@ pub(in crate::worker::call) struct AudioLeg {
     said: usize,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
+    ready: Option<Vec<u8>>,
     /// A person instead of a terminal, in simulated machines.
     talker: Option<Talker>,
-    ready: Option<Vec<u8>>,
 }
 
 impl AudioLeg {
@@ -60,8 +60,8 @@ impl AudioLeg {
             called: !options.calling,
             said: 0,
             half_frame: false,
-            talker: None,
             ready: None,
+            talker: None,
         })
     }
 
