@@ -94,7 +94,7 @@ fn them(config: &mut Config) {
 }
 
 /// They send so many pages; the mail has the same.
-fn receive(
+pub fn receive(
     case: &Case,
     far: &Asterisk,
     how: Sending,

@@ -9,6 +9,7 @@
 
 mod asterisk;
 mod capture;
+mod gateway;
 #[allow(dead_code)] // Shared with the whole-program tests; not all of it is needed here.
 #[path = "../whole/harness/mod.rs"]
 mod harness;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         .collect();
     let all = [
         hylafax::cases(),
+        gateway::cases(),
         outbound::cases(),
         inbound::cases(),
         sipp::cases(),
