@@ -53,7 +53,8 @@ fn proxied(config: &mut Config) {
     let trunk = trunk(config);
     trunk.server = vec![PROXY.into()];
     trunk.reinvite_out = Reinvite::Us;
-    trunk.reinvite_in = Reinvite::Us;
+    // rtpengine hears nothing of a machine whose CNG it was in the middle of.
+    trunk.reinvite_in = Reinvite::ThemThenUs;
 }
 
 /// Both programs.
