@@ -93,7 +93,6 @@ impl CallChild {
                 return None;
             }
             match timeout(SILENCE, self.from.next()).await {
-                Ok(Ok(Some((FromCall::Alive, _)))) => {}
                 Ok(Ok(Some((message, blob)))) => {
                     self.done = matches!(message, FromCall::Done(_));
                     return Some(ChildEvent::Said(message, blob));
