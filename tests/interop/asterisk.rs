@@ -11,6 +11,9 @@ use crate::lab::{Lab, copy_files};
 /// Where it takes calls.
 pub const SIP: &str = "127.255.0.1:5060";
 
+/// Where it takes them over TLS.
+pub const TLS: &str = "127.255.0.1:5061";
+
 /// Its own folder, seen from inside.
 const INSIDE: &str = "/srv/interop";
 
