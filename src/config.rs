@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 pub use load::ConfigError;
 
 use crate::pages::Resolution;
+use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,6 +95,8 @@ pub struct Fax {
     pub give_up_hours: u64,
     /// Font of the header line; none: the one that comes with Postfax.
     pub header_font: Option<PathBuf>,
+    /// Paper of pages that bring no size of their own: text and pictures.
+    pub paper: Paper,
 }
 
 /// `[trunk]`
@@ -264,6 +267,7 @@ impl Default for Fax {
             max_bit_rate: 14400,
             give_up_hours: 24,
             header_font: None,
+            paper: Paper::Letter,
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::config::dialplan::Plan;
 use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
+use crate::pages::document::Source;
+use crate::pages::render::Found;
 use crate::proto::smtp::Refusal;
 use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
@@ -74,9 +76,10 @@ impl FrontDoor {
             let pages = self
                 .context
                 .children
-                .probe(octets)
+                .probe(&Source::File, octets, self.context.config().fax.paper)
                 .await
                 .map_err(|e| not_a_document(name, e))?;
+            let Found::Pages(pages) = pages else { continue };
             contents.parts[*part].fate = receipt::Fate::Faxed { pages };
             total = total.saturating_add(pages);
         }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::message;
 use crate::context::{Context, now, until_stored};
+use crate::pages::document::{Source, Target};
 use crate::pages::{DocumentRefusal, FaxPage, tiff};
 use crate::queue::{ClaimedDocument, StoreError};
 use crate::worker::host::RenderFailure;
@@ -105,12 +106,16 @@ async fn our_trouble(context: &Context, document: &ClaimedDocument, e: &StoreErr
 /// Every document of the mail, in order, as one set of pages.
 async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<FaxPage>, Failure> {
     let max_pages = context.config().fax.max_pages;
+    let target = Target {
+        resolution: document.resolution,
+        paper: context.config().fax.paper,
+    };
     let mut pages: Vec<FaxPage> = Vec::new();
     for (name, octets) in documents(context, &document.text_key).await? {
         let left = max_pages.saturating_sub(pages.len() as u32);
         match context
             .children
-            .render(&octets, document.resolution, left)
+            .render(&Source::File, &octets, target, left)
             .await
         {
             Ok(rendered) => pages.extend(rendered),

@@ -1,19 +1,25 @@
 //! Documents to bilevel fax pages, and fax pages to PDF. Pure: bytes in, bytes out.
+//!
+//! What a document is its octets say ([`kind`]); [`document`] opens it, [`render`] makes its pages.
 
 pub mod bitmap;
+pub mod document;
 mod faint;
 pub mod g3;
 pub mod g4;
 pub mod header;
+pub mod kind;
 pub mod layout;
 mod lines;
 pub mod pdf;
 pub mod pdfium;
 mod photo;
+pub mod picture;
 pub mod raster;
 mod refusal;
 pub mod render;
 pub mod sample;
+pub mod text;
 pub mod tiff;
 
 pub use refusal::DocumentRefusal;

@@ -2,6 +2,7 @@
 
 mod canvas;
 mod letter;
+pub mod pictures;
 
 use super::pdf::{PdfFile, Ref};
 use canvas::Canvas;
