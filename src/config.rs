@@ -41,6 +41,9 @@ pub struct Config {
     pub renderer: Renderer,
     /// The page for the admin.
     pub status: Status,
+    /// Programs that make PDF of what is not read here.
+    #[serde(rename = "converter")]
+    pub converters: Vec<Converter>,
 }
 
 /// `[smtp]`
@@ -97,6 +100,47 @@ pub struct Fax {
     pub header_font: Option<PathBuf>,
     /// Paper of pages that bring no size of their own: text and pictures.
     pub paper: Paper,
+    /// Whether the text of a mail is a page.
+    pub body: Body,
+}
+
+/// Whether the text of a mail is faxed, before its attachments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Where it says more than that something is attached.
+    Auto,
+    /// Where it is not blank.
+    Always,
+    /// Only the attachments are.
+    Never,
+}
+
+/// `[[converter]]`: a program that makes PDF of what is not read here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Converter {
+    /// Media types of what it takes.
+    pub types: Vec<String>,
+    /// The program, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// The ending of the file that it is handed, such as `docx`; none: it goes by the type.
+    #[serde(default)]
+    pub extension: Option<String>,
+    /// Seconds that one document may take.
+    #[serde(default = "a_minute")]
+    pub seconds: u64,
+    /// Megabytes that one of its processes may have.
+    #[serde(default = "a_gigabyte")]
+    pub memory_mb: u64,
+}
+
+fn a_minute() -> u64 {
+    60
+}
+
+fn a_gigabyte() -> u64 {
+    1024
 }
 
 /// `[trunk]`
@@ -223,6 +267,7 @@ impl Default for Config {
             mail: Mail::default(),
             renderer: Renderer::default(),
             status: Status::default(),
+            converters: Vec::new(),
         }
     }
 }
@@ -268,6 +313,7 @@ impl Default for Fax {
             give_up_hours: 24,
             header_font: None,
             paper: Paper::Letter,
+            body: Body::Auto,
         }
     }
 }
@@ -370,6 +416,11 @@ impl Config {
             "" => format!("postfax@{}", self.hostname()),
             from => from.to_owned(),
         }
+    }
+
+    /// Whether the text of this sender's mails is a page.
+    pub fn body_for(&self, _sender: &str) -> Body {
+        self.fax.body
     }
 
     /// The number in the From of our calls: digits, with a `+` in front if there is one.

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::dialplan;
-use super::{Config, Route};
+use super::{Config, Converter, Route};
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,10 @@ fn first_contradiction(config: &Config) -> Option<(&'static str, String)> {
         .into_iter()
         .find_map(|(key, wrong)| wrong.map(|what| (key, what)))
         .or_else(|| {
+            let wrong = config.converters.iter().find_map(bad_converter);
+            wrong.map(|what| ("converter.command", what))
+        })
+        .or_else(|| {
             config
                 .routes
                 .iter()
@@ -223,6 +227,27 @@ fn bad_ports([first, last]: [u16; 2]) -> Option<String> {
     })
 }
 
+fn bad_converter(converter: &Converter) -> Option<String> {
+    let Some(program) = converter.command.first() else {
+        return Some("name the program and its arguments".into());
+    };
+    if converter.types.is_empty() {
+        return Some(format!("the converter {program} needs `types`"));
+    }
+    if !Path::new(program).is_absolute() {
+        return Some(format!(
+            "\"{program}\" must be an absolute path, such as \"/usr/bin/soffice\""
+        ));
+    }
+    let is_handed = converter
+        .command
+        .iter()
+        .any(|word| word.contains("{input}"));
+    (!is_handed).then(|| {
+        format!("{program} is not handed the document: write {{input}} where its name goes")
+    })
+}
+
 fn bad_route(route: &Route) -> Option<String> {
     if route.to.is_empty() && route.maildir.is_none() {
         return Some(format!(
@@ -264,6 +289,8 @@ mod tests {
         let mut stated = Config::parse(&example_uncommented(), "config.toml.example").unwrap();
         assert_eq!(stated.routes.len(), 2, "the example shows two routes");
         stated.routes.clear();
+        assert_eq!(stated.converters.len(), 1, "and one converter");
+        stated.converters.clear();
         // Keys without a default are shown with an example's value.
         let shown = [
             &mut stated.smtp.tls_certificate,
@@ -361,6 +388,14 @@ mod tests {
             (
                 "[[route]]\nnumber = \"1\"\nto = [\"office\"]\n",
                 "\"office\" in the route of \"1\" is no mail address",
+            ),
+            (
+                "[[converter]]\ntypes = [\"a/b\"]\ncommand = [\"soffice\", \"{input}\"]\n",
+                "config.toml:3: converter.command: \"soffice\" must be an absolute path",
+            ),
+            (
+                "[[converter]]\ntypes = [\"a/b\"]\ncommand = [\"/usr/bin/soffice\"]\n",
+                "config.toml:3: converter.command: /usr/bin/soffice is not handed the document",
             ),
             (
                 "[dialing]\nallow = [\"NXX?\"]\n",

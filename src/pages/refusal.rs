@@ -80,6 +80,9 @@ pub enum DocumentRefusal {
         /// What is allowed, in MB.
         limit_mb: u64,
     },
+    /// The converter of the site did not make a PDF of it.
+    #[error("the program that makes PDF of such files failed ({0}); please send it as PDF")]
+    ConverterFailed(String),
     /// The renderer crashed or took too long.
     #[error("the renderer failed on it ({how})")]
     RendererFailed {

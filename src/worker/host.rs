@@ -2,6 +2,7 @@
 
 mod call;
 mod complaints;
+mod convert;
 mod document;
 mod frames;
 
@@ -11,9 +12,11 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 use super::mishaps::Mishaps;
 pub use call::{CallChild, ChildEvent};
+pub use convert::Conversion;
 pub use document::RenderFailure;
 
 /// How children are started.
@@ -27,7 +30,12 @@ pub struct Children {
     pub render_seconds: u64,
     /// For tests: what the next children are told to suffer.
     pub mishaps: Arc<Mishaps>,
+    /// Converters may be large: few at a time.
+    conversions: Arc<Semaphore>,
 }
+
+/// Converters at a time.
+const CONVERSIONS: usize = 2;
 
 impl Children {
     /// Children of this very program.
@@ -37,6 +45,7 @@ impl Children {
             pdfium,
             render_seconds,
             mishaps: Arc::default(),
+            conversions: Arc::new(Semaphore::new(CONVERSIONS)),
         }
     }
 
