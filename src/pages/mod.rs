@@ -83,6 +83,8 @@ fn exact(dpi: u32) -> f64 {
     const MM_PER_INCH: f64 = 25.4;
     match dpi {
         204 => PAGE_WIDTH as f64 / 215.0 * MM_PER_INCH,
+        // T.4 2.1: twice as many pels on the same width.
+        408 => 2.0 * PAGE_WIDTH as f64 / 215.0 * MM_PER_INCH,
         98 => 3.85 * MM_PER_INCH,
         196 => 7.7 * MM_PER_INCH,
         391 => 15.4 * MM_PER_INCH,

@@ -30,7 +30,7 @@ pub(super) fn fence(readable: &[PathBuf]) -> io::Result<()> {
 }
 
 /// Where programs, their libraries, fonts and settings are. Our own configuration in `/etc` is not among it.
-const INSTALLED: [&str; 20] = [
+const INSTALLED: [&str; 22] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -48,7 +48,9 @@ const INSTALLED: [&str; 20] = [
     "/etc/nsswitch.conf",
     "/etc/passwd",
     "/var/cache/fontconfig",
+    "/etc/locale.alias",
     "/var/lib/libreoffice",
+    "/var/spool/libreoffice",
     "/dev/urandom",
     "/dev/zero",
 ];
