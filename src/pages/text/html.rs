@@ -6,7 +6,9 @@ use std::rc::Rc;
 use html2text::config;
 use html2text::render::{TaggedLine, TaggedLineElement, TextDecorator};
 
-use super::plain::is_columns;
+use mail_parser::decoders::html::html_to_text;
+
+use super::plain::{self, is_columns};
 use super::{Line, Span};
 use crate::pages::DocumentRefusal;
 
@@ -26,7 +28,7 @@ const MARK: char = '\u{e001}';
 /// The paragraphs of an HTML text.
 ///
 /// # Errors
-/// [`DocumentRefusal::TooMuchText`]; [`DocumentRefusal::Damaged`] for what cannot be set in columns.
+/// [`DocumentRefusal::TooMuchText`]; [`DocumentRefusal::Damaged`] for what is inside each other too deep.
 pub(super) fn lines(html: &str) -> Result<Vec<Line>, DocumentRefusal> {
     let limit = super::MAX_CHARACTERS;
     if html.len() > MAX_OCTETS {
@@ -39,16 +41,22 @@ pub(super) fn lines(html: &str) -> Result<Vec<Line>, DocumentRefusal> {
             "HTML (too much of it is inside each other)",
         ));
     }
+    // The crate counts columns below zero on a few broken lists and tables, and panics. The text is there all the same.
+    let laid_out = std::panic::catch_unwind(|| laid_out(html)).unwrap_or(None);
+    Ok(laid_out.unwrap_or_else(|| plain::lines(&html_to_text(html), false)))
+}
+
+fn laid_out(html: &str) -> Option<Vec<Line>> {
     let fax = Fax::default();
     let urls = Rc::clone(&fax.urls);
     let read = config::with_decorator(fax)
         .allow_width_overflow()
         .lines_from_read(html.as_bytes(), WIDTH)
-        .map_err(|_| DocumentRefusal::damaged("HTML"))?;
+        .ok()?;
     let mut links = Links::new(&urls.borrow(), &read);
     let lines = read.iter().map(|tagged| line(tagged, &mut links));
     let lines = lines.filter(|line| !is_frame(&line.text())).collect();
-    Ok(tidy(lines).into_iter().chain(links.list()).collect())
+    Some(tidy(lines).into_iter().chain(links.list()).collect())
 }
 
 /// The most elements that are open at a time. Those that need no end are not counted, and neither is what closes by
@@ -287,8 +295,9 @@ impl TextDecorator for Fax {
         "> ".to_owned()
     }
 
+    // The crate counts it in octets.
     fn unordered_item_prefix(&self) -> String {
-        "\u{2022} ".to_owned()
+        "* ".to_owned()
     }
 
     fn ordered_item_prefix(&self, number: i64) -> String {

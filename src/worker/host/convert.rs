@@ -113,7 +113,11 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> io::Result<Folder> {
-        let name = format!("postfax-convert-{:016x}", fastrand::u64(..));
+        let name = format!(
+            "postfax-convert-{}-{:016x}",
+            std::process::id(),
+            fastrand::u64(..)
+        );
         let path = std::env::temp_dir().join(name);
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Folder(path))
