@@ -85,15 +85,11 @@ impl FrontDoor {
             return Err(nothing_left(mail));
         }
         if total > limit {
-            let text = match mail.documents.as_slice() {
-                [document] => format!(
-                    "\"{}\" has {total} pages, and at most {limit} are allowed in a fax",
-                    document.name
-                ),
-                _ => {
-                    format!("the mail has {total} pages, and at most {limit} are allowed in a fax")
-                }
+            let whose = match with_pages(mail).as_slice() {
+                [name] => format!("\"{name}\""),
+                _ => "the mail".to_owned(),
             };
+            let text = format!("{whose} has {total} pages, and at most {limit} are allowed in a fax");
             return Err(Refusal::new(552, "5.3.4", text));
         }
         Ok(())
@@ -272,6 +268,17 @@ fn can_be_told(sender: &str) -> Result<(), Refusal> {
         let text = format!("\"{sender}\" cannot be written to, and the receipt has to go there");
         Refusal::new(550, "5.1.7", text)
     })
+}
+
+/// The names of the documents that have pages.
+fn with_pages(mail: &Opened) -> Vec<&str> {
+    let has_pages = |part: usize| {
+        let fate = &mail.parts[part].fate;
+        matches!(fate, receipt::Fate::Faxed { pages } if *pages > 0)
+    };
+    let documents = mail.documents.iter();
+    let documents = documents.filter(|document| has_pages(document.part));
+    documents.map(|document| document.name.as_str()).collect()
 }
 
 /// Every part was left out, each for its good reason.

@@ -175,6 +175,11 @@ impl Page<'_> {
         )
     }
 
+    /// That this page cannot be drawn.
+    pub fn failed(&self) -> DocumentRefusal {
+        DocumentRefusal::PageFailed { page: self.number }
+    }
+
     /// Whether there is anything on the page but text and pictures.
     pub fn may_have_lines(&self) -> bool {
         use PdfPageObjectType::{Image, Text};
@@ -206,7 +211,7 @@ impl Page<'_> {
         });
         match drawn {
             Ok(()) => Ok(Grey::new(PAGE_WIDTH, layout.height, levels)),
-            Err(_) => Err(DocumentRefusal::PageFailed { page: self.number }),
+            Err(_) => Err(self.failed()),
         }
     }
 }

@@ -81,6 +81,10 @@ pub fn render(
 pub(super) fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
     let (x_dpi, y_dpi) = resolution.dpi();
     let (width, height) = page.size();
+    // Where its boxes do not meet there is no page to see: a blank one would pass for it.
+    if width < 1.0 || height < 1.0 {
+        return Err(page.failed());
+    }
     let draw = |top| {
         let layout = Layout::fit(width, height, resolution, top);
         let grey = page.draw(&layout)?;

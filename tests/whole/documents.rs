@@ -123,7 +123,7 @@ fn a_mail_with_everything_in_it_is_faxed_in_its_order_and_the_receipt_tells_of_e
         told,
         [
             "text of the mail faxed, 1 page",
-            "part 2 not faxed: it is a small picture in the text of the mail",
+            "part 2 (PNG) not faxed: it is a small picture in the text of the mail",
             "scan.tif faxed, 4 pages",
             "photo.jpg faxed, 1 page",
             "letter.doc faxed, 1 page",

@@ -189,7 +189,7 @@ impl Sorter<'_, '_> {
             convert: None,
         };
         if kind.is_readable() {
-            let name = file_name.unwrap_or_else(|| format!("part {}", part + 1));
+            let name = file_name.unwrap_or_else(|| format!("part {} ({})", part + 1, kind.name()));
             let is_shown = kind.is_picture() && self.is_shown(leaf);
             let source = if is_shown {
                 Source::Shown
