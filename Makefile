@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures setup pdfium build install
+.PHONY: demo test figures bench-calls interop nat hostile setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -16,6 +16,27 @@ test: setup
 # Start with 10,000 jobs, memory, 250 to INVITE, hostile input, mails a second; minutes, on a quiet machine.
 figures: setup
 	cargo bench --locked --bench figures
+
+# What faxes survive (loss, bursts), what calls cost (10 to 800 at a time), what their seconds go to; a quarter of an
+# hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one, PARTS=matrix only a part of it.
+PARTS =
+bench-calls: setup
+	cargo bench --locked --bench calls -- $(PARTS)
+
+# Calls with Asterisk and others, from Debian packages in folders of their own; root, and some minutes.
+# One case: make interop CASES=out-fec; their names: make interop CASES=list.
+CASES =
+interop: setup
+	cargo bench --locked --bench interop -- $(CASES)
+
+# The daemon against far ends that garble SIP, SDP, UDPTL, T.30 and RTP; the seed is printed, SEED= throws it again.
+MINUTES = 30
+hostile: setup
+	MINUTES=$(MINUTES) SEED=$(SEED) cargo bench --locked --bench hostile
+
+# The gateway behind a masquerading router made of network namespaces; root, iproute2 and nftables.
+nat: setup
+	POSTFAX_NAT=must cargo test --locked --test whole nat:: -- --nocapture
 
 build: setup
 	cargo build --release --locked

@@ -2,14 +2,18 @@
 
 pub mod dialplan;
 mod load;
+pub mod numbers;
+pub mod trunk;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
+use numbers::Numbering;
+pub use trunk::{Inbound, Sender, Sip, Trunk};
 
 use crate::pages::Resolution;
 use crate::pages::layout::Paper;
@@ -30,8 +34,16 @@ pub struct Config {
     pub dialing: Dialing,
     /// How faxes are made and sent.
     pub fax: Fax,
-    /// The telephone line.
-    pub trunk: Trunk,
+    /// What certain senders' faxes carry.
+    #[serde(rename = "sender")]
+    pub senders: Vec<Sender>,
+    /// Our side of the telephone line.
+    pub sip: Sip,
+    /// The carriers.
+    #[serde(rename = "trunk")]
+    pub trunks: Vec<Trunk>,
+    /// Which calls are not taken.
+    pub inbound: Inbound,
     /// Our numbers and where their faxes go.
     #[serde(rename = "route")]
     pub routes: Vec<Route>,
@@ -72,6 +84,8 @@ pub struct Smtp {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Dialing {
+    /// The country whose numbers need no country code (ISO 3166, two letters).
+    pub country: String,
     /// Patterns of numbers that may be dialled.
     pub allow: Vec<String>,
     /// Patterns that may not, whatever `allow` says.
@@ -92,10 +106,20 @@ pub struct Fax {
     pub max_pages: u32,
     /// Error correction mode (T.30 annex A).
     pub ecm: bool,
+    /// T.85 (JBIG) for far ends that have it.
+    pub t85: bool,
+    /// Seconds after which a caller who talks is hung up on; 0: never.
+    pub voice_seconds: u32,
     /// Highest speed, bit/s: 14400, 9600 or 4800.
     pub max_bit_rate: u32,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
+    /// Seconds that a call may last, without its pages.
+    pub call_seconds: u32,
+    /// Seconds more for each page.
+    pub call_seconds_per_page: u32,
+    /// Days that the lessons about a number are kept; 0: none are.
+    pub memory_days: u32,
     /// Font of the header line; none: the one that comes with Postfax.
     pub header_font: Option<PathBuf>,
     /// Paper of pages that bring no size of their own: text and pictures.
@@ -141,48 +165,6 @@ fn a_minute() -> u64 {
 
 fn a_gigabyte() -> u64 {
     1024
-}
-
-/// `[trunk]`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Trunk {
-    /// The carrier's SIP address over UDP, `host:port`; empty: no calls go out, faxes wait.
-    pub server: String,
-    /// Our SIP socket.
-    pub listen: SocketAddr,
-    /// The address the carrier sees; none: that of `listen`, which then must be a real one.
-    pub advertise: Option<IpAddr>,
-    /// Number in the From of our calls; empty: `fax.station_id`.
-    pub caller_id: String,
-    /// Addresses from which calls are taken, beside the carrier's.
-    pub peers: Vec<IpNet>,
-    /// Calls at a time.
-    pub channels: usize,
-    /// Seconds to let the far end ring.
-    pub ring_seconds: u32,
-    /// Who asks for T.38 in calls we place.
-    pub reinvite_out: Reinvite,
-    /// Who asks for T.38 in calls we answer.
-    pub reinvite_in: Reinvite,
-    /// First and last UDP port of RTP and UDPTL; `[0, 0]`: any.
-    pub media_ports: [u16; 2],
-    /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
-    pub redundancy: u8,
-    /// Seconds that calls in progress get to end when the gateway is told to stop.
-    pub drain_seconds: u64,
-}
-
-/// Who sends the re-INVITE to T.38.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reinvite {
-    /// We do, as soon as a fax tone is heard, or soon after the answer.
-    Us,
-    /// The far end does.
-    Them,
-    /// The far end may; when it has not after some seconds, we do.
-    ThemThenUs,
 }
 
 /// `[[route]]`
@@ -262,7 +244,10 @@ impl Default for Config {
             smtp: Smtp::default(),
             dialing: Dialing::default(),
             fax: Fax::default(),
-            trunk: Trunk::default(),
+            senders: Vec::new(),
+            sip: Sip::default(),
+            trunks: Vec::new(),
+            inbound: Inbound::default(),
             routes: Vec::new(),
             mail: Mail::default(),
             renderer: Renderer::default(),
@@ -295,6 +280,7 @@ impl Default for Dialing {
         let (allow, deny) = dialplan::Plan::default_patterns();
         let owned = |patterns: &[&str]| patterns.iter().map(|p| (*p).to_owned()).collect();
         Dialing {
+            country: "US".into(),
             allow: owned(allow),
             deny: owned(deny),
         }
@@ -309,30 +295,16 @@ impl Default for Fax {
             resolution: Resolution::Fine,
             max_pages: 100,
             ecm: true,
+            t85: true,
+            voice_seconds: 20,
             max_bit_rate: 14400,
             give_up_hours: 24,
+            call_seconds: 180,
+            call_seconds_per_page: 180,
+            memory_days: 30,
             header_font: None,
             paper: Paper::Letter,
             body: Body::Auto,
-        }
-    }
-}
-
-impl Default for Trunk {
-    fn default() -> Trunk {
-        Trunk {
-            server: String::new(),
-            listen: ([127, 0, 0, 1], 5060).into(),
-            advertise: None,
-            caller_id: String::new(),
-            peers: Vec::new(),
-            channels: 8,
-            ring_seconds: 60,
-            reinvite_out: Reinvite::ThemThenUs,
-            reinvite_in: Reinvite::Us,
-            media_ports: [0, 0],
-            redundancy: 3,
-            drain_seconds: 300,
         }
     }
 }
@@ -419,27 +391,36 @@ impl Config {
     }
 
     /// Whether the text of this sender's mails is a page.
-    pub fn body_for(&self, _sender: &str) -> Body {
-        self.fax.body
+    pub fn body_for(&self, sender: &str) -> Body {
+        self.sender(sender).body.unwrap_or(self.fax.body)
     }
 
-    /// The number in the From of our calls: digits, with a `+` in front if there is one.
-    pub fn caller_id(&self) -> String {
-        let number = if self.trunk.caller_id.is_empty() {
-            &self.fax.station_id
-        } else {
-            &self.trunk.caller_id
+    /// What the faxes of a sender carry: the first `[[sender]]` that fits, filled up from `[fax]`. Its caller id is
+    /// empty where the trunk's counts.
+    pub fn sender(&self, address: &str) -> Sender {
+        let found = self.senders.iter().find(|sender| sender.is_about(address));
+        let found = found.cloned().unwrap_or_default();
+        let or = |own: String, general: &String| match own.is_empty() {
+            true => general.clone(),
+            false => own,
         };
-        number
-            .chars()
-            .filter(|c| c.is_ascii_digit() || *c == '+')
-            .collect()
+        Sender {
+            station_id: or(found.station_id, &self.fax.station_id),
+            name: or(found.name, &self.fax.name),
+            ..found
+        }
+    }
+
+    /// Our number in the calls of a sender over `trunk`.
+    pub fn caller_id(&self, sender: &Sender, trunk: &Trunk) -> String {
+        let choices = [&sender.caller_id, &trunk.caller_id, &sender.station_id];
+        let given = choices.into_iter().find(|number| !number.is_empty());
+        given.cloned().unwrap_or_default()
     }
 
     /// Where the faxes to `called` go: its route, or that of `*`. `None`: not a number of ours.
-    pub fn route(&self, called: &str) -> Option<&Route> {
-        let same =
-            |route: &&Route| digits(&route.number) == digits(called) && !digits(called).is_empty();
+    pub fn route(&self, called: &str, numbers: &Numbering) -> Option<&Route> {
+        let same = |route: &&Route| numbers.is_same(&route.number, called);
         self.routes
             .iter()
             .find(same)
@@ -450,10 +431,6 @@ impl Config {
     pub fn give_up_seconds(&self) -> u64 {
         self.fax.give_up_hours * 3600
     }
-}
-
-fn digits(number: &str) -> String {
-    number.chars().filter(char::is_ascii_digit).collect()
 }
 
 impl Route {

@@ -4,16 +4,18 @@ pub mod reader;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::call::outcome::{CallReport, FarEnd, Outcome};
+use crate::call::outcome::FarEnd;
 use crate::config::Config;
+use crate::config::numbers::Numbering;
 use crate::letter::Letterhead;
 use crate::net::line::LineEvent;
+use crate::net::trunk::Trunks;
 use crate::pages::header::HeaderFont;
 use crate::queue::{self, Claim, Millis, Store};
 use crate::worker::host::Children;
@@ -31,10 +33,26 @@ pub struct Context {
     pub live: Live,
     /// Font of the header line.
     pub font: HeaderFont,
-    /// What the last call told of the trunk.
-    pub trunk: TrunkHealth,
-    config: RwLock<Arc<Config>>,
+    /// The trunks.
+    pub trunks: Trunks,
+    settings: RwLock<Settings>,
     news: watch::Sender<u64>,
+}
+
+/// The settings in force, and what was made of them.
+struct Settings {
+    config: Arc<Config>,
+    numbering: Arc<Numbering>,
+}
+
+impl Settings {
+    fn of(config: Config) -> Settings {
+        let numbering = Numbering::of(&config).expect("patterns were checked when they were read");
+        Settings {
+            config: Arc::new(config),
+            numbering: Arc::new(numbering),
+        }
+    }
 }
 
 impl Context {
@@ -54,24 +72,36 @@ impl Context {
             reader: Reader::start()?,
             live: Live::default(),
             font,
-            trunk: TrunkHealth::default(),
-            config: RwLock::new(Arc::new(config)),
+            trunks: Trunks::of(&config),
+            settings: RwLock::new(Settings::of(config)),
             news: watch::Sender::new(0),
         })
     }
 
     /// The settings in force. Keep the `Arc` for one piece of work, not longer: a reload puts another one here.
     pub fn config(&self) -> Arc<Config> {
-        self.config
-            .read()
-            .expect("nobody panics while holding it")
-            .clone()
+        self.settings().config.clone()
     }
 
-    /// Puts new settings in force.
+    /// Numbers, as the settings in force see them.
+    pub fn numbering(&self) -> Arc<Numbering> {
+        self.settings().numbering.clone()
+    }
+
+    /// Puts new settings in force. The trunks stay as they were at the start.
     pub fn reload(&self, config: Config) {
-        *self.config.write().expect("nobody panics while holding it") = Arc::new(config);
+        let settings = Settings::of(config);
+        *self
+            .settings
+            .write()
+            .expect("nobody panics while holding it") = settings;
         self.tell();
+    }
+
+    fn settings(&self) -> RwLockReadGuard<'_, Settings> {
+        self.settings
+            .read()
+            .expect("nobody panics while holding it")
     }
 
     /// Says that something in the queue may have become due.
@@ -92,49 +122,6 @@ impl Context {
             hostname: config.hostname(),
             zone: config.time_zone(),
         }
-    }
-}
-
-/// What the calls tell of the trunk.
-#[derive(Debug, Default)]
-pub struct TrunkHealth(Mutex<Option<TrunkNews>>);
-
-/// What is known of the trunk since when.
-#[derive(Debug, Clone)]
-pub struct TrunkNews {
-    /// It answered the last INVITE, with whatever.
-    pub up: bool,
-    /// What it said.
-    pub detail: String,
-    /// Since when it is as it is.
-    pub since: Millis,
-}
-
-impl TrunkHealth {
-    /// Takes in how a call we placed ended.
-    pub fn heard(&self, report: &CallReport, now: Millis) {
-        let up = report.outcome != Outcome::TrunkDown;
-        if !up || report.sip_code.is_some() {
-            let mut news = self.0.lock().expect("nobody panics while holding it");
-            let since = news
-                .as_ref()
-                .filter(|old| old.up == up)
-                .map_or(now, |old| old.since);
-            let detail = if up {
-                "answered the last call".to_owned()
-            } else {
-                report.detail.clone()
-            };
-            *news = Some(TrunkNews { up, detail, since });
-        }
-    }
-
-    /// What is known; `None` before the first call.
-    pub fn news(&self) -> Option<TrunkNews> {
-        self.0
-            .lock()
-            .expect("nobody panics while holding it")
-            .clone()
     }
 }
 

@@ -5,31 +5,61 @@ use super::outcome::Outcome;
 /// The outcome of an INVITE that was refused with this status code and, where a `Reason` header (RFC 3326) had one,
 /// this Q.850 cause. A telling cause wins: gateways fold half of Q.850 into a few codes (RFC 3398 7.2.4.1).
 pub fn of_refusal(code: u16, q850: Option<u16>) -> Outcome {
-    q850.and_then(of_q850).unwrap_or_else(|| of_code(code))
+    let by_cause = q850.and_then(|cause| find(&Q850, cause));
+    by_cause.unwrap_or_else(|| find(&SIP, code).unwrap_or(of_class(code)))
 }
 
-/// The causes that say more than a code does; normal clearing, "unspecified" and interworking say nothing.
-fn of_q850(cause: u16) -> Option<Outcome> {
-    Some(match cause {
-        // unallocated, no route, changed, out of order, invalid format
-        1..=3 | 22 | 27 | 28 => Outcome::NotInService,
-        17 => Outcome::Busy,
-        // no user responding, no answer, subscriber absent
-        18..=20 => Outcome::NoAnswer,
-        // rejected, barred, not authorised, service not available or not implemented
-        21 | 50 | 52..=58 | 63 | 65 | 79 | 87 | 88 => Outcome::Refused,
-        // no circuit, network out of order, temporary failure, congestion, circuit gone, no resources
-        34 | 38 | 41 | 42 | 44 | 47 => Outcome::Congestion,
-        _ => return None,
-    })
+type Row = (&'static [u16], Outcome);
+
+/// Q.850 causes that say more than a code does. Normal clearing (16, 31), protocol errors (95 to 101, 111),
+/// recovery on a timer (102) and interworking (127) say nothing.
+const Q850: [Row; 7] = [
+    // Unallocated; no route to the network or the destination; changed; out of order; invalid format.
+    (&[1, 2, 3, 22, 27, 28], Outcome::NotInService),
+    (&[17], Outcome::Busy),
+    // No user responding; no answer; subscriber absent.
+    (&[18, 19, 20], Outcome::NoAnswer),
+    // Rejected; misdialled prefix; facility rejected; not subscribed, barred, not authorised or not available to us.
+    (
+        &[5, 21, 29, 50, 52, 53, 54, 55, 56, 57, 63, 69, 79, 87],
+        Outcome::Refused,
+    ),
+    // Exchange routing error; no circuit; network out of order; connection out of service; temporary failure;
+    // congestion; circuit gone; precedence; no resources; quality not available.
+    (
+        &[8, 25, 34, 38, 39, 41, 42, 43, 44, 46, 47, 49],
+        Outcome::Congestion,
+    ),
+    // Bearer capability not available now, not implemented; only restricted digital; incompatible destination.
+    (&[58, 65, 70, 88], Outcome::Incompatible),
+    // Invalid transit network: our trunk's routing.
+    (&[91], Outcome::TrunkDown),
+];
+
+/// Status codes of SIP.
+const SIP: [Row; 8] = [
+    (&[486, 600], Outcome::Busy),
+    (&[408, 480, 487], Outcome::NoAnswer),
+    (&[404, 410, 484, 485, 604], Outcome::NotInService),
+    (&[401, 407], Outcome::NotAuthorized),
+    // Not acceptable: the description, its type, its encryption.
+    (&[406, 415, 488, 493, 606], Outcome::Incompatible),
+    // A loop, too many hops, a request that crossed another, too many at once.
+    (&[482, 483, 491, 429], Outcome::Congestion),
+    (&[503], Outcome::TrunkDown),
+    (&[403, 603, 607, 608, 433], Outcome::Refused),
+];
+
+fn find(table: &[Row], code: u16) -> Option<Outcome> {
+    table
+        .iter()
+        .find(|(codes, _)| codes.contains(&code))
+        .map(|(_, outcome)| *outcome)
 }
 
-fn of_code(code: u16) -> Outcome {
+/// RFC 3261 8.1.3.2: a code that is not known counts as the first of its class.
+fn of_class(code: u16) -> Outcome {
     match code {
-        486 | 600 => Outcome::Busy,
-        408 | 480 | 487 => Outcome::NoAnswer,
-        404 | 410 | 484 | 485 | 604 => Outcome::NotInService,
-        503 => Outcome::TrunkDown,
         500..=599 => Outcome::Congestion,
         _ => Outcome::Refused,
     }
@@ -55,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_table() {
-        let table: [(u16, Option<u16>, Outcome); 32] = [
+        let table = [
             (486, None, Outcome::Busy),
             (600, None, Outcome::Busy),
             (486, Some(16), Outcome::Busy),
@@ -77,8 +107,8 @@ mod tests {
             (403, None, Outcome::Refused),
             (603, None, Outcome::Refused),
             (607, None, Outcome::Refused),
-            (407, None, Outcome::Refused),
-            (488, None, Outcome::Refused),
+            (407, None, Outcome::NotAuthorized),
+            (488, None, Outcome::Incompatible),
             (302, None, Outcome::Refused),
             (480, Some(21), Outcome::Refused),
             (500, None, Outcome::Congestion),
@@ -88,9 +118,32 @@ mod tests {
             (503, None, Outcome::TrunkDown),
             (503, Some(127), Outcome::TrunkDown),
             (999, None, Outcome::Refused),
+            (480, Some(88), Outcome::Incompatible),
+            (606, None, Outcome::Incompatible),
+            (480, Some(16), Outcome::NoAnswer),
+            (480, Some(31), Outcome::NoAnswer),
+            (486, Some(127), Outcome::Busy),
+            (482, None, Outcome::Congestion),
+            (580, None, Outcome::Congestion),
+            (418, None, Outcome::Refused),
         ];
         for (code, q850, outcome) in table {
             assert_eq!(of_refusal(code, q850), outcome, "{code} {q850:?}");
+        }
+    }
+
+    #[test]
+    fn no_code_stands_in_two_rows() {
+        for table in [&Q850[..], &SIP[..]] {
+            let mut codes: Vec<u16> = table
+                .iter()
+                .flat_map(|(codes, _)| *codes)
+                .copied()
+                .collect();
+            let all = codes.len();
+            codes.sort_unstable();
+            codes.dedup();
+            assert_eq!(codes.len(), all);
         }
     }
 

@@ -9,18 +9,19 @@
 //! that is `None`, and comes back with [`Input::Timeout`] at [`CallMachine::next_timeout`].
 
 mod ending;
+mod opening;
 mod switch;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::cause;
 use super::media::{AudioMedia, CallDone, T38Media};
 use super::outcome::{CallReport, FarEnd, Outcome};
 use super::policy::{CallConfig, ReinvitePolicy};
-use crate::proto::sdp::{self, Choice, Codec, Describer, MediaLine, Offered};
+use crate::proto::sdp::{self, Codec, Describer, MediaLine};
 use ending::Ending;
 use switch::Switch;
 
@@ -52,6 +53,8 @@ pub enum Input {
     Bye(Option<String>),
     /// The child heard a fax tone in audio.
     FaxToneHeard,
+    /// The first packet of T.38 came.
+    T38Heard,
     /// The child negotiated with the far end.
     Negotiated(FarEnd),
     /// This many pages are through: confirmed by the far end, or stored by us.
@@ -76,7 +79,7 @@ pub enum Input {
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Send the INVITE with this offer.
+    /// Send an INVITE with this offer: the first, or a new call where the far end did not take T.38 in the first.
     Invite(Vec<u8>),
     /// Send CANCEL.
     Cancel,
@@ -110,6 +113,8 @@ pub enum ChildOrder {
     T38(T38Media),
     /// Say DCN and report.
     HangUp,
+    /// Report: the far end has hung up.
+    FarEndGone,
 }
 
 /// The clocks of a call.
@@ -121,16 +126,22 @@ enum Timer {
     Reinvite,
     /// T.30 5.4.3.1: no fax was heard.
     T1,
+    /// T.38 was agreed, and its first packet is due.
+    T38Silence,
+    /// The far end went back to audio; the BYE that it may be the way to is due.
+    Back,
     /// The child had its time to say farewell.
     Farewell,
     /// The call is too long.
     Total,
 }
 
-const TIMERS: [Timer; 5] = [
+const TIMERS: [Timer; 7] = [
     Timer::Ring,
     Timer::Reinvite,
     Timer::T1,
+    Timer::T38Silence,
+    Timer::Back,
     Timer::Farewell,
     Timer::Total,
 ];
@@ -171,7 +182,10 @@ pub struct CallMachine {
     /// Our last description, said again to a re-INVITE without an offer.
     last_words: Vec<u8>,
     answered_at: Option<Instant>,
+    /// The far end has shown itself to be a fax.
     heard: bool,
+    /// DIS and DCS were exchanged.
+    negotiated: bool,
     pages: u32,
     last_page_left: bool,
     far_end: FarEnd,
@@ -183,10 +197,7 @@ impl CallMachine {
     /// A call that we place.
     pub fn outgoing(config: CallConfig, now: Instant) -> CallMachine {
         let mut call = CallMachine::new(config, true);
-        call.arm(Timer::Ring, now + call.config.policy.ring);
-        let offer = call.ours.offer(Offered::Audio(&call.config.codecs), &[]);
-        call.last_words.clone_from(&offer);
-        call.act(Action::Invite(offer));
+        call.invite(now);
         call
     }
 
@@ -202,11 +213,12 @@ impl CallMachine {
                 if let Some(order) = order {
                     call.tell(order);
                 }
+                call.expect_t38(now);
             }
             Err(why) => {
                 call.sip_code = Some(488);
                 call.act(Action::Reject(488));
-                call.finish(Ending::new(Outcome::T38Failed, why), now);
+                call.finish(Ending::new(Outcome::Incompatible, why), now);
             }
         }
         call
@@ -232,6 +244,7 @@ impl CallMachine {
             last_words: Vec::new(),
             answered_at: None,
             heard: false,
+            negotiated: false,
             pages: 0,
             last_page_left: false,
             far_end: FarEnd::default(),
@@ -252,18 +265,18 @@ impl CallMachine {
             Input::Confirmed(body) => self.on_confirmed(body.as_deref(), now),
             Input::Failed { code, reason, q850 } => self.on_failed(code, &reason, q850, now),
             Input::TrunkDown(why) => self.on_gone(Ending::new(Outcome::TrunkDown, why), now),
-            Input::ReinviteOffered(body) => self.on_reinvite(&body),
+            Input::ReinviteOffered(body) => self.on_reinvite(&body, now),
             Input::ReinviteAnswered(answer) => self.on_reinvite_answered(answer, now),
             Input::Bye(reason) => self.on_bye(reason, now),
             Input::FaxToneHeard => self.on_fax_tone(now),
+            Input::T38Heard => self.disarm(Timer::T38Silence),
             Input::Negotiated(far_end) => {
                 self.fax_heard();
+                self.disarm(Timer::T38Silence);
+                self.negotiated = true;
                 self.far_end = far_end;
             }
-            Input::PagesThrough(pages) => {
-                self.fax_heard();
-                self.pages = self.pages.max(pages);
-            }
+            Input::PagesThrough(pages) => self.on_pages_through(pages),
             Input::LastPageLeft => self.last_page_left = true,
             Input::Done(done) => self.on_done(done, now),
             Input::ChildDied { outcome, how } => self.on_child_died(outcome, how, now),
@@ -288,10 +301,7 @@ impl CallMachine {
         match std::mem::replace(&mut self.phase, Phase::Talking) {
             Phase::Calling => {
                 self.up(now);
-                self.schedule_reinvite(now);
-                if let Err(why) = self.take_audio_answer(body) {
-                    self.hang_up(Ending::new(Outcome::ProtocolError, why), now);
-                }
+                self.on_first_answer(body, now);
             }
             // RFC 3261 9.1: our CANCEL crossed the 200, so BYE has to end what it set up.
             Phase::Cancelling(ending) => self.finish(ending, now),
@@ -306,7 +316,7 @@ impl CallMachine {
         if std::mem::take(&mut self.answer_in_ack)
             && let Err(why) = self.take_audio_answer(body.unwrap_or_default())
         {
-            self.hang_up(Ending::new(Outcome::ProtocolError, why), now);
+            self.hang_up(Ending::new(Outcome::Incompatible, why), now);
             return;
         }
         self.schedule_reinvite(now);
@@ -316,6 +326,7 @@ impl CallMachine {
         self.sip_code = Some(code);
         self.q850 = q850;
         match std::mem::replace(&mut self.phase, Phase::Calling) {
+            Phase::Calling if self.refuses_t38_first(code) => self.invite_in_audio(now),
             Phase::Calling => {
                 let mut detail = format!("{code} {reason}");
                 if let Some(cause) = q850 {
@@ -330,16 +341,38 @@ impl CallMachine {
     }
 
     fn on_bye(&mut self, reason: Option<String>, now: Instant) {
-        let outcome = if self.outgoing && !self.heard {
+        let mut detail = match reason {
+            Some(reason) => format!("the far end hung up: {reason}"),
+            None => "the far end hung up".to_owned(),
+        };
+        let outcome = if self.switch.has_refused() && !self.negotiated {
+            // It wanted T.38 and nothing else; that is our doing.
+            detail.push_str(" after we refused its T.38");
+            Outcome::T38Failed
+        } else if self.t38_is_silent() && self.heard {
+            detail.push_str(" of T.38 in which nothing had come");
+            Outcome::T38Silent
+        } else if self.outgoing && !self.heard {
             Outcome::NoFax
         } else {
             Outcome::FarEndHungUp
         };
-        let detail = match reason {
-            Some(reason) => format!("the far end hung up: {reason}"),
-            None => "the far end hung up".to_owned(),
-        };
         self.on_gone(Ending::new(outcome, detail), now);
+    }
+
+    fn on_pages_through(&mut self, pages: u32) {
+        self.fax_heard();
+        self.disarm(Timer::T38Silence);
+        self.pages = self.pages.max(pages);
+        // Who receives learns with each page that one more may come.
+        if let Some(at) = self.answered_at.filter(|_| self.receives())
+            && self.timer(Timer::Total).is_some()
+        {
+            self.arm(
+                Timer::Total,
+                at + self.config.policy.total.of(self.pages + 1),
+            );
+        }
     }
 
     /// The dialog is gone without our doing; the child may still know more.
@@ -357,7 +390,7 @@ impl CallMachine {
     fn on_fax_tone(&mut self, now: Instant) {
         self.fax_heard();
         let courtesy = match self.config.policy.reinvite {
-            ReinvitePolicy::Us { .. } => Default::default(),
+            ReinvitePolicy::Us { .. } => Duration::ZERO,
             _ => super::policy::TONE_COURTESY,
         };
         if self.switch.waits_for_first_try()
@@ -384,14 +417,21 @@ impl CallMachine {
         }
     }
 
-    /// Who was called and never sounded like a fax did not fall silent: there is none.
+    /// What silence means. Who was called and never sounded like a fax did not fall silent: there is none. A fax that
+    /// went to T.38 and was never heard there was lost on that way.
     fn or_no_fax(&self, done: CallDone) -> CallDone {
-        let silent = done.outcome == Outcome::FarEndSilent;
-        let outcome = match self.outgoing && !self.heard && silent {
-            true => Outcome::NoFax,
-            false => done.outcome,
+        let silent = matches!(done.outcome, Outcome::FarEndSilent | Outcome::NoFax);
+        let outcome = match silent {
+            true if self.switch.is_t38() && self.heard && !self.negotiated => Outcome::T38Silent,
+            true if self.outgoing && !self.heard => Outcome::NoFax,
+            _ => done.outcome,
         };
         CallDone { outcome, ..done }
+    }
+
+    /// In T.38, of which no packet has come.
+    fn t38_is_silent(&self) -> bool {
+        self.switch.is_t38() && self.timer(Timer::T38Silence).is_some()
     }
 
     fn on_child_died(&mut self, outcome: Outcome, how: String, now: Instant) {
@@ -420,7 +460,10 @@ impl CallMachine {
     }
 
     fn leave(&mut self, ending: Ending, now: Instant) {
-        self.tell(ChildOrder::HangUp);
+        self.tell(match self.dialog_up {
+            true => ChildOrder::HangUp,
+            false => ChildOrder::FarEndGone,
+        });
         self.arm_only(Timer::Farewell, now + self.config.policy.farewell);
         self.phase = Phase::Leaving(ending);
     }
@@ -451,10 +494,17 @@ impl CallMachine {
                 let detail = format!("{what} within {} s", policy.no_fax.as_secs());
                 self.hang_up(Ending::new(outcome, detail), now);
             }
+            Timer::T38Silence => {
+                let seconds = policy.t38_silence.as_secs();
+                let detail = format!("no packet of T.38 came within {seconds} s of the switch");
+                self.hang_up(Ending::new(Outcome::T38Silent, detail), now);
+            }
+            Timer::Back => self.go_back(now),
             Timer::Farewell => self.finish_as_planned(now),
             Timer::Total => {
-                let detail = format!("the call lasted longer than {} s", policy.total.as_secs());
-                self.hang_up(Ending::new(Outcome::ChildHung, detail), now);
+                let seconds = self.answered_at.map_or(0, |at| (now - at).as_secs());
+                let detail = format!("the call was up for {seconds} s");
+                self.hang_up(Ending::new(Outcome::TooLong, detail), now);
             }
         }
     }
@@ -466,44 +516,8 @@ impl CallMachine {
         self.answered_at = Some(now);
         self.disarm(Timer::Ring);
         self.arm(Timer::T1, now + self.config.policy.no_fax);
-        self.arm(Timer::Total, now + self.config.policy.total);
-    }
-
-    /// Our answer to the INVITE's offer and what it means for the child. Where T.38 is offered beside audio, it is
-    /// what we are here for.
-    fn first_answer(&mut self, offer: &[u8]) -> Result<(Vec<u8>, Option<ChildOrder>), String> {
-        if offer.is_empty() {
-            self.answer_in_ack = true;
-            let offer = self.ours.offer(Offered::Audio(&self.config.codecs), &[]);
-            return Ok((offer, None));
-        }
-        let offer = sdp::read(offer).map_err(|e| e.to_string())?;
-        self.lines = offer.lines();
-        if let Some(t38) = offer.t38().filter(|_| self.t38_wanted()) {
-            let media = self.agreed(t38);
-            let max_bit_rate = self.config.max_bit_rate;
-            self.switch = Switch::switched(media.clone());
-            self.heard = true;
-            let answer = self.ours.answer(&offer, Choice::T38 { max_bit_rate });
-            return Ok((answer, Some(ChildOrder::T38(media))));
-        }
-        let audio = offer.audio().ok_or("neither G.711 nor T.38 was offered")?;
-        let codec = self.common_codec(audio).ok_or("no codec in common")?;
-        let order = self.audio_order(audio, codec);
-        Ok((self.ours.answer(&offer, Choice::Audio(codec)), order))
-    }
-
-    fn take_audio_answer(&mut self, body: &[u8]) -> Result<(), String> {
-        let answer = sdp::read(body).map_err(|e| format!("unusable answer: {e}"))?;
-        self.lines = answer.lines();
-        let audio = answer.audio().ok_or("the answer has no G.711")?;
-        let codec = self
-            .common_codec(audio)
-            .ok_or("the answer has a codec that we did not offer")?;
-        if let Some(order) = self.audio_order(audio, codec) {
-            self.tell(order);
-        }
-        Ok(())
+        let pages = self.config.pages.max(1);
+        self.arm(Timer::Total, now + self.config.policy.total.of(pages));
     }
 
     fn receives(&self) -> bool {

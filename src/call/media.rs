@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{FarEnd, Outcome};
+pub use crate::proto::sdp::ErrorCorrection;
 
 /// Where audio goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub struct AudioMedia {
     pub remote: SocketAddr,
     /// 0 PCMU or 8 PCMA (RFC 3551 table 4).
     pub payload_type: u8,
+    /// Payload type of telephone events (RFC 4733), where it may send them.
+    pub telephone_event: Option<u8>,
 }
 
 /// Where T.38 goes, and what was agreed.
@@ -28,8 +31,8 @@ pub struct T38Media {
     pub max_datagram: u16,
     /// `T38MaxBitRate` agreed, bit/s.
     pub max_bit_rate: u32,
-    /// False for `t38UDPNoEC`: send no secondary IFPs.
-    pub redundancy: bool,
+    /// How losses are repaired (`T38FaxUdpEC`): what the far end can read, so what we send.
+    pub error_correction: ErrorCorrection,
 }
 
 /// The fax part's end, in the child's view.
@@ -45,4 +48,10 @@ pub struct CallDone {
     pub far_end: FarEnd,
     /// Octets of UDP payload, both directions.
     pub wire_bytes: u64,
+    /// How often the child woke up to do what was due.
+    #[serde(default)]
+    pub beats: u32,
+    /// How often it did so more than 20 ms later than it wanted to: the machine has too many calls.
+    #[serde(default)]
+    pub late_beats: u32,
 }

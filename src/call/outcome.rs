@@ -14,7 +14,7 @@ pub enum Outcome {
     Busy,
     /// 408, 480, 487 after our ring time, Q.850 18 or 19.
     NoAnswer,
-    /// 404, 410, 484, 604, Q.850 1 or 28: the number does not exist.
+    /// 404, 410, 484, 604, Q.850 1 or 28: the number does not exist (unallocated).
     NotInService,
     /// 403, 603 and other refusals that will not change by asking again soon.
     Refused,
@@ -22,10 +22,18 @@ pub enum Outcome {
     Congestion,
     /// 503, a transport error, or no reply at all from the trunk.
     TrunkDown,
+    /// 401 or 407 to our credentials, or 403 to our registration: the trunk does not know us.
+    NotAuthorized,
     /// Answered, but no fax machine was heard (no CED, no DIS, no re-INVITE) before T1 ran out.
     NoFax,
+    /// Answered, and what was heard was a voice.
+    VoiceAnswered,
     /// T.38 was refused or could not be agreed, and no other way was left.
     T38Failed,
+    /// T.38 was agreed, and then nothing came: the next attempt begins in audio.
+    T38Silent,
+    /// The far end cannot do what this fax needs: no codec in common, a page size or resolution that it has not.
+    Incompatible,
     /// The modems could not agree on a speed (FTT until the last fallback).
     TrainingFailed,
     /// The far end asked for a page again until the tries ran out, or refused it (RTN).
@@ -34,6 +42,8 @@ pub enum Outcome {
     FarEndHungUp,
     /// The far end fell silent in the middle of a call.
     FarEndSilent,
+    /// The call went past the time that so many pages may take.
+    TooLong,
     /// The last page and its EOP went out, and whether it arrived cannot be known.
     Uncertain,
     /// The call broke a rule of T.30 in a way that no other outcome names.
@@ -52,7 +62,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for tables and tests.
-    pub const ALL: [Outcome; 20] = [
+    pub const ALL: [Outcome; 25] = [
         Outcome::Delivered,
         Outcome::Busy,
         Outcome::NoAnswer,
@@ -60,12 +70,17 @@ impl Outcome {
         Outcome::Refused,
         Outcome::Congestion,
         Outcome::TrunkDown,
+        Outcome::NotAuthorized,
         Outcome::NoFax,
+        Outcome::VoiceAnswered,
         Outcome::T38Failed,
+        Outcome::T38Silent,
+        Outcome::Incompatible,
         Outcome::TrainingFailed,
         Outcome::PageRefused,
         Outcome::FarEndHungUp,
         Outcome::FarEndSilent,
+        Outcome::TooLong,
         Outcome::Uncertain,
         Outcome::ProtocolError,
         Outcome::ChildCrashed,
@@ -85,12 +100,17 @@ impl Outcome {
             Outcome::Refused => "refused",
             Outcome::Congestion => "congestion",
             Outcome::TrunkDown => "trunk_down",
+            Outcome::NotAuthorized => "not_authorized",
             Outcome::NoFax => "no_fax",
+            Outcome::VoiceAnswered => "voice_answered",
             Outcome::T38Failed => "t38_failed",
+            Outcome::T38Silent => "t38_silent",
+            Outcome::Incompatible => "incompatible",
             Outcome::TrainingFailed => "training_failed",
             Outcome::PageRefused => "page_refused",
             Outcome::FarEndHungUp => "far_end_hung_up",
             Outcome::FarEndSilent => "far_end_silent",
+            Outcome::TooLong => "too_long",
             Outcome::Uncertain => "uncertain",
             Outcome::ProtocolError => "protocol_error",
             Outcome::ChildCrashed => "child_crashed",
@@ -116,14 +136,23 @@ impl Outcome {
             Outcome::Refused => "the call was refused",
             Outcome::Congestion => "the telephone network was congested",
             Outcome::TrunkDown => "our telephone line (the SIP trunk) did not respond",
+            Outcome::NotAuthorized => {
+                "our telephone line (the SIP trunk) did not accept our user name and password"
+            }
             Outcome::NoFax => "the call was answered, but not by a fax machine",
+            Outcome::VoiceAnswered => "the call was answered by a voice, not by a fax machine",
             Outcome::T38Failed => "fax over IP (T.38) could not be agreed with the far end",
+            Outcome::T38Silent => {
+                "fax over IP (T.38) was agreed, and then nothing came from the far end"
+            }
+            Outcome::Incompatible => "the far end cannot take a fax of this kind",
             Outcome::TrainingFailed => {
                 "the line was too bad for the fax machines to agree on a speed"
             }
             Outcome::PageRefused => "the far end did not accept a page",
             Outcome::FarEndHungUp => "the far end hung up early",
             Outcome::FarEndSilent => "the far end fell silent in the middle of the call",
+            Outcome::TooLong => "the call took longer than its pages may take",
             Outcome::Uncertain => {
                 "the last page went out, but its confirmation did not come back; it may have arrived"
             }
@@ -158,6 +187,10 @@ pub struct CallReport {
     pub sip_code: Option<u16>,
     /// The Q.850 cause of a `Reason` header (RFC 3326), where there was one.
     pub q850: Option<u16>,
+    /// The name of the trunk that the call went over, or that refused it last; empty where it came to none.
+    pub trunk: String,
+    /// Where the INVITE went, or the last one: `udp:198.51.100.7:5060`; empty where none left.
+    pub target: String,
     /// What the far end says of itself, once T.30 negotiated.
     pub far_end: FarEnd,
     /// Seconds from answer to the end of the call; 0 where nobody answered.
@@ -175,6 +208,8 @@ impl CallReport {
             pages: 0,
             sip_code: None,
             q850: None,
+            trunk: String::new(),
+            target: String::new(),
             far_end: FarEnd::default(),
             seconds: 0.0,
             wire_bytes: 0,
@@ -195,4 +230,40 @@ pub struct FarEnd {
     pub t38: bool,
     /// The coding of the page data: "T.4 1-D", "T.4 2-D", "T.6", "T.85".
     pub compression: String,
+    /// What it says of its machine (DIS, NSF), where it said anything.
+    #[serde(default)]
+    pub said: Option<Box<FarSaid>>,
+    /// The sub-address (SUB, T.30 5.3.6.1.3) that came with a fax we received.
+    #[serde(default)]
+    pub sub_address: Option<String>,
+}
+
+/// What the far end says of its machine before anything is agreed: DIS or DTC (T.30 table 2) and NSF.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FarSaid {
+    /// Who made it, as its NSF tells (T.35).
+    pub make: Option<String>,
+    /// What it is, as its NSF tells.
+    pub model: Option<String>,
+    /// Its fastest modem, bit/s; 0 where it did not say.
+    pub bit_rate: u32,
+    /// `standard`, `fine`, `superfine`, and others as dots per inch: `300x300`.
+    pub resolutions: Vec<String>,
+    /// Paper: `A4`, `B4`, `A3` wide, `unlimited` long.
+    pub paper: Vec<String>,
+    /// Error correction mode (bit 27).
+    pub ecm: bool,
+    /// T.4 two-dimensional coding (bit 16).
+    pub two_dimensional: bool,
+    /// T.6 coding (bit 31).
+    pub t6: bool,
+    /// T.85 (JBIG) coding (bit 78).
+    pub t85: bool,
+    /// It takes a sub-address (bit 49).
+    pub sub_address: bool,
+    /// It takes a password (bit 50).
+    pub password: bool,
+    /// It has something to be polled (bit 9).
+    pub polling: bool,
 }

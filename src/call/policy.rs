@@ -22,11 +22,45 @@ pub enum ReinvitePolicy {
     },
     /// Nobody does: offers of T.38 are refused, the fax runs in audio.
     Never,
+    /// T.38 stands in our INVITE. A far end that does not take it there gets audio, and from then on it is as with
+    /// [`ReinvitePolicy::ThemThenUs`]: many that refuse it first (Asterisk: 488, or port 0) ask for it themselves.
+    T38First {
+        /// Whether audio is offered beside it. Alone, a refusal (488, 415, 606) costs a second INVITE.
+        with_audio: bool,
+        /// Time from the ACK until we ask again.
+        after: Duration,
+    },
 }
 
 /// How long a heard fax tone leaves the word to the far end under [`ReinvitePolicy::ThemThenUs`]: gateways switch on
 /// the tone as well, and two re-INVITEs at once cost seconds (491). CED lasts longer than this, so DIS is not lost.
 pub const TONE_COURTESY: Duration = Duration::from_secs(1);
+
+/// How long a call may last from its answer, by its pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TotalTime {
+    /// Without any page.
+    pub base: Duration,
+    /// For each page, the one under way included.
+    pub per_page: Duration,
+}
+
+impl Default for TotalTime {
+    /// A dense page of 50 KB takes 170 s at 2400 bit/s.
+    fn default() -> TotalTime {
+        TotalTime {
+            base: Duration::from_secs(180),
+            per_page: Duration::from_secs(180),
+        }
+    }
+}
+
+impl TotalTime {
+    /// For so many pages.
+    pub fn of(self, pages: u32) -> Duration {
+        self.base + self.per_page * pages
+    }
+}
 
 /// The settings of one direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +73,10 @@ pub struct CallPolicy {
     pub ring: Duration,
     /// How long after the answer a fax must have been heard (T1 of T.30 5.4.3.1: 35 s).
     pub no_fax: Duration,
+    /// How long after a switch to T.38 its first packet may take.
+    pub t38_silence: Duration,
     /// How long a call may last from its answer, whatever happens.
-    pub total: Duration,
+    pub total: TotalTime,
     /// How long a child may take for its farewell (DCN) and its report.
     pub farewell: Duration,
 }
@@ -55,7 +91,9 @@ impl CallPolicy {
             audio_fax: true,
             ring: Duration::from_secs(60),
             no_fax: Duration::from_secs(35),
-            total: Duration::from_secs(3600),
+            // A called terminal repeats its DIS every 3 s (T.30 T4), and its CED may come first.
+            t38_silence: Duration::from_secs(12),
+            total: TotalTime::default(),
             farewell: Duration::from_secs(6),
         }
     }
@@ -66,6 +104,9 @@ impl CallPolicy {
             reinvite: ReinvitePolicy::Us {
                 after: Duration::from_millis(300),
             },
+            // A gateway in front of a calling machine has nothing to say before the machine has understood our DIS,
+            // and that may take more than one (T.30 5.4.3.1: T1 leaves it 35 s).
+            t38_silence: Duration::from_secs(30),
             ..CallPolicy::outgoing()
         }
     }

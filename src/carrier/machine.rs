@@ -11,29 +11,42 @@ pub enum Machine {
     Fax {
         /// What is wrong with it.
         mishap: Option<Mishap>,
-        /// Whether its line speaks T.38; false: G.711 only.
-        t38: bool,
+        /// What its line takes.
+        line: MachineLine,
     },
+    /// Somebody who talks.
+    Person,
     /// Rings for ever.
     Silent,
     /// Nothing: the carrier answers with this SIP status.
     Refusing(u16),
 }
 
+/// What the line of a fax machine takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineLine {
+    /// T.38, and audio where that is refused.
+    Both,
+    /// G.711 only: T.38 gets 488.
+    Audio,
+    /// T.38 only: it hangs up where that is refused.
+    T38,
+}
+
 const HEALTHY: Machine = Machine::Fax {
     mishap: None,
-    t38: true,
+    line: MachineLine::Both,
 };
 
 /// The last four digits, what they choose, and what that is called.
-pub const MACHINES: [(&str, Machine, &str); 8] = [
+pub const MACHINES: [(&str, Machine, &str); 11] = [
     ("0001", Machine::Refusing(486), "a busy line"),
     ("0002", Machine::Silent, "a telephone that nobody answers"),
     (
         "0003",
         Machine::Fax {
             mishap: Some(Mishap::HangUpAfterPage(1)),
-            t38: true,
+            line: MachineLine::Both,
         },
         "a fax machine that hangs up after page 1",
     ),
@@ -41,7 +54,7 @@ pub const MACHINES: [(&str, Machine, &str); 8] = [
         "0004",
         Machine::Fax {
             mishap: Some(Mishap::SilentBeforeLastMcf),
-            t38: true,
+            line: MachineLine::Both,
         },
         "a fax machine that falls silent before it confirms the last page",
     ),
@@ -49,9 +62,9 @@ pub const MACHINES: [(&str, Machine, &str); 8] = [
         "0005",
         Machine::Fax {
             mishap: None,
-            t38: false,
+            line: MachineLine::Audio,
         },
-        "a fax machine on a line without T.38",
+        "a fax machine on a line without T.38: 488, then audio",
     ),
     (
         "0006",
@@ -64,6 +77,23 @@ pub const MACHINES: [(&str, Machine, &str); 8] = [
         "a carrier that is overloaded",
     ),
     ("0008", Machine::Refusing(603), "a number that declines"),
+    (
+        "0009",
+        Machine::Fax {
+            mishap: Some(Mishap::SilentInT38),
+            line: MachineLine::Both,
+        },
+        "a fax machine whose T.38 falls silent after the switch; audio works",
+    ),
+    (
+        "0010",
+        Machine::Fax {
+            mishap: None,
+            line: MachineLine::T38,
+        },
+        "a fax machine on a line that takes T.38 only",
+    ),
+    ("0011", Machine::Person, "somebody who answers and talks"),
 ];
 
 impl Machine {

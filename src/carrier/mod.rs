@@ -10,7 +10,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use ipnet::IpNet;
@@ -20,11 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::outcome::{CallReport, Outcome};
 use crate::call::policy::{CallPolicy, ReinvitePolicy};
-use crate::net::line::{DialRequest, FaxSettings, IncomingCall, Line, LineConfig, LineEvent};
+use crate::net::line::{
+    Candidate, DialRequest, FaxSettings, IncomingCall, Line, LineConfig, LineEvent,
+};
 use crate::net::sip::{SipConfig, SipEndpoint};
 use crate::pages::{FaxPage, tiff};
 use crate::worker::host::Children;
-pub use machine::{MACHINES, Machine};
+use crate::worker::wire::Mishap;
+pub use machine::{MACHINES, Machine, MachineLine};
 
 /// How a carrier is set up.
 #[derive(Debug, Clone)]
@@ -89,16 +91,14 @@ impl Carrier {
     ) -> anyhow::Result<(Carrier, mpsc::UnboundedReceiver<CallRecord>)> {
         std::fs::create_dir_all(&config.folder)
             .with_context(|| config.folder.display().to_string())?;
+        let nursery = children.open_nursery().await;
+        nursery.context("the nursery of the calls does not start")?;
         let (endpoint, mut calls) =
             SipEndpoint::bind(SipConfig::new(config.listen, config.clients.clone()))
                 .await
                 .with_context(|| format!("{} cannot be used", config.listen))?;
         let address = endpoint.contact();
-        let line = Line::new(
-            endpoint,
-            children,
-            line_config(address, CallPolicy::incoming().reinvite),
-        );
+        let line = Line::new(endpoint, children, line_config(address));
         let (records, ended) = mpsc::unbounded_channel();
         let office = Arc::new(Office {
             line,
@@ -156,15 +156,27 @@ impl Office {
                 call.given_up().await;
             }
             Machine::Refusing(code) => call.reject(code),
-            Machine::Fax { mishap, t38 } => {
+            Machine::Person => {
+                let settings = FaxSettings {
+                    mishap: Some(Mishap::Talks),
+                    ..FaxSettings::default()
+                };
+                // A telephone asks for no T.38, and hangs up on nobody.
+                call.policy.reinvite = ReinvitePolicy::Never;
+                let (report, ..) = self.receive(call, settings).await;
+                self.record(false, &called, &caller, report, None);
+            }
+            Machine::Fax { mishap, line } => {
                 call.ringing();
                 let settings = FaxSettings {
                     ident: station_id(&called),
                     mishap,
                     ..FaxSettings::default()
                 };
-                if !t38 {
-                    call.set_reinvite(ReinvitePolicy::Never);
+                match line {
+                    MachineLine::Both => {}
+                    MachineLine::Audio => call.policy.reinvite = ReinvitePolicy::Never,
+                    MachineLine::T38 => call.policy.audio_fax = false,
                 }
                 let (report, pages, tiff) = self.receive(call, settings).await;
                 let whole = report.outcome == Outcome::Delivered;
@@ -216,11 +228,12 @@ impl Office {
         pages: &[FaxPage],
     ) -> CallReport {
         let request = DialRequest {
-            target: gateway,
-            domain: None,
-            number: called.to_owned(),
-            caller: caller.to_owned(),
-            caller_display: None,
+            candidates: vec![Candidate::direct(
+                gateway,
+                called,
+                caller,
+                CallPolicy::outgoing(),
+            )],
             tiff: tiff::write(pages),
             pages: pages.len() as u32,
             fax: FaxSettings {
@@ -271,22 +284,12 @@ impl Office {
 }
 
 /// The gateway is asked for T.38 by the side that was called; calls that come back leave it to the gateway.
-fn line_config(address: SocketAddr, incoming: ReinvitePolicy) -> LineConfig {
-    let later = ReinvitePolicy::ThemThenUs {
-        after: Duration::from_secs(4),
-    };
+fn line_config(address: SocketAddr) -> LineConfig {
     LineConfig {
         bind: address.ip(),
         advertised: address.ip(),
         media_ports: (0, 0),
-        outgoing: CallPolicy {
-            reinvite: later,
-            ..CallPolicy::outgoing()
-        },
-        incoming: CallPolicy {
-            reinvite: incoming,
-            ..CallPolicy::incoming()
-        },
+        incoming: CallPolicy::incoming(),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::worker::host::Children;
 #[derive(clap::Args)]
 #[command(after_help = machine_table())]
 pub struct Args {
-    /// Its SIP address: what trunk.server is set to
+    /// Its SIP address: what the server of a [[trunk]] is set to
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5070")]
     listen: SocketAddr,
     /// Networks whose calls it takes
@@ -24,7 +24,7 @@ pub struct Args {
     /// Where its machines keep what they receive: a TIFF a call, and calls.jsonl
     #[arg(long, value_name = "FOLDER", default_value = "postfax-machines")]
     folder: PathBuf,
-    /// The gateway's SIP address (trunk.listen), for machines that call
+    /// The gateway's SIP address (sip.listen), for machines that call
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5060")]
     gateway: SocketAddr,
     /// Machines that received a fax whole send it back to this number at the gateway
@@ -69,7 +69,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             });
         }
         println!(
-            "a simulated carrier listens on {}; set trunk.server to it",
+            "a simulated carrier listens on {}; set the server of a [[trunk]] to it",
             carrier.address()
         );
         tokio::select! {

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::table::print;
 use super::wait_for;
-use crate::config::dialplan;
-use crate::config::{Config, Converter, Route};
+use crate::config::numbers::Numbering;
+use crate::config::{Config, Converter, Route, Trunk};
 use crate::mail_to_fax::recipient;
+use crate::net::trunk::{self, Trunks};
 use crate::pages::pdfium;
 use crate::queue::{Store, StoreError, Violation};
 use crate::worker::sandbox;
@@ -123,14 +125,15 @@ fn listed<T: ToString>(items: &[T]) -> String {
 }
 
 fn line_ways(config: &Config) -> Vec<Finding> {
-    let trunk = &config.trunk;
-    let mut ways = vec![match trunk.server.as_str() {
-        "" => Note("no trunk.server is set: faxes to send will wait".into()),
-        server => Fine(format!(
-            "faxes are dialled through {server}, {} at a time",
-            trunk.channels
-        )),
-    }];
+    let mut ways: Vec<Finding> = config
+        .trunks
+        .iter()
+        .map(|trunk| trunk_way(config, trunk))
+        .collect();
+    if ways.is_empty() {
+        let what = "no [[trunk]] is set: faxes to send will wait";
+        ways.push(Note(what.into()));
+    }
     if config.fax.station_id.is_empty() || config.fax.name.is_empty() {
         let what = "set fax.name and fax.station_id: they stand on every page, and the law of many countries wants them";
         ways.push(Note(what.into()));
@@ -144,6 +147,32 @@ fn line_ways(config: &Config) -> Vec<Finding> {
     };
     ways.extend(config.routes.iter().map(route));
     ways
+}
+
+/// Numbers of the kind that most people dial, in their countries.
+const EXAMPLE: &str = "+12025550123";
+
+fn trunk_way(config: &Config, trunk: &Trunk) -> Finding {
+    let carries = match trunk.prefixes.as_slice() {
+        [] => "every number".to_owned(),
+        prefixes => format!("numbers in {}", prefixes.join(", ")),
+    };
+    let knows_us = match trunk.register {
+        true => format!("registered as {}", trunk.username),
+        false => "by our address".to_owned(),
+    };
+    let dialled = match Numbering::of(config).map(|it| it.called(EXAMPLE, None, trunk)) {
+        Ok(Ok(dialled)) => dialled,
+        Ok(Err(e)) => return Wrong(format!("trunk {}: {e}", trunk.name)),
+        Err(e) => return Wrong(e.to_string()),
+    };
+    Fine(format!(
+        "trunk {} ({} over {}, {knows_us}) carries {carries} with priority {}; for {EXAMPLE} it is given {dialled}",
+        trunk.name,
+        trunk.server.join(", "),
+        trunk.transport.name(),
+        trunk.priority,
+    ))
 }
 
 async fn store(state: &Path) -> Vec<Finding> {
@@ -174,14 +203,40 @@ async fn store(state: &Path) -> Vec<Finding> {
     }
 }
 
+/// Whether a trunk leads to a number, and which, by their order.
+fn way(config: &Config, numbers: &Numbering, number: &str) -> (bool, String) {
+    if config.trunks.is_empty() {
+        return (true, "once there is a [[trunk]]".to_owned());
+    }
+    let trunks = Trunks::of(config).leading_to(&numbers.for_prefixes(number));
+    let over = |trunk: &Arc<trunk::Trunk>| {
+        let trunk = &trunk.config;
+        let dialled = numbers.called(number, None, trunk);
+        let dialled = dialled.unwrap_or_else(|e| e.to_string());
+        format!("over {} as {dialled}", trunk.name)
+    };
+    let ways: Vec<String> = trunks.iter().map(over).collect();
+    match ways.is_empty() {
+        true => (false, "but no trunk leads there".to_owned()),
+        false => (true, ways.join(", else ")),
+    }
+}
+
 /// Whether the front door would take this recipient, and what it would say.
 fn verdict(config: &Config, address: &str) -> (bool, String) {
-    let plan = match dialplan::Plan::new(&config.dialing.allow, &config.dialing.deny) {
-        Ok(plan) => plan,
+    let numbers = match Numbering::of(config) {
+        Ok(numbers) => numbers,
         Err(e) => return (false, e.to_string()),
     };
-    match recipient::number_to_dial(address, &config.smtp.domains, &plan) {
-        Ok(number) => (true, format!("{address}: would be faxed to {number}")),
+    match recipient::number_to_dial(address, &config.smtp.domains, &numbers) {
+        Ok(to) => {
+            let within = |sub_address| format!(", sub-address {sub_address}");
+            let within = to.sub_address.map_or(String::new(), within);
+            let number = to.number;
+            let (leads, way) = way(config, &numbers, &number);
+            let text = format!("{address}: would be faxed to {number}{within}, {way}");
+            (leads, text)
+        }
         Err(refusal) => (false, format!("{address}: would be refused: {refusal}")),
     }
 }

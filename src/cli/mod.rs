@@ -64,7 +64,7 @@ enum Command {
     Check(check::Args),
     /// List the faxes that wait, the mails that nobody took, and the faxes that are over
     Queue(queue::Args),
-    /// Tell all about one fax: its parts, its calls, its mails
+    /// Tell all about one fax: its parts, its calls, its mails; or what is remembered of a number
     Show(show::Args),
     /// End a fax that waits or is in a call; its sender is told
     Cancel(cancel::Args),
@@ -83,8 +83,8 @@ enum Command {
 
 #[derive(Subcommand)]
 enum Worker {
-    /// Run one call
-    Call,
+    /// Fork a process for each call
+    Nursery,
     /// Read one document
     Render {
         /// The libpdfium.so to load
@@ -113,8 +113,8 @@ pub fn main() -> ExitCode {
         Command::Carrier(args) => carrier::run(args),
         Command::Render(args) => render::run(args).map(|()| ExitCode::SUCCESS),
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
-        Command::Worker(Worker::Call) => return crate::worker::call::run(),
         Command::Worker(Worker::Convert(args)) => return crate::worker::convert::run(&args),
+        Command::Worker(Worker::Nursery) => return crate::worker::nursery::run(),
         Command::Worker(Worker::Render { pdfium }) => {
             return crate::worker::render::run(pdfium.as_deref());
         }

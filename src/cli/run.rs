@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::gateway::Gateway;
-use crate::net::sip;
 use crate::pages::pdfium;
 use crate::worker::host::Children;
 use crate::worker::mishaps::Mishaps;
@@ -51,11 +50,11 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     ended
 }
 
-/// Logs to standard error; `RUST_LOG` overrides `level`. The SIP stack's own lines carry whole messages: warnings only.
+/// Logs to standard error; `RUST_LOG` overrides `level`.
 pub fn log(level: &str) {
     use tracing_subscriber::EnvFilter;
     let wanted = std::env::var("RUST_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::new(format!("{wanted},{}", sip::LOG_FILTER));
+    let filter = EnvFilter::new(wanted);
     // Under systemd the journal adds the time.
     let in_journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let builder = tracing_subscriber::fmt()

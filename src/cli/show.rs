@@ -1,4 +1,4 @@
-//! `postfax show ID`: one fax from its mail to its receipt.
+//! `postfax show ID`: one fax from its mail to its receipt. `postfax show --number NUMBER`: the memory of a number.
 
 use std::process::ExitCode;
 
@@ -7,11 +7,13 @@ use jiff::tz::TimeZone;
 use super::queue::{cause, kind};
 use super::table::{Sheet, columns, counted, print, table, tame, time};
 use super::wait_for;
+use crate::call::outcome::FarSaid;
 use crate::config::Config;
 use crate::mail_to_fax::receipt::{Fate, Part};
 use crate::mail_to_fax::stamp::Stamp;
 use crate::queue::{AttemptRow, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Store};
 
+mod number;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +21,14 @@ mod tests;
 #[derive(clap::Args)]
 pub struct Args {
     /// The fax, as `postfax queue` or the receipt names it
-    id: String,
+    #[arg(required_unless_present = "number", conflicts_with = "number")]
+    id: Option<String>,
+    /// What is remembered of a number instead: how its next call goes, and why
+    #[arg(long, value_name = "NUMBER")]
+    number: Option<String>,
+    /// Forget that, so that the next call goes as the configuration says
+    #[arg(long, requires = "number")]
+    forget: bool,
     /// As JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -40,10 +49,14 @@ enum Found {
 /// Tells all about one fax.
 pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     let store = Store::open_beside(&config.state_dir)?;
-    let Some(found) = wait_for(find(&store, &args.id))?? else {
+    if let Some(number) = &args.number {
+        return number::run(&store, config, number, args.forget, args.json);
+    }
+    let id = args.id.unwrap_or_default();
+    let Some(found) = wait_for(find(&store, &id))?? else {
         anyhow::bail!(
             "there is no fax {}; `postfax queue --ended 20` lists them",
-            tame(&args.id, 40)
+            tame(&id, 40)
         );
     };
     print(&match args.json {
@@ -102,6 +115,9 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
     sheet.field("fax", &fax.id);
     let address = tame(&fax.recipient, 60);
     sheet.field("to", format!("{} ({address})", fax.number));
+    if let Some(sub_address) = &fax.sub_address {
+        sheet.field("sub-address", tame(sub_address, 20));
+    }
     sheet.field("from", tame(&fax.sender, 60));
     sheet.field("subject", tame(&fax.subject, 70));
     sheet.field("accepted", time(fax.created_at, zone));
@@ -152,6 +168,12 @@ fn tell_attempt(sheet: &mut Sheet, attempt: &AttemptRow, zone: &TimeZone) {
     if let Ok(Stamp { date, name, number }) = serde_json::from_str(&attempt.header) {
         sheet.field("header", format!("{date}  {name}  {number}"));
     }
+    if !attempt.chosen.is_empty() {
+        sheet.field("by memory", tame(&attempt.chosen, 200));
+    }
+    if !attempt.trunk.is_empty() {
+        sheet.field("trunk", trunk(attempt));
+    }
     let Some(ended) = attempt.ended_at else {
         return sheet.field("ended", "not yet");
     };
@@ -165,9 +187,55 @@ fn tell_attempt(sheet: &mut Sheet, attempt: &AttemptRow, zone: &TimeZone) {
     }
     if attempt.bit_rate > 0 {
         tell_far_end(sheet, attempt.far_ident.as_deref());
+    }
+    if let Some(far_said) = &attempt.far_said {
+        sheet.field("its machine", said(far_said));
+    }
+    if attempt.bit_rate > 0 {
         sheet.field("line", line(attempt));
     }
     tell_wire(sheet, attempt.seconds, attempt.wire_bytes);
+}
+
+fn trunk(attempt: &AttemptRow) -> String {
+    let name = tame(&attempt.trunk, 40);
+    match attempt.target.is_empty() {
+        true => name,
+        false => format!("{name}, {}", tame(&attempt.target, 60)),
+    }
+}
+
+/// What the far end said of its machine, on one line.
+fn said(said: &FarSaid) -> String {
+    let named = [said.make.as_deref(), said.model.as_deref()];
+    let mut parts: Vec<String> = named
+        .into_iter()
+        .flatten()
+        .map(|text| tame(text, 40))
+        .collect();
+    if said.bit_rate > 0 {
+        parts.push(format!("up to {} bit/s", said.bit_rate));
+    }
+    parts.extend(
+        [&said.resolutions, &said.paper]
+            .into_iter()
+            .flatten()
+            .map(|text| tame(text, 20)),
+    );
+    let can = [
+        (said.ecm, "ECM"),
+        (said.t6, "T.6"),
+        (said.t85, "T.85"),
+        (said.sub_address, "sub-address"),
+        (said.password, "password"),
+        (said.polling, "polling"),
+    ];
+    parts.extend(
+        can.into_iter()
+            .filter(|(can, _)| *can)
+            .map(|(_, what)| what.to_owned()),
+    );
+    parts.join(", ")
 }
 
 fn line(attempt: &AttemptRow) -> String {
@@ -194,8 +262,14 @@ fn tell_wire(sheet: &mut Sheet, seconds: f64, octets: u64) {
 
 fn tell_received(sheet: &mut Sheet, fax: &ReceivedRow, mails: &[OutgoingRow], zone: &TimeZone) {
     sheet.field("received", &fax.id);
-    sheet.field("from", tame(&fax.caller, 40));
+    sheet.field("from", caller(fax));
     sheet.field("to", tame(&fax.called, 40));
+    if let Some(sub_address) = &fax.sub_address {
+        sheet.field("sub-address", tame(sub_address, 20));
+    }
+    if !fax.trunk.is_empty() {
+        sheet.field("trunk", tame(&fax.trunk, 40));
+    }
     sheet.field("began", time(fax.started_at, zone));
     match fax.ended_at {
         Some(ended) => sheet.field("ended", time(ended, zone)),
@@ -204,8 +278,19 @@ fn tell_received(sheet: &mut Sheet, fax: &ReceivedRow, mails: &[OutgoingRow], zo
     sheet.field("pages", fax.pages);
     tell_cause(sheet, fax.outcome.as_deref(), &fax.detail);
     tell_far_end(sheet, fax.far_ident.as_deref());
+    if let Some(far_said) = &fax.far_said {
+        sheet.field("its machine", said(far_said));
+    }
     tell_wire(sheet, fax.seconds, fax.wire_bytes);
     tell_mails(sheet, mails, zone);
+}
+
+fn caller(fax: &ReceivedRow) -> String {
+    let number = tame(&fax.caller, 40);
+    match &fax.caller_name {
+        Some(name) => format!("{number} ({})", tame(name, 40)),
+        None => number,
+    }
 }
 
 fn tell_mails(sheet: &mut Sheet, mails: &[OutgoingRow], zone: &TimeZone) {

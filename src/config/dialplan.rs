@@ -64,30 +64,52 @@ impl Plan {
     /// # Errors
     /// The first pattern that cannot be read.
     pub fn new<S: AsRef<str>>(allow: &[S], deny: &[S]) -> Result<Plan, BadPattern> {
-        let read = |patterns: &[S]| -> Result<Vec<Pattern>, BadPattern> {
-            patterns.iter().map(|p| p.as_ref().parse()).collect()
-        };
         Ok(Plan {
-            allow: read(allow)?,
-            deny: read(deny)?,
+            allow: patterns(allow)?,
+            deny: patterns(deny)?,
         })
     }
 
-    /// Says whether `number` (digits, perhaps with a `+` in front) may be dialled.
+    /// Says whether `number` (digits, perhaps with a `+` in front) may be dialled, in this form alone.
     ///
     /// # Errors
     /// The rule that forbids it.
     pub fn check(&self, number: &str) -> Result<(), Refused> {
-        if is_emergency(number) && !self.allow.iter().any(|pattern| pattern.is_exactly(number)) {
-            return Err(Refused::Emergency(number.to_string()));
+        let forms = [number.to_owned()];
+        self.check_forms(number, &forms, &forms, str::to_owned)
+    }
+
+    /// Says whether the number that was `written` may be dialled, which stands in patterns in one of the forms
+    /// `allowed` or `denied`. `within` takes off what leads to the country from abroad.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    pub(super) fn check_forms(
+        &self,
+        written: &str,
+        allowed: &[String],
+        denied: &[String],
+        within: impl Fn(&str) -> String,
+    ) -> Result<(), Refused> {
+        let hit = |patterns: &[Pattern], forms: &[String]| {
+            let matches = |pattern: &Pattern| forms.iter().any(|form| pattern.matches(form));
+            patterns.iter().any(matches)
+        };
+        if is_emergency(written, within) && !self.spells_out(written) {
+            return Err(Refused::Emergency(written.to_owned()));
         }
-        if self.deny.iter().any(|pattern| pattern.matches(number)) {
-            return Err(Refused::Denied(number.to_string()));
+        if hit(&self.deny, denied) {
+            return Err(Refused::Denied(written.to_owned()));
         }
-        if self.allow.iter().any(|pattern| pattern.matches(number)) {
+        if hit(&self.allow, allowed) {
             return Ok(());
         }
-        Err(Refused::NotAllowed(number.to_string()))
+        Err(Refused::NotAllowed(written.to_owned()))
+    }
+
+    /// Whether `allow` names this very number, digit for digit.
+    pub(super) fn spells_out(&self, number: &str) -> bool {
+        self.allow.iter().any(|pattern| pattern.is_exactly(number))
     }
 
     /// The patterns of a site that says nothing: allowed ones, denied ones.
@@ -102,12 +124,22 @@ impl Default for Plan {
     }
 }
 
-/// Whether somebody may take it for an emergency call: the number itself, or the number behind the digit that gets an
-/// outside line from a PBX.
-fn is_emergency(number: &str) -> bool {
+/// Whether somebody may take it for an emergency call: the number itself, the number behind the digit that gets an
+/// outside line from a PBX, or as one would write it from abroad.
+pub(super) fn is_emergency(number: &str, within: impl Fn(&str) -> String) -> bool {
     let digits = number.trim_start_matches('+');
     let outside = digits.strip_prefix(['0', '8', '9']).unwrap_or(digits);
-    EMERGENCY.contains(&digits) || EMERGENCY.contains(&outside)
+    [digits, outside, &within(number)]
+        .iter()
+        .any(|form| EMERGENCY.contains(form))
+}
+
+/// Reads patterns.
+///
+/// # Errors
+/// The first that cannot be read.
+pub fn patterns<S: AsRef<str>>(written: &[S]) -> Result<Vec<Pattern>, BadPattern> {
+    written.iter().map(|p| p.as_ref().parse()).collect()
 }
 
 /// A set of numbers, written as the module's documentation says.

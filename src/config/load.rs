@@ -1,8 +1,10 @@
 //! Reading `config.toml`: every error says where, what and what to do.
 
+mod trunks;
+
 use std::fmt;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::dialplan;
 use super::{Config, Converter, Route};
@@ -38,21 +40,81 @@ pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
 }
 
 pub(super) fn text(text: &str, name: &str) -> Result<Config, ConfigError> {
-    let config: Config = toml::from_str(text).map_err(|e| {
+    let error = |line, what| ConfigError {
+        place: place(name, line),
+        what,
+    };
+    let mut config: Config = toml::from_str(text).map_err(|e| {
+        if let Some((line, what)) = former_trunk(text) {
+            return error(Some(line), what);
+        }
         let line = e
             .span()
             .map(|span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-        ConfigError {
-            place: place(name, line),
-            what: explained(e.message(), line.and_then(|n| key_on(text, n))),
-        }
+        error(line, explained(e.message(), text, line))
     })?;
+    for trunk in &mut config.trunks {
+        if trunk.name.is_empty() {
+            trunk.name = trunk.server.first().cloned().unwrap_or_default();
+        }
+    }
     match first_contradiction(&config) {
         None => Ok(config),
-        Some((key, what)) => Err(ConfigError {
-            place: place(name, line_of(text, key)),
-            what: format!("{key}: {what}"),
-        }),
+        Some((key, what)) => Err(error(line_of(text, &key), format!("{key}: {what}"))),
+    }
+}
+
+/// The keys that were in `[trunk]` when there was one trunk only.
+const MOVED_TO_SIP: [&str; 4] = ["listen", "advertise", "media_ports", "drain_seconds"];
+
+/// The line of a `[trunk]` from the time when there was one trunk only, and what to write instead.
+fn former_trunk(text: &str) -> Option<(usize, String)> {
+    let line = 1 + text.lines().position(|line| bare(line) == "[trunk]")?;
+    let moved: Vec<&str> = MOVED_TO_SIP
+        .into_iter()
+        .filter(|key| line_of(text, &Key::new("trunk", key)).is_some_and(|at| at > line))
+        .collect();
+    let moved = match moved.as_slice() {
+        [] => String::new(),
+        moved => format!("; move {} to [sip]", moved.join(", ")),
+    };
+    let what = format!(
+        "there may be several trunks now: write [[trunk]] instead of [trunk]{moved} \
+         (channels over all trunks are in [sip], too)"
+    );
+    Some((line, what))
+}
+
+/// A line without its remark and the space around.
+fn bare(line: &str) -> &str {
+    line.split('#').next().unwrap_or_default().trim()
+}
+
+/// A key of the file: `smtp.max_size`, or `server` of the second `[[trunk]]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    section: &'static str,
+    /// Which of the sections by this name, from 0.
+    nth: usize,
+    name: &'static str,
+}
+
+impl Key {
+    fn new(section: &'static str, name: &'static str) -> Key {
+        Key::nth(section, 0, name)
+    }
+
+    fn nth(section: &'static str, nth: usize, name: &'static str) -> Key {
+        Key { section, nth, name }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.section {
+            "" => f.write_str(self.name),
+            section => write!(f, "{section}.{}", self.name),
+        }
     }
 }
 
@@ -60,24 +122,34 @@ fn place(name: &str, line: Option<usize>) -> String {
     line.map_or_else(|| name.to_owned(), |line| format!("{name}:{line}"))
 }
 
-/// The line that sets `section.key`, if the text does.
-fn line_of(text: &str, key: &str) -> Option<usize> {
-    let (section, key) = key.rsplit_once('.').unwrap_or(("", key));
-    let mut here = String::new();
+/// The line that sets a key, if the text does; else the one where its section begins.
+fn line_of(text: &str, key: &Key) -> Option<usize> {
+    let (mut here, mut begins) = (key.section.is_empty(), None);
+    let mut seen = 0;
     for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
+        let line = bare(line);
         if line.starts_with('[') {
-            here = line.trim_matches(|c| c == '[' || c == ']').to_owned();
-        } else if here == section
+            let section = line.trim_matches(['[', ']', ' ']);
+            here = section == key.section && seen == key.nth;
+            seen += usize::from(section == key.section);
+            begins = begins.or(here.then_some(number + 1));
+        } else if here
             && line
                 .split('=')
                 .next()
-                .is_some_and(|name| name.trim() == key)
+                .is_some_and(|name| name.trim() == key.name)
         {
             return Some(number + 1);
         }
     }
-    None
+    begins
+}
+
+/// The section that line number `line` stands in.
+fn section_of(text: &str, line: usize) -> &str {
+    let above = text.lines().take(line).map(bare);
+    let header = above.filter(|line| line.starts_with('[')).last();
+    header.unwrap_or_default().trim_matches(['[', ']', ' '])
 }
 
 /// The key that line number `line` sets, if it sets one.
@@ -86,24 +158,29 @@ fn key_on(text: &str, line: usize) -> Option<&str> {
 }
 
 /// A message of the TOML reader in words for a person, with the key it is about.
-fn explained(message: &str, key: Option<&str>) -> String {
+fn explained(message: &str, text: &str, line: Option<usize>) -> String {
     if message.starts_with("unknown field") {
-        return with_nearest_name(message);
+        let section = line.map_or("", |line| section_of(text, line));
+        return with_nearest_name(message, section);
     }
     let integers = ["u8", "u16", "u32", "u64", "usize"];
     let mut words = message.to_owned();
     for integer in integers {
         words = words.replace(&format!("expected {integer}"), "expected a whole number");
     }
+    let key = line.and_then(|line| key_on(text, line));
     key.map_or_else(|| words.clone(), |key| format!("{key}: {words}"))
 }
 
 /// "unknown field `max_page`, expected one of `max_pages`, ..." with the nearest of them.
-fn with_nearest_name(message: &str) -> String {
+fn with_nearest_name(message: &str, section: &str) -> String {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let Some(wrong) = quoted.next() else {
         return message.to_owned();
     };
+    if section == "trunk" && MOVED_TO_SIP.contains(&wrong) {
+        return format!("there is no key `{wrong}` in [[trunk]]; it stands in [sip]");
+    }
     let nearest = quoted
         .max_by(|a, b| strsim::jaro_winkler(wrong, a).total_cmp(&strsim::jaro_winkler(wrong, b)));
     match nearest {
@@ -115,69 +192,85 @@ fn with_nearest_name(message: &str) -> String {
 }
 
 /// What the types cannot say. The first thing that is wrong, by its key.
-fn first_contradiction(config: &Config) -> Option<(&'static str, String)> {
-    let checks: [(&'static str, Option<String>); 13] = [
+fn first_contradiction(config: &Config) -> Option<(Key, String)> {
+    let (smtp, fax) = (&config.smtp, &config.fax);
+    let relay = config.mail.maildir.is_none().then_some(&config.mail.relay);
+    let checks = [
+        ("smtp", "domains", no_domain(&smtp.domains)),
+        ("smtp", "max_size", too_small(smtp.max_size)),
         (
-            "smtp.domains",
-            config
-                .smtp
-                .domains
-                .is_empty()
-                .then(|| "name at least one domain, such as \"fax.local\"".into()),
+            "smtp",
+            "tls_key",
+            half_a_pair("smtp", &smtp.tls_certificate, &smtp.tls_key),
         ),
         (
-            "smtp.max_size",
-            (config.smtp.max_size < 10_000).then(|| "must be at least 10000 octets".into()),
+            "dialing",
+            "country",
+            unknown_country(&config.dialing.country),
         ),
-        ("smtp.tls_key", half_a_pair(config)),
+        ("dialing", "allow", bad_pattern(&config.dialing.allow)),
+        ("dialing", "deny", bad_pattern(&config.dialing.deny)),
+        ("fax", "station_id", bad_station_id(&fax.station_id)),
+        ("fax", "max_pages", zero(fax.max_pages)),
+        ("fax", "max_bit_rate", bad_bit_rate(fax.max_bit_rate)),
+        ("fax", "call_seconds", too_short(fax.call_seconds)),
         (
-            "dialing.allow",
-            dialplan::Plan::new(&config.dialing.allow, &config.dialing.deny)
-                .err()
-                .map(|e| e.to_string()),
+            "fax",
+            "call_seconds_per_page",
+            too_short(fax.call_seconds_per_page),
         ),
-        ("fax.station_id", bad_station_id(&config.fax.station_id)),
-        (
-            "fax.max_pages",
-            (config.fax.max_pages == 0).then(|| "must be at least 1".into()),
-        ),
-        ("fax.max_bit_rate", bad_bit_rate(config.fax.max_bit_rate)),
-        ("time_zone", unknown_zone(&config.time_zone)),
-        ("trunk.server", bad_host_and_port(&config.trunk.server)),
-        ("trunk.advertise", bad_advertise(config)),
-        ("trunk.media_ports", bad_ports(config.trunk.media_ports)),
-        (
-            "trunk.redundancy",
-            (config.trunk.redundancy > 7).then(|| "at most 7".into()),
-        ),
-        (
-            "mail.relay",
-            if config.mail.maildir.is_some() {
-                None
-            } else {
-                bad_host_and_port(&config.mail.relay)
-            },
-        ),
+        ("", "time_zone", unknown_zone(&config.time_zone)),
+        ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
+        ("mail", "relay", relay.and_then(|it| bad_host_and_port(it))),
     ];
     checks
         .into_iter()
-        .find_map(|(key, wrong)| wrong.map(|what| (key, what)))
-        .or_else(|| {
-            let wrong = config.converters.iter().find_map(bad_converter);
-            wrong.map(|what| ("converter.command", what))
-        })
-        .or_else(|| {
-            config
-                .routes
-                .iter()
-                .find_map(bad_route)
-                .map(|what| ("route.number", what))
-        })
+        .find_map(|(section, name, wrong)| Some((Key::new(section, name), wrong?)))
+        .or_else(|| trunks::contradiction(config))
+        .or_else(|| first_bad(&config.converters, "converter", "command", bad_converter))
+        .or_else(|| first_bad(&config.routes, "route", "number", bad_route))
 }
 
-fn half_a_pair(config: &Config) -> Option<String> {
-    (config.smtp.tls_certificate.is_some() != config.smtp.tls_key.is_some())
-        .then(|| "smtp.tls_certificate and smtp.tls_key go together: set both or none".into())
+/// The first of several sections that is wrong.
+fn first_bad<T>(
+    all: &[T],
+    section: &'static str,
+    name: &'static str,
+    wrong: impl Fn(&T) -> Option<String>,
+) -> Option<(Key, String)> {
+    let found = all.iter().map(wrong).enumerate();
+    found
+        .filter_map(|(nth, wrong)| Some((Key::nth(section, nth, name), wrong?)))
+        .next()
+}
+
+fn no_domain(domains: &[String]) -> Option<String> {
+    domains
+        .is_empty()
+        .then(|| "name at least one domain, such as \"fax.local\"".into())
+}
+
+fn too_small(size: u64) -> Option<String> {
+    (size < 10_000).then(|| "must be at least 10000 octets".into())
+}
+
+fn zero(n: u32) -> Option<String> {
+    (n == 0).then(|| "must be at least 1".into())
+}
+
+fn bad_pattern(patterns: &[String]) -> Option<String> {
+    let read = |pattern: &String| pattern.parse::<dialplan::Pattern>().err();
+    patterns.iter().find_map(read).map(|e| e.to_string())
+}
+
+fn half_a_pair(
+    section: &str,
+    certificate: &Option<PathBuf>,
+    key: &Option<PathBuf>,
+) -> Option<String> {
+    (certificate.is_some() != key.is_some()).then(|| {
+        format!("{section}.tls_certificate and {section}.tls_key go together: set both or none")
+    })
 }
 
 /// T.30 5.3.6.2.4: twenty characters, digits, plus and space.
@@ -189,6 +282,16 @@ fn bad_station_id(id: &str) -> Option<String> {
     (!fits).then(|| {
         format!("\"{id}\" must be at most 20 characters: digits, + and space (T.30 allows no more)")
     })
+}
+
+fn unknown_country(code: &str) -> Option<String> {
+    let known = code.parse::<phonenumber::country::Id>().is_ok();
+    (!known).then(|| format!("\"{code}\" is no country; write two capital letters, such as \"US\""))
+}
+
+fn too_short(seconds: u32) -> Option<String> {
+    let short = "at least 60: even a short call to a slow machine needs them";
+    (seconds < 60).then(|| short.into())
 }
 
 fn bad_bit_rate(rate: u32) -> Option<String> {
@@ -209,15 +312,6 @@ fn bad_host_and_port(place: &str) -> Option<String> {
             .rsplit_once(':')
             .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     (!fits).then(|| format!("\"{place}\" must be host:port, such as \"sip.example.com:5060\""))
-}
-
-fn bad_advertise(config: &Config) -> Option<String> {
-    (config.trunk.listen.ip().is_unspecified() && config.trunk.advertise.is_none()).then(|| {
-        format!(
-            "trunk.listen is {}; say with trunk.advertise which address the carrier reaches",
-            config.trunk.listen
-        )
-    })
 }
 
 fn bad_ports([first, last]: [u16; 2]) -> Option<String> {
@@ -268,6 +362,8 @@ fn bad_route(route: &Route) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::numbers::Numbering;
+    use crate::config::{Sender, Trunk};
 
     fn error(text: &str) -> String {
         Config::parse(text, "config.toml").unwrap_err().to_string()
@@ -287,37 +383,62 @@ mod tests {
     #[test]
     fn the_example_states_every_key_and_its_default() {
         let mut stated = Config::parse(&example_uncommented(), "config.toml.example").unwrap();
+        // Sections that there may be any number of are shown with an example's values.
         assert_eq!(stated.routes.len(), 2, "the example shows two routes");
         stated.routes.clear();
-        assert_eq!(stated.converters.len(), 1, "and one converter");
+        assert_eq!(stated.converters.len(), 1, "the example shows a converter");
         stated.converters.clear();
+        assert_eq!(stated.senders.len(), 1, "the example shows a sender");
+        stated.senders.clear();
+        let trunk = stated.trunks.pop().expect("the example shows a trunk");
+        assert_eq!(trunk.server.len(), 2);
+        assert_eq!(
+            trunk,
+            Trunk {
+                name: trunk.server[0].clone(),
+                server: trunk.server.clone(),
+                ..Trunk::default()
+            }
+        );
         // Keys without a default are shown with an example's value.
         let shown = [
             &mut stated.smtp.tls_certificate,
             &mut stated.smtp.tls_key,
+            &mut stated.sip.tls_certificate,
+            &mut stated.sip.tls_key,
+            &mut stated.sip.tls_ca,
             &mut stated.mail.maildir,
+            &mut stated.renderer.pdfium,
+            &mut stated.fax.header_font,
         ];
-        for option in shown
-            .into_iter()
-            .chain([&mut stated.renderer.pdfium, &mut stated.fax.header_font])
-        {
+        for option in shown {
             assert!(
                 option.take().is_some(),
                 "an optional key is missing in the example"
             );
         }
-        assert!(stated.trunk.advertise.take().is_some());
+        assert!(stated.sip.advertise.take().is_some());
         assert_eq!(stated, Config::default());
-        let every_key = toml::Table::try_from(Config::default()).unwrap();
+        every_key_is_written();
+    }
+
+    fn every_key_is_written() {
+        let mut whole = Config::default();
+        whole.trunks.push(Trunk::default());
+        whole.senders.push(Sender::default());
+        let every_key = toml::Table::try_from(whole).unwrap();
         let written: toml::Table = toml::from_str(&example_uncommented()).unwrap();
         for (section, value) in &every_key {
-            let toml::Value::Table(keys) = value else {
-                assert!(written.contains_key(section), "{section}");
-                continue;
+            let (keys, written) = match (value, &written[section]) {
+                (toml::Value::Table(keys), written) => (keys, written),
+                (toml::Value::Array(all), written) if !all.is_empty() => {
+                    (all[0].as_table().unwrap(), &written[0])
+                }
+                _ => continue,
             };
             for key in keys.keys() {
                 assert!(
-                    written[section].get(key).is_some(),
+                    written.get(key).is_some(),
                     "{section}.{key} is not in config.toml.example"
                 );
             }
@@ -373,10 +494,53 @@ mod tests {
                 "config.toml:1: time_zone: \"Mars\" is no known time zone",
             ),
             (
-                "[trunk]\nserver = \"carrier\"\n",
-                "config.toml:2: trunk.server: \"carrier\" must be host:port",
+                "[[trunk]]\nserver = \"a b\"\n",
+                "config.toml:2: trunk.server: \"a b\" must be a host or host:port",
             ),
-            ("[trunk]\nlisten = \"0.0.0.0:5060\"\n", "trunk.advertise"),
+            (
+                "[[trunk]]\nname = \"a\"\n",
+                "config.toml:1: trunk.server: name the",
+            ),
+            (
+                "[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\n",
+                "config.toml:1: sip.advertise: sip.listen is udp:0.0.0.0:5060; say with",
+            ),
+            (
+                "[sip]\nlisten = [\"0.0.0.0:5060\"]\n",
+                "config.toml:2: listen: \"0.0.0.0:5060\" must be transport:address:port",
+            ),
+            (
+                "[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n",
+                "config.toml:2: sip.listen: tls:127.0.0.1:5061 needs sip.tls_certificate",
+            ),
+            (
+                "[[trunk]]\nserver = \"a\"\n[[trunk]]\nserver = \"a\"\n",
+                "config.toml:1: trunk.name: there are two trunks \"a\"",
+            ),
+            (
+                "[[trunk]]\nserver = \"a\"\n[[trunk]]\nserver = \"b\"\nregister = true\n",
+                "config.toml:5: trunk.register: a registration needs `username`",
+            ),
+            (
+                "[[trunk]]\nserver = \"a\"\nprefixes = [\"1212\"]\n",
+                "config.toml:3: trunk.prefixes: \"1212\" must be the beginning of a number in E.164",
+            ),
+            (
+                "[[trunk]]\nserver = \"a\"\nnumber_format = \"e.164\"\n",
+                "config.toml:3: number_format: unknown variant `e.164`, expected one of",
+            ),
+            (
+                "[[trunk]]\nserver = \"a\"\nsession_expires = 60\n",
+                "config.toml:3: trunk.session_expires: 60 must be at least 90",
+            ),
+            (
+                "[[sender]]\nmatch = \"sales\"\n",
+                "config.toml:2: sender.match: \"sales\" must be a mail address",
+            ),
+            (
+                "[dialing]\ncountry = \"United States\"\n",
+                "config.toml:2: dialing.country: \"United States\" is no country",
+            ),
             (
                 "[smtp]\ntls_key = \"key.pem\"\n",
                 "config.toml:2: smtp.tls_key: smtp.tls_certificate and",
@@ -411,12 +575,76 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_id_is_the_station_id_without_its_spaces() {
-        let text = "[fax]\nstation_id = \"+1 555 987 6543\"\n";
-        assert_eq!(
-            Config::parse(text, "config.toml").unwrap().caller_id(),
-            "+15559876543"
+    fn one_line_makes_a_trunk_named_after_its_server() {
+        for text in [
+            "[[trunk]]\nserver = \"sip.example.com\"\n",
+            "[[trunk]]\nserver = [\"sip.example.com\"]\n",
+        ] {
+            let config = Config::parse(text, "config.toml").unwrap();
+            assert_eq!(config.trunks, [Trunk::to("sip.example.com")]);
+        }
+        assert!(Config::default().trunks.is_empty());
+    }
+
+    #[test]
+    fn a_file_from_the_time_of_one_trunk_is_told_what_to_write() {
+        let said = error(
+            "[fax]\n[trunk] # our carrier\nserver = \"a:5060\"\nadvertise = \"192.0.2.1\"\nchannels = 4\n",
         );
+        assert!(
+            said.starts_with("config.toml:2: there may be several trunks now"),
+            "{said}"
+        );
+        assert!(
+            said.contains("[[trunk]]") && said.contains("; move advertise to [sip] ("),
+            "{said}"
+        );
+        let said = error("[[trunk]]\nserver = \"a\"\ndrain_seconds = 4\n");
+        assert_eq!(
+            said,
+            "config.toml:3: there is no key `drain_seconds` in [[trunk]]; it stands in [sip]"
+        );
+    }
+
+    #[test]
+    fn servers_come_as_names_and_addresses() {
+        use crate::config::trunk::Server;
+        for (written, host, port) in [
+            ("sip.example.com", "sip.example.com", None),
+            ("sip.example.com:5080", "sip.example.com", Some(5080)),
+            ("192.0.2.1:5060", "192.0.2.1", Some(5060)),
+            ("[2001:db8::1]:5060", "2001:db8::1", Some(5060)),
+            ("2001:db8::1", "2001:db8::1", None),
+        ] {
+            let server: Server = written.parse().unwrap();
+            assert_eq!((server.host.as_str(), server.port), (host, port));
+        }
+        for bad in [
+            "", ":5060", "a:b", "a:70000", "sip:a", "a b", "[a]:1", "a;b", "u@h",
+        ] {
+            assert!(bad.parse::<Server>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_sender_has_a_number_of_his_own_then_the_trunks_then_ours() {
+        let text = "[fax]\nstation_id = \"+1 555 987 6543\"\nname = \"Office\"\n[[sender]]\n\
+                    match = \"*@Sales.example.com\"\ncaller_id = \"5550001111\"\nname = \"Sales\"\n\
+                    [[trunk]]\nserver = \"a\"\n[[trunk]]\nserver = \"b\"\ncaller_id = \"5552223333\"\n";
+        let config = Config::parse(text, "config.toml").unwrap();
+        let number = |address, nth: usize| {
+            let trunk = &config.trunks[nth];
+            config.caller_id(&config.sender(address), trunk)
+        };
+        assert_eq!(number("x@sales.EXAMPLE.com", 1), "5550001111");
+        assert_eq!(number("x@example.com", 0), "+1 555 987 6543");
+        assert_eq!(number("x@example.com", 1), "5552223333");
+        let sales = config.sender("x@sales.example.com");
+        assert_eq!(
+            (&*sales.name, &*sales.station_id),
+            ("Sales", "+1 555 987 6543")
+        );
+        assert_eq!(config.sender("x@notsales.example.com").name, "Office");
     }
 
     #[test]
@@ -424,14 +652,15 @@ mod tests {
         let text = "[[route]]\nnumber = \"+1 555 987 6543\"\nto = [\"a@example.com\"]\n\
                     [[route]]\nnumber = \"*\"\nmaildir = \"/var/mail/fax\"\n";
         let config = Config::parse(text, "config.toml").unwrap();
+        let numbers = Numbering::of(&config).unwrap();
         assert_eq!(
-            config.route("+15559876543").unwrap().recipients(),
+            config.route("+15559876543", &numbers).unwrap().recipients(),
             ["a@example.com"]
         );
         assert_eq!(
-            config.route("999").unwrap().recipients(),
+            config.route("999", &numbers).unwrap().recipients(),
             ["maildir:/var/mail/fax"]
         );
-        assert!(Config::default().route("5559876543").is_none());
+        assert!(Config::default().route("5559876543", &numbers).is_none());
     }
 }

@@ -1,12 +1,19 @@
 //! The audio terminal: 8 kHz samples in and out; and the ear for the far end's tone.
 
+use std::collections::VecDeque;
+
 use super::ffi::{AudioEngine, ToneDetector};
+use super::mend::Remedy;
 use super::session::Session;
+use super::v21;
 use super::{Event, Holder, Options, Progress, SetUpFailed};
 
 /// A T.30 terminal that speaks through modems.
 pub struct AudioTerminal {
     engine: AudioEngine,
+    calling: bool,
+    /// DCN after SpanDSP's own end, which comes without one.
+    farewell: VecDeque<i16>,
 }
 
 impl AudioTerminal {
@@ -18,17 +25,23 @@ impl AudioTerminal {
         let session = Session::new(options.role, holder);
         Ok(AudioTerminal {
             engine: AudioEngine::new(options, session)?,
+            calling: options.calling,
+            farewell: VecDeque::new(),
         })
     }
 
     /// Samples came in; time goes on by as much. (They are changed in place: the DC level is taken out.)
     pub fn receive(&mut self, samples: &mut [i16]) {
+        let remedy = self.engine.session().mend().heard(samples);
         self.drive(|engine| engine.receive(samples));
+        self.apply(remedy);
     }
 
     /// This many samples were lost: the modems keep going. Silence in their place would kill the call.
     pub fn fill_in(&mut self, samples: usize) {
+        let remedy = self.engine.session().mend().lost(samples);
         self.drive(|engine| engine.fill_in(samples));
+        self.apply(remedy);
     }
 
     /// Fills `samples` with what is to be sent; returns how many there are (all of them, until the end).
@@ -36,6 +49,8 @@ impl AudioTerminal {
         let done = self.drive(|engine| engine.transmit(samples));
         if self.engine.session().is_silenced() {
             samples.fill(0);
+        } else if !self.farewell.is_empty() {
+            samples.fill_with(|| self.farewell.pop_front().unwrap_or(0));
         }
         done
     }
@@ -50,16 +65,31 @@ impl AudioTerminal {
         self.engine.session().progress()
     }
 
-    /// Ends the call early: [`Event::Ended`] follows, and silence.
+    /// Whether a T.30 frame of the far end was heard.
+    pub fn heard_frame(&mut self) -> bool {
+        self.engine.session().heard_frame()
+    }
+
+    /// Ends the call early: [`Event::Ended`] follows, and DCN leaves within the next 1.2 s of samples (unless the
+    /// terminal was silenced).
     pub fn terminate(&mut self) {
         if !self.engine.session().has_ended() {
             self.engine.terminate();
+            if !self.engine.session().is_silenced() {
+                self.farewell = v21::dcn(self.calling);
+            }
         }
     }
 
     /// Lets nothing out from now on, as if the line were dead.
     pub fn silence(&mut self) {
         self.engine.session().silence();
+    }
+
+    fn apply(&mut self, remedy: Option<Remedy>) {
+        if let Some(remedy) = remedy {
+            self.drive(|engine| engine.apply(remedy));
+        }
     }
 
     fn drive<R>(&mut self, step: impl FnOnce(&mut AudioEngine) -> R) -> R {

@@ -47,6 +47,8 @@ pub enum Cause {
     CannotTrain,
     /// The far end cannot do what this fax needs.
     Incompatible,
+    /// The far end wanted to fetch a fax from us (DTC); we have none to give.
+    Polled,
     /// An answer that T.30 does not allow there.
     Protocol,
     /// No answer, or the carrier was lost.

@@ -10,6 +10,7 @@ use std::ptr;
 
 use spandsp_sys as c;
 
+use super::mend::Remedy;
 use super::session::{Counts, Session};
 use super::{Options, Role, SetUpFailed};
 
@@ -17,10 +18,22 @@ use super::{Options, Role, SetUpFailed};
 const T4_1D: c_int = 0x02;
 const T4_2D: c_int = 0x04;
 const T6: c_int = 0x08;
+const T85: c_int = 0x10;
+/// FCF of DIS (DTC has the X bit).
+const DIS: u8 = 0x80;
 /// R8 and R16 with standard, fine and superfine lines; 200 x 100, 200, 400; 300; 400 dpi.
 const RESOLUTIONS: c_int = 0x01 | 0x02 | 0x04 | 0x08 | 0x20 | 0x40 | 0x80 | 0x100 | 0x400;
 /// A4, B4 and A3 wide; any length.
 const SIZES: c_int = 0x01 | 0x02 | 0x04 | 0x10000;
+
+/// How often a command is sent in audio. T.30 5.4.2 says three times, for lines that hum; where packets get lost, half a
+/// percent of them spoil every fourth PPR (a second of V.21), and a call has several.
+const AUDIO_TRIES: c_int = 5;
+
+// Of async.h: what a modem says in place of a bit.
+const CARRIER_DOWN: c_int = -1;
+const CARRIER_UP: c_int = -2;
+const TRAINING_SUCCEEDED: c_int = -4;
 
 // Of modem_connect_tones.h.
 const TONE_NONE: c_int = 0;
@@ -39,6 +52,23 @@ impl Desk {
             t30: ptr::null_mut(),
             session,
         }))
+    }
+
+    /// NSF has been read by the time that DIS comes.
+    fn note_maker(&mut self) {
+        let text = |text: *const std::ffi::c_char| {
+            // SAFETY: NULL, or static text in C's tables.
+            let text = (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) });
+            text.map(|text| text.to_string_lossy().into_owned())
+        };
+        // SAFETY: a callback runs, so the T.30 state is alive.
+        let (make, model) = unsafe {
+            (
+                text(c::t30_get_rx_vendor(self.t30)),
+                text(c::t30_get_rx_model(self.t30)),
+            )
+        };
+        self.session.made_by(make, model);
     }
 
     fn counts(&self) -> Counts {
@@ -110,7 +140,14 @@ unsafe extern "C" fn on_frame(user: *mut c_void, incoming: bool, msg: *const u8,
     // SAFETY: user data is the desk (see the module's head); C hands over `len` octets.
     unsafe {
         let frame = octets(msg, len);
-        at_desk(user, (), |desk| desk.session.frame(incoming, frame));
+        if incoming && frame.get(2) == Some(&DIS) {
+            at_desk(user, (), Desk::note_maker);
+        }
+        let instead = at_desk(user, None, |desk| desk.session.frame(incoming, frame));
+        if let Some(fcf) = instead.filter(|_| incoming && len > 2) {
+            // It is in the buffer of a modem of SpanDSP, which is const for the receiver of a frame only.
+            *msg.cast_mut().add(2) = fcf;
+        }
     }
 }
 
@@ -144,6 +181,9 @@ unsafe fn configure(
 ) -> Result<(), SetUpFailed> {
     let tiff = CString::new(options.tiff.as_str()).map_err(|_| SetUpFailed)?;
     let ident = CString::new(options.ident.as_str()).map_err(|_| SetUpFailed)?;
+    let text = |text: &Option<String>| text.as_deref().map(CString::new).transpose();
+    let sub_address = text(&options.sub_address).map_err(|_| SetUpFailed)?;
+    let password = text(&options.password).map_err(|_| SetUpFailed)?;
     let user = desk.cast::<c_void>();
     // SAFETY: both pointers are alive; the strings are copied by C before the calls return.
     unsafe {
@@ -154,8 +194,20 @@ unsafe fn configure(
         c::t30_set_tx_ident(t30, ident.as_ptr());
         c::t30_set_ecm_capability(t30, options.ecm);
         c::t30_set_supported_modems(t30, modems(options.max_bit_rate));
-        // T.85 and colour stay off: a crafted height makes SpanDSP ask for 273 GB.
-        c::t30_set_supported_compressions(t30, T4_1D | T4_2D | T6);
+        // T.85 and colour stay off on receipt: a crafted height makes SpanDSP ask for 273 GB.
+        let t85 = if options.t85 { T85 } else { 0 };
+        let compressions = T4_1D | T4_2D | T6 | t85;
+        c::t30_set_supported_t30_features(
+            t30,
+            (c::T30_SUPPORT_IDENTIFICATION | c::T30_SUPPORT_SUB_ADDRESSING) as c_int,
+        );
+        if let Some(sub_address) = &sub_address {
+            c::t30_set_tx_sub_address(t30, sub_address.as_ptr());
+        }
+        if let Some(password) = &password {
+            c::t30_set_tx_password(t30, password.as_ptr());
+        }
+        c::t30_set_supported_compressions(t30, compressions);
         c::t30_set_supported_output_compressions(t30, T6);
         c::t30_set_supported_bilevel_resolutions(t30, RESOLUTIONS);
         c::t30_set_supported_image_sizes(t30, SIZES);
@@ -273,6 +325,7 @@ impl AudioEngine {
         unsafe {
             configure(c::fax_get_t30_state(state), desk, options)?;
             c::fax_set_transmit_on_idle(state, 1);
+            c::t30_set_max_command_tries(c::fax_get_t30_state(state), AUDIO_TRIES);
         }
         Ok(engine)
     }
@@ -291,6 +344,22 @@ impl AudioEngine {
     pub(super) fn fill_in(&mut self, samples: usize) {
         // SAFETY: the state is alive.
         unsafe { c::fax_rx_fillin(self.state, samples as c_int) };
+    }
+
+    /// Tells T.30 what no modem does.
+    pub(super) fn apply(&mut self, remedy: Remedy) {
+        // SAFETY: the state is alive, and C is not running; a status has no octets.
+        unsafe {
+            let t30 = c::fax_get_t30_state(self.state).cast();
+            match remedy {
+                Remedy::TrainingFailed => {
+                    c::t30_non_ecm_put_bit(t30, TRAINING_SUCCEEDED);
+                    c::t30_non_ecm_put_bit(t30, CARRIER_DOWN);
+                }
+                Remedy::CarrierUp => c::t30_hdlc_accept(t30, ptr::null(), CARRIER_UP, 1),
+                Remedy::CarrierDown => c::t30_hdlc_accept(t30, ptr::null(), CARRIER_DOWN, 1),
+            }
+        }
     }
 
     pub(super) fn transmit(&mut self, samples: &mut [i16]) -> usize {

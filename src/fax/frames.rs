@@ -3,6 +3,8 @@
 //! A frame is address, control, FCF, FIF (T.30 5.3.6), octets in the bit order of SpanDSP: FIF bit 1 of the tables
 //! is the lowest bit of the first octet.
 
+use super::dis::Abilities;
+
 /// What DCS agreed, and who the far end is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Link {
@@ -14,6 +16,10 @@ pub struct Link {
     pub ecm: bool,
     /// "T.4 1-D", "T.4 2-D", "T.6" or "T.85".
     pub compression: &'static str,
+    /// What the far end said of its machine.
+    pub said: Option<Abilities>,
+    /// The sub-address that came with the fax.
+    pub sub_address: Option<String>,
 }
 
 /// The frames that matter here.
@@ -21,6 +27,12 @@ pub struct Link {
 pub(super) enum Frame<'a> {
     /// CSI, or TSI: station identification.
     Ident(&'a [u8]),
+    /// DIS with its FIF.
+    Dis(&'a [u8]),
+    /// DTC: the far end wants to be sent what we have (polling).
+    Dtc,
+    /// SUB: a sub-address.
+    SubAddress(&'a [u8]),
     /// DCS with its FIF.
     Dcs(&'a [u8]),
     /// Training succeeded.
@@ -31,6 +43,8 @@ pub(super) enum Frame<'a> {
     EndOfProcedure,
     /// MPS, EOM and their partial page forms: the page is out, more come.
     EndOfPage,
+    /// MCF: the page is confirmed.
+    Mcf,
     /// RTN, PPR, ERR, PIN: not as it should be.
     Negative,
     /// Disconnect.
@@ -47,6 +61,9 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
     match (fcf & 0xfe, fif) {
         // CSI 0x40, TSI 0x42; CIG is CSI with the X bit.
         (0x40 | 0x42, ident) => Frame::Ident(ident),
+        (0x80, dis) if *fcf == 0x80 => Frame::Dis(dis),
+        (0x80, _) => Frame::Dtc,
+        (0xc2, sub) => Frame::SubAddress(sub),
         (0x82, dcs) => Frame::Dcs(dcs),
         (0x84, _) => Frame::Cfr,
         // FIF of FCD: the frame number, then data (T.4 annex A).
@@ -60,6 +77,7 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
             _ => Frame::EndOfPage,
         },
         (0x4c | 0xbc | 0x1c | 0x2c, _) => Frame::Negative,
+        (0x8c, _) => Frame::Mcf,
         (0xfa, _) => Frame::Dcn,
         _ => Frame::Other,
     }
@@ -91,6 +109,8 @@ pub(super) fn dcs(fif: &[u8]) -> Link {
         () => "T.4 1-D",
     };
     Link {
+        said: None,
+        sub_address: None,
         ident: None,
         bit_rate: bit_rate([bit(11), bit(12), bit(13), bit(14)]),
         ecm: bit(27),

@@ -11,17 +11,24 @@
 #[forbid(unsafe_code)]
 mod audio;
 #[forbid(unsafe_code)]
+mod dis;
+#[forbid(unsafe_code)]
 mod ending;
 #[allow(unsafe_code)]
 mod ffi;
 #[forbid(unsafe_code)]
 mod frames;
 #[forbid(unsafe_code)]
+mod mend;
+#[forbid(unsafe_code)]
 mod session;
 #[forbid(unsafe_code)]
 mod t38;
+#[forbid(unsafe_code)]
+mod v21;
 
 pub use audio::{AudioTerminal, ToneEar};
+pub use dis::Abilities;
 pub use ending::{Cause, Ending};
 pub use frames::Link;
 pub use t38::{Ifp, NO_SIGNAL, T38Terminal};
@@ -50,15 +57,23 @@ pub struct Options {
     pub ecm: bool,
     /// Fastest modem to use, bit/s: 14400 and 12000 allow V.17, 9600 and 7200 V.29, less only V.27ter.
     pub max_bit_rate: u32,
+    /// Use T.85 (JBIG) where the far end has it: a quarter fewer octets than T.6. Only for senders: a crafted height
+    /// makes SpanDSP ask for 273 GB on receipt.
+    pub t85: bool,
+    /// Senders: SUB for a far end that takes one (T.30 5.3.6.1.3), at most 20 digits, `#`, `*` and spaces.
+    pub sub_address: Option<String>,
+    /// Senders: PWD, likewise (T.30 5.3.6.1.5).
+    pub password: Option<String>,
 }
 
 /// Who answers for the pages. Called from inside the terminal, which waits for the answer.
 pub trait Holder {
-    /// Page `page` (from 1) is complete in the TIFF, and its confirmation (MCF) has not left.
+    /// Page `page` (from 1) is complete in the TIFF, and its confirmation (MCF) has not left. Without error correction,
+    /// `lost` packets of its data never came in T.38, and rows are missing.
     ///
     /// # Errors
     /// It could not be kept. The confirmation will never leave, and the terminal ends.
-    fn page_received(&mut self, page: u32, last: bool) -> Result<(), NotKept>;
+    fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept>;
 
     /// The last page is out, and the EOP that asks for its confirmation has not left. Called once.
     ///

@@ -4,8 +4,10 @@
 
 use std::collections::VecDeque;
 
+use super::dis::{self, Abilities};
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
+use super::mend::Mend;
 use super::t38::DATA_V21;
 use super::{Event, Holder, Ifp, Progress, Role};
 
@@ -38,6 +40,13 @@ pub(super) struct Session {
     ended: bool,
     link: Link,
     ident: Option<String>,
+    said: Option<Abilities>,
+    sub_address: Option<String>,
+    /// The far end wanted to fetch a fax.
+    polled: bool,
+    heard_frame: bool,
+    /// Packets lost since the page began.
+    lost: u32,
     negotiated: Option<Link>,
     pages: u32,
     complete: bool,
@@ -50,6 +59,7 @@ pub(super) struct Session {
     /// FCF of the last frame that asks for a verdict on a page ended the procedure.
     end_of_procedure: bool,
     page_octets: u64,
+    mend: Mend,
 }
 
 impl Session {
@@ -65,6 +75,11 @@ impl Session {
             ended: false,
             link: Link::default(),
             ident: None,
+            said: None,
+            sub_address: None,
+            polled: false,
+            heard_frame: false,
+            lost: 0,
             negotiated: None,
             pages: 0,
             complete: false,
@@ -76,6 +91,7 @@ impl Session {
             dcn_left: false,
             end_of_procedure: false,
             page_octets: 0,
+            mend: Mend::new(role),
         }
     }
 
@@ -120,6 +136,11 @@ impl Session {
         self.transmits.clear();
     }
 
+    /// What passes by, for [`Mend`].
+    pub(super) fn mend(&mut self) -> &mut Mend {
+        &mut self.mend
+    }
+
     pub(super) fn new_tick(&mut self) {
         self.budget = PACKETS_PER_TICK;
     }
@@ -143,11 +164,16 @@ impl Session {
         true
     }
 
-    /// A T.30 frame came in or is about to leave.
-    pub(super) fn frame(&mut self, incoming: bool, octets: &[u8]) {
+    /// A T.30 frame came in or is about to leave; returns what SpanDSP should take its FCF for instead.
+    pub(super) fn frame(&mut self, incoming: bool, octets: &[u8]) -> Option<u8> {
         let from_sender = incoming == (self.role == Role::Receiver);
-        match frames::read(octets) {
+        let frame = frames::read(octets);
+        self.heard_frame |= incoming;
+        match frame {
             Frame::Ident(fif) if incoming => self.ident = frames::ident(fif),
+            Frame::Dis(fif) if incoming => self.said(fif),
+            Frame::Dtc if incoming => self.polled = true,
+            Frame::SubAddress(fif) if incoming => self.sub_address = frames::ident(fif),
             Frame::Dcs(fif) if from_sender => self.link = frames::dcs(fif),
             Frame::Cfr if !from_sender => self.agreed(),
             Frame::Fcd(octets) if from_sender => self.page_octets += octets as u64,
@@ -166,6 +192,7 @@ impl Session {
             Frame::Dcn => self.dcn_leaving = true,
             _ => {}
         }
+        self.mend.frame(incoming, octets, frame)
     }
 
     /// T.30 phase D: a page is over. The sender's count has grown if it was confirmed, the receiver's if written.
@@ -182,8 +209,15 @@ impl Session {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let cause = self.fault.unwrap_or_else(|| ending::cause(code));
+        let cause = match self.fault {
+            Some(fault) => fault,
+            None if self.polled => Cause::Polled,
+            None => ending::cause(code),
+        };
         let detail = match self.fault {
+            None if self.polled => {
+                "the caller wanted to fetch a fax (polling), and none is offered"
+            }
             Some(Cause::NotKept) => "the pages could not be kept, so nothing was confirmed",
             Some(Cause::EmptyPage) => "a page without a readable row came in",
             Some(Cause::Runaway) => "the fax terminal ran away and was stopped",
@@ -212,9 +246,39 @@ impl Session {
         self.fault.get_or_insert(cause);
     }
 
+    /// DIS came in, behind NSF where there is one.
+    fn said(&mut self, fif: &[u8]) {
+        let maker = self.said.take().unwrap_or_default();
+        self.said = Some(Abilities {
+            make: maker.make,
+            model: maker.model,
+            ..dis::read(fif)
+        });
+    }
+
+    /// Who made the far end, where its NSF told.
+    pub(super) fn made_by(&mut self, make: Option<String>, model: Option<String>) {
+        let said = self.said.get_or_insert_default();
+        said.make = make;
+        said.model = model;
+    }
+
+    /// Packets of T.38 are lost for good.
+    pub(super) fn lost(&mut self, packets: u32) {
+        self.lost = self.lost.saturating_add(packets);
+    }
+
+    /// Whether a T.30 frame of the far end was heard.
+    pub(super) fn heard_frame(&self) -> bool {
+        self.heard_frame
+    }
+
     fn agreed(&mut self) {
+        self.lost = 0;
         let link = Link {
             ident: self.ident.clone(),
+            said: self.said.clone(),
+            sub_address: self.sub_address.clone(),
             ..self.link.clone()
         };
         // A retrain after each page (RTP) agrees anew; only news are told.
@@ -265,15 +329,23 @@ impl Session {
             }
             return;
         }
+        // What ECM had not, it asked for again.
+        let lost = match counts.ecm {
+            true => 0,
+            false => std::mem::take(&mut self.lost),
+        };
         if self
             .holder
-            .page_received(counts.received, self.end_of_procedure)
+            .page_received(counts.received, self.end_of_procedure, lost)
             .is_err()
         {
             return self.fail(Cause::NotKept);
         }
         self.pages = counts.received;
         self.complete = self.end_of_procedure;
+        if self.complete {
+            self.mend.last_page_confirmed();
+        }
         self.events.push_back(Event::PageReceived {
             page: self.pages,
             last: self.complete,

@@ -30,6 +30,8 @@ pub struct T38Terminal {
     engine: T38Engine,
     style: Style,
     farewell: Option<Farewell>,
+    /// Number of the next packet.
+    expected: Option<u16>,
     /// Samples since our DCN left.
     parted: u32,
 }
@@ -61,12 +63,19 @@ impl T38Terminal {
                 version,
             },
             farewell: None,
+            expected: None,
             parted: 0,
         })
     }
 
     /// A packet came in. Give each packet once and in order; gaps in the numbers are losses.
     pub fn handle_ifp(&mut self, ifp: &[u8], seq: u16) {
+        let expected = self.expected.replace(seq.wrapping_add(1));
+        let gap = expected.map_or(0, |expected| seq.wrapping_sub(expected));
+        // A jump is a new numbering.
+        if gap < 256 {
+            self.engine.session().lost(gap.into());
+        }
         self.drive(|engine| engine.handle_ifp(ifp, seq));
     }
 
@@ -118,6 +127,16 @@ impl T38Terminal {
         for _ in 0..SHORTENED / 80 {
             self.drive(|engine| engine.tick(80));
         }
+    }
+
+    /// Whether a T.30 frame of the far end was heard.
+    pub fn heard_frame(&mut self) -> bool {
+        self.engine.session().heard_frame()
+    }
+
+    /// Whether nothing may leave any more.
+    pub fn is_silenced(&mut self) -> bool {
+        self.engine.session().is_silenced()
     }
 
     /// Lets nothing out from now on, as if the line were dead.

@@ -21,7 +21,7 @@ impl Notes {
 }
 
 impl Holder for Notes {
-    fn page_received(&mut self, page: u32, _last: bool) -> Result<(), NotKept> {
+    fn page_received(&mut self, page: u32, _last: bool, _lost: u32) -> Result<(), NotKept> {
         self.note(format!("page {page}"))
     }
 

@@ -10,26 +10,30 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::screen;
 use crate::call::outcome::CallReport;
 use crate::context::{Context, Direction, LiveCall, LiveGuard, guarded, now, until_stored};
-use crate::net::line::{FaxSettings, IncomingCall, LineEvent};
+use crate::net::line::{FaxSettings, IncomingCall, LineEvent, policy};
+use crate::net::trunk::Channel;
 use crate::queue::{Claim, NewReceived};
 
-/// Answers one call, or refuses it: 404 where no route leads from its number, 480 where nothing can be stored.
-pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
-    let (called, caller) = (call.called.clone(), call.caller.clone());
-    let Some(recipients) = context
-        .config()
-        .route(&called)
-        .map(|route| route.recipients())
-    else {
-        tracing::warn!(called, caller, source = %call.source, "refused: no route for this number");
-        return call.reject(404);
+/// Answers one call, or refuses it: as the screen says, or 480 where nothing can be stored. The channel is given back
+/// when the call is over.
+pub async fn answer(context: &Arc<Context>, mut call: IncomingCall, channel: Channel) {
+    let trunk = channel.trunk().clone();
+    let config = context.config();
+    let screened = match screen::screen(&call, &trunk, &config, &context.numbering()) {
+        Ok(screened) => screened,
+        Err(refused) => return screen::refuse(call, &trunk, refused),
     };
+    call.policy = policy::incoming(&config, &trunk.config);
+    let (called, caller) = (screened.called, screened.caller);
     let new = NewReceived {
         called: called.clone(),
         caller: caller.clone(),
-        recipients,
+        caller_name: call.caller_display.clone(),
+        trunk: trunk.config.name.clone(),
+        recipients: screened.recipients,
     };
     let id = match context.store.begin_received(new, now()).await {
         Ok(id) => id,
@@ -38,22 +42,36 @@ pub async fn answer(context: &Arc<Context>, call: IncomingCall) {
             return call.reject(480);
         }
     };
-    tracing::info!(fax = id, called, caller, "answering");
+    tracing::info!(
+        fax = id,
+        called,
+        caller,
+        trunk = trunk.config.name,
+        "answering"
+    );
     let (claim, here) = (Claim::Received(id.clone()), context.clone());
-    guarded(context, claim, async move { take(&here, &id, call).await }).await;
+    let settings = FaxSettings::of(&config, &trunk.config);
+    let work = async move { take(&here, &id, call, settings).await };
+    guarded(context, claim, work).await;
+    drop(channel);
+    context.tell();
 }
 
 /// Takes the fax, and hands what came over to the post.
-async fn take(context: &Context, id: &str, call: IncomingCall) {
-    let report = receive(context, id, call).await;
+async fn take(context: &Context, id: &str, call: IncomingCall, settings: FaxSettings) {
+    let report = receive(context, id, call, settings).await;
     tracing::info!(fax = id, outcome = %report.outcome, pages = report.pages,
                    detail = report.detail, "call ended");
     let (what, store) = (format!("the end of fax {id}"), &context.store);
     until_stored(&what, || store.end_received(id, report.clone(), now())).await;
-    context.tell();
 }
 
-async fn receive(context: &Context, id: &str, call: IncomingCall) -> CallReport {
+async fn receive(
+    context: &Context,
+    id: &str,
+    call: IncomingCall,
+    settings: FaxSettings,
+) -> CallReport {
     let cancel = CancellationToken::new();
     let live = context.live.show(LiveCall::begun(
         id,
@@ -62,7 +80,6 @@ async fn receive(context: &Context, id: &str, call: IncomingCall) -> CallReport 
         None,
         cancel.clone(),
     ));
-    let settings = FaxSettings::of(&context.config());
     let (events, mut inbox) = mpsc::channel(16);
     let listen = async {
         while let Some(event) = inbox.recv().await {

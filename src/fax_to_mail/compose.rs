@@ -100,6 +100,7 @@ fn facts(fax: &ReceivedFax, file: &str, head: &Letterhead) -> Value {
         from => caller(fax),
         to => one_line(&fax.to, 40),
         station => station.map(|ident| one_line(ident, 20)),
+        sub_address => fax.far_end.sub_address.as_deref().map(|sub| one_line(sub, 20)),
         pages => fax.pages,
         seconds => fax.seconds,
         resolution => resolution(fax.resolution),

@@ -1,32 +1,28 @@
 //! From the settings to the sockets: what each listener and the line are told.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Instant;
 
 use anyhow::Context as _;
-use ipnet::IpNet;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use crate::call::policy::{CallPolicy, ReinvitePolicy};
-use crate::config::{Config, Reinvite};
+use crate::call::policy::CallPolicy;
+use crate::config::{self, Config};
+use crate::context::Context;
 use crate::net::line::{Line, LineConfig};
-use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint};
+use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::proto::smtp::SessionConfig;
-use crate::worker::host::Children;
-
-/// How long the far end has for its own re-INVITE before we send ours.
-const COURTESY: Duration = Duration::from_secs(4);
 
 /// The SMTP listener's settings.
 pub fn smtp(config: &Config) -> Settings {
     let smtp = &config.smtp;
-    let tls = smtp.tls_certificate.clone().zip(smtp.tls_key.clone());
     Settings {
         listen: smtp.listen.clone(),
         networks: smtp.clients.clone(),
-        tls: tls.map(|(certificate, key)| TlsFiles { certificate, key }),
+        tls: tls_files(&smtp.tls_certificate, &smtp.tls_key),
         session: SessionConfig {
             hostname: config.hostname(),
             max_size: smtp.max_size,
@@ -38,63 +34,46 @@ pub fn smtp(config: &Config) -> Settings {
     }
 }
 
-/// The line over the trunk, and the calls that come in on it.
-pub async fn line(
-    config: &Config,
-    children: Children,
-) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
-    let trunk = &config.trunk;
-    let sip = SipConfig {
-        advertised: trunk.advertise,
-        ..SipConfig::new(trunk.listen, peers(config).await)
-    };
-    let (endpoint, calls) = SipEndpoint::bind(sip)
-        .await
-        .with_context(|| format!("trunk.listen {} cannot be used", trunk.listen))?;
-    let line = LineConfig {
-        bind: trunk.listen.ip(),
-        advertised: trunk.advertise.unwrap_or(trunk.listen.ip()),
-        media_ports: (trunk.media_ports[0], trunk.media_ports[1]),
-        outgoing: CallPolicy {
-            reinvite: reinvite(trunk.reinvite_out, COURTESY),
-            ring: Duration::from_secs(u64::from(trunk.ring_seconds)),
-            ..CallPolicy::outgoing()
-        },
-        incoming: CallPolicy {
-            reinvite: reinvite(trunk.reinvite_in, COURTESY),
-            ..CallPolicy::incoming()
-        },
-    };
-    Ok((Line::new(endpoint, children, line), calls))
+fn tls_files(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<TlsFiles> {
+    let files = certificate.clone().zip(key.clone());
+    files.map(|(certificate, key)| TlsFiles { certificate, key })
 }
 
-fn reinvite(who: Reinvite, after: Duration) -> ReinvitePolicy {
-    match who {
-        Reinvite::Us => ReinvitePolicy::Us {
-            after: Duration::from_millis(300),
-        },
-        Reinvite::Them => ReinvitePolicy::Them,
-        Reinvite::ThemThenUs => ReinvitePolicy::ThemThenUs { after },
-    }
-}
-
-/// Who may call us: the configured peers and the carrier's own addresses.
-async fn peers(config: &Config) -> Vec<IpNet> {
-    let mut peers = config.trunk.peers.clone();
-    if !config.trunk.server.is_empty() {
-        match tokio::net::lookup_host(&config.trunk.server).await {
-            Ok(found) => peers.extend(found.map(|address| host(address.ip()))),
-            Err(e) => tracing::warn!(
-                "trunk.server {}: {e}; its calls are not taken",
-                config.trunk.server
-            ),
+/// The line over the trunks, and the calls that come in on it.
+pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
+    let config = context.config();
+    let sip = &config.sip;
+    for trunk in context.trunks.iter() {
+        for trouble in trunk.look_up(Instant::now()).await {
+            tracing::warn!("trunk {trouble}; its calls are not taken");
         }
     }
-    peers
+    let first = sip.listen[0].address;
+    let endpoint = SipConfig {
+        listen: sip.listen.iter().map(socket).collect(),
+        tls: tls_files(&sip.tls_certificate, &sip.tls_key),
+        authorities: sip.tls_ca.clone(),
+        advertised: sip.advertise,
+        ..SipConfig::new(first, context.trunks.peers())
+    };
+    let (endpoint, calls) = SipEndpoint::bind(endpoint).await.context("sip.listen")?;
+    let line = LineConfig {
+        bind: first.ip(),
+        advertised: sip.advertise.unwrap_or(first.ip()),
+        media_ports: (sip.media_ports[0], sip.media_ports[1]),
+        // A call gets the rules of its trunk when it is answered.
+        incoming: CallPolicy::incoming(),
+    };
+    Ok((Line::new(endpoint, context.children.clone(), line), calls))
 }
 
-fn host(ip: IpAddr) -> IpNet {
-    IpNet::from(ip)
+fn socket(listen: &config::trunk::Listen) -> (Transport, SocketAddr) {
+    let transport = match listen.transport {
+        config::trunk::Transport::Udp => Transport::Udp,
+        config::trunk::Transport::Tcp => Transport::Tcp,
+        config::trunk::Transport::Tls => Transport::Tls,
+    };
+    (transport, listen.address)
 }
 
 /// The listener of the page.
@@ -119,29 +98,8 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
             old.smtp.tls_certificate != new.smtp.tls_certificate,
         ),
         ("smtp.tls_key", old.smtp.tls_key != new.smtp.tls_key),
-        ("trunk.listen", old.trunk.listen != new.trunk.listen),
-        (
-            "trunk.advertise",
-            old.trunk.advertise != new.trunk.advertise,
-        ),
-        ("trunk.peers", old.trunk.peers != new.trunk.peers),
-        ("trunk.channels", old.trunk.channels != new.trunk.channels),
-        (
-            "trunk.media_ports",
-            old.trunk.media_ports != new.trunk.media_ports,
-        ),
-        (
-            "trunk.ring_seconds",
-            old.trunk.ring_seconds != new.trunk.ring_seconds,
-        ),
-        (
-            "trunk.reinvite_out",
-            old.trunk.reinvite_out != new.trunk.reinvite_out,
-        ),
-        (
-            "trunk.reinvite_in",
-            old.trunk.reinvite_in != new.trunk.reinvite_in,
-        ),
+        ("sip", old.sip != new.sip),
+        ("trunk", old.trunks != new.trunks),
         (
             "fax.header_font",
             old.fax.header_font != new.fax.header_font,

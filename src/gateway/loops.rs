@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::context::{Context, guarded, now};
-use crate::queue::{Claim, ClaimedDocument, ClaimedFax, ClaimedMail, StoreError};
+use crate::mail_to_fax::dial::Dialling;
+use crate::queue::{Claim, ClaimedDocument, ClaimedMail, StoreError};
 
 /// Sleep no longer than this, whatever the queue says: a clock may jump.
 const NAP: Duration = Duration::from_secs(30);
@@ -30,9 +31,9 @@ impl Piece for ClaimedDocument {
     }
 }
 
-impl Piece for ClaimedFax {
+impl Piece for Dialling {
     fn claim(&self) -> Claim {
-        Claim::Fax(self.id.clone())
+        Claim::Fax(self.fax.id.clone())
     }
 }
 

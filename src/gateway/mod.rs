@@ -1,6 +1,6 @@
 //! Starts and stops the parts; the only place that knows them all.
 //!
-//! Start: the store (its lock, its recovery), the sockets, the loops, in this order: nobody is told yes before custody
+//! Start: the store (its lock, its recovery), the nursery of the calls, the sockets, the loops, in this order: nobody is told yes before custody
 //! stands. Stop: the doors first, then the calls get their time, then the store.
 
 mod listeners;
@@ -23,13 +23,15 @@ use tokio_util::task::TaskTracker;
 use crate::config::Config;
 use crate::context::{Context, now};
 use crate::fax_to_mail::answer;
+use crate::fax_to_mail::screen::{self, Refused};
+use crate::mail_to_fax::dial::{Dialling, Found};
 use crate::mail_to_fax::intake::FrontDoor;
 use crate::mail_to_fax::{dial, render};
 use crate::net::line::Line;
 use crate::net::sip::IncomingCall;
 use crate::net::smtp::Server;
 use crate::pages::header::HeaderFont;
-use crate::queue::Store;
+use crate::queue::{Store, StoreError};
 use crate::status;
 use crate::worker::host::Children;
 use snapshot::Desk;
@@ -77,13 +79,16 @@ impl Gateway {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }
         let font = header_font(&config)?;
+        // Before the doors open: what is forked for a call has never met a stranger's byte.
+        let nursery = children.open_nursery().await;
+        nursery.context("the nursery of the calls does not start")?;
         let context = Arc::new(Context::new(config, store, children, font)?);
         Gateway::open(context).await
     }
 
     async fn open(context: Arc<Context>) -> anyhow::Result<Gateway> {
         let config = context.config();
-        let (line, calls) = listeners::line(&config, context.children.clone()).await?;
+        let (line, calls) = listeners::line(&context).await?;
         let smtp = Arc::new(Server::bind(listeners::smtp(&config)).await?);
         let page = listeners::status(&config).await?;
         let gateway = Gateway {
@@ -103,6 +108,8 @@ impl Gateway {
         };
         gateway.run_loops(&config);
         gateway.take_calls(calls);
+        let trunks = &gateway.context.trunks;
+        trunks.care(gateway.line.endpoint(), &gateway.doors, &gateway.closed);
         gateway.look_around();
         let door = Arc::new(FrontDoor::new(gateway.context.clone()));
         let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());
@@ -152,7 +159,7 @@ impl Gateway {
         self.doors.close();
         self.calls.close();
         self.chores.close();
-        let patience = Duration::from_secs(self.context.config().trunk.drain_seconds);
+        let patience = Duration::from_secs(self.context.config().sip.drain_seconds);
         if self.line.calls() > 0 {
             tracing::info!(
                 "{} calls in progress get up to {} s",
@@ -200,7 +207,7 @@ impl Gateway {
         )));
         let (context, tasks, closing, _) = parts(&self.calls);
         let (line, busy) = (self.line.clone(), self.line.clone());
-        let channels = config.trunk.channels;
+        let channels = config.sip.channels;
         spawn(Box::pin(loops::run(
             context,
             channels,
@@ -211,14 +218,14 @@ impl Gateway {
                 let is_free = busy.calls() < channels;
                 async move {
                     match is_free {
-                        true => dial::claim(&context).await,
+                        true => next_to_dial(&context).await,
                         false => Ok(None),
                     }
                 }
             },
-            move |context, fax| {
+            move |context, dialling| {
                 let line = line.clone();
-                async move { dial::dial(&context, &line, fax).await }
+                async move { dial::dial(&context, &line, dialling).await }
             },
         )));
         let (context, tasks, closing, abandoned) = parts(&self.chores);
@@ -246,14 +253,18 @@ impl Gateway {
         self.doors.spawn(async move {
             while let Some(Some(call)) = closed.run_until_cancelled(calls.recv()).await {
                 let call = line.incoming(call);
-                if closing.is_cancelled() {
-                    call.reject(480);
-                } else if line.calls() > context.config().trunk.channels {
-                    tracing::warn!(called = call.called, "refused: all channels are busy");
-                    call.reject(486);
-                } else {
-                    let context = context.clone();
-                    tasks.spawn(async move { answer::answer(&context, call).await });
+                let Some(trunk) = context.trunks.whose(call.source.ip()) else {
+                    call.reject(Refused::NoTrunk.code());
+                    continue;
+                };
+                let is_full = line.calls() > context.config().sip.channels;
+                match trunk.channel().filter(|_| !is_full) {
+                    _ if closing.is_cancelled() => screen::refuse(call, trunk, Refused::Stopping),
+                    None => screen::refuse(call, trunk, Refused::Busy),
+                    Some(channel) => {
+                        let context = context.clone();
+                        tasks.spawn(async move { answer::answer(&context, call, channel).await });
+                    }
                 }
             }
         });
@@ -306,6 +317,22 @@ impl Gateway {
             }
         });
     }
+}
+
+/// What there is to dial; what has to wait for its trunk is news when the wait is over.
+async fn next_to_dial(context: &Arc<Context>) -> Result<Option<Dialling>, StoreError> {
+    Ok(match dial::claim(context).await? {
+        Found::Fax(dialling) => Some(*dialling),
+        Found::Nothing => None,
+        Found::Then(at) => {
+            let context = context.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep_until(at.into()).await;
+                context.tell();
+            });
+            None
+        }
+    })
 }
 
 /// Waits until all tasks are over, but no longer than `patience`, and not once there is a hurry.

@@ -162,6 +162,7 @@ pub async fn receipt_of(store: &Store, fax: &str) -> Result<Option<Receipt>, Sto
     Ok(Some(Receipt {
         ending: ending(&row),
         number: row.number,
+        sub_address: row.sub_address,
         pages: row.page_count.unwrap_or(0),
         confirmed: row.confirmed,
         seconds: last.map_or(0.0, |attempt| attempt.seconds),
@@ -211,6 +212,8 @@ fn far_end(row: &AttemptRow) -> FarEnd {
         ecm: row.ecm,
         t38: row.t38,
         compression: row.compression.clone(),
+        said: row.far_said.clone(),
+        sub_address: None,
     }
 }
 

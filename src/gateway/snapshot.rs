@@ -7,12 +7,13 @@ use jiff::Timestamp;
 
 use crate::call::outcome::Outcome;
 use crate::context::{self, Context, LiveCall, now};
+use crate::net;
 use crate::net::line::Line;
 use crate::queue::{Counts, FaxRow, Millis, OutgoingRow, ReceivedRow, StoreError};
 use crate::status::Source;
 use crate::status::snapshot::{
-    Call, Direction, Phase, Queue, ReceivedFax, SentFax, Snapshot, Trunk, TrunkState, WaitingFax,
-    WaitingMail,
+    Call, Direction, Phase, Queue, ReceivedFax, Registration, SentFax, Snapshot, Target, Trunk,
+    TrunkState, WaitingFax, WaitingMail,
 };
 
 /// Rows of each list at most; the counts tell of the rest.
@@ -57,46 +58,18 @@ impl Desk {
             mails: store.undelivered_mails(ROWS).await?,
         })
     }
-
-    fn trunk(&self) -> Option<Trunk> {
-        let config = self.context.config();
-        if config.trunk.server.is_empty() {
-            return None;
-        }
-        let news = self.context.trunk.news();
-        Some(Trunk {
-            name: "trunk".to_owned(),
-            address: config.trunk.server.clone(),
-            state: match &news {
-                None => TrunkState::Unknown,
-                Some(news) if news.up => TrunkState::Up,
-                Some(_) => TrunkState::Down,
-            },
-            detail: news
-                .as_ref()
-                .map_or("no call was placed yet".to_owned(), |news| {
-                    news.detail.clone()
-                }),
-            since: news.map(|news| time(news.since)),
-            calls: self.line.calls() as u32,
-            max_calls: config.trunk.channels as u32,
-        })
-    }
 }
 
 impl Source for Desk {
     async fn snapshot(&self) -> Snapshot {
         let config = self.context.config();
         let mut problems = Vec::new();
-        if config.trunk.server.is_empty() {
-            problems.push("no trunk.server is set: faxes to send wait".to_owned());
+        let trunks: Vec<Trunk> = self.context.trunks.iter().map(|it| trunk(it)).collect();
+        if trunks.is_empty() {
+            problems.push("no [[trunk]] is set: faxes to send wait".to_owned());
         }
-        if let Some(news) = self.context.trunk.news().filter(|news| !news.up) {
-            problems.push(format!(
-                "the trunk {} does not answer: {}",
-                config.trunk.server, news.detail
-            ));
-        }
+        let down = trunks.iter().filter(|it| it.state == TrunkState::Down);
+        problems.extend(down.map(|it| format!("the trunk {} is down: {}", it.name, it.detail)));
         let books = self.books().await.unwrap_or_else(|e| {
             problems.push(format!("the queue cannot be read: {e}"));
             Books {
@@ -120,7 +93,9 @@ impl Source for Desk {
             now: Timestamp::now(),
             uptime_seconds: self.started.elapsed().as_secs(),
             problems,
-            trunks: self.trunk().into_iter().collect(),
+            channels: config.sip.channels as u32,
+            line_calls: self.line.calls() as u32,
+            trunks,
             queue: queue(&books.counts),
             calls: live.iter().map(call).collect(),
             waiting: books
@@ -138,6 +113,76 @@ impl Source for Desk {
                 .collect(),
             mails: books.mails.iter().map(mail).collect(),
         }
+    }
+}
+
+fn trunk(it: &net::trunk::Trunk) -> Trunk {
+    let targets: Vec<Target> = it.targets().iter().map(target).collect();
+    // The server that calls go to is the one to tell of.
+    let shown = targets
+        .iter()
+        .find(|target| target.state != TrunkState::Down)
+        .or(targets.first());
+    let unregistered = it.registration().filter(|it| it.until.is_none());
+    let unregistered = unregistered.map(|it| match it.error {
+        Some(error) => format!("not registered: {error}"),
+        None => "not registered yet".to_owned(),
+    });
+    let trouble = it.trouble().filter(|_| targets.is_empty());
+    Trunk {
+        name: it.config.name.clone(),
+        address: it.config.server.join(", "),
+        transport: it.config.transport.name(),
+        state: match shown {
+            _ if it.is_down() => TrunkState::Down,
+            Some(target) => target.state,
+            None => TrunkState::Unknown,
+        },
+        detail: unregistered
+            .or(trouble)
+            .or_else(|| shown.map(|target| target.detail.clone()))
+            .unwrap_or_default(),
+        since: shown.and_then(|target| target.since),
+        registration: it.registration().map(registration),
+        calls: it.calls() as u32,
+        max_calls: it.channels() as u32,
+        calls_per_second: it.config.calls_per_second,
+        refused: it.refusals(),
+        targets,
+    }
+}
+
+fn registration(it: net::trunk::Registered) -> Registration {
+    Registration {
+        until: it.until.map(at),
+        since: it.since.map(at),
+        error: it.error,
+    }
+}
+
+/// A moment of the monotonic clock by the wall clock.
+fn at(moment: Instant) -> Timestamp {
+    let (now, clock) = (Instant::now(), Timestamp::now());
+    match moment.checked_duration_since(now) {
+        Some(ahead) => clock + ahead,
+        None => clock - now.duration_since(moment),
+    }
+}
+
+fn target(it: &net::trunk::Target) -> Target {
+    Target {
+        server: it.server.clone(),
+        address: it.address.to_string(),
+        state: match it.health.is_up() {
+            None => TrunkState::Unknown,
+            Some(true) => TrunkState::Up,
+            Some(false) => TrunkState::Down,
+        },
+        detail: match it.health.detail() {
+            "" => "nothing was asked of it yet".to_owned(),
+            detail => detail.to_owned(),
+        },
+        since: it.health.since().map(at),
     }
 }
 
@@ -221,6 +266,7 @@ fn received(fax: &ReceivedRow) -> ReceivedFax {
         from: known(&fax.caller),
         station: fax.far_ident.clone(),
         to: fax.called.clone(),
+        sub_address: fax.sub_address.clone(),
         outcome: fax
             .outcome
             .as_deref()

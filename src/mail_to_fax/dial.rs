@@ -6,39 +6,89 @@
 //! When it dies: the next start settles the attempt from what is on disk (delivered, uncertain, or go on behind the
 //! last confirmed page).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::lesson::Lesson;
+use super::recipient;
 use super::stamp::Stamp;
 use crate::call::outcome::{CallReport, Outcome};
+use crate::config::Config;
+use crate::config::dialplan::Refused;
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
-use crate::net::line::{DialRequest, FaxSettings, Line, LineEvent};
-use crate::net::names;
+use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, LineEvent, policy};
+use crate::net::trunk::invite::{self, Parties};
+use crate::net::trunk::{Channel, NotNow, Reservation, Seat, Trunk};
 use crate::pages::header::HeaderLine;
 use crate::pages::tiff;
-use crate::queue::{ClaimedFax, Settled, StoreError};
+use crate::queue::{ClaimedFax, DueFax, Settled, StoreError};
 
-/// Claims the next fax that is due, with the header line it will carry.
+/// A claimed fax, and its place on a trunk; no place where no trunk carries its number any more.
+pub struct Dialling {
+    /// The fax.
+    pub fax: ClaimedFax,
+    place: Option<Reservation>,
+}
+
+/// What there is to dial.
+pub enum Found {
+    /// This, now.
+    Fax(Box<Dialling>),
+    /// Something, then: a trunk takes few calls a second, or asked for rest.
+    Then(Instant),
+    /// Nothing.
+    Nothing,
+}
+
+/// Claims the next fax that is due and has a place on a trunk, with the header line it will carry.
 ///
 /// # Errors
 /// As the store says.
-pub async fn claim(context: &Context) -> Result<Option<ClaimedFax>, StoreError> {
-    let config = context.config();
-    if config.trunk.server.is_empty() {
-        return Ok(None);
+pub async fn claim(context: &Context) -> Result<Found, StoreError> {
+    if context.trunks.is_empty() {
+        return Ok(Found::Nothing);
     }
-    let stamp = Stamp {
-        date: HeaderLine::date(&jiff::Timestamp::now().to_zoned(config.time_zone())),
-        name: config.fax.name.clone(),
-        number: config.fax.station_id.clone(),
+    let (config, numbers) = (context.config(), context.numbering());
+    let trunks = context.trunks.clone();
+    let then = Arc::new(Mutex::new(None));
+    let waits = then.clone();
+    let choose = move |due: &DueFax| {
+        let place = match trunks.reserve(&numbers.for_prefixes(&due.number)) {
+            Ok(place) => Some(place),
+            Err(NotNow::NoTrunk) => None,
+            Err(NotNow::Busy) => return None,
+            Err(NotNow::Until(at)) => {
+                let mut waits = waits.lock().expect("nobody panics while holding it");
+                *waits = Some(waits.map_or(at, |sooner: Instant| sooner.min(at)));
+                return None;
+            }
+        };
+        Some((stamp(&config, due).to_json(), place))
     };
-    context.store.claim_fax(&stamp.to_json(), now()).await
+    let claimed = context.store.claim_fax(choose, now()).await?;
+    let then = *then.lock().expect("nobody panics while holding it");
+    Ok(match (claimed, then) {
+        (Some((fax, place)), _) => Found::Fax(Box::new(Dialling { fax, place })),
+        (None, Some(then)) => Found::Then(then),
+        (None, None) => Found::Nothing,
+    })
+}
+
+fn stamp(config: &Config, due: &DueFax) -> Stamp {
+    let sender = config.sender(&due.sender);
+    Stamp {
+        date: HeaderLine::date(&jiff::Timestamp::now().to_zoned(config.time_zone())),
+        name: sender.name,
+        number: sender.station_id,
+    }
 }
 
 /// Sends one claimed fax and settles its attempt in the queue.
-pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
+pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
+    let Dialling { fax, place } = dialling;
     let cancel = CancellationToken::new();
     let live = context.live.show(LiveCall::begun(
         &fax.id,
@@ -47,39 +97,91 @@ pub async fn dial(context: &Arc<Context>, line: &Line, fax: ClaimedFax) {
         Some(fax.page_count),
         cancel.clone(),
     ));
-    let report = match request(context, &fax).await {
-        Ok(request) => call(context, line, &fax, request, &live, cancel).await,
+    let lesson = Lesson::of(context, &fax).await;
+    let report = match request(context, &fax, place, &lesson).await {
+        // The channel is given back when the call is over.
+        Ok((request, _channel)) => {
+            let used = request.fax.clone();
+            let report = call(context, line, &fax, request, &live, cancel).await;
+            lesson.learned(context, &report, &used).await;
+            report
+        }
         Err(report) => *report,
     };
-    tracing::info!(fax = fax.id, number = fax.number, outcome = %report.outcome, pages = report.pages,
-                   seconds = report.seconds, detail = report.detail, "call ended");
-    context.trunk.heard(&report, now());
+    tracing::info!(fax = fax.id, number = fax.number, trunk = report.trunk, outcome = %report.outcome,
+                   pages = report.pages, seconds = report.seconds, detail = report.detail, "call ended");
     settle(context, &fax, report).await;
     drop(live);
     context.tell();
 }
 
-/// What to hand to the line: the pages that are left, with their header lines.
-async fn request(context: &Arc<Context>, fax: &ClaimedFax) -> Result<DialRequest, Box<CallReport>> {
-    let config = context.config();
+/// What to hand to the line: the pages that are left, with their header lines, and where they may go.
+async fn request(
+    context: &Arc<Context>,
+    fax: &ClaimedFax,
+    place: Option<Reservation>,
+    lesson: &Lesson,
+) -> Result<(DialRequest, Channel), Box<CallReport>> {
     let not_dialled = |outcome, why: String| Box::new(CallReport::never_placed(outcome, why));
-    let target = names::resolve(&config.trunk.server)
-        .await
-        .map_err(|e| not_dialled(Outcome::TrunkDown, e))?;
+    let Some(place) = place else {
+        let why = format!("no trunk leads to {}", fax.number);
+        return Err(not_dialled(Outcome::TrunkDown, why));
+    };
+    let (channel, seats, troubles) = place.seats().await;
+    let candidates = seats
+        .iter()
+        .map(|seat| candidate(context, fax, seat, lesson))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|e| not_dialled(Outcome::Refused, e.to_string()))?;
+    if candidates.is_empty() {
+        return Err(not_dialled(Outcome::TrunkDown, troubles.join("; ")));
+    }
+    let settings = lesson.settings(settings(context, fax, channel.trunk()));
     let (context, fax) = (context.clone(), fax.clone());
     let tiff = tokio::task::spawn_blocking(move || stamped(&context, &fax).map(|tiff| (tiff, fax)));
     let tiff = tiff.await.map_err(anyhow::Error::from).flatten();
     let (tiff, fax) = tiff.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))?;
-    Ok(DialRequest {
-        target,
-        domain: None,
-        number: fax.number,
-        caller: config.caller_id(),
-        caller_display: Some(config.fax.name.clone()).filter(|name| !name.is_empty()),
+    let request = DialRequest {
+        candidates,
         tiff,
         pages: fax.page_count - fax.confirmed,
-        fax: FaxSettings::of(&config),
+        fax: settings,
+    };
+    Ok((request, channel))
+}
+
+/// A place that the fax may go to, with the numbers in the form that is wanted there.
+fn candidate(
+    context: &Context,
+    fax: &ClaimedFax,
+    seat: &Seat,
+    lesson: &Lesson,
+) -> Result<Candidate, Refused> {
+    let (config, numbers) = (context.config(), context.numbering());
+    let trunk = &seat.trunk.config;
+    let sender = config.sender(&fax.sender);
+    let written = recipient::parse(&fax.recipient, &config.smtp.domains).ok();
+    let written = written.map(|address| address.number);
+    let parties = Parties {
+        called: numbers.called(&fax.number, written.as_deref(), trunk)?,
+        caller: numbers.caller(&config.caller_id(&sender, trunk), trunk),
+        name: Some(sender.name).filter(|name| !name.is_empty()),
+    };
+    Ok(Candidate {
+        invite: invite::invite(seat, &parties),
+        policy: lesson.policy(policy::outgoing(&config, trunk)),
+        seat: Some(seat.clone()),
     })
+}
+
+/// Our terminal, as the sender and the first trunk want it.
+fn settings(context: &Context, fax: &ClaimedFax, trunk: &Trunk) -> FaxSettings {
+    let config = context.config();
+    FaxSettings {
+        ident: config.sender(&fax.sender).station_id,
+        sub_address: fax.sub_address.clone(),
+        ..FaxSettings::of(&config, &trunk.config)
+    }
 }
 
 fn stamped(context: &Context, fax: &ClaimedFax) -> anyhow::Result<Vec<u8>> {

@@ -16,7 +16,6 @@ use tokio::sync::Semaphore;
 use super::documents::{self, Opened};
 use super::receipt;
 use super::recipient::number_to_dial;
-use crate::config::dialplan::Plan;
 use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
@@ -46,6 +45,8 @@ pub struct Recipient {
     address: String,
     /// What to dial.
     number: String,
+    /// Its sub-address (T.33).
+    sub_address: Option<String>,
 }
 
 impl FrontDoor {
@@ -89,7 +90,8 @@ impl FrontDoor {
                 [name] => format!("\"{name}\""),
                 _ => "the mail".to_owned(),
             };
-            let text = format!("{whose} has {total} pages, and at most {limit} are allowed in a fax");
+            let text =
+                format!("{whose} has {total} pages, and at most {limit} are allowed in a fax");
             return Err(Refusal::new(552, "5.3.4", text));
         }
         Ok(())
@@ -128,10 +130,11 @@ impl FrontDoor {
         let faxes: Vec<NewFax> = id::several(now, recipients.len())
             .into_iter()
             .zip(recipients)
-            .map(|(id, Recipient { address, number })| NewFax {
+            .map(|(id, recipient)| NewFax {
                 id,
-                recipient: address,
-                number,
+                recipient: recipient.address,
+                number: recipient.number,
+                sub_address: recipient.sub_address,
             })
             .collect();
         let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
@@ -187,12 +190,15 @@ impl FrontDoor {
     }
 }
 
-/// One recipient for each number, without those that have their fax already: who is named in To and in Cc wants one.
+/// One recipient for each number and sub-address, without those that have their fax already: who is named in To and in Cc wants one.
 fn once_each(recipients: Vec<Recipient>, before: &[Twin]) -> Vec<Recipient> {
-    let mut seen: HashSet<String> = before.iter().map(|twin| twin.number.clone()).collect();
+    let twins = before.iter();
+    let mut seen: HashSet<_> = twins
+        .map(|twin| (twin.number.clone(), twin.sub_address.clone()))
+        .collect();
     recipients
         .into_iter()
-        .filter(|recipient| seen.insert(recipient.number.clone()))
+        .filter(|to| seen.insert((to.number.clone(), to.sub_address.clone())))
         .collect()
 }
 
@@ -207,12 +213,17 @@ impl Intake for FrontDoor {
     ) -> Result<Recipient, Refusal> {
         can_be_told(sender)?;
         let config = self.context.config();
-        let plan = Plan::new(&config.dialing.allow, &config.dialing.deny)
-            .expect("the configuration was checked when it was read");
-        let number = number_to_dial(recipient, &config.smtp.domains, &plan)?;
+        let numbers = self.context.numbering();
+        let to = number_to_dial(recipient, &config.smtp.domains, &numbers)?;
+        let trunks = &self.context.trunks;
+        if !trunks.is_empty() && !trunks.carries(&numbers.for_prefixes(&to.number)) {
+            let text = format!("no trunk of ours leads to {}", to.number);
+            return Err(Refusal::new(550, "5.7.1", text));
+        }
         Ok(Recipient {
             address: recipient.to_owned(),
-            number,
+            number: to.number,
+            sub_address: to.sub_address,
         })
     }
 
@@ -349,6 +360,7 @@ mod tests {
         let recipient = |number: &&str| Recipient {
             address: format!("{number}@fax.local"),
             number: (*number).to_owned(),
+            sub_address: None,
         };
         let envelope = Envelope {
             sender: "clerk@example.com".into(),

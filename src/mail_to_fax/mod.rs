@@ -3,6 +3,7 @@
 pub mod dial;
 mod documents;
 pub mod intake;
+pub mod lesson;
 pub mod message;
 pub mod receipt;
 pub mod recipient;

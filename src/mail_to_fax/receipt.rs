@@ -22,6 +22,8 @@ pub struct Receipt {
     pub ending: Ending,
     /// The number dialled.
     pub number: String,
+    /// The sub-address that was to go with it (T.33).
+    pub sub_address: Option<String>,
     /// Pages it has; 0 where it never got that far.
     pub pages: u32,
     /// Pages the far end confirmed, over all attempts.
@@ -180,6 +182,16 @@ pub fn write(receipt: &Receipt, head: &Letterhead, now: Timestamp) -> Result<Let
     .write(head)
 }
 
+/// The sub-address, and that it was not taken where the far end has said so (DIS, bit 49).
+fn sub_address(receipt: &Receipt) -> Option<String> {
+    let sub_address = one_line(receipt.sub_address.as_deref()?, 20);
+    let said = receipt.far_end.said.as_ref();
+    Some(match said.is_some_and(|said| !said.sub_address) {
+        true => format!("{sub_address}, not sent: the machine there takes no sub-address"),
+        false => sub_address,
+    })
+}
+
 fn subject_or_number(receipt: &Receipt) -> String {
     subject(receipt, 120).unwrap_or_else(|| one_line(&receipt.number, 40))
 }
@@ -202,6 +214,7 @@ fn facts(receipt: &Receipt, head: &Letterhead) -> Value {
     context! {
         title => subject(receipt, 80).map_or(String::new(), |subject| format!("\"{subject}\" ")),
         number => one_line(&receipt.number, 40),
+        sub_address => sub_address(receipt),
         pages => receipt.pages,
         confirmed => receipt.confirmed,
         seconds => receipt.seconds,
@@ -287,7 +300,9 @@ fn what_next(ending: &Ending) -> &'static str {
             "Please check the number, or ask the recipient to switch the fax machine on, and send it again."
         }
         Outcome::NotInService => "Please check the number and send it again.",
-        Outcome::NoFax => "Please check that this is the number of a fax machine.",
+        Outcome::NoFax | Outcome::VoiceAnswered => {
+            "Please check that this is the number of a fax machine."
+        }
         Outcome::Refused => {
             "Please check the number; if it is right, show this mail to your administrator."
         }
@@ -297,9 +312,15 @@ fn what_next(ending: &Ending) -> &'static str {
         Outcome::PageRefused => {
             "Please ask the recipient to look at the fax machine (paper, memory), and send it again."
         }
+        Outcome::Incompatible => {
+            "Please ask the recipient which paper and resolution the fax machine takes, or for another number."
+        }
+        Outcome::TooLong => "Please send it again with fewer pages or without pictures.",
         Outcome::T38Failed
+        | Outcome::T38Silent
         | Outcome::ProtocolError
         | Outcome::TrunkDown
+        | Outcome::NotAuthorized
         | Outcome::ChildCrashed
         | Outcome::ChildHung
         | Outcome::StorageFailed => {

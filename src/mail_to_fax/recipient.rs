@@ -1,6 +1,7 @@
 //! Reads a recipient's address: `12025550123@fax.example` and its more learned forms.
 
-use crate::config::dialplan::{Plan, Refused};
+use crate::config::dialplan::Refused;
+use crate::config::numbers::Numbering;
 use crate::proto::smtp::Refusal;
 
 /// Digits in a number at most: E.164 has 15, a prefix for an outside line and one for abroad come on top.
@@ -11,8 +12,8 @@ const MAX_DIGITS: usize = 20;
 pub struct FaxAddress {
     /// The number without decoration: digits, with a `+` in front if there was one.
     pub number: String,
-    /// The sub-address (T.33) of an RFC 3192 address.
-    pub subaddress: Option<String>,
+    /// The sub-address (T.33) of an RFC 3192 address: digits, at most 20.
+    pub sub_address: Option<String>,
 }
 
 /// Why an address is not taken; [`std::fmt::Display`] is the sentence for its writer.
@@ -38,9 +39,9 @@ pub enum BadAddress {
     /// An element of an RFC 3192 address that cannot be read.
     #[error("\"{0}\" in the fax address cannot be read (RFC 3192)")]
     BadElement(String),
-    /// A sub-address, which would be lost.
-    #[error("sub-addresses (T33S={0}) cannot be sent yet; write to the number alone")]
-    Subaddress(String),
+    /// A sub-address that T.30 cannot carry.
+    #[error("the sub-address \"{0}\" must be 1 to 20 digits (RFC 3192), such as T33S=6377")]
+    BadSubAddress(String),
     /// The dial plan says no.
     #[error(transparent)]
     NotAllowed(#[from] Refused),
@@ -51,29 +52,31 @@ impl From<BadAddress> for Refusal {
         let status = match bad {
             BadAddress::UnknownDomain { .. } => "5.1.2",
             BadAddress::NotANumber(_) => "5.1.1",
-            BadAddress::NoDomain | BadAddress::TooLong(_) | BadAddress::BadElement(_) => "5.1.3",
-            BadAddress::Subaddress(_) => "5.3.3",
+            BadAddress::NoDomain
+            | BadAddress::TooLong(_)
+            | BadAddress::BadElement(_)
+            | BadAddress::BadSubAddress(_) => "5.1.3",
             BadAddress::NotAllowed(_) => "5.7.1",
         };
         Refusal::new(550, status, bad.to_string())
     }
 }
 
-/// The verdict at RCPT: the number to dial, if `address` is one of ours, a number, and allowed.
+/// The verdict at RCPT: the number to dial, in canonical form, and its sub-address, if `address` is one of ours, a
+/// number, and allowed.
 ///
 /// # Errors
 /// The first rule that `address` breaks.
 pub fn number_to_dial(
     address: &str,
     domains: &[String],
-    plan: &Plan,
-) -> Result<String, BadAddress> {
+    numbers: &Numbering,
+) -> Result<FaxAddress, BadAddress> {
     let address = parse(address, domains)?;
-    if let Some(subaddress) = address.subaddress {
-        return Err(BadAddress::Subaddress(subaddress));
-    }
-    plan.check(&address.number)?;
-    Ok(address.number)
+    Ok(FaxAddress {
+        number: numbers.to_dial(&address.number)?,
+        ..address
+    })
 }
 
 /// Reads an address, quotes already undone; `domains` are ours.
@@ -94,23 +97,28 @@ pub fn parse(address: &str, domains: &[String]) -> Result<FaxAddress, BadAddress
     } else {
         Ok(FaxAddress {
             number: number(local)?,
-            subaddress: None,
+            sub_address: None,
         })
     }
 }
 
-/// RFC 3192: `FAX=+12025550123/T33S=6377`, in slashes or not, with what RFC 2846 adds.
+/// RFC 3192: `FAX=+12025550123/T33S=6377`, in slashes or not, with what RFC 2846 adds; `12025550123/T33S=6377` for
+/// short.
 fn learned(local: &str) -> Result<FaxAddress, BadAddress> {
     let bad = |element: &str| BadAddress::BadElement(element.to_string());
     let mut found = None;
-    let mut subaddress = None;
+    let mut sub_address = None;
     for element in local.split('/').filter(|element| !element.is_empty()) {
-        let (key, value) = element.split_once('=').ok_or_else(|| bad(element))?;
+        let Some((key, value)) = element.split_once('=') else {
+            match found {
+                None => found = Some(number(element)?),
+                Some(_) => return Err(bad(element)),
+            }
+            continue;
+        };
         match key.trim().to_ascii_uppercase().as_str() {
             "FAX" if found.is_none() => found = Some(number(value)?),
-            "T33S" if subaddress.is_none() && is_subaddress(value) => {
-                subaddress = Some(value.to_string());
-            }
+            "T33S" if sub_address.is_none() => sub_address = Some(t33(value)?),
             // RFC 2846: who is to get the paper, and what a postal service would need. Nothing to dial.
             "ATTN" | "POST" | "FORM" | "ORG" | "OFNO" | "OFNA" | "STR" | "ADDR" | "ADDU"
             | "ADDL" | "POB" | "ZIP" | "CO" => {}
@@ -119,13 +127,20 @@ fn learned(local: &str) -> Result<FaxAddress, BadAddress> {
     }
     Ok(FaxAddress {
         number: found.ok_or_else(|| bad(local))?,
-        subaddress,
+        sub_address,
     })
 }
 
-/// RFC 3192 3: digits and written separators; T.33 allows 20 of them.
-fn is_subaddress(value: &str) -> bool {
-    (1..=20).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit())
+/// RFC 3192 3: digits and written separators; T.30 5.3.6.1.3 carries 20 of them.
+fn t33(written: &str) -> Result<String, BadAddress> {
+    let digits: String = written
+        .chars()
+        .filter(|c| !matches!(c, '-' | '.'))
+        .collect();
+    match (1..=20).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) {
+        true => Ok(digits),
+        false => Err(BadAddress::BadSubAddress(written.to_string())),
+    }
 }
 
 /// Strips what people write between digits; a `+` may only stand in front.
@@ -155,6 +170,10 @@ mod tests {
         vec!["gw.example".to_string(), "fax.local".to_string()]
     }
 
+    fn numbers() -> Numbering {
+        Numbering::of(&crate::config::Config::default()).unwrap()
+    }
+
     fn read(address: &str) -> Result<FaxAddress, BadAddress> {
         parse(address, &domains())
     }
@@ -181,11 +200,17 @@ mod tests {
     }
 
     #[test]
-    fn a_subaddress_is_read_and_not_silently_lost() {
-        let address = "FAX=+12025550123/T33S=6377@gw.example";
-        assert_eq!(read(address).unwrap().subaddress.as_deref(), Some("6377"));
-        let verdict = number_to_dial(address, &domains(), &Plan::default());
-        assert_eq!(verdict, Err(BadAddress::Subaddress("6377".to_string())));
+    fn a_sub_address_is_read_in_every_form() {
+        for address in [
+            "FAX=+12025550123/T33S=6377@gw.example",
+            "/fax=+1-202-555-0123/t33s=63-77/@gw.example",
+            "+12025550123/T33S=6377@gw.example",
+            "T33S=6377/FAX=+12025550123@gw.example",
+        ] {
+            let to = number_to_dial(address, &domains(), &numbers()).unwrap();
+            assert_eq!(to.number, "+12025550123", "{address}");
+            assert_eq!(to.sub_address.as_deref(), Some("6377"), "{address}");
+        }
     }
 
     #[test]
@@ -209,13 +234,18 @@ mod tests {
             ("T33S=1@gw.example", "5.1.3"),
             ("FAX=1/FAX=2@gw.example", "5.1.3"),
             ("FAX=1/T33S=x@gw.example", "5.1.3"),
+            ("FAX=1/T33S=@gw.example", "5.1.3"),
+            ("FAX=1/T33S=123456789012345678901@gw.example", "5.1.3"),
+            ("FAX=1/T33S=1/T33S=2@gw.example", "5.1.3"),
+            ("1/2/T33S=1@gw.example", "5.1.3"),
+            ("T33S=1/x@gw.example", "5.1.1"),
             ("FAX=1/VOICE=2@gw.example", "5.1.3"),
             ("FAX=1/x@gw.example", "5.1.3"),
             ("VOICE=1@gw.example", "5.1.3"),
             ("01144205550123@gw.example", "5.7.1"),
         ] {
             let refusal =
-                Refusal::from(number_to_dial(address, &domains(), &Plan::default()).unwrap_err());
+                Refusal::from(number_to_dial(address, &domains(), &numbers()).unwrap_err());
             assert_eq!((refusal.code, refusal.status), (550, status), "{address}");
         }
     }

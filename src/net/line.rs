@@ -5,8 +5,11 @@
 //! that it is stored; a journey that drops or panics takes its call with it (BYE, child killed, count given back).
 //! When it dies: the children notice, say DCN and exit.
 
+mod dial;
 mod drive;
 mod media;
+pub mod policy;
+mod redirect;
 #[cfg(test)]
 mod tests;
 
@@ -18,20 +21,28 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::sip::{self, InviteRequest, SipCommand, SipEndpoint, SipEvent};
-use crate::call::machine::{Action, CallMachine};
+use super::sip::{self, SipCommand, SipEndpoint, SipEvent};
+use super::trunk::Seat;
+use super::trunk::inbound::{self, Numbers};
+use super::trunk::invite::escaped;
+use crate::call::machine::CallMachine;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
-use crate::call::policy::{CallConfig, CallPolicy, ReinvitePolicy};
-use crate::config::Config;
+use crate::call::policy::{CallConfig, CallPolicy};
+use crate::config::trunk::CalledNumber;
+use crate::config::{Config, Trunk};
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
+use crate::proto::sip::endpoint::{Invite, Party};
+use crate::proto::sip::flow::Flow;
 use crate::worker::host::Children;
 use crate::worker::wire::{FaxRole, Mishap, StartCall};
 use drive::Driver;
 use media::MediaSockets;
 
-/// The child ends a call at its limit; the machine's own limit stands this far behind.
-const BACKSTOP: Duration = Duration::from_secs(30);
+/// The machine ends a call at its limit; the child's own limit stands this far behind.
+const BACKSTOP: Duration = Duration::from_secs(60);
+/// Pages for which the child of a receiver stands by; the machine counts them as they come.
+const PAGES_TO_COME: u32 = 1000;
 
 /// How a line is set up.
 #[derive(Debug, Clone)]
@@ -42,9 +53,7 @@ pub struct LineConfig {
     pub advertised: IpAddr,
     /// First and last port for media, two a call; (0, 0): any.
     pub media_ports: (u16, u16),
-    /// The rules for calls that we place.
-    pub outgoing: CallPolicy,
-    /// The rules for calls that we take.
+    /// The rules for calls that we take, where nothing else is said of one.
     pub incoming: CallPolicy,
 }
 
@@ -59,6 +68,14 @@ pub struct FaxSettings {
     pub max_bit_rate: u32,
     /// UDPTL packets repeated in each packet.
     pub redundancy: u8,
+    /// The sub-address to send with the fax (T.33).
+    pub sub_address: Option<String>,
+    /// The password to send with it (PWD).
+    pub password: Option<String>,
+    /// T.85 (JBIG) for far ends that have it.
+    pub t85: bool,
+    /// Seconds after which a caller who talks is hung up on; 0: never.
+    pub voice_seconds: u32,
     /// Seconds of silence after which a call is given up.
     pub inactivity_seconds: u32,
     /// For tests and simulated machines.
@@ -72,6 +89,10 @@ impl Default for FaxSettings {
             ecm: true,
             max_bit_rate: 14400,
             redundancy: 3,
+            sub_address: None,
+            password: None,
+            t85: true,
+            voice_seconds: 20,
             inactivity_seconds: 30,
             mishap: None,
         }
@@ -79,37 +100,69 @@ impl Default for FaxSettings {
 }
 
 impl FaxSettings {
-    /// As the settings in force want it, in both directions.
-    pub fn of(config: &Config) -> FaxSettings {
+    /// As the settings in force want it for a call over this trunk.
+    pub fn of(config: &Config, trunk: &Trunk) -> FaxSettings {
         FaxSettings {
             ident: config.fax.station_id.clone(),
             ecm: config.fax.ecm,
+            t85: config.fax.t85,
+            voice_seconds: config.fax.voice_seconds,
             max_bit_rate: config.fax.max_bit_rate,
-            redundancy: config.trunk.redundancy,
+            redundancy: trunk.redundancy,
             ..FaxSettings::default()
         }
     }
 }
 
 /// A fax to send.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct DialRequest {
-    /// The trunk.
-    pub target: SocketAddr,
-    /// The host part of the called URI, where it is not `target`.
-    pub domain: Option<String>,
-    /// The number to dial.
-    pub number: String,
-    /// Our number.
-    pub caller: String,
-    /// Our name.
-    pub caller_display: Option<String>,
+    /// Where it may go, the first choice first. It goes to the next where nothing rang and
+    /// [`failover`](super::trunk::failover) says so.
+    pub candidates: Vec<Candidate>,
     /// The pages: 1-bit, G4, 1728 wide.
     pub tiff: Vec<u8>,
     /// How many there are.
     pub pages: u32,
     /// Our terminal.
     pub fax: FaxSettings,
+}
+
+/// One place that a call may go to.
+#[derive(Clone)]
+pub struct Candidate {
+    /// The seat at a trunk, which is told what becomes of the call; `None`: nobody is.
+    pub seat: Option<Seat>,
+    /// The INVITE, its offer still missing.
+    pub invite: Invite,
+    /// The rules for the call.
+    pub policy: CallPolicy,
+}
+
+impl Candidate {
+    /// At an address, over UDP, without a trunk.
+    pub fn direct(target: SocketAddr, called: &str, caller: &str, policy: CallPolicy) -> Candidate {
+        let uri = format!("sip:{}@{target}", escaped(called));
+        Candidate {
+            seat: None,
+            invite: Invite {
+                flow: Flow::udp(target),
+                to: uri.clone(),
+                uri,
+                from: Party {
+                    user: caller.to_owned(),
+                    ..Party::default()
+                },
+                contact_user: String::new(),
+                headers: Vec::new(),
+                credentials: None,
+                session_expires: None,
+                silence: Duration::from_secs(5),
+                offer: Vec::new(),
+            },
+            policy,
+        }
+    }
 }
 
 /// What happens in a call, for the journey that wants to know.
@@ -182,6 +235,11 @@ impl Line {
         self.endpoint.contact()
     }
 
+    /// What it calls over.
+    pub fn endpoint(&self) -> &SipEndpoint {
+        &self.endpoint
+    }
+
     /// Calls in progress, both directions.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
@@ -200,7 +258,11 @@ impl Line {
         cancel: CancellationToken,
     ) -> CallReport {
         let _count = Count::new(&self.calls);
-        let start = self.start_call(FaxRole::Sender, request.pages, &request.fax);
+        let Some(Candidate { policy, .. }) = request.candidates.first() else {
+            let detail = "there is no server to call".to_owned();
+            return CallReport::never_placed(Outcome::TrunkDown, detail);
+        };
+        let start = start_call(FaxRole::Sender, request.pages, policy, &request.fax);
         let (mut driver, sockets) = match self.driver(start, &request.tiff, events).await {
             Ok(ready) => ready,
             Err(report) => return *report,
@@ -208,24 +270,13 @@ impl Line {
         if self.stopping.is_cancelled() {
             return CallReport::never_placed(Outcome::GatewayStopped, String::new());
         }
-        let policy = &self.config.outgoing;
-        let config = self.call_config(policy, &sockets, &request.fax, request.pages);
-        drop(sockets);
-        let mut machine = CallMachine::outgoing(config, Instant::now());
-        let Some(Action::Invite(offer)) = machine.poll() else {
-            unreachable!("an outgoing call begins with its INVITE");
+        let attempt = dial::Attempt {
+            line: self,
+            request: &request,
+            sockets,
+            cancel,
         };
-        let mut call = self.endpoint.invite(InviteRequest {
-            target: request.target,
-            domain: request.domain,
-            to_user: request.number,
-            from_user: request.caller,
-            from_display: request.caller_display,
-            offer,
-        });
-        driver
-            .run(&mut machine, &mut call, cancel, &self.stopping)
-            .await
+        attempt.run(&mut driver).await
     }
 
     /// A call that came in, as this line's.
@@ -236,7 +287,7 @@ impl Line {
             caller_display: call.caller_display.clone(),
             source: call.source,
             count: Count::new(&self.calls),
-            reinvite: self.config.incoming.reinvite,
+            policy: self.config.incoming.clone(),
             line: self.clone(),
             call,
         }
@@ -262,26 +313,6 @@ impl Line {
         Ok((driver, sockets))
     }
 
-    fn start_call(&self, role: FaxRole, pages: u32, fax: &FaxSettings) -> StartCall {
-        let policy = match role {
-            FaxRole::Sender => &self.config.outgoing,
-            FaxRole::Receiver => &self.config.incoming,
-        };
-        StartCall {
-            role,
-            calling: role == FaxRole::Sender,
-            ident: fax.ident.clone(),
-            pages,
-            ecm: fax.ecm,
-            max_bit_rate: fax.max_bit_rate,
-            redundancy: fax.redundancy,
-            inactivity_seconds: fax.inactivity_seconds,
-            // Ringing counts for the child, too.
-            total_seconds: (policy.total + policy.ring).as_secs() as u32,
-            mishap: fax.mishap,
-        }
-    }
-
     fn call_config(
         &self,
         policy: &CallPolicy,
@@ -290,10 +321,7 @@ impl Line {
         pages: u32,
     ) -> CallConfig {
         CallConfig {
-            policy: CallPolicy {
-                total: policy.total + BACKSTOP,
-                ..policy.clone()
-            },
+            policy: policy.clone(),
             address: self.config.advertised,
             rtp_port: sockets.rtp_port,
             udptl_port: sockets.udptl_port,
@@ -315,21 +343,22 @@ pub struct IncomingCall {
     pub caller_display: Option<String>,
     /// Where it came from.
     pub source: SocketAddr,
+    /// The rules of the call.
+    pub policy: CallPolicy,
     count: Count,
-    reinvite: ReinvitePolicy,
     line: Line,
     call: sip::IncomingCall,
 }
 
 impl IncomingCall {
+    /// Whom it calls and who calls, read from where its trunk writes it.
+    pub fn parties(&self, from: CalledNumber) -> Numbers {
+        inbound::numbers(&self.call.uri, &self.call.headers, from)
+    }
+
     /// Lets the caller hear that we ring.
     pub fn ringing(&self) {
         self.call.call.send(SipCommand::Ringing);
-    }
-
-    /// Who asks for T.38 in this call, where that is not what the line says.
-    pub fn set_reinvite(&mut self, reinvite: ReinvitePolicy) {
-        self.reinvite = reinvite;
     }
 
     /// Refuses it: 486 busy, 404 no such number, 603.
@@ -350,10 +379,10 @@ impl IncomingCall {
                 offer, mut call, ..
             },
             count: _count,
-            reinvite,
+            policy,
             ..
         } = self;
-        let start = line.start_call(FaxRole::Receiver, 0, &fax);
+        let start = start_call(FaxRole::Receiver, 0, &policy, &fax);
         let (mut driver, sockets) = match line.driver(start, &[], events).await {
             Ok(ready) => ready,
             Err(report) => {
@@ -361,15 +390,13 @@ impl IncomingCall {
                 return *report;
             }
         };
-        let policy = CallPolicy {
-            reinvite,
-            ..line.config.incoming.clone()
-        };
         let config = line.call_config(&policy, &sockets, &fax, 0);
         drop(sockets);
+        let offer = drive::with_addresses(offer).await;
         let mut machine = CallMachine::incoming(config, &offer, Instant::now());
+        let invite = |_| unreachable!("a call that came in sends no INVITE");
         driver
-            .run(&mut machine, &mut call, cancel, &line.stopping)
+            .run(&mut machine, &mut call, &invite, cancel, &line.stopping)
             .await
     }
 
@@ -377,6 +404,34 @@ impl IncomingCall {
     pub async fn given_up(&mut self) {
         while !matches!(self.call.call.next().await, None | Some(SipEvent::Bye(_))) {}
     }
+}
+
+fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings) -> StartCall {
+    StartCall {
+        role,
+        calling: role == FaxRole::Sender,
+        ident: fax.ident.clone(),
+        pages,
+        ecm: fax.ecm,
+        max_bit_rate: fax.max_bit_rate,
+        sub_address: fax.sub_address.clone(),
+        password: fax.password.clone(),
+        t85: fax.t85 && role == FaxRole::Sender,
+        voice_seconds: fax.voice_seconds,
+        redundancy: fax.redundancy,
+        inactivity_seconds: fax.inactivity_seconds,
+        total_seconds: child_limit(policy, pages).as_secs() as u32,
+        mishap: fax.mishap,
+    }
+}
+
+/// Ringing counts for the child, too.
+fn child_limit(policy: &CallPolicy, pages: u32) -> Duration {
+    let pages = match pages {
+        0 => PAGES_TO_COME,
+        pages => pages,
+    };
+    policy.ring + policy.total.of(pages) + BACKSTOP
 }
 
 /// One call in the count of calls in progress.

@@ -3,7 +3,8 @@
 pub mod delivery;
 pub mod line;
 pub mod maildir;
-pub mod names;
 pub mod relay;
 pub mod sip;
 pub mod smtp;
+mod tls;
+pub mod trunk;

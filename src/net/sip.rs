@@ -1,82 +1,80 @@
-//! SIP over UDP: one endpoint, many calls; the stack itself does not show outside of this module.
+//! SIP on real sockets: one task owns the [`Endpoint`] and the sockets; everybody else holds a [`SipEndpoint`].
 //!
-//! Takes over: an INVITE to send, or one that came in from an allowed address.
+//! Takes over: a call to place, or one that came in from an allowed address.
 //! Promises: every [`SipCall`] that ends says so with one last event; a [`SipCall`] that is dropped hangs up; a
-//! trunk that is silent is noticed after [`SipConfig::silence`], not after the 32 s of timer B.
-//! When it dies: its dialogs are forgotten; the far ends notice by silence.
-//!
-//! The stack logs every message at INFO, with whatever stands in it: append [`LOG_FILTER`] to the log filter.
+//! trunk that is silent is noticed after [`Invite::silence`], not after the 32 s of timer B. Whoever is not allowed
+//! gets no answer, and costs one look for a Call-ID.
+//! When it dies: its dialogs are forgotten; the far ends notice by silence or by their session timers.
 
-mod dispatch;
-mod established;
-mod incoming;
-mod outgoing;
-mod socket;
+mod driver;
+pub mod resolve;
 #[cfg(test)]
 mod tests;
+pub mod transport;
 
-use std::collections::{HashMap, VecDeque};
-use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ipnet::IpNet;
-use rsipstack::EndpointBuilder;
-use rsipstack::dialog::dialog_layer::DialogLayer;
-use rsipstack::sip::{HasHeaders, Header, Method};
-use rsipstack::transport::TransportLayer;
-use rsipstack::transport::udp::{UdpConnection, UdpInner};
-use tokio::sync::mpsc;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::call::cause;
-
-/// What a `tracing` filter needs so that no SIP message (with its credentials) is logged.
-pub const LOG_FILTER: &str = "rsipstack=warn";
-
-/// The methods we take, for `Allow`.
-const ALLOW: [Method; 6] = [
-    Method::Invite,
-    Method::Ack,
-    Method::Cancel,
-    Method::Bye,
-    Method::Options,
-    Method::Update,
-];
+use super::tls::TlsFiles;
+pub use crate::proto::sip::endpoint::{
+    Credentials, Holds, Invite, LocalAddress, NoResponse, OutOfDialog, Party, SipCommand, SipEvent,
+};
+use crate::proto::sip::endpoint::{Endpoint, EndpointConfig, IncomingInvite};
+pub use crate::proto::sip::{Flow, Message, Transport};
+use driver::{Driver, Order};
+use transport::{TransportConfig, TransportError, Transports};
 
 /// Calls waiting for someone to take them; more are refused.
 const INCOMING_BACKLOG: usize = 64;
 
+/// Calls at once that an endpoint keeps; the limits that count are those of the trunks.
+const MOST_CALLS: usize = 10_000;
+
 /// How to set up an endpoint.
 #[derive(Debug, Clone)]
 pub struct SipConfig {
-    /// Where to listen; port 0 takes a free one.
-    pub listen: SocketAddr,
+    /// Where to listen; port 0 takes a free one. The first is the one that [`SipEndpoint::contact`] names.
+    pub listen: Vec<(Transport, SocketAddr)>,
+    /// Certificate and key, for listeners over TLS.
+    pub tls: Option<TlsFiles>,
+    /// Authorities that may vouch for a far end, beside the system's: a PEM file.
+    pub authorities: Option<PathBuf>,
     /// The address that others reach us at, where it is not the one we listen on.
     pub advertised: Option<IpAddr>,
     /// `User-Agent`.
     pub user_agent: String,
     /// Whose calls and OPTIONS are taken; everybody else meets silence.
     pub allowed: Vec<IpNet>,
-    /// An INVITE without any response for this long means that the trunk is down.
+    /// An INVITE without any response for this long means that the trunk is down, where [`Invite::silence`] names no
+    /// other.
     pub silence: Duration,
+    /// The shortest session interval we agree to (RFC 4028).
+    pub min_session: Duration,
 }
 
 impl SipConfig {
-    /// On `listen`, for calls from `allowed`.
+    /// On `listen` over UDP, for calls from `allowed`.
     pub fn new(listen: SocketAddr, allowed: Vec<IpNet>) -> SipConfig {
         SipConfig {
-            listen,
+            listen: vec![(Transport::Udp, listen)],
+            tls: None,
+            authorities: None,
             advertised: None,
             user_agent: concat!("Postfax/", env!("CARGO_PKG_VERSION")).to_owned(),
             allowed,
-            silence: Duration::from_secs(5),
+            silence: Duration::from_secs(3),
+            min_session: crate::proto::sip::session_timer::MIN_SE,
         }
     }
 }
 
-/// A call to place.
+/// A call to place over UDP, with nothing out of the ordinary in it.
 #[derive(Debug, Clone)]
 pub struct InviteRequest {
     /// Where to send it.
@@ -93,69 +91,43 @@ pub struct InviteRequest {
     pub offer: Vec<u8>,
 }
 
-/// What happens in a call.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SipEvent {
-    /// 1xx other than 100.
-    Progress(u16),
-    /// 200 with its description, or with that of an earlier 183.
-    Answered(Vec<u8>),
-    /// A final refusal. The last event.
-    Failed {
-        /// Status code.
-        code: u16,
-        /// Reason phrase.
-        reason: String,
-        /// Q.850 cause of its `Reason` header (RFC 3326).
-        q850: Option<u16>,
-    },
-    /// Nobody responds, or nothing can be sent. The last event.
-    TrunkDown(String),
-    /// The ACK to our 200, with its body if it had one.
-    Confirmed(Option<Vec<u8>>),
-    /// A re-INVITE (or an UPDATE with an offer); to be answered with [`SipCommand::AnswerReinvite`].
-    Reinvite(Vec<u8>),
-    /// The final response to our re-INVITE: the body of a 200, or the status code; 408 where none came.
-    ReinviteAnswered(Result<Vec<u8>, u16>),
-    /// The far end ended the call, by BYE or CANCEL, with its `Reason`; or the stack gave it up. The last event.
-    Bye(Option<String>),
-}
-
-/// What to do in a call.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SipCommand {
-    /// 180, for a call that came in.
-    Ringing,
-    /// 200 with this description, for a call that came in.
-    Accept(Vec<u8>),
-    /// A refusal, for a call that came in.
-    Reject(u16),
-    /// Give up an INVITE that is not answered yet. [`SipEvent::Failed`] follows.
-    Cancel,
-    /// Change the session.
-    Reinvite(Vec<u8>),
-    /// The answer to [`SipEvent::Reinvite`].
-    AnswerReinvite {
-        /// Status code.
-        code: u16,
-        /// The description of a 200.
-        sdp: Option<Vec<u8>>,
-    },
-    /// End the call. No event follows.
-    Bye(String),
+impl From<InviteRequest> for Invite {
+    fn from(request: InviteRequest) -> Invite {
+        let domain = request.domain;
+        let domain = domain.unwrap_or_else(|| request.target.to_string());
+        let uri = crate::proto::sip::SipUri::new(&request.to_user, &domain);
+        let uri = uri.map_or_else(|_| format!("sip:{}", request.target), |uri| uri.to_string());
+        Invite {
+            flow: Flow::udp(request.target),
+            to: uri.clone(),
+            uri,
+            from: Party {
+                display: request.from_display,
+                user: request.from_user,
+                host: String::new(),
+            },
+            contact_user: String::new(),
+            headers: Vec::new(),
+            credentials: None,
+            session_expires: None,
+            silence: Duration::ZERO,
+            offer: request.offer,
+        }
+    }
 }
 
 /// One call. Dropping it hangs up.
 #[derive(Debug)]
 pub struct SipCall {
-    commands: mpsc::UnboundedSender<SipCommand>,
+    number: u64,
+    orders: mpsc::UnboundedSender<Order>,
     events: mpsc::UnboundedReceiver<SipEvent>,
 }
 
 impl SipCall {
     /// Does something; where the call is over already, nothing.
     pub fn send(&self, command: SipCommand) {
-        let _ = self.commands.send(command);
+        let _ = self.orders.send(Order::Command(self.number, command));
     }
 
     /// What happens next; `None` once the call is over. Cancel-safe.
@@ -164,25 +136,9 @@ impl SipCall {
     }
 }
 
-/// The far end of [`SipCall`]'s channels, held by the task of the call.
-struct Ends {
-    commands: mpsc::UnboundedReceiver<SipCommand>,
-    events: mpsc::UnboundedSender<SipEvent>,
-}
-
-impl Ends {
-    fn pair() -> (SipCall, Ends) {
-        let (command_sender, commands) = mpsc::unbounded_channel();
-        let (events, event_receiver) = mpsc::unbounded_channel();
-        let call = SipCall {
-            commands: command_sender,
-            events: event_receiver,
-        };
-        (call, Ends { commands, events })
-    }
-
-    fn say(&self, event: SipEvent) {
-        let _ = self.events.send(event);
+impl Drop for SipCall {
+    fn drop(&mut self) {
+        self.send(SipCommand::Bye("dropped".to_owned()));
     }
 }
 
@@ -201,195 +157,199 @@ pub struct IncomingCall {
     pub call_id: String,
     /// The session description offered; empty where there is none.
     pub offer: Vec<u8>,
+    /// Request-URI as it came.
+    pub uri: String,
+    /// Which way it came.
+    pub flow: Flow,
+    /// The header lines in order, names spelled out: for `To`, `Diversion`, `History-Info`, `P-Asserted-Identity`.
+    pub headers: Vec<(String, String)>,
     /// To answer it with. Dropped, the call is refused.
     pub call: SipCall,
 }
 
-/// A SIP endpoint on one UDP socket. Cheap to clone; the last clone closes the socket.
+impl IncomingCall {
+    fn new(invite: IncomingInvite, call: SipCall) -> IncomingCall {
+        IncomingCall {
+            called: invite.called,
+            caller: invite.caller,
+            caller_display: invite.caller_display,
+            source: invite.source.remote,
+            call_id: invite.call_id,
+            offer: invite.offer,
+            uri: invite.uri,
+            flow: invite.source,
+            headers: invite.headers,
+            call,
+        }
+    }
+}
+
+/// A SIP endpoint. Cheap to clone; the last clone closes the sockets.
 #[derive(Clone)]
 pub struct SipEndpoint {
     shared: Arc<Shared>,
-    _stop: Arc<DropGuard>,
 }
 
-/// What the tasks of an endpoint share.
 struct Shared {
-    layer: Arc<DialogLayer>,
-    config: SipConfig,
-    /// Where others reach us.
-    contact: SocketAddr,
-    calls: Calls,
+    orders: mpsc::UnboundedSender<Order>,
+    silence: Duration,
+    addresses: Vec<LocalAddress>,
+    calls: Arc<AtomicUsize>,
+    numbers: Arc<AtomicUsize>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Stop);
+    }
 }
 
 impl SipEndpoint {
-    /// Opens the socket and starts to serve it.
+    /// Opens the sockets and starts to serve them.
     ///
     /// # Errors
-    /// When the address cannot be bound.
+    /// When an address cannot be bound, or a certificate cannot be read.
     pub async fn bind(
         config: SipConfig,
-    ) -> io::Result<(SipEndpoint, mpsc::Receiver<IncomingCall>)> {
-        let socket = tokio::net::UdpSocket::bind(config.listen).await?;
-        let bound = socket.local_addr()?;
-        let contact = SocketAddr::new(config.advertised.unwrap_or(bound.ip()), bound.port());
-        let stop = CancellationToken::new();
-        let transports = TransportLayer::new(stop.clone());
-        let inner = UdpInner {
-            conn: Arc::new(socket::Repairing::new(socket, config.allowed.clone())),
-            addr: bound.into(),
-        };
-        let connection = UdpConnection::attach(inner, Some(contact), Some(stop.clone())).await;
-        transports.add_transport(connection.into());
-        let endpoint = EndpointBuilder::new()
-            .with_user_agent(&config.user_agent)
-            .with_transport_layer(transports)
-            .with_cancel_token(stop.clone())
-            .with_allows(ALLOW.to_vec())
-            .build();
-        let transactions = endpoint
-            .incoming_transactions()
-            .expect("a new endpoint has its receiver");
-        let shared = Arc::new(Shared {
-            layer: Arc::new(DialogLayer::new(endpoint.inner.clone())),
-            config,
-            contact,
-            calls: Calls::default(),
+    ) -> Result<(SipEndpoint, mpsc::Receiver<IncomingCall>), TransportError> {
+        let transports = Transports::bind(TransportConfig {
+            tls: config.tls,
+            authorities: config.authorities,
+            peers: config.allowed.clone(),
+            ..TransportConfig::new(config.listen)
+        })
+        .await?;
+        let bound = transports.addresses().iter();
+        let addresses: Vec<LocalAddress> = bound
+            .map(|(transport, bound)| LocalAddress {
+                transport: *transport,
+                bound: *bound,
+                advertised: advertised(*bound, config.advertised),
+            })
+            .collect();
+        let endpoint = Endpoint::new(EndpointConfig {
+            addresses: addresses.clone(),
+            user_agent: config.user_agent,
+            min_session: config.min_session,
+            max_calls: MOST_CALLS,
+            seed: fastrand::u64(..),
         });
+        let (orders, order_receiver) = mpsc::unbounded_channel();
         let (incoming, calls) = mpsc::channel(INCOMING_BACKLOG);
-        tokio::spawn(async move { endpoint.serve().await });
-        tokio::spawn(dispatch::run(shared.clone(), transactions, incoming));
-        let endpoint = SipEndpoint {
-            shared,
-            _stop: Arc::new(stop.drop_guard()),
-        };
-        Ok((endpoint, calls))
+        let shared = Arc::new(Shared {
+            orders,
+            silence: config.silence,
+            addresses,
+            calls: Arc::default(),
+            numbers: Arc::default(),
+        });
+        let driver = Driver::new(endpoint, transports, config.allowed, incoming, &shared);
+        tokio::spawn(driver.run(order_receiver));
+        Ok((SipEndpoint { shared }, calls))
     }
 
     /// Where others reach us.
     pub fn contact(&self) -> SocketAddr {
-        self.shared.contact
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let first = self.shared.addresses.first();
+        first.map_or(nowhere, |address| address.advertised)
+    }
+
+    /// All addresses of ours, in the order of [`SipConfig::listen`].
+    pub fn addresses(&self) -> &[LocalAddress] {
+        &self.shared.addresses
+    }
+
+    /// Where others reach us over this transport; where we do not listen on it, as [`SipEndpoint::contact`].
+    pub fn contact_over(&self, transport: Transport) -> SocketAddr {
+        let mut addresses = self.shared.addresses.iter();
+        let found = addresses.find(|address| address.transport == transport);
+        found.map_or_else(|| self.contact(), |address| address.advertised)
     }
 
     /// Places a call.
-    pub fn invite(&self, request: InviteRequest) -> SipCall {
-        let (call, ends) = Ends::pair();
-        tokio::spawn(outgoing::run(self.shared.clone(), request, ends));
+    pub fn invite(&self, invite: impl Into<Invite>) -> SipCall {
+        let mut invite = invite.into();
+        if invite.silence.is_zero() {
+            invite.silence = self.shared.silence;
+        }
+        let (call, events) = self.shared.call();
+        let _ = self.shared.orders.send(Order::Invite {
+            number: call.number,
+            invite: Box::new(invite),
+            events,
+        });
         call
     }
 
-    /// Calls that the endpoint knows, for tests that look for leaks.
+    /// Sends a request outside of calls (OPTIONS, REGISTER) and waits for its final response. 401 and 407 are answered
+    /// inside.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn request(&self, request: OutOfDialog) -> Result<Message, NoResponse> {
+        let (answer, response) = oneshot::channel();
+        let request = Box::new(request);
+        let _ = self.shared.orders.send(Order::Request(request, answer));
+        let gone = || NoResponse::Unreachable("the SIP endpoint is closed".to_owned());
+        response.await.unwrap_or_else(|_| Err(gone()))
+    }
+
+    /// Whose calls are taken from now on; calls that are there stay.
+    pub fn set_allowed(&self, allowed: Vec<IpNet>) {
+        let _ = self.shared.orders.send(Order::Allow(allowed));
+    }
+
+    /// Calls in progress.
     pub fn calls(&self) -> usize {
-        self.shared
-            .calls
-            .known
-            .lock()
-            .expect("no panic holds it")
-            .len()
+        self.shared.calls.load(Ordering::Relaxed)
+    }
+
+    /// What it holds: for figures, and to wait for the answers to BYEs before the program ends.
+    pub async fn holds(&self) -> Option<Holds> {
+        let (answer, holds) = oneshot::channel();
+        let _ = self.shared.orders.send(Order::Holds(answer));
+        holds.await.ok()
     }
 }
 
-/// How long a call that is over is remembered: so long may a BYE be repeated (64*T1, RFC 3261 17.1.2.2).
-const REMEMBERED: Duration = Duration::from_secs(32);
-
-/// The calls we know, by Call-ID, with the `Reason` of a BYE that came: the stack passes on that there was one only.
-#[derive(Default)]
-struct Calls {
-    known: Mutex<HashMap<String, Option<String>>>,
-    /// The calls that are over, and since when.
-    ended: Mutex<VecDeque<(Instant, String)>>,
-}
-
-impl Calls {
-    fn know(shared: &Arc<Shared>, call_id: String) -> KnownCall {
-        let mut known = shared.calls.known.lock().expect("no panic holds it");
-        known.insert(call_id.clone(), None);
-        KnownCall {
-            shared: shared.clone(),
-            call_id,
-        }
-    }
-
-    fn knows(&self, call_id: &str) -> bool {
-        let known = self.known.lock().expect("no panic holds it");
-        known.contains_key(call_id)
-    }
-
-    /// Whether a call by this Call-ID was there a moment ago.
-    fn knew(&self, call_id: &str) -> bool {
-        let ended = self.ended.lock().expect("no panic holds it");
-        ended.iter().any(|(_, id)| id == call_id)
-    }
-
-    fn forget(&self, call_id: &str) {
-        if let (Ok(mut known), Ok(mut ended)) = (self.known.lock(), self.ended.lock()) {
-            known.remove(call_id);
-            let now = Instant::now();
-            ended.retain(|(since, _)| now.duration_since(*since) < REMEMBERED);
-            ended.push_back((now, call_id.to_owned()));
-        }
-    }
-
-    fn note_bye(&self, call_id: &str, reason: Option<String>) {
-        let mut known = self.known.lock().expect("no panic holds it");
-        if let Some(noted) = known.get_mut(call_id) {
-            *noted = reason;
-        }
+impl Shared {
+    /// A call, and where its events are put.
+    fn call(&self) -> (SipCall, mpsc::UnboundedSender<SipEvent>) {
+        let (sender, events) = mpsc::unbounded_channel();
+        let call = SipCall {
+            number: self.numbers.fetch_add(1, Ordering::Relaxed) as u64,
+            orders: self.orders.clone(),
+            events,
+        };
+        (call, sender)
     }
 }
 
-/// Keeps a call known until it is dropped.
-struct KnownCall {
-    shared: Arc<Shared>,
-    call_id: String,
+/// Where others reach a socket. One that is bound to every address names the one that leads out.
+fn advertised(bound: SocketAddr, configured: Option<IpAddr>) -> SocketAddr {
+    let configured = configured.filter(|ip| ip.is_ipv4() == bound.is_ipv4());
+    let ip = configured.unwrap_or_else(|| match bound.ip().is_unspecified() {
+        true => way_out(bound.ip()).unwrap_or(bound.ip()),
+        false => bound.ip(),
+    });
+    SocketAddr::new(ip, bound.port())
 }
 
-impl KnownCall {
-    fn bye_reason(&self) -> Option<String> {
-        let known = self.shared.calls.known.lock().expect("no panic holds it");
-        known.get(&self.call_id).cloned().flatten()
-    }
-}
-
-impl Drop for KnownCall {
-    fn drop(&mut self) {
-        self.shared.calls.forget(&self.call_id);
-    }
+/// The source address of datagrams to the world; none is sent.
+fn way_out(any: IpAddr) -> Option<IpAddr> {
+    // RFC 5737, RFC 3849: nobody's addresses.
+    let nobody = match any {
+        IpAddr::V4(_) => "192.0.2.1:9",
+        IpAddr::V6(_) => "[2001:db8::1]:9",
+    };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(nobody).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// An IPv4 address in IPv6 clothes counts as IPv4.
 fn is_allowed(allowed: &[IpNet], from: SocketAddr) -> bool {
     let ip = from.ip().to_canonical();
     allowed.iter().any(|net| net.contains(&ip))
-}
-
-fn sdp_headers() -> Option<Vec<Header>> {
-    Some(vec![Header::ContentType("application/sdp".into())])
-}
-
-fn allow_header() -> Header {
-    let methods: Vec<String> = ALLOW.iter().map(Method::to_string).collect();
-    Header::Allow(methods.join(", ").into())
-}
-
-/// A stranger's words for logs, mails and terminals: no control characters, and no more than `limit`.
-fn plain(words: &str, limit: usize) -> String {
-    let visible = words.chars().filter(|c| !c.is_control());
-    visible.take(limit).collect()
-}
-
-/// The values of the `Reason` headers (RFC 3326).
-fn reason_of(message: &impl HasHeaders) -> Option<String> {
-    let reasons: Vec<&str> = message
-        .headers()
-        .iter()
-        .filter_map(|h| match h {
-            Header::Reason(reason) => Some(reason.value()),
-            _ => None,
-        })
-        .collect();
-    (!reasons.is_empty()).then(|| plain(&reasons.join(", "), 200))
-}
-
-fn q850_of(message: &impl HasHeaders) -> Option<u16> {
-    cause::q850_of_reason(&reason_of(message)?)
 }

@@ -3,5 +3,6 @@
 pub mod g711;
 pub mod rtp;
 pub mod sdp;
+pub mod sip;
 pub mod smtp;
 pub mod udptl;

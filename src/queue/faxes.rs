@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::retry::{self, Next};
 use super::{LEASE_SECONDS, Millis, Result, Store};
-use crate::call::outcome::{CallReport, Outcome};
+use crate::call::outcome::{CallReport, FarEnd, FarSaid, Outcome};
 
 /// A fax that is ours to dial, with its attempt already on disk.
 #[derive(Debug, Clone)]
@@ -13,16 +13,35 @@ pub struct ClaimedFax {
     pub id: String,
     /// The attempt that began.
     pub attempt: i64,
-    /// What to dial.
+    /// What to dial, in canonical form.
     pub number: String,
+    /// The address to which the mail went, as its sender wrote it.
+    pub recipient: String,
+    /// Who sent the mail.
+    pub sender: String,
+    /// The sub-address to send with it (T.33).
+    pub sub_address: Option<String>,
+    /// The trunk of the attempt before this one; empty for the first.
+    pub last_trunk: String,
     /// Blob key of the TIFF without header lines.
     pub pages_key: String,
     /// Pages of the whole fax.
     pub page_count: u32,
     /// Pages confirmed by earlier attempts; this one begins behind them.
     pub confirmed: u32,
-    /// The header line of this attempt, as it was given to [`Store::claim_fax`].
+    /// The header line of this attempt, as it was chosen in [`Store::claim_fax`].
     pub header: String,
+}
+
+/// A fax that could be dialled now.
+#[derive(Debug, Clone)]
+pub struct DueFax {
+    /// Its identifier.
+    pub id: String,
+    /// What to dial, in canonical form.
+    pub number: String,
+    /// Who sent the mail.
+    pub sender: String,
 }
 
 /// Work that somebody has claimed.
@@ -98,15 +117,18 @@ struct Standing {
 }
 
 impl Store {
-    /// Claims the next fax that is due and whose number is not in a call, and begins its attempt.
-    ///
-    /// `header` is the header line that the pages of this call will carry.
+    /// Claims the next fax that is due, whose number is not in a call, and for which `choose` has a place: what it
+    /// gives comes back with the fax, whose attempt begins with the header line it says.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn claim_fax(&self, header: &str, now: Millis) -> Result<Option<ClaimedFax>> {
-        let (owner, header) = (self.owner(), header.to_owned());
-        self.write(move |db| claim(db, &owner, &header, now)).await
+    pub async fn claim_fax<Place: Send + 'static>(
+        &self,
+        choose: impl FnMut(&DueFax) -> Option<(String, Place)> + Send + 'static,
+        now: Millis,
+    ) -> Result<Option<(ClaimedFax, Place)>> {
+        let owner = self.owner();
+        self.write(move |db| claim(db, &owner, choose, now)).await
     }
 
     /// Pages confirmed by the far end in this attempt: on disk before anything else is believed.
@@ -270,26 +292,58 @@ impl Store {
     }
 }
 
-/// The fax to dial now, at time ?3: the one that waits longest for a number that is in no call of ours.
-pub(super) const NEXT: &str = "SELECT id FROM faxes WHERE state = 'ready' AND next_try_at <= ?3
-    AND number NOT IN (SELECT number FROM faxes WHERE state = 'calling') ORDER BY next_try_at, id LIMIT 1";
+/// The faxes to dial now, at time ?1: those that wait longest first, for numbers that are in no call of ours.
+pub(super) const NEXT: &str = "SELECT id FROM faxes WHERE state = 'ready' AND next_try_at <= ?1
+    AND number NOT IN (SELECT number FROM faxes WHERE state = 'calling') ORDER BY next_try_at, id LIMIT 1000";
 
-fn claim(
+/// The first due fax for which there is a place. The rows behind it are not read.
+fn chosen<Place>(
+    db: &Connection,
+    mut choose: impl FnMut(&DueFax) -> Option<(String, Place)>,
+    now: Millis,
+) -> rusqlite::Result<Option<(String, String, Place)>> {
+    let mut next = db.prepare_cached(NEXT)?;
+    let mut look = db.prepare_cached(
+        "SELECT f.number, m.sender FROM faxes f JOIN messages m ON m.id = f.message WHERE f.id = ?1",
+    )?;
+    let mut rows = next.query([now.0])?;
+    while let Some(row) = rows.next()? {
+        let id: String = row.get(0)?;
+        let due = look.query_row([&id], |row| {
+            Ok(DueFax {
+                id: id.clone(),
+                number: row.get(0)?,
+                sender: row.get(1)?,
+            })
+        })?;
+        if let Some((header, place)) = choose(&due) {
+            return Ok(Some((id, header, place)));
+        }
+    }
+    Ok(None)
+}
+
+fn claim<Place>(
     db: &Connection,
     owner: &str,
-    header: &str,
+    choose: impl FnMut(&DueFax) -> Option<(String, Place)>,
     now: Millis,
-) -> rusqlite::Result<Option<ClaimedFax>> {
+) -> rusqlite::Result<Option<(ClaimedFax, Place)>> {
+    let Some((id, header, place)) = chosen(db, choose, now)? else {
+        return Ok(None);
+    };
     let found = db
-        .prepare_cached(&format!(
+        .prepare_cached(
             "UPDATE faxes SET state = 'calling', owner = ?1, lease_until = ?2, leaving = 0
-                 WHERE id = ({NEXT})
+                 WHERE id = ?3
                  RETURNING id, number, confirmed,
                            (SELECT pages_key FROM documents d WHERE d.id = document),
-                           (SELECT page_count FROM documents d WHERE d.id = document)"
-        ))?
+                           (SELECT page_count FROM documents d WHERE d.id = document), sub_address,
+                           ifnull((SELECT trunk FROM attempts a WHERE a.fax = faxes.id ORDER BY a.id DESC LIMIT 1), ''),
+                           recipient, (SELECT sender FROM messages m WHERE m.id = message)"
+        )?
         .query_row(
-            params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0],
+            params![owner, now.plus_seconds(LEASE_SECONDS).0, id],
             |row| {
                 Ok(ClaimedFax {
                     id: row.get(0)?,
@@ -298,7 +352,11 @@ fn claim(
                     confirmed: row.get(2)?,
                     pages_key: row.get(3)?,
                     page_count: row.get(4)?,
-                    header: header.to_owned(),
+                    sub_address: row.get(5)?,
+                    last_trunk: row.get(6)?,
+                    recipient: row.get(7)?,
+                    sender: row.get(8)?,
+                    header: header.clone(),
                 })
             },
         )
@@ -311,7 +369,7 @@ fn claim(
     )?
     .execute(params![fax.id, now.0, fax.confirmed + 1, header])?;
     fax.attempt = db.last_insert_rowid();
-    Ok(Some(fax))
+    Ok(Some((fax, place)))
 }
 
 /// Notes that `pages` of this attempt are confirmed, if that is news.
@@ -343,7 +401,8 @@ fn end_attempt(
     let far = &report.far_end;
     db.prepare_cached(
         "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4, sip_code = ?5, q850 = ?6, far_ident = ?7,
-                bit_rate = ?8, ecm = ?9, t38 = ?10, compression = ?11, seconds = ?12, wire_bytes = ?13
+                bit_rate = ?8, ecm = ?9, t38 = ?10, compression = ?11, seconds = ?12, wire_bytes = ?13,
+                trunk = ?14, target = ?15, far_said = ?16
          WHERE id = ?1",
     )?
     .execute(params![
@@ -359,9 +418,23 @@ fn end_attempt(
         far.t38,
         far.compression,
         report.seconds,
-        report.wire_bytes
+        report.wire_bytes,
+        report.trunk,
+        report.target,
+        said_to_json(far)
     ])?;
     Ok(())
+}
+
+/// What the far end said of itself, as its column holds it.
+pub(super) fn said_to_json(far: &FarEnd) -> Option<String> {
+    let said = far.said.as_ref()?;
+    Some(serde_json::to_string(said).expect("plain data serialises"))
+}
+
+/// What stands in such a column; what a later version wrote there counts as nothing.
+pub(super) fn said_from_json(text: Option<String>) -> Option<Box<FarSaid>> {
+    serde_json::from_str(&text?).ok()
 }
 
 fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {

@@ -41,6 +41,8 @@ pub struct NewFax {
     pub recipient: String,
     /// What is dialled.
     pub number: String,
+    /// The sub-address to send with it (T.33).
+    pub sub_address: Option<String>,
 }
 
 /// A fax of a mail that may be the same as one that comes in.
@@ -52,6 +54,8 @@ pub struct Twin {
     pub fax: String,
     /// What is dialled.
     pub number: String,
+    /// The sub-address to send with it (T.33).
+    pub sub_address: Option<String>,
 }
 
 /// A document that is ours to render.
@@ -94,7 +98,7 @@ impl Store {
         let key = (message_id.to_owned(), sender.to_owned());
         self.read(move |db| {
             db.prepare(
-                "SELECT m.text_key, f.id, f.number FROM messages m JOIN faxes f ON f.message = m.id
+                "SELECT m.text_key, f.id, f.number, f.sub_address FROM messages m JOIN faxes f ON f.message = m.id
                  WHERE m.message_id = ?1 AND m.sender = ?2 AND m.size = ?3 AND m.accepted_at >= ?4",
             )?
             .query_map(params![key.0, key.1, size, since.0], |row| {
@@ -102,6 +106,7 @@ impl Store {
                     text_key: row.get(0)?,
                     fax: row.get(1)?,
                     number: row.get(2)?,
+                    sub_address: row.get(3)?,
                 })
             })?
             .collect()
@@ -243,10 +248,18 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
     .execute(params![document, message.id, resolution_name(message.resolution), now.0])?;
     for fax in &message.faxes {
         db.prepare_cached(
-            "INSERT INTO faxes (id, message, document, recipient, number, state, created_at, next_try_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, 'rendering', ?6, ?6)",
+            "INSERT INTO faxes (id, message, document, recipient, number, sub_address, state, created_at, next_try_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'rendering', ?7, ?7)",
         )?
-        .execute(params![fax.id, message.id, document, fax.recipient, fax.number, now.0])?;
+        .execute(params![
+            fax.id,
+            message.id,
+            document,
+            fax.recipient,
+            fax.number,
+            fax.sub_address,
+            now.0
+        ])?;
     }
     Ok(())
 }

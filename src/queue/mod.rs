@@ -11,7 +11,9 @@ mod blobs;
 mod check;
 mod faxes;
 pub mod id;
+pub mod memory;
 mod messages;
+mod numbers;
 mod outgoing;
 mod received;
 pub mod retry;
@@ -34,7 +36,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
-pub use faxes::{Claim, ClaimedFax, Final, Settled};
+pub use faxes::{Claim, ClaimedFax, DueFax, Final, Settled};
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
 pub use outgoing::ClaimedMail;
 pub use received::{NewReceived, ReceivedFax};

@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::faxes::{said_from_json, said_to_json};
 use super::{Millis, Result, Store, id};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::pages::FaxPage;
@@ -13,6 +14,10 @@ pub struct NewReceived {
     pub called: String,
     /// The caller as the trunk says it.
     pub caller: String,
+    /// The caller's name as the trunk says it.
+    pub caller_name: Option<String>,
+    /// The name of the trunk that it came over.
+    pub trunk: String,
     /// Who gets its pages: mail addresses, and `maildir:PATH` for a folder. Kept with it, so that a route that is
     /// changed while the call is up, or taken away before a restart, does not leave it without an owner.
     pub recipients: Vec<String>,
@@ -29,6 +34,8 @@ pub struct ReceivedFax {
     pub called: String,
     /// The caller as the trunk says it.
     pub caller: String,
+    /// The caller's name as the trunk says it.
+    pub caller_name: Option<String>,
     /// How the call ended.
     pub outcome: Outcome,
     /// The cause in detail.
@@ -52,9 +59,9 @@ impl Store {
         let recipients = serde_json::to_string(&new.recipients).map_err(std::io::Error::other)?;
         self.write(move |db| {
             db.execute(
-                "INSERT INTO received (id, started_at, called, caller, recipients, owner)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![row, now.0, new.called, new.caller, recipients, owner],
+                "INSERT INTO received (id, started_at, called, caller, caller_name, trunk, recipients, owner)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                params![row, now.0, new.called, new.caller, new.caller_name, new.trunk, recipients, owner],
             )?;
             Ok(())
         })
@@ -133,7 +140,7 @@ fn end(db: &Connection, received: &str, report: &CallReport, now: Millis) -> rus
     let far = &report.far_end;
     db.execute(
         "UPDATE received SET ended_at = ?2, outcome = ?3, detail = ?4, far_ident = ?5, bit_rate = ?6, ecm = ?7,
-                t38 = ?8, compression = ?9, seconds = ?10, wire_bytes = ?11, owner = NULL
+                t38 = ?8, compression = ?9, seconds = ?10, wire_bytes = ?11, far_said = ?12, sub_address = ?13, owner = NULL
          WHERE id = ?1",
         params![
             received,
@@ -146,7 +153,9 @@ fn end(db: &Connection, received: &str, report: &CallReport, now: Millis) -> rus
             far.t38,
             far.compression,
             report.seconds,
-            report.wire_bytes
+            report.wire_bytes,
+            said_to_json(far),
+            far.sub_address
         ],
     )?;
     Ok(())
@@ -200,7 +209,8 @@ pub(super) fn release(db: &Connection, received: &str, now: Millis) -> rusqlite:
 fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax, Vec<String>)>> {
     let fax = db
         .query_row(
-            "SELECT started_at, called, caller, outcome, detail, far_ident, bit_rate, ecm, t38, compression, seconds
+            "SELECT started_at, called, caller, outcome, detail, far_ident, bit_rate, ecm, t38, compression, seconds,
+                    far_said, sub_address, caller_name
              FROM received WHERE id = ?1 AND ended_at IS NOT NULL",
             [received],
             |row| {
@@ -209,6 +219,7 @@ fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax
                     started_at: Millis(row.get(0)?),
                     called: row.get(1)?,
                     caller: row.get(2)?,
+                    caller_name: row.get(13)?,
                     outcome: Outcome::from_name(&row.get::<_, String>(3)?).unwrap_or(Outcome::ProtocolError),
                     detail: row.get(4)?,
                     far_end: FarEnd {
@@ -217,6 +228,8 @@ fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax
                         ecm: row.get(7)?,
                         t38: row.get(8)?,
                         compression: row.get(9)?,
+                        said: said_from_json(row.get(11)?),
+                        sub_address: row.get(12)?,
                     },
                     seconds: row.get(10)?,
                     pages: Vec::new(),

@@ -39,14 +39,26 @@ pub fn rule_for(outcome: Outcome) -> Rule {
         Busy => rule(&[120, 180, 300, 600], 10),
         NoAnswer => rule(&[300, 600, 1800], 5),
         NoFax => rule(&[600, 1800], 3),
+        // A person is not rung up by a machine for the third time.
+        VoiceAnswered => rule(&[900], 2),
         Congestion => rule(&[60, 120, 300, 600], 10),
+        // The next attempt goes another way (memory.rs), so it need not wait long.
+        T38Silent => rule(&[15, 60, 300], 4),
         T38Failed => rule(&[60, 300, 900], 4),
+        Incompatible => rule(&[300, 1800], 3),
         TrainingFailed | PageRefused | FarEndHungUp | FarEndSilent | ProtocolError => {
             rule(&[60, 180, 600], 5)
         }
+        TooLong => rule(&[300, 900], 3),
         ChildCrashed | ChildHung => rule(&[10, 60], 3),
         TrunkDown => Rule {
             delays: &[10, 30, 60, 120, 300],
+            attempts: 10,
+            counts: false,
+        },
+        // Until somebody mends the password.
+        NotAuthorized => Rule {
+            delays: &[60, 300],
             attempts: 10,
             counts: false,
         },
@@ -123,6 +135,20 @@ mod tests {
     fn our_own_stop_costs_no_try_and_no_time() {
         assert!(!rule_for(Outcome::GatewayStopped).counts);
         assert_eq!(next(Outcome::GatewayStopped, 0, 1, 0, DAY), Next::After(0));
+    }
+
+    #[test]
+    fn a_voice_is_not_rung_up_a_third_time() {
+        assert_eq!(next(Outcome::VoiceAnswered, 1, 1, 0, DAY), Next::After(900));
+        assert_eq!(next(Outcome::VoiceAnswered, 2, 2, 0, DAY), Next::Final);
+    }
+
+    #[test]
+    fn a_wrong_password_costs_no_fax_a_try() {
+        assert_eq!(
+            next(Outcome::NotAuthorized, 0, 50, 0, DAY),
+            Next::After(300)
+        );
     }
 
     #[test]

@@ -1,5 +1,5 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 1; later versions are the
--- numbered steps in upgrade.rs, and this file always shows the newest whole.
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 2; the numbered steps
+-- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
 -- was written by a clock that ran ahead, and counts as now. Identifiers are 13 characters, ordered by time (id.rs).
@@ -51,6 +51,7 @@ CREATE TABLE faxes (
     document     TEXT    NOT NULL REFERENCES documents (id),
     recipient    TEXT    NOT NULL,           -- the address as the sender wrote it
     number       TEXT    NOT NULL,           -- what is dialled
+    sub_address  TEXT,                       -- T.33: whom or what the far end gives the pages to (SUB)
     state        TEXT    NOT NULL CHECK (state IN
                      ('rendering', 'ready', 'calling', 'delivered', 'failed', 'uncertain', 'cancelled')),
     created_at   INTEGER NOT NULL,
@@ -80,13 +81,18 @@ CREATE TABLE attempts (
     started_at   INTEGER NOT NULL,
     first_page   INTEGER NOT NULL,           -- resumes after the last confirmed page
     header       TEXT    NOT NULL,           -- the header line on its pages, without the page number
+    called       TEXT    NOT NULL DEFAULT '', -- the number in canonical form: its row in numbers
+    chosen       TEXT    NOT NULL DEFAULT '', -- what the memory of the number changed about this call, in words
+    trunk        TEXT    NOT NULL DEFAULT '', -- name of the trunk that it went over, or that refused it last
+    target       TEXT    NOT NULL DEFAULT '', -- where the last INVITE went: "udp:198.51.100.7:5060"
     ended_at     INTEGER,
     outcome      TEXT,
-    detail       TEXT    NOT NULL DEFAULT '',
+    detail       TEXT    NOT NULL DEFAULT '', -- the cause; before it what other trunks and targets said
     pages        INTEGER NOT NULL DEFAULT 0, -- confirmed in this call
     sip_code     INTEGER,
     q850         INTEGER,
     far_ident    TEXT,
+    far_said     TEXT,                       -- JSON: what DIS and NSF said of the far end; NULL: nothing came
     bit_rate     INTEGER NOT NULL DEFAULT 0,
     ecm          INTEGER NOT NULL DEFAULT 0,
     t38          INTEGER NOT NULL DEFAULT 0,
@@ -97,6 +103,21 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_by_fax ON attempts (fax);
 CREATE INDEX attempts_open ON attempts (id) WHERE ended_at IS NULL;
 
+-- What earlier calls taught about a number, until it expires: how the next call to it goes (memory.rs).
+CREATE TABLE numbers (
+    number       TEXT PRIMARY KEY,           -- in canonical form, so that +1202..., 1202... and 202... are one
+    begin        TEXT CHECK (begin IN ('t38', 'audio')), -- how the next call begins; NULL: as the trunk is set
+    max_bit_rate INTEGER,                    -- at most this, bit/s; NULL: as is set
+    ecm          INTEGER,                    -- 0: without error correction; NULL: as is set
+    why          TEXT    NOT NULL DEFAULT '', -- what taught the three above, in words
+    outcome      TEXT    NOT NULL,           -- of the last call that taught something
+    in_a_row     INTEGER NOT NULL DEFAULT 1, -- calls in a row that ended so
+    worked       TEXT,                       -- JSON: how pages went through last: far end, speed, ECM, T.38 or audio
+    learned_at   INTEGER NOT NULL,
+    expires_at   INTEGER NOT NULL
+) STRICT;
+CREATE INDEX numbers_expire ON numbers (expires_at);
+
 -- A fax that came in. Each page is durable before its MCF leaves.
 CREATE TABLE received (
     id           TEXT PRIMARY KEY,
@@ -104,10 +125,14 @@ CREATE TABLE received (
     ended_at     INTEGER,                    -- NULL while the call is up
     called       TEXT    NOT NULL,           -- the number of ours that was dialled
     caller       TEXT    NOT NULL,           -- as the trunk says it
+    caller_name  TEXT,                       -- as the trunk says it
+    trunk        TEXT    NOT NULL DEFAULT '', -- name of the trunk that it came over
+    sub_address  TEXT,                       -- T.33: whom or what the caller wants the pages to reach (SUB)
     recipients   TEXT    NOT NULL,           -- JSON: who gets its pages, by the route in force when it was answered
     outcome      TEXT,
     detail       TEXT    NOT NULL DEFAULT '',
     far_ident    TEXT,
+    far_said     TEXT,                       -- JSON, as in attempts
     bit_rate     INTEGER NOT NULL DEFAULT 0,
     ecm          INTEGER NOT NULL DEFAULT 0,
     t38          INTEGER NOT NULL DEFAULT 0,

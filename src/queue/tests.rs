@@ -28,6 +28,7 @@ fn message(recipients: &[&str]) -> NewMessage {
                 id,
                 recipient: format!("{number}@fax.local"),
                 number: (*number).to_owned(),
+                sub_address: None,
             })
             .collect(),
         id,
@@ -41,6 +42,8 @@ fn report(outcome: Outcome, pages: u32) -> CallReport {
         pages,
         sip_code: Some(200),
         q850: None,
+        trunk: "carrier".into(),
+        target: "udp:192.0.2.1:5060".into(),
         far_end: FarEnd::default(),
         seconds: 30.0,
         wire_bytes: 50_000,
@@ -62,11 +65,14 @@ async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
         .document_rendered(&document.id, "pages", 2, NOW)
         .await
         .unwrap();
-    store
-        .claim_fax("header", NOW)
-        .await
-        .unwrap()
-        .expect("a fax is due")
+    claimed(store, NOW).await.expect("a fax is due")
+}
+
+/// The fax that is due, whichever it is.
+async fn claimed(store: &Store, now: Millis) -> Option<ClaimedFax> {
+    let anything = |_: &DueFax| Some(("header".to_owned(), ()));
+    let claimed = store.claim_fax(anything, now).await.unwrap();
+    claimed.map(|(fax, ())| fax)
 }
 
 /// What a restart after `kill -9` does: the lock falls, the next daemon recovers.
@@ -132,14 +138,12 @@ async fn one_call_at_a_time_to_a_number() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     let first = calling(&store, &["5551234567", "5551234567", "5557654321"]).await;
-    let second = store
-        .claim_fax("header", NOW)
+    let second = claimed(&store, NOW)
         .await
-        .unwrap()
         .expect("the other number is free");
     assert_ne!(first.number, second.number);
     assert!(
-        store.claim_fax("header", NOW).await.unwrap().is_none(),
+        claimed(&store, NOW).await.is_none(),
         "the same number twice"
     );
 }
@@ -163,11 +167,8 @@ async fn busy_waits_and_comes_again_with_the_pages_that_are_left() {
     let Settled::Again(at) = settled else {
         panic!("{settled:?}")
     };
-    assert!(
-        store.claim_fax("header", NOW).await.unwrap().is_none(),
-        "not before its time"
-    );
-    let again = store.claim_fax("header", at).await.unwrap().expect("due");
+    assert!(claimed(&store, NOW).await.is_none(), "not before its time");
+    let again = claimed(&store, at).await.expect("due");
     assert_eq!((again.id.as_str(), again.confirmed), (fax.id.as_str(), 1));
     assert_eq!(receipts(&store, &fax.id).await, 0);
 }
@@ -191,11 +192,7 @@ async fn killed_after_page_1_goes_on_with_page_2() {
     let fax = calling(&store, &["5551234567"]).await;
     store.page_confirmed(&fax.id, fax.attempt, 1).await.unwrap();
     let store = crash_and_recover(state.path(), store).await;
-    let again = store
-        .claim_fax("header", NOW)
-        .await
-        .unwrap()
-        .expect("due at once");
+    let again = claimed(&store, NOW).await.expect("due at once");
     assert_eq!(again.confirmed, 1);
 }
 
@@ -206,7 +203,7 @@ async fn killed_with_the_last_page_on_its_way_is_uncertain_and_not_dialled() {
     let fax = calling(&store, &["5551234567"]).await;
     store.last_page_leaving(&fax.id).await.unwrap();
     let store = crash_and_recover(state.path(), store).await;
-    assert!(store.claim_fax("header", NOW).await.unwrap().is_none());
+    assert!(claimed(&store, NOW).await.is_none());
     assert_eq!(
         store.fax(&fax.id).await.unwrap().unwrap().state,
         "uncertain"
@@ -223,7 +220,7 @@ async fn killed_after_the_last_mcf_is_delivered_with_one_receipt() {
     store.page_confirmed(&fax.id, fax.attempt, 2).await.unwrap();
     let store = crash_and_recover(state.path(), store).await;
     let store = crash_and_recover(state.path(), store).await;
-    assert!(store.claim_fax("header", NOW).await.unwrap().is_none());
+    assert!(claimed(&store, NOW).await.is_none());
     assert_eq!(
         store.fax(&fax.id).await.unwrap().unwrap().state,
         "delivered"
@@ -299,6 +296,8 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
         // Named twice, in the route or by a slip: he wants one mail all the same.
         recipients: ["office@example.com", "office@example.com", "maildir:/fax"]
             .map(str::to_owned)
@@ -335,6 +334,8 @@ async fn killed_after_the_last_page_came_in_is_complete() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
         recipients: vec!["office@example.com".into()],
     };
     let id = store.begin_received(new, NOW).await.unwrap();
@@ -362,6 +363,8 @@ async fn a_received_fax_is_queued_once_however_often_its_end_is_stored() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
         recipients: vec!["office@example.com".into(), "office@example.com".into()],
     };
     let id = store.begin_received(new, NOW).await.unwrap();
@@ -392,6 +395,8 @@ async fn a_call_without_a_page_makes_no_mail() {
     let new = NewReceived {
         called: "5559876543".into(),
         caller: "".into(),
+        caller_name: None,
+        trunk: String::new(),
         recipients: vec!["office@example.com".into()],
     };
     let id = store.begin_received(new, NOW).await.unwrap();
@@ -497,7 +502,7 @@ async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
             return calls;
         };
         now = at;
-        fax = store.claim_fax("header", now).await.unwrap().expect("due");
+        fax = claimed(store, now).await.expect("due");
     }
     panic!("dialled for ever");
 }
@@ -526,7 +531,7 @@ async fn a_daemon_that_dies_in_every_call_does_not_dial_for_ever() {
         store = Store::open(state.path()).unwrap();
         store.recover(DAY, now).await.unwrap();
         now = now.plus_seconds(600);
-        if store.claim_fax("header", now).await.unwrap().is_none() {
+        if claimed(&store, now).await.is_none() {
             break;
         }
     }
@@ -540,15 +545,9 @@ async fn a_clock_that_ran_a_year_ahead_puts_nothing_off_for_a_year() {
     let store = Store::open(state.path()).unwrap();
     calling(&store, &["5551234567", "5557654321"]).await;
     let yesterday = Millis(NOW.0 - 365 * 86_400_000);
-    assert!(
-        store
-            .claim_fax("header", yesterday)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(claimed(&store, yesterday).await.is_none());
     store.next_due(yesterday).await.unwrap();
-    let other = store.claim_fax("header", yesterday).await.unwrap();
+    let other = claimed(&store, yesterday).await;
     assert_eq!(other.expect("due now").number, "5557654321");
 }
 
@@ -559,7 +558,7 @@ async fn a_claim_whose_task_panicked_is_released() {
     let fax = calling(&store, &["5551234567"]).await;
     let claim = Claim::Fax(fax.id.clone());
     store.release(claim.clone(), DAY, NOW).await.unwrap();
-    assert!(store.claim_fax("header", NOW).await.unwrap().is_some());
+    assert!(claimed(&store, NOW).await.is_some());
     store.last_page_leaving(&fax.id).await.unwrap();
     for _ in 0..2 {
         store.release(claim.clone(), DAY, NOW).await.unwrap();
@@ -605,7 +604,7 @@ async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
     let plan: Vec<String> = store
         .read(|db| {
             db.prepare(&format!("EXPLAIN QUERY PLAN {}", faxes::NEXT))?
-                .query_map([1, 2, 3], |row| row.get(3))?
+                .query_map([1], |row| row.get(3))?
                 .collect()
         })
         .await
@@ -619,4 +618,79 @@ async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
         plan.starts_with("SEARCH faxes USING COVERING INDEX faxes_due"),
         "reads rows: {plan}"
     );
+}
+
+#[tokio::test]
+async fn a_number_is_remembered_until_its_day_and_forgotten_when_asked() {
+    use memory::{Begin, Placed};
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let placed = Placed {
+        audio_only: false,
+        max_bit_rate: 14400,
+        ecm: true,
+    };
+    let silent = report(Outcome::T38Silent, 0);
+    for number in ["+12025550123", "+12025550124"] {
+        let learned = store.learn(number, silent.clone(), placed, 30, NOW).await;
+        learned.unwrap();
+    }
+    let store = crash_and_recover(state.path(), store).await;
+    let known = store.memory("+12025550123", NOW).await.unwrap().unwrap();
+    assert_eq!(
+        (known.begin, known.outcome),
+        (Some(Begin::Audio), Outcome::T38Silent)
+    );
+    assert!(store.forget("+12025550123").await.unwrap());
+    assert!(!store.forget("+12025550123").await.unwrap());
+    assert_eq!(store.memory("+12025550123", NOW).await.unwrap(), None);
+
+    let later = NOW.plus_seconds(30 * DAY);
+    assert_eq!(store.memory("+12025550124", later).await.unwrap(), None);
+    let busy = report(Outcome::Busy, 0);
+    let taught = store.learn("+12025550125", busy, placed, 30, later);
+    taught.await.unwrap();
+    let rows = store.read(|db| {
+        db.query_row("SELECT count(*) FROM numbers", [], |row| {
+            row.get::<_, u32>(0)
+        })
+    });
+    assert_eq!(
+        rows.await.unwrap(),
+        0,
+        "what has expired is swept, and busy teaches nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    drop(store);
+    // The same rows as version 1 had them: what version 2 added is taken away.
+    let old = Connection::open(state.path().join("queue.db")).unwrap();
+    old.execute_batch(
+        "DROP TABLE numbers;
+         ALTER TABLE faxes DROP COLUMN sub_address;
+         ALTER TABLE attempts DROP COLUMN called; ALTER TABLE attempts DROP COLUMN chosen;
+         ALTER TABLE attempts DROP COLUMN trunk; ALTER TABLE attempts DROP COLUMN target;
+         ALTER TABLE attempts DROP COLUMN far_said;
+         ALTER TABLE received DROP COLUMN caller_name; ALTER TABLE received DROP COLUMN trunk;
+         ALTER TABLE received DROP COLUMN sub_address; ALTER TABLE received DROP COLUMN far_said;
+         PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    assert!(matches!(
+        Store::open_beside(state.path()),
+        Err(StoreError::TooOld(1))
+    ));
+    let store = Store::open(state.path()).unwrap();
+    store.recover(DAY, NOW).await.unwrap();
+    assert_eq!(store.check().await.unwrap(), []);
+    let again = claimed(&store, NOW.plus_seconds(DAY))
+        .await
+        .expect("it goes on");
+    assert_eq!((again.id, again.last_trunk.as_str()), (fax.id, ""));
 }

@@ -3,7 +3,9 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
+use super::faxes::said_from_json;
 use super::{Millis, Result, Store};
+use crate::call::outcome::FarSaid;
 
 /// How much there is of everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -43,6 +45,8 @@ pub struct FaxRow {
     pub recipient: String,
     /// What is dialled.
     pub number: String,
+    /// The sub-address sent with it (T.33).
+    pub sub_address: Option<String>,
     /// `rendering`, `ready`, `calling`, `delivered`, `failed`, `uncertain` or `cancelled`.
     pub state: String,
     /// When its mail was accepted.
@@ -97,6 +101,14 @@ pub struct AttemptRow {
     pub q850: Option<u16>,
     /// Station identification of the far end.
     pub far_ident: Option<String>,
+    /// What the far end says of its machine (DIS, NSF).
+    pub far_said: Option<Box<FarSaid>>,
+    /// The trunk that it went over, or that refused it last.
+    pub trunk: String,
+    /// Where the last INVITE went.
+    pub target: String,
+    /// What the memory of the number changed about it, in words.
+    pub chosen: String,
     /// bit/s.
     pub bit_rate: u32,
     /// Error correction mode.
@@ -138,12 +150,20 @@ pub struct ReceivedRow {
     pub called: String,
     /// The caller as the trunk says it.
     pub caller: String,
+    /// The caller's name as the trunk says it.
+    pub caller_name: Option<String>,
+    /// The trunk that it came over.
+    pub trunk: String,
+    /// The sub-address that the caller sent (SUB).
+    pub sub_address: Option<String>,
     /// Name of its outcome.
     pub outcome: Option<String>,
     /// The cause in detail.
     pub detail: String,
     /// Station identification of the far end.
     pub far_ident: Option<String>,
+    /// What the far end says of its machine.
+    pub far_said: Option<Box<FarSaid>>,
     /// Pages stored.
     pub pages: u32,
     /// Seconds from answer to the end.
@@ -181,7 +201,7 @@ const FAX: &str =
     "SELECT f.id, f.message, m.sender, m.subject, f.recipient, f.number, f.state, f.created_at,
     f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
     (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
-    (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1)
+    (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
@@ -272,7 +292,7 @@ impl Store {
         self.read(move |db| {
             db.prepare(
                 "SELECT started_at, ended_at, first_page, header, outcome, detail, pages, sip_code, q850, far_ident,
-                        bit_rate, ecm, t38, compression, seconds, wire_bytes
+                        bit_rate, ecm, t38, compression, seconds, wire_bytes, far_said, trunk, target, chosen
                  FROM attempts WHERE fax = ?1 ORDER BY id",
             )?
             .query_map([fax], attempt)?
@@ -372,6 +392,7 @@ fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         failure: row.get(17)?,
         calls: row.get(18)?,
         seconds: row.get(19)?,
+        sub_address: row.get(20)?,
     })
 }
 
@@ -393,6 +414,10 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         compression: row.get(13)?,
         seconds: row.get(14)?,
         wire_bytes: row.get(15)?,
+        far_said: said_from_json(row.get(16)?),
+        trunk: row.get(17)?,
+        target: row.get(18)?,
+        chosen: row.get(19)?,
     })
 }
 
@@ -402,7 +427,8 @@ fn received(db: &Connection, limit: u32, id: &str) -> rusqlite::Result<Vec<Recei
         "SELECT r.id, r.started_at, r.ended_at, r.called, r.caller, r.outcome, r.detail, r.far_ident,
                 (SELECT count(*) FROM received_pages p WHERE p.received = r.id), r.seconds, r.wire_bytes,
                 (SELECT state FROM outgoing o WHERE o.kind = 'received_fax' AND o.subject_of = r.id
-                 ORDER BY ended_at IS NOT NULL LIMIT 1)
+                 ORDER BY ended_at IS NOT NULL LIMIT 1),
+                r.caller_name, r.trunk, r.sub_address, r.far_said
          FROM received r WHERE ?2 IN ('', r.id) ORDER BY r.id DESC LIMIT ?1",
     )?
     .query_map(rusqlite::params![limit, id], |row| {
@@ -419,6 +445,10 @@ fn received(db: &Connection, limit: u32, id: &str) -> rusqlite::Result<Vec<Recei
             seconds: row.get(9)?,
             wire_bytes: row.get(10)?,
             mail: row.get(11)?,
+            caller_name: row.get(12)?,
+            trunk: row.get(13)?,
+            sub_address: row.get(14)?,
+            far_said: said_from_json(row.get(15)?),
         })
     })?
     .collect()

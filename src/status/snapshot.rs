@@ -20,6 +20,10 @@ pub struct Snapshot {
     pub uptime_seconds: u64,
     /// What stops faxes or mails from going, one sentence each; `/healthz` is 503 while there is any.
     pub problems: Vec<String>,
+    /// Calls at a time over all trunks.
+    pub channels: u32,
+    /// Calls over all trunks now.
+    pub line_calls: u32,
     /// The lines to the telephone network.
     pub trunks: Vec<Trunk>,
     /// Counts.
@@ -41,8 +45,10 @@ pub struct Snapshot {
 pub struct Trunk {
     /// Its name in the configuration.
     pub name: String,
-    /// Host and port.
+    /// Its servers, as the configuration names them.
     pub address: String,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: &'static str,
     /// Whether it works.
     pub state: TrunkState,
     /// How we know: "answered OPTIONS with 200", "no reply for 32 s".
@@ -53,6 +59,40 @@ pub struct Trunk {
     pub calls: u32,
     /// Calls it may carry at once.
     pub max_calls: u32,
+    /// Calls it may begin a second; 0: no limit.
+    pub calls_per_second: f64,
+    /// Calls that came over it and were not taken, since the start.
+    pub refused: u64,
+    /// Our registration, where it wants one.
+    pub registration: Option<Registration>,
+    /// Its servers by their addresses.
+    pub targets: Vec<Target>,
+}
+
+/// How our registration at a trunk stands.
+#[derive(Debug, Clone, Serialize)]
+pub struct Registration {
+    /// Calls reach us until then; `None`: they do not.
+    pub until: Option<Timestamp>,
+    /// Since when they do or do not.
+    pub since: Option<Timestamp>,
+    /// What went wrong last.
+    pub error: Option<String>,
+}
+
+/// A server of a trunk at one address.
+#[derive(Debug, Clone, Serialize)]
+pub struct Target {
+    /// As the configuration names it.
+    pub server: String,
+    /// Its address.
+    pub address: String,
+    /// Whether it answers.
+    pub state: TrunkState,
+    /// How we know.
+    pub detail: String,
+    /// Since when.
+    pub since: Option<Timestamp>,
 }
 
 /// Whether a trunk works.
@@ -216,6 +256,8 @@ pub struct ReceivedFax {
     pub station: Option<String>,
     /// The number that was called.
     pub to: String,
+    /// The sub-address that came with it (SUB).
+    pub sub_address: Option<String>,
     /// How the call ended.
     pub outcome: Outcome,
     /// The cause in detail.

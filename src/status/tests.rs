@@ -29,6 +29,8 @@ fn idle() -> Snapshot {
         now: time("2026-11-21T09:15:50Z"),
         uptime_seconds: 12_000,
         problems: vec![],
+        channels: 12,
+        line_calls: 3,
         trunks: vec![],
         queue: Queue::default(),
         calls: vec![],
@@ -117,6 +119,7 @@ fn received(
         from: from.map(String::from),
         station: from.map(|_| "CLINIC WEST".into()),
         to: "+15551230000".into(),
+        sub_address: from.map(|_| "6377".into()),
         outcome,
         detail: String::new(),
         pages,
@@ -130,6 +133,8 @@ fn received(
 fn busy() -> Snapshot {
     Snapshot {
         problems: vec!["The trunk pbx does not respond: no reply for 32 s.".into()],
+        channels: 12,
+        line_calls: 3,
         trunks: vec![
             Trunk {
                 name: "carrier".into(),
@@ -139,6 +144,11 @@ fn busy() -> Snapshot {
                 since: Some(time("2026-11-21T06:02:00Z")),
                 calls: 3,
                 max_calls: 10,
+                transport: "udp",
+                calls_per_second: 5.0,
+                refused: 2,
+                registration: None,
+                targets: vec![],
             },
             Trunk {
                 name: "pbx".into(),
@@ -148,6 +158,11 @@ fn busy() -> Snapshot {
                 since: Some(time("2026-11-21T09:12:00Z")),
                 calls: 0,
                 max_calls: 4,
+                transport: "udp",
+                calls_per_second: 5.0,
+                refused: 2,
+                registration: None,
+                targets: vec![],
             },
         ],
         queue: Queue {

@@ -9,7 +9,10 @@ mod control;
 mod custody;
 mod legs;
 mod run;
+mod source;
+pub mod trial;
 mod verdict;
+mod warm;
 mod wire_end;
 
 #[cfg(test)]
@@ -18,3 +21,4 @@ mod pair;
 mod real_time;
 
 pub use run::run;
+pub use warm::warm_up;

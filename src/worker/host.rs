@@ -5,6 +5,7 @@ mod complaints;
 mod convert;
 mod document;
 mod frames;
+mod nursery;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub struct Children {
     pub mishaps: Arc<Mishaps>,
     /// Converters may be large: few at a time.
     conversions: Arc<Semaphore>,
+    nurseries: Arc<nursery::Nurseries>,
 }
 
 /// Converters at a time.
@@ -46,6 +48,7 @@ impl Children {
             render_seconds,
             mishaps: Arc::default(),
             conversions: Arc::new(Semaphore::new(CONVERSIONS)),
+            nurseries: Arc::default(),
         }
     }
 

@@ -8,6 +8,7 @@ pub mod call;
 pub mod convert;
 pub mod host;
 pub mod mishaps;
+pub mod nursery;
 pub mod render;
 pub mod sandbox;
 pub mod wire;

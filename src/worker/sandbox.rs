@@ -11,7 +11,8 @@
 //! installed ([`enter_convert`]).
 //!
 //! What is left are the descriptors that it was handed, its own memory files, and, for the renderer, fonts to read.
-//! The daemon adds to it that a child starts in `/` with an empty environment and inherits nothing else.
+//! The daemon adds to it that a child starts in `/` with an empty environment and inherits nothing else; a call's is a
+//! fork, and `worker::nursery` says what it shares with the next.
 //!
 //! What is not taken away, so that nobody counts on it: a call may send UDP from its two sockets to any address, for
 //! the filter cannot look behind a pointer and landlock knows no UDP; and `stat` tells a child that a file is there

@@ -17,7 +17,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use crate::call::media::{AudioMedia, CallDone, T38Media};
+pub use crate::call::media::{AudioMedia, CallDone, ErrorCorrection, T38Media};
 use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
 pub use crate::pages::document::{Source, Target};
@@ -174,9 +174,9 @@ pub fn send_with_descriptors(
 pub enum ToCall {
     /// The first frame, with two bound UDP sockets: RTP and UDPTL. Its blob is, for a sender, the TIFF to send (1-bit, G4, header lines already on it).
     Start(StartCall),
-    /// Exchange audio with this address from now on.
+    /// Exchange audio with this address from now on; leave T.38 where no page has gone through in it.
     Audio(AudioMedia),
-    /// Leave audio (if any) and speak T.38 with this address from now on.
+    /// Leave audio (if any), or while T.38 runs follow its far end to another address, and speak T.38 with this address from now on.
     T38(T38Media),
     /// Answer to [`FromCall::PageReceived`] and [`FromCall::LastPageLeaving`]: it is on disk, go on.
     Stored,
@@ -184,6 +184,8 @@ pub enum ToCall {
     NotStored,
     /// End politely: DCN where T.30 allows it, then [`FromCall::Done`].
     HangUp,
+    /// The far end has hung up: [`FromCall::Done`] at once, there is nobody left to say DCN to.
+    FarEndGone,
 }
 
 /// Which side of T.30 a child plays.
@@ -211,6 +213,20 @@ pub struct StartCall {
     pub ecm: bool,
     /// Highest modem speed: 14400, 9600 or 4800 bit/s.
     pub max_bit_rate: u32,
+    /// Senders: the sub-address (SUB, T.30 5.3.6.1.3) that goes to a far end whose DIS takes one; at most 20 of digits,
+    /// `#`, `*` and space.
+    #[serde(default)]
+    pub sub_address: Option<String>,
+    /// Senders: the password (PWD, T.30 5.3.6.1.5) that goes with it; as long.
+    #[serde(default)]
+    pub password: Option<String>,
+    /// Senders: T.85 (JBIG) where the far end has it.
+    #[serde(default)]
+    pub t85: bool,
+    /// Called receivers: seconds of audio after which a caller who talks, and has given no sign of a fax, is hung up on;
+    /// 0: never.
+    #[serde(default)]
+    pub voice_seconds: u32,
     /// UDPTL secondary IFPs to send with each packet (T.38 9.1.4.1), 0 to 8.
     pub redundancy: u8,
     /// Seconds without any packet from the far end after which the call is given up.
@@ -231,6 +247,10 @@ pub enum Mishap {
     Hang,
     /// Simulated machines: hang up after this many pages were confirmed.
     HangUpAfterPage(u32),
+    /// Simulated machines: no machine at all, but somebody who talks.
+    Talks,
+    /// Simulated machines: take T.38, then send nothing.
+    SilentInT38,
     /// Simulated machines: take the last page, then fall silent instead of sending MCF.
     SilentBeforeLastMcf,
 }
@@ -241,14 +261,16 @@ pub enum Mishap {
 pub enum FromCall {
     /// Sandboxed and ready: sockets taken, TIFF readable.
     Ready,
-    /// Once a second, so that the daemon can tell a child that hangs.
+    /// Every five seconds, so that the daemon can tell a child that hangs.
     Alive,
     /// Audio only: the far end's fax tone was heard (CED or V.21 flags from the called, CNG from the calling).
     /// The one who re-INVITEs may do so now.
     FaxToneHeard,
+    /// T.38 only, once a switch: the first packet came from the far end.
+    T38Heard,
     /// DIS/DCS done: who the far end is, and at what speed we go.
     Negotiated(FarEnd),
-    /// Progress for the page and the live display, a few times a second at most.
+    /// Progress for the page and the live display, once a second at most.
     Progress {
         /// Page being transferred, from 1.
         page: u32,
@@ -271,6 +293,9 @@ pub enum FromCall {
         x_dpi: u32,
         /// Dots per inch down.
         y_dpi: u32,
+        /// Packets of it that were lost for good, so that rows may be missing (T.38 without error correction).
+        #[serde(default)]
+        lost_packets: u32,
     },
     /// Sender: the last page's EOP is about to leave, held back until [`ToCall::Stored`]. From here on a broken
     /// call is uncertain, not failed.

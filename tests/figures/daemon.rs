@@ -29,7 +29,7 @@ impl Site {
             "state_dir = \"{folder}/state\"\nhostname = \"fax.local\"\n\
              [smtp]\nlisten = [\"{smtp}\"]\n\
              [fax]\nname = \"Figures\"\nstation_id = \"5559876543\"\n\
-             [trunk]\nserver = \"{trunk}\"\nlisten = \"{sip}\"\n\
+             [sip]\nlisten = [\"udp:{sip}\"]\n[[trunk]]\nserver = \"{trunk}\"\n\
              [mail]\nmaildir = \"{folder}/Maildir\"\n\
              [status]\nlisten = \"{status}\"\n",
             folder = folder.path().display(),

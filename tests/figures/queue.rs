@@ -76,6 +76,7 @@ fn mail(job: usize, accepted: Millis) -> NewMessage {
             id: id::new(accepted),
             recipient: format!("{number}@fax.local"),
             number,
+            sub_address: None,
         }],
     }
 }

@@ -47,8 +47,21 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
         ":2: dialing.allow: pattern \"NXX?\": only 0-9 + X Z N [..] (..|..) and . can stand here",
     ),
     (
-        "[trunk]\nserver = \"carrier\"\n",
-        ":2: trunk.server: \"carrier\" must be host:port, such as \"sip.example.com:5060\"",
+        "[[trunk]]\nserver = \"carrier:sip\"\n",
+        ":2: trunk.server: \"carrier:sip\" must be a host or host:port, such as \"sip.example.com\" or \"192.0.2.1:5060\"",
+    ),
+    (
+        "[trunk]\nserver = \"carrier:5060\"\nlisten = \"0.0.0.0:5060\"\n",
+        ":1: there may be several trunks now: write [[trunk]] instead of [trunk]; move listen to [sip] (channels over \
+         all trunks are in [sip], too)",
+    ),
+    (
+        "[[trunk]]\nserver = \"carrier\"\nlisten = \"0.0.0.0:5060\"\n",
+        ":3: there is no key `listen` in [[trunk]]; it stands in [sip]",
+    ),
+    (
+        "[[trunk]]\nserver = \"a.example\"\n[[trunk]]\nserver = \"b.example\"\nredundancy = 8\n",
+        ":5: trunk.redundancy: at most 7",
     ),
     (
         "[[route]]\nnumber = \"5551234567\"\n",

@@ -2,6 +2,7 @@
 
 use postfax::pages::sample;
 
+use crate::harness::process::send_signal;
 use crate::harness::{A_CALL, HEALTHY, OURS, Site, wait_until};
 
 const OTHER: &str = "5551237654";
@@ -80,6 +81,48 @@ fn a_call_that_crashes() {
 #[test]
 fn a_call_that_hangs() {
     the_first_call_fails("call:hang", "child_hung", "said nothing for 30 s");
+}
+
+#[test]
+fn a_crash_in_a_call_teaches_nothing_about_the_next() {
+    let site = site("call:crash");
+    let first = site.daemon().nursery();
+    site.submit(&[HEALTHY], &[sample::numbered_pages(1)]);
+    wait_until("the attempt fails", A_CALL, || {
+        site.fax().outcome.as_deref() == Some("child_crashed")
+    });
+    site.submit(&[OTHER], &[sample::numbered_pages(1)]);
+    wait_until("the next call", A_CALL, || {
+        !site.daemon().calls().is_empty()
+    });
+    assert_ne!(site.daemon().nursery(), first, "with the same secrets");
+    wait_until("the first nursery ends", 5, || {
+        !site.daemon().children().contains(&first)
+    });
+    assert_eq!(site.log().count("nursery"), 0, "that was no trouble");
+}
+
+#[test]
+fn a_nursery_that_is_killed() {
+    let site = Site::new();
+    site.submit(&[HEALTHY], &[sample::numbered_pages(1)]);
+    wait_until("a call", A_CALL, || !site.daemon().calls().is_empty());
+    let first = site.daemon().nursery();
+    send_signal(first, "KILL");
+    wait_until("that is noticed", 5, || {
+        site.log()
+            .count("the nursery of the calls crashed (signal 9)")
+            == 1
+    });
+    // The call in progress is none the worse for it, and the next one has a nursery again.
+    site.submit(&[OTHER], &[sample::numbered_pages(1)]);
+    wait_until("both receipts", A_CALL, || site.receipts().len() == 2);
+    for number in [HEALTHY, OTHER] {
+        let fax = site.fax_to(number);
+        assert_eq!((fax.state.as_str(), fax.calls), ("delivered", 1));
+    }
+    assert_ne!(site.daemon().nursery(), first);
+    site.check();
 }
 
 #[test]

@@ -23,7 +23,7 @@ fn a_mail_is_put_off_and_taken_once_there_is_room() {
     let Some(disk) = Disk::mount("a_mail_is_put_off_and_taken_once_there_is_room") else {
         return;
     };
-    let site = disk.site(|config| config.trunk.server = String::new());
+    let site = disk.site(|config| config.trunks.clear());
     // The disk is full a little later each time: in the spool, in the folder of blobs, in the database.
     let mut room = 0;
     while let Some((code, sentence)) = refused_with(&disk, room, &site) {

@@ -1,5 +1,6 @@
 //! What stands behind the number does not do what it should.
 
+use postfax::config::trunk::Reinvite;
 use postfax::pages::sample;
 use postfax::queue::FaxRow;
 
@@ -37,7 +38,7 @@ fn busy() {
 
 #[test]
 fn never_answers() {
-    let site = Site::with(|config| config.trunk.ring_seconds = 3);
+    let site = Site::with(|config| config.trunks[0].ring_seconds = 3);
     site.submit(&["5551230002"], &[sample::numbered_pages(1)]);
     let fax = wait_for_the_next_try(&site, 30);
     assert_eq!(fax.outcome.as_deref(), Some("no_answer"));
@@ -119,7 +120,7 @@ fn trunk_is_down() {
     // It never reached the far end, so it counts against no limit.
     assert_eq!((pause(&site, &fax), fax.tries), (10, 0));
     let problems = site.status()["problems"].to_string();
-    assert!(problems.contains("does not answer"), "{problems}");
+    assert!(problems.contains("is down: "), "{problems}");
     site.start_carrier();
     wait_until("the receipt", A_CALL, || site.receipts().len() == 1);
     assert_eq!(site.fax().state, "delivered");
@@ -167,7 +168,7 @@ fn wait_for_page_1(site: &Site) {
 
 /// A site with one channel, taken by a long fax.
 fn with_one_channel() -> Site {
-    let site = Site::with(|config| config.trunk.channels = 1);
+    let site = Site::with(|config| config.sip.channels = 1);
     site.submit(&[HEALTHY], &[sample::demo_document()]);
     site
 }
@@ -199,7 +200,7 @@ fn carrier_disappears() {
 fn carrier_and_machine_fall_silent() {
     let mut site = with_one_channel();
     wait_for_page_1(&site);
-    let machines = site.carrier().children();
+    let machines = site.carrier().calls();
     site.carrier().signal("STOP");
     machines.iter().for_each(|id| send_signal(*id, "STOP"));
     let fax = wait_for("the end of the call", 90, || {
@@ -210,4 +211,77 @@ fn carrier_and_machine_fall_silent() {
     assert_eq!(fax.outcome.as_deref(), Some("far_end_silent"), "{fax:?}");
     assert_eq!((fax.state.as_str(), fax.confirmed), ("ready", 0));
     the_channel_is_given_back(&mut site);
+}
+
+/// The first call learns that T.38 is lost on the way; the second goes in audio, and so does the next fax.
+#[test]
+fn takes_t38_and_falls_silent_and_the_next_call_is_in_audio() {
+    const NUMBER: &str = "5551230009";
+    let site = Site::new();
+    let pdf = sample::numbered_pages(1);
+    site.submit(&[NUMBER], std::slice::from_ref(&pdf));
+    let fax = wait_for_the_next_try(&site, 60);
+    assert_eq!(fax.outcome.as_deref(), Some("t38_silent"));
+    assert_eq!((pause(&site, &fax), fax.tries), (15, 1));
+    let said = |arguments: &[&str]| {
+        let output = site.command(arguments);
+        String::from_utf8(output.stdout).expect("words")
+    };
+    let memory = said(&["show", "--number", "(555) 123-0009"]);
+    assert!(memory.contains("in audio; T.38 is not used"), "{memory}");
+
+    wait_until("the receipt", 30 + A_CALL, || site.receipts().len() == 1);
+    assert_eq!(site.fax().state, "delivered");
+    let attempts = site.attempts(&fax.id);
+    let went: Vec<bool> = attempts.iter().map(|attempt| attempt.t38).collect();
+    assert_eq!((attempts.len(), went.last()), (2, Some(&false)));
+    assert_eq!(attempts[0].chosen, "");
+    assert!(
+        attempts[1].chosen.starts_with("audio, because"),
+        "{attempts:?}"
+    );
+    let calls = site.machine_calls();
+    let arrived = pages_in(calls[1].tiff.as_ref().expect("its page"));
+    assert!(pictures(&arrived) == site.stamped(&pdf, NUMBER, &attempts[1]));
+    let shown = said(&["show", &fax.id]);
+    assert!(shown.contains("by memory"), "{shown}");
+
+    let forgotten = said(&["show", "--number", NUMBER, "--forget"]);
+    assert!(forgotten.contains("is forgotten"), "{forgotten}");
+    let memory = said(&["show", "--number", NUMBER, "--json"]);
+    assert!(memory.contains("\"memory\":null"), "{memory}");
+    site.check();
+}
+
+/// T.38 alone in the INVITE: one machine takes it, the line of the other says 488 and is called again in audio.
+#[test]
+fn t38_in_the_first_offer_is_taken_or_called_again_in_audio() {
+    const AUDIO_ONLY: &str = "5551230005";
+    let site = Site::with(|config| config.trunks[0].reinvite_out = Reinvite::T38First);
+    let pdf = sample::numbered_pages(1);
+    site.submit(&[HEALTHY, AUDIO_ONLY], std::slice::from_ref(&pdf));
+    wait_until("both receipts", A_CALL, || site.receipts().len() == 2);
+    for (number, t38) in [(HEALTHY, true), (AUDIO_ONLY, false)] {
+        let fax = site.fax_to(number);
+        let attempts = site.attempts(&fax.id);
+        assert_eq!((fax.state.as_str(), attempts.len()), ("delivered", 1));
+        assert_eq!(attempts[0].t38, t38, "{number}");
+    }
+    assert_eq!(site.dialled(AUDIO_ONLY), 2, "the second INVITE is in audio");
+    site.check();
+}
+
+/// A line that takes T.38 only is no use to a trunk that never does; nobody says that the far end hung up.
+#[test]
+fn takes_t38_only_and_we_never_do() {
+    let site = Site::with(|config| config.trunks[0].reinvite_out = Reinvite::Never);
+    site.submit(&["5551230010"], &[sample::numbered_pages(1)]);
+    let fax = wait_for_the_next_try(&site, 40);
+    assert_eq!(fax.outcome.as_deref(), Some("t38_failed"), "{}", fax.detail);
+    assert!(
+        fax.detail.contains("after we refused its T.38"),
+        "{}",
+        fax.detail
+    );
+    site.check();
 }

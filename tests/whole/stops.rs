@@ -7,7 +7,7 @@ use crate::harness::{A_CALL, CLERK, HEALTHY, OURS, Site, wait_until};
 
 #[test]
 fn sigterm_lets_the_call_finish() {
-    let mut site = Site::with(|config| config.trunk.drain_seconds = A_CALL);
+    let mut site = Site::with(|config| config.sip.drain_seconds = A_CALL);
     site.submit(&[HEALTHY], &[sample::numbered_pages(1)]);
     wait_until("the call is answered", 20, || {
         site.status()["calls"][0]["phase"] == "transferring"
@@ -27,7 +27,7 @@ fn sigterm_lets_the_call_finish() {
 
 #[test]
 fn a_second_sigterm_cuts_the_call_short() {
-    let mut site = Site::with(|config| config.trunk.drain_seconds = 300);
+    let mut site = Site::with(|config| config.sip.drain_seconds = 300);
     site.submit(&[HEALTHY], &[sample::demo_document()]);
     site.wait_for_page_2();
     site.terminate();

@@ -201,7 +201,7 @@ impl Caller {
     fn from(site: &Site, address: SocketAddr) -> Caller {
         Caller {
             socket: UdpSocket::bind(address).expect("an address of loopback"),
-            gateway: site.config.trunk.listen,
+            gateway: site.config.sip.listen[0].address,
         }
     }
 

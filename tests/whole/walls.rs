@@ -50,7 +50,7 @@ fn a_call_has_nothing_of_the_daemon_but_what_it_was_handed() {
             let status = fs::read_to_string(format!("/proc/{id}/status"));
             figure(&status.unwrap_or_default(), "Seccomp:") == "2"
         };
-        let children = site.daemon().children().into_iter();
+        let children = site.daemon().calls().into_iter();
         children.filter(page).find(fenced)
     });
     let socket = "socket".to_owned();

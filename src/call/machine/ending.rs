@@ -86,6 +86,9 @@ impl CallMachine {
             pages: self.pages,
             sip_code: self.sip_code,
             q850: self.q850,
+            // Its driver knows where it went.
+            trunk: String::new(),
+            target: String::new(),
             far_end: self.far_end.clone(),
             seconds: self
                 .answered_at

@@ -7,7 +7,7 @@ use super::{Action, CallMachine, ChildOrder, Phase, Timer};
 use crate::call::media::{AudioMedia, T38Media};
 use crate::call::outcome::Outcome;
 use crate::call::policy::ReinvitePolicy;
-use crate::proto::sdp::{self, Audio, Choice, Codec, ErrorCorrection, Offered, Session, T38};
+use crate::proto::sdp::{self, Audio, Choice, Codec, Offered, Session, T38};
 
 /// How often a glare (491) is tried again before T.38 counts as refused.
 const GLARES: u32 = 3;
@@ -15,6 +15,11 @@ const GLARES: u32 = 3;
 const DEFAULT_DATAGRAM: u16 = 400;
 /// A far end that names less than this means something else by it (the field is disputed): no packet would fit.
 const LEAST_DATAGRAM: u16 = 72;
+
+/// How long a far end that left T.38 behind the negotiation gets for its BYE, and the child for its report.
+const BACK_AT_THE_END: Duration = Duration::from_secs(5);
+/// The same, before anything was negotiated.
+const BACK_AT_THE_BEGINNING: Duration = Duration::from_millis(500);
 
 /// Where the call stands between audio and T.38.
 #[derive(Debug, Default)]
@@ -25,6 +30,10 @@ pub(super) struct Switch {
     offer: Vec<u8>,
     /// The audio the child was told of.
     audio: Option<AudioMedia>,
+    /// We refused the far end's offer of T.38.
+    has_refused: bool,
+    /// The audio that the far end went back to, if any, while the child is still in T.38.
+    back_to: Option<AudioMedia>,
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -50,6 +59,10 @@ impl Switch {
         matches!(self.state, State::T38(_))
     }
 
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
+    }
+
     pub fn waits_for_first_try(&self) -> bool {
         self.state == State::Audio && self.glares == 0
     }
@@ -65,8 +78,9 @@ impl CallMachine {
         if self.switch.is_t38() {
             return;
         }
-        if let ReinvitePolicy::Us { after } | ReinvitePolicy::ThemThenUs { after } =
-            self.config.policy.reinvite
+        if let ReinvitePolicy::Us { after }
+        | ReinvitePolicy::ThemThenUs { after }
+        | ReinvitePolicy::T38First { after, .. } = self.config.policy.reinvite
         {
             self.arm(Timer::Reinvite, now + after);
         }
@@ -96,9 +110,13 @@ impl CallMachine {
                 self.arm(Timer::Reinvite, now + wait);
             }
             // RFC 3261 12.2.1.2: these mean that the dialog is no more.
-            Err(code @ (408 | 481)) => {
-                let detail = format!("{code} to our re-INVITE: the far end lost the call");
+            Err(481) => {
+                let detail = "481 to our re-INVITE: the far end lost the call";
                 self.hang_up(Ending::new(Outcome::FarEndSilent, detail), now);
+            }
+            Err(408) => {
+                let detail = "408 to our re-INVITE to T.38: no answer to it came";
+                self.hang_up(Ending::new(Outcome::T38Failed, detail), now);
             }
             Err(code) => self.on_t38_refused(format!("{code} to our re-INVITE to T.38"), now),
         }
@@ -111,11 +129,7 @@ impl CallMachine {
                     self.lines = answer.lines();
                     self.last_words = std::mem::take(&mut self.switch.offer);
                     let media = self.agreed(t38);
-                    self.go_t38(media);
-                    // The far end has not shown itself to be a fax by this; it has its T1 from here on.
-                    if !self.heard {
-                        self.arm(Timer::T1, now + self.config.policy.no_fax);
-                    }
+                    self.go_t38(media, now);
                 }
                 None => self.on_t38_refused("the answer to T.38 has no T.38".to_owned(), now),
             },
@@ -137,15 +151,15 @@ impl CallMachine {
     }
 
     /// The far end's re-INVITE.
-    pub(super) fn on_reinvite(&mut self, body: &[u8]) {
-        let (code, sdp) = match self.answer_reinvite(body) {
+    pub(super) fn on_reinvite(&mut self, body: &[u8], now: Instant) {
+        let (code, sdp) = match self.answer_reinvite(body, now) {
             Ok(answer) => (200, Some(answer)),
             Err(code) => (code, None),
         };
         self.act(Action::AnswerReinvite { code, sdp });
     }
 
-    fn answer_reinvite(&mut self, body: &[u8]) -> Result<Vec<u8>, u16> {
+    fn answer_reinvite(&mut self, body: &[u8], now: Instant) -> Result<Vec<u8>, u16> {
         if !self.dialog_up {
             return Err(488);
         }
@@ -158,35 +172,49 @@ impl CallMachine {
             return Ok(self.last_words.clone());
         }
         let offer = sdp::read(body).map_err(|_| 488u16)?;
-        let answer = match offer.t38().filter(|_| self.t38_wanted()) {
-            Some(t38) => self.accept_t38(&offer, t38),
+        let answer = match offer.t38().filter(|_| self.may_go_t38()) {
+            Some(t38) => self.accept_t38(&offer, t38, now),
             // Asterisk puts its T.38 away at the end without an audio stream in its place.
-            None if offer.is_off() => self.ours.answer(&offer, Choice::Nothing),
-            None => self.accept_audio(&offer).ok_or(488u16)?,
+            None if offer.is_off() => {
+                self.on_back(None, now);
+                self.ours.answer(&offer, Choice::Nothing)
+            }
+            None => {
+                let audio = self.accept_audio(&offer, now);
+                self.switch.has_refused |= audio.is_none() && offer.t38().is_some();
+                audio.ok_or(488u16)?
+            }
         };
         self.lines = offer.lines();
         self.last_words.clone_from(&answer);
         Ok(answer)
     }
 
-    fn accept_t38(&mut self, offer: &Session, t38: &T38) -> Vec<u8> {
+    /// A fax that is under way in audio cannot be carried over: no page goes out twice.
+    fn may_go_t38(&self) -> bool {
+        let under_way = self.pages > 0 || self.last_page_left;
+        self.t38_wanted() && (self.switch.is_t38() || !under_way)
+    }
+
+    fn accept_t38(&mut self, offer: &Session, t38: &T38, now: Instant) -> Vec<u8> {
         let media = self.agreed(t38);
         let max_bit_rate = self.config.max_bit_rate;
         // T.38 on hold has nowhere to send to; what was agreed before goes on.
         if matches!(self.phase, Phase::Talking) && !t38.remote.ip().is_unspecified() {
-            self.go_t38(media);
+            self.heard = true;
+            self.go_t38(media, now);
             self.fax_heard();
         }
         self.ours.answer(offer, Choice::T38 { max_bit_rate })
     }
 
-    /// Audio again: a new address, a hold, or the end of T.38. Asterisk goes back to audio once its fax part is over,
-    /// with a BYE right behind; the child stays with T.38 and says what became of it.
-    fn accept_audio(&mut self, offer: &Session) -> Option<Vec<u8>> {
+    /// Audio again: a new address, a hold, or the end of T.38.
+    fn accept_audio(&mut self, offer: &Session, now: Instant) -> Option<Vec<u8>> {
         let audio = offer.audio()?;
         let codec = self.common_codec(audio)?;
-        if !self.switch.is_t38()
-            && matches!(self.phase, Phase::Talking)
+        if self.switch.is_t38() {
+            self.on_back((!audio.on_hold()).then(|| media(audio, codec)), now);
+        } else if matches!(self.phase, Phase::Talking)
             && let Some(order) = self.audio_order(audio, codec)
         {
             self.tell(order);
@@ -194,15 +222,60 @@ impl CallMachine {
         Some(self.ours.answer(offer, Choice::Audio(codec)))
     }
 
-    fn go_t38(&mut self, media: T38Media) {
-        self.disarm(Timer::Reinvite);
-        if self.heard {
-            self.disarm(Timer::T1);
+    /// The far end leaves T.38. Asterisk does once its fax part is over, with a BYE right behind: the child stays with
+    /// T.38 a while and says what became of it. Gateways that give T.38 up do so before anything was negotiated.
+    fn on_back(&mut self, audio: Option<AudioMedia>, now: Instant) {
+        if matches!(self.phase, Phase::Talking) && self.switch.is_t38() {
+            self.switch.back_to = audio;
+            self.disarm(Timer::T38Silence);
+            let courtesy = match self.negotiated {
+                true => BACK_AT_THE_END,
+                false => BACK_AT_THE_BEGINNING,
+            };
+            self.arm(Timer::Back, now + courtesy);
         }
-        let state = State::T38(media.clone());
+    }
+
+    /// No BYE came behind it, so the fax goes on in audio, if it can.
+    pub(super) fn go_back(&mut self, now: Instant) {
+        let begun = self.negotiated || self.pages > 0 || self.last_page_left;
+        match self.switch.back_to.take() {
+            Some(audio) if !begun && self.config.policy.audio_fax => {
+                self.switch.state = State::Refused;
+                self.switch.audio = Some(audio.clone());
+                self.tell(ChildOrder::Audio(audio));
+                self.arm(Timer::T1, now + self.config.policy.no_fax);
+            }
+            _ => {
+                let detail = "the far end left T.38 in the middle of the fax";
+                self.hang_up(Ending::new(Outcome::T38Failed, detail), now);
+            }
+        }
+    }
+
+    pub(super) fn go_t38(&mut self, media: T38Media, now: Instant) {
+        self.disarm(Timer::Reinvite);
+        self.disarm(Timer::Back);
+        let (was_t38, state) = (self.switch.is_t38(), State::T38(media.clone()));
         if self.switch.state != state {
             self.switch.state = state;
             self.tell(ChildOrder::T38(media));
+        }
+        if !was_t38 {
+            self.expect_t38(now);
+        }
+    }
+
+    /// In T.38 from now on: its first packet is due, and a far end that has not shown itself to be a fax by this has its
+    /// T1 from here on.
+    pub(super) fn expect_t38(&mut self, now: Instant) {
+        if !self.switch.is_t38() {
+            return;
+        }
+        self.arm(Timer::T38Silence, now + self.config.policy.t38_silence);
+        match self.heard {
+            true => self.disarm(Timer::T1),
+            false => self.arm(Timer::T1, now + self.config.policy.no_fax),
         }
     }
 
@@ -211,10 +284,7 @@ impl CallMachine {
         if audio.on_hold() {
             return None;
         }
-        let media = AudioMedia {
-            remote: audio.remote,
-            payload_type: codec.payload_type(),
-        };
+        let media = media(audio, codec);
         if self.switch.audio.as_ref() == Some(&media) {
             return None;
         }
@@ -232,7 +302,15 @@ impl CallMachine {
                 .filter(|octets| *octets >= LEAST_DATAGRAM)
                 .unwrap_or(DEFAULT_DATAGRAM),
             max_bit_rate: theirs.max_bit_rate.min(self.config.max_bit_rate),
-            redundancy: theirs.error_correction != ErrorCorrection::None,
+            error_correction: theirs.error_correction,
         }
+    }
+}
+
+fn media(audio: &Audio, codec: Codec) -> AudioMedia {
+    AudioMedia {
+        remote: audio.remote,
+        payload_type: codec.payload_type(),
+        telephone_event: audio.telephone_event,
     }
 }

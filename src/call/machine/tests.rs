@@ -1,3 +1,5 @@
+mod habits;
+
 use std::time::Duration;
 
 use super::*;
@@ -130,6 +132,8 @@ fn done(outcome: Outcome, pages: u32) -> Input {
         pages,
         far_end: FarEnd::default(),
         wire_bytes: 4711,
+        beats: 0,
+        late_beats: 0,
     })
 }
 
@@ -204,7 +208,7 @@ fn a_fax_tone_hastens_the_switch() {
 fn policy_them_never_switches_by_itself() {
     let mut script = Script::talking(policy(ReinvitePolicy::Them));
     script.input(Input::FaxToneHeard);
-    assert_eq!(script.wait(seconds(600)), []);
+    assert_eq!(script.wait(seconds(500)), []);
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn policy_never_refuses_t38_and_stays_in_audio() {
     assert_eq!(answer_code(&actions[0]), 488);
     assert_eq!(actions.len(), 1);
     script.input(Input::FaxToneHeard);
-    assert_eq!(script.wait(seconds(600)), []);
+    assert_eq!(script.wait(seconds(500)), []);
 }
 
 #[test]
@@ -321,7 +325,7 @@ fn bye_while_reinvite_pending() {
     script.input(Input::FaxToneHeard);
     script.wait(seconds(2));
     let actions = script.input(Input::Bye(None));
-    assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
+    assert_eq!(actions, [Action::Child(ChildOrder::FarEndGone)]);
     assert_eq!(script.input(Input::ReinviteAnswered(Ok(T38.into()))), []);
     let actions = script.input(done(Outcome::Cancelled, 0));
     assert!(
@@ -369,6 +373,7 @@ fn our_t38_is_accepted_by_something_that_is_no_fax() {
     let mut script = Script::talking(policy(US));
     script.wait(seconds(2));
     script.input(Input::ReinviteAnswered(Ok(T38.into())));
+    script.input(Input::T38Heard);
     assert_eq!(script.wait(seconds(34)), []);
     script.wait(seconds(10));
     assert_eq!(script.report().outcome, Outcome::NoFax);
@@ -453,19 +458,20 @@ fn answers_without_a_usable_description() {
         let mut script = Script::dial(CallPolicy::outgoing());
         script.input(Input::Answered(body.into()));
         assert!(ends_with_bye(&script.wait(seconds(10))));
-        assert_eq!(script.report().outcome, Outcome::ProtocolError);
+        assert_eq!(script.report().outcome, Outcome::Incompatible);
     }
 }
 
 #[test]
 fn asterisk_goes_back_to_audio() {
     let mut script = Script::faxing();
+    script.input(Input::Negotiated(FarEnd::default()));
     script.input(Input::LastPageLeft);
     let actions = script.input(Input::ReinviteOffered(AUDIO.into()));
     assert_eq!(answer_code(&actions[0]), 200);
     assert_eq!(actions.len(), 1, "the child is left alone: {actions:?}");
     let actions = script.input(Input::Bye(None));
-    assert_eq!(actions, [Action::Child(ChildOrder::HangUp)]);
+    assert_eq!(actions, [Action::Child(ChildOrder::FarEndGone)]);
     script.input(done(Outcome::Delivered, 2));
     assert_eq!(script.report().outcome, Outcome::Delivered);
     assert_eq!(script.report().detail, "", "who hung up is no concern");
@@ -569,8 +575,11 @@ fn the_admin_cancels_a_fax_on_its_way() {
 #[test]
 fn the_child_outlives_every_limit() {
     let mut script = Script::faxing();
-    assert!(ends_with_bye(&script.wait(seconds(3600 + 6))));
-    assert_eq!(script.report().outcome, Outcome::ChildHung);
+    script.input(Input::T38Heard);
+    // Two pages.
+    assert_eq!(script.wait(seconds(180 + 2 * 180 - 1)), []);
+    assert!(ends_with_bye(&script.wait(seconds(1 + 6))));
+    assert_eq!(script.report().outcome, Outcome::TooLong);
     assert_eq!(script.call.next_timeout(), None);
 }
 
@@ -657,6 +666,16 @@ fn called_the_one_who_did_not_make_the_call_id_waits_less() {
 }
 
 #[test]
+fn called_through_a_gateway_that_says_nothing_before_the_third_dis() {
+    let mut script = Script::called(CallPolicy::incoming());
+    script.input(Input::Confirmed(None));
+    script.wait(seconds(1));
+    let actions = script.input(Input::ReinviteAnswered(Ok(T38.into())));
+    assert!(actions.iter().any(is_t38_order), "{actions:?}");
+    assert_eq!(script.wait(seconds(25)), [], "it was not given the time");
+}
+
+#[test]
 fn called_with_t38_in_the_first_offer() {
     let both = format!("{AUDIO}m=image 16386 udptl t38\r\n");
     let now = Instant::now();
@@ -671,6 +690,7 @@ fn called_with_t38_in_the_first_offer() {
     );
     assert!(is_t38_order(&call.poll().unwrap()));
     call.handle(Input::Confirmed(None), now);
+    call.handle(Input::T38Heard, now);
     call.handle(Input::Timeout, now + seconds(30));
     assert_eq!(call.poll(), None, "no re-INVITE is needed");
 }
@@ -758,8 +778,18 @@ fn whatever_happens_it_finishes_exactly_once() {
     let mut rng = fastrand::Rng::with_seed(41);
     for round in 0..20_000 {
         let now = Instant::now();
-        let policies = [US, ReinvitePolicy::Them, ReinvitePolicy::Never];
-        let mut setting = policy(policies[round % 3]);
+        let first = |with_audio| ReinvitePolicy::T38First {
+            with_audio,
+            after: seconds(4),
+        };
+        let policies = [
+            US,
+            ReinvitePolicy::Them,
+            ReinvitePolicy::Never,
+            first(true),
+            first(false),
+        ];
+        let mut setting = policy(policies[round % 5]);
         setting.audio_fax = rng.bool();
         let call = if rng.bool() {
             CallMachine::outgoing(config(setting, 2), now)
@@ -782,10 +812,11 @@ fn whatever_happens_it_finishes_exactly_once() {
 }
 
 fn any_input(rng: &mut fastrand::Rng) -> Input {
-    let bodies = ["", AUDIO, T38, "nonsense"];
+    let off = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=image 0 udptl t38\r\n";
+    let bodies = ["", AUDIO, T38, "nonsense", off];
     let body = bodies[rng.usize(0..bodies.len())].as_bytes().to_vec();
     let outcome = Outcome::ALL[rng.usize(0..Outcome::ALL.len())];
-    match rng.u8(0..15) {
+    match rng.u8(0..18) {
         0 => Input::Provisional(180),
         1 | 2 => Input::Answered(body),
         3 => Input::Confirmed(Some(body)),
@@ -805,6 +836,9 @@ fn any_input(rng: &mut fastrand::Rng) -> Input {
         10 => Input::FaxToneHeard,
         11 => Input::LastPageLeft,
         12 => done(outcome, rng.u32(0..3)),
+        14 => Input::T38Heard,
+        15 => Input::Negotiated(FarEnd::default()),
+        16 => Input::PagesThrough(rng.u32(0..3)),
         13 => Input::ChildDied {
             outcome: Outcome::ChildHung,
             how: String::new(),

@@ -15,7 +15,8 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::carrier::{CallRecord, Carrier, CarrierConfig};
-use crate::config::{Config, Route};
+use crate::config::trunk::Listen;
+use crate::config::{Config, Route, Trunk};
 use crate::gateway::Gateway;
 use crate::pages::{pdfium, sample, tiff};
 use crate::worker::host::Children;
@@ -245,9 +246,9 @@ fn config(folder: &Path, trunk: SocketAddr, any_port: SocketAddr) -> Config {
     config.smtp.listen = vec![any_port];
     config.fax.name = "Postfax demo".into();
     config.fax.station_id = OURS.into();
-    config.trunk.server = trunk.to_string();
-    config.trunk.listen = any_port;
-    config.trunk.drain_seconds = 0;
+    config.trunks = vec![Trunk::to(trunk)];
+    config.sip.listen = vec![Listen::udp(any_port)];
+    config.sip.drain_seconds = 0;
     config.mail.maildir = Some(folder.join("Maildir-clerk"));
     let maildir = Some(folder.join("Maildir-office"));
     config.routes = vec![Route {

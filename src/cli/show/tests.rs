@@ -11,6 +11,7 @@ fn fax() -> FaxRow {
         subject: "Letter\u{1b}[2J".into(),
         recipient: "555-123-4567@fax.local".into(),
         number: "5551234567".into(),
+        sub_address: None,
         state: "delivered".into(),
         created_at: NOON,
         next_try_at: NOON,
@@ -60,6 +61,10 @@ fn attempt() -> AttemptRow {
         sip_code: Some(200),
         q850: None,
         far_ident: Some("5551234567".into()),
+        far_said: None,
+        trunk: "carrier".into(),
+        target: String::new(),
+        chosen: String::new(),
         bit_rate: 14400,
         ecm: true,
         t38: true,
@@ -112,6 +117,7 @@ call 1
 began       2026-11-21 12:00:01
 first page  1
 header      21 Nov 2026 12:00 UTC  Clinic  +1 555 987 6543
+trunk       carrier
 ended       2026-11-21 12:00:30
 cause       every page was confirmed
 pages       1 confirmed
@@ -162,4 +168,72 @@ fn a_document_that_cannot_be_drawn_has_its_whole_reason() {
     let text = text(failed, Vec::new(), Vec::new());
     assert!(text.contains("pages       none could be made\n"), "{text}");
     assert!(text.contains(why), "{text}");
+}
+
+#[test]
+fn what_memory_chose_and_what_the_machine_there_said() {
+    let row = FaxRow {
+        sub_address: Some("6377".into()),
+        ..fax()
+    };
+    let chosen = AttemptRow {
+        chosen: "audio, because T.38 fell silent".into(),
+        target: "udp:198.51.100.7:5060".into(),
+        far_said: Some(Box::new(FarSaid {
+            make: Some("Ricoh".into()),
+            bit_rate: 14400,
+            resolutions: vec!["standard".into(), "fine".into()],
+            paper: vec!["A4".into()],
+            ecm: true,
+            t6: true,
+            ..FarSaid::default()
+        })),
+        ..attempt()
+    };
+    let text = text(row, vec![chosen], Vec::new());
+    for line in [
+        "sub-address 6377",
+        "by memory   audio, because T.38 fell silent",
+        "trunk       carrier, udp:198.51.100.7:5060",
+        "its machine Ricoh, up to 14400 bit/s, standard, fine, A4, ECM, T.6",
+    ] {
+        let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(squeezed(&text).contains(&squeezed(line)), "{line}\n{text}");
+    }
+}
+
+#[test]
+fn the_memory_of_a_number() {
+    use crate::call::outcome::Outcome;
+    use crate::queue::memory::{Begin, Memory, Worked};
+    let memory = Memory {
+        number: "+12025550123".into(),
+        begin: Some(Begin::Audio),
+        max_bit_rate: Some(9600),
+        ecm: None,
+        why: "fax over IP (T.38) was agreed, and then nothing came from the far end".into(),
+        outcome: Outcome::Delivered,
+        in_a_row: 0,
+        worked: Some(Worked {
+            at: NOON,
+            t38: false,
+            bit_rate: 9600,
+            ecm: true,
+            ident: Some("CLINIC WEST".into()),
+        }),
+        learned_at: NOON,
+        expires_at: NOON.plus_seconds(30 * 86_400),
+    };
+    let expected = "\
+number      +12025550123
+next call   in audio; T.38 is not used
+speed       at most 9600 bit/s
+because     fax over IP (T.38) was agreed, and then nothing came from the far end
+last call   every page was confirmed
+worked      audio, 9600 bit/s, ECM, 2026-11-21 12:00:00
+far end     CLINIC WEST
+learned     2026-11-21 12:00:00
+forgotten   2026-12-21 12:00:00
+";
+    assert_eq!(number::text(&memory, &TimeZone::UTC), expected);
 }

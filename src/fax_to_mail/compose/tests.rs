@@ -25,6 +25,7 @@ fn two_pages() -> ReceivedFax {
             ecm: true,
             t38: true,
             compression: "T.6".into(),
+            ..FarEnd::default()
         },
         pages: 2,
         resolution: Resolution::Fine,
@@ -122,4 +123,12 @@ fn a_pdf_full_of_boundaries_stays_whole() {
     let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
     assert_eq!(parsed.attachment(0).unwrap().contents(), pdf);
     assert_eq!(parsed.attachment_count(), 1);
+}
+
+#[test]
+fn a_sub_address_stands_in_the_mail() {
+    let mut fax = two_pages();
+    fax.far_end.sub_address = Some("63\r\n77".into());
+    let text = String::from_utf8(letter(&fax).bytes).unwrap();
+    assert!(text.contains("  Sub-address  63 77 (whom"), "{text}");
 }

@@ -32,6 +32,7 @@ fn lease_agreement() -> Receipt {
         fax: "17".into(),
         ending: Ending::Called(Outcome::Delivered),
         number: "5551234567".into(),
+        sub_address: None,
         pages: 2,
         confirmed: 2,
         seconds: 48.2,
@@ -42,6 +43,7 @@ fn lease_agreement() -> Receipt {
             ecm: true,
             t38: true,
             compression: "T.6".into(),
+            ..FarEnd::default()
         },
         attempts: vec![
             attempt(
@@ -217,5 +219,25 @@ fn strangers_words_do_not_forge_lines_of_the_text() {
     assert_eq!(
         text.lines().filter(|line| line.trim_end() == "--").count(),
         1
+    );
+}
+
+#[test]
+fn a_sub_address_is_told_and_that_it_was_not_taken() {
+    let mut receipt = Receipt {
+        sub_address: Some("6377".into()),
+        ..lease_agreement()
+    };
+    let text = |receipt: &Receipt| {
+        let letter = write(receipt, &head(), receipt.ended).unwrap();
+        String::from_utf8(letter.bytes).unwrap()
+    };
+    let told = text(&receipt);
+    assert!(told.contains("  Sub-address  6377\r\n"), "{told}");
+    receipt.far_end.said = Some(Box::default());
+    let told = text(&receipt);
+    assert!(
+        told.contains("Sub-address  6377, not sent: the machine there takes no sub-address"),
+        "{told}"
     );
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use tokio::net::lookup_host;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -12,11 +13,15 @@ use crate::call::machine::{Action, CallMachine, ChildOrder, Input};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::net::sip::{SipCall, SipCommand, SipEvent};
 use crate::pages::FaxPage;
+use crate::proto::sdp;
 use crate::worker::host::{CallChild, ChildEvent};
 use crate::worker::wire::{FromCall, ToCall};
 
 /// A child that is not ready after this long hangs.
 const READY: Duration = Duration::from_secs(10);
+
+/// A name server that does not answer holds a call up this long.
+const LOOK_UP: Duration = Duration::from_secs(2);
 
 /// The child of a call, and the ear of its journey.
 pub(super) struct Driver {
@@ -27,6 +32,8 @@ pub(super) struct Driver {
     outbox: VecDeque<LineEvent>,
     /// What the child waits for.
     asked: Option<Asked>,
+    /// What the call said before it was ours to drive.
+    first: Option<SipEvent>,
 }
 
 /// A question to the journey.
@@ -49,6 +56,7 @@ impl Driver {
                 events,
                 outbox: VecDeque::new(),
                 asked: None,
+                first: None,
             }),
             Ok(Some(ChildEvent::Said(FromCall::Done(done), _))) => {
                 Err(CallReport::never_placed(done.outcome, done.detail))
@@ -68,11 +76,17 @@ impl Driver {
         }
     }
 
+    /// What the call has said already.
+    pub fn begin_with(&mut self, event: Option<SipEvent>) {
+        self.first = event;
+    }
+
     /// Runs the call to its end.
     pub async fn run(
         &mut self,
         machine: &mut CallMachine,
         call: &mut SipCall,
+        invite: &(dyn Fn(Vec<u8>) -> SipCall + Sync),
         cancel: CancellationToken,
         stopping: &CancellationToken,
     ) -> CallReport {
@@ -81,13 +95,22 @@ impl Driver {
         let mut told_to_end = false;
         loop {
             while let Some(action) = machine.poll() {
-                if let Some(report) = self.carry_out(action, call).await {
+                if let Action::Invite(offer) = action {
+                    *call = invite(offer);
+                    call_open = true;
+                } else if let Some(report) = self.carry_out(action, call).await {
                     return report;
                 }
             }
+            if let Some(event) = self.first.take() {
+                if let Some(input) = self.on_sip(event).await {
+                    machine.handle(input, Instant::now());
+                }
+                continue;
+            }
             let input = tokio::select! {
                 event = call.next(), if call_open => match event {
-                    Some(event) => self.on_sip(event),
+                    Some(event) => self.on_sip(event).await,
                     None => {
                         call_open = false;
                         Some(Input::TrunkDown("the SIP call was lost".to_owned()))
@@ -117,7 +140,7 @@ impl Driver {
 
     async fn carry_out(&mut self, action: Action, call: &SipCall) -> Option<CallReport> {
         let command = match action {
-            Action::Invite(_) => unreachable!("the call was made of its INVITE"),
+            Action::Invite(_) => unreachable!("the loop makes a new call of it"),
             Action::Cancel => SipCommand::Cancel,
             Action::Accept(sdp) => {
                 self.outbox.push_back(LineEvent::Answered);
@@ -148,11 +171,12 @@ impl Driver {
                 ToCall::T38(media)
             }
             ChildOrder::HangUp => ToCall::HangUp,
+            ChildOrder::FarEndGone => ToCall::FarEndGone,
         };
         self.child.send(message).await;
     }
 
-    fn on_sip(&mut self, event: SipEvent) -> Option<Input> {
+    async fn on_sip(&mut self, event: SipEvent) -> Option<Input> {
         Some(match event {
             SipEvent::Progress(code) => {
                 self.outbox.push_back(LineEvent::Ringing(code));
@@ -160,13 +184,19 @@ impl Driver {
             }
             SipEvent::Answered(body) => {
                 self.outbox.push_back(LineEvent::Answered);
-                Input::Answered(body)
+                Input::Answered(with_addresses(body).await)
             }
-            SipEvent::Failed { code, reason, q850 } => Input::Failed { code, reason, q850 },
+            SipEvent::Failed {
+                code, reason, q850, ..
+            } => Input::Failed { code, reason, q850 },
             SipEvent::TrunkDown(why) => Input::TrunkDown(why),
-            SipEvent::Confirmed(body) => Input::Confirmed(body),
-            SipEvent::Reinvite(body) => Input::ReinviteOffered(body),
-            SipEvent::ReinviteAnswered(answer) => Input::ReinviteAnswered(answer),
+            SipEvent::Confirmed(None) => Input::Confirmed(None),
+            SipEvent::Confirmed(Some(body)) => Input::Confirmed(Some(with_addresses(body).await)),
+            SipEvent::Reinvite(body) => Input::ReinviteOffered(with_addresses(body).await),
+            SipEvent::ReinviteAnswered(Ok(body)) => {
+                Input::ReinviteAnswered(Ok(with_addresses(body).await))
+            }
+            SipEvent::ReinviteAnswered(Err(code)) => Input::ReinviteAnswered(Err(code)),
             SipEvent::Bye(reason) => Input::Bye(reason),
         })
     }
@@ -186,6 +216,7 @@ impl Driver {
         match message {
             FromCall::Ready | FromCall::Alive => None,
             FromCall::FaxToneHeard => Some(Input::FaxToneHeard),
+            FromCall::T38Heard => Some(Input::T38Heard),
             FromCall::Negotiated(far_end) => {
                 self.outbox
                     .push_back(LineEvent::Negotiated(far_end.clone()));
@@ -205,6 +236,7 @@ impl Driver {
                 height,
                 x_dpi,
                 y_dpi,
+                ..
             } => {
                 let picture = FaxPage {
                     width,
@@ -231,7 +263,11 @@ impl Driver {
                 self.outbox.push_back(LineEvent::PageConfirmed { page });
                 Some(Input::PagesThrough(page))
             }
-            FromCall::Done(done) => Some(Input::Done(done)),
+            FromCall::Done(done) => {
+                let (beats, late) = (done.beats, done.late_beats);
+                tracing::debug!(beats, late, child = self.child.id(), "the child is done");
+                Some(Input::Done(done))
+            }
         }
     }
 
@@ -266,6 +302,23 @@ impl Driver {
                 self.outbox.clear();
             }
         }
+    }
+}
+
+/// The description with an address in place of each host name in its c= lines; one that is not found stays, and is
+/// refused.
+pub(super) async fn with_addresses(body: Vec<u8>) -> Vec<u8> {
+    let mut found = Vec::new();
+    for name in sdp::host_names(&body) {
+        let looked_up = timeout(LOOK_UP, lookup_host((name.as_str(), 0))).await;
+        match looked_up.map(|addresses| addresses.map(|mut all| all.next())) {
+            Ok(Ok(Some(address))) => found.push((name, address.ip())),
+            _ => tracing::warn!(name, "the host of the far end's media is not found"),
+        }
+    }
+    match found.is_empty() {
+        true => body,
+        false => sdp::with_addresses(&body, &found),
     }
 }
 

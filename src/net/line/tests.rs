@@ -1,5 +1,6 @@
 use super::media::MediaSockets;
 use super::*;
+use crate::net::sip::InviteRequest;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -13,7 +14,6 @@ async fn line(program: &str) -> (Line, mpsc::Receiver<sip::IncomingCall>) {
         bind: LOOPBACK,
         advertised: LOOPBACK,
         media_ports: (0, 0),
-        outgoing: CallPolicy::outgoing(),
         incoming: CallPolicy::incoming(),
     };
     (Line::new(endpoint, children, config), calls)
@@ -21,11 +21,12 @@ async fn line(program: &str) -> (Line, mpsc::Receiver<sip::IncomingCall>) {
 
 fn request(target: SocketAddr) -> DialRequest {
     DialRequest {
-        target,
-        domain: None,
-        number: "5551234567".into(),
-        caller: "5559876543".into(),
-        caller_display: None,
+        candidates: vec![Candidate::direct(
+            target,
+            "5551234567",
+            "5559876543",
+            CallPolicy::outgoing(),
+        )],
         tiff: Vec::new(),
         pages: 1,
         fax: FaxSettings::default(),

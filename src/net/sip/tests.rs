@@ -42,17 +42,26 @@ async fn next(call: &mut SipCall) -> SipEvent {
 }
 
 async fn forgotten(endpoint: &SipEndpoint) {
+    let mut holds = None;
     for _ in 0..200 {
-        if endpoint.calls() == 0 && endpoint.shared.layer.is_empty() {
+        holds = endpoint.holds().await;
+        let held = holds.expect("it runs");
+        if endpoint.calls() == 0 && held.calls == 0 && held.hanging_up == 0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    panic!(
-        "{} calls and {} dialogs leak",
-        endpoint.calls(),
-        endpoint.shared.layer.len()
-    );
+    panic!("{} calls leak: {holds:?}", endpoint.calls());
+}
+
+fn failed(code: u16, reason: &str, q850: Option<u16>) -> SipEvent {
+    SipEvent::Failed {
+        code,
+        reason: reason.to_owned(),
+        q850,
+        contacts: Vec::new(),
+        retry_after: None,
+    }
 }
 
 /// A far end scripted by hand.
@@ -240,15 +249,7 @@ async fn reject_busy() {
     let mut call = ours.invite(request(theirs.contact()));
     let incoming = soon(calls.recv()).await.unwrap();
     incoming.call.send(SipCommand::Reject(486));
-    let reason = "Busy Here".to_owned();
-    assert_eq!(
-        next(&mut call).await,
-        SipEvent::Failed {
-            code: 486,
-            reason,
-            q850: None
-        }
-    );
+    assert_eq!(next(&mut call).await, failed(486, "Busy Here", None));
     forgotten(&ours).await;
     forgotten(&theirs).await;
 }
@@ -307,15 +308,7 @@ async fn busy_486() {
     )
     .await;
     far.expect("ACK ").await;
-    let reason = "Occupied".to_owned();
-    assert_eq!(
-        next(&mut call).await,
-        SipEvent::Failed {
-            code: 486,
-            reason,
-            q850: Some(17)
-        }
-    );
+    assert_eq!(next(&mut call).await, failed(486, "Occupied", Some(17)));
     forgotten(&ours).await;
 }
 
@@ -640,4 +633,128 @@ async fn a_request_for_a_call_that_nobody_knows() {
     };
     far.in_dialog(&stray, "BYE", "", "").await;
     far.expect("SIP/2.0 481").await;
+}
+
+#[tokio::test]
+async fn two_calls_over_tcp_and_udp_on_one_endpoint() {
+    let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let config = SipConfig {
+        listen: vec![(Transport::Udp, loopback), (Transport::Tcp, loopback)],
+        ..SipConfig::new(loopback, vec!["127.0.0.0/8".parse().unwrap()])
+    };
+    let (ours, _) = endpoint().await;
+    let (theirs, mut calls) = SipEndpoint::bind(config).await.unwrap();
+    for (at, transport) in [(0, Transport::Udp), (1, Transport::Tcp)] {
+        let target = theirs.addresses()[at].advertised;
+        let mut invite = Invite::from(request(target));
+        invite.flow.transport = transport;
+        let mut call = ours.invite(invite);
+        let mut incoming = soon(calls.recv()).await.unwrap();
+        assert_eq!(incoming.flow.transport, transport);
+        incoming.call.send(SipCommand::Accept(SDP.into()));
+        assert_eq!(next(&mut call).await, SipEvent::Answered(SDP.into()));
+        assert_eq!(next(&mut incoming.call).await, SipEvent::Confirmed(None));
+        switch(&mut incoming.call, &mut call).await;
+        incoming.call.send(SipCommand::Bye("enough".into()));
+        assert!(matches!(next(&mut call).await, SipEvent::Bye(Some(_))));
+    }
+    forgotten(&ours).await;
+    forgotten(&theirs).await;
+}
+
+#[tokio::test]
+async fn a_trunk_that_refuses_connections_is_down_at_once() {
+    let (ours, _calls) = endpoint().await;
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut invite = Invite::from(request(closed.local_addr().unwrap()));
+    drop(closed);
+    invite.flow.transport = Transport::Tcp;
+    let mut call = ours.invite(invite);
+    let event = timeout(Duration::from_millis(500), call.next()).await;
+    let Ok(Some(SipEvent::TrunkDown(why))) = event else {
+        panic!("{event:?}");
+    };
+    assert!(why.contains("refused"), "{why}");
+    forgotten(&ours).await;
+}
+
+#[tokio::test]
+async fn options_of_ours_are_answered_or_time_out() {
+    let ((ours, _), (theirs, _calls)) = (endpoint().await, endpoint().await);
+    let options = |target| OutOfDialog {
+        method: "OPTIONS".into(),
+        flow: Flow::udp(target),
+        uri: format!("sip:{target}"),
+        to: format!("sip:{target}"),
+        from: format!("sip:{}", ours.contact()),
+        contact: None,
+        headers: Vec::new(),
+        credentials: None,
+        call_id: None,
+        cseq: 1,
+        patience: Duration::from_millis(300),
+    };
+    let answer = soon(ours.request(options(theirs.contact()))).await;
+    assert_eq!(answer.unwrap().code(), Some(200));
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let silent = silent.local_addr().unwrap();
+    let answer = soon(ours.request(options(silent))).await;
+    assert_eq!(answer, Err(NoResponse::Silence));
+}
+
+#[tokio::test]
+async fn a_trunk_is_let_in_while_we_run() {
+    let config = SipConfig::new("127.0.0.1:0".parse().unwrap(), Vec::new());
+    let (ours, mut calls) = SipEndpoint::bind(config).await.unwrap();
+    let mut far = Script::new().await;
+    far.peer = ours.contact();
+    let text = invite_by_hand(&far, &ours, "").await;
+    far.say(&text).await;
+    let wait = timeout(Duration::from_millis(200), far.expect("SIP/2.0")).await;
+    assert!(wait.is_err(), "{wait:?}");
+    ours.set_allowed(vec!["127.0.0.0/8".parse().unwrap()]);
+    ours.holds().await;
+    far.say(&text).await;
+    far.expect("SIP/2.0 100").await;
+    assert_eq!(soon(calls.recv()).await.unwrap().caller, "+1202");
+}
+
+#[tokio::test]
+async fn a_message_of_thirty_kilobytes_over_udp() {
+    let ((ours, _), (theirs, mut calls)) = (endpoint().await, endpoint().await);
+    let mut invite = Invite::from(request(theirs.contact()));
+    invite.headers.push(("X-Long".into(), "x".repeat(30_000)));
+    let _call = ours.invite(invite);
+    let incoming = soon(calls.recv()).await.unwrap();
+    let long = incoming.headers.iter().find(|(name, _)| name == "X-Long");
+    assert_eq!(long.map(|(_, value)| value.len()), Some(30_000));
+}
+
+/// What 1,000 forged INVITEs a second cost: `cargo test --release --lib forged -- --ignored --nocapture` says it in
+/// CPU time.
+#[test]
+#[ignore = "a figure, not a test"]
+fn forged_invites() {
+    use crate::proto::sip::endpoint::{Endpoint, EndpointConfig};
+    let mut endpoint = Endpoint::new(EndpointConfig {
+        addresses: Vec::new(),
+        user_agent: "x".into(),
+        min_session: Duration::from_secs(90),
+        max_calls: 1000,
+        seed: 1,
+    });
+    let from = Flow::udp("192.0.2.66:5060".parse().unwrap());
+    let now = std::time::Instant::now();
+    let rounds = 200_000;
+    for call in 0..rounds {
+        let text = format!(
+            "INVITE sip:900442037691880@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.66:5060;branch=z9hG4bK{call}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:100@192.0.2.1>;tag={call}\r\nTo: <sip:900442037691880@192.0.2.1>\r\n\
+             Call-ID: {call}\r\nCSeq: 1 INVITE\r\nContact: <sip:100@192.0.2.66>\r\n\r\n{SDP}"
+        );
+        endpoint.handle_message(text.as_bytes(), &from, false, now);
+    }
+    let each = now.elapsed() / rounds;
+    println!("a forged INVITE costs {each:?}, the text of it included");
+    assert!(endpoint.poll().is_none() && endpoint.next_timeout().is_none());
 }

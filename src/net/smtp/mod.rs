@@ -10,12 +10,12 @@ mod connection;
 mod intake;
 mod server;
 mod settings;
-mod tls;
 
 pub use intake::{Accepted, Intake, Message, Spool};
 pub use server::{Server, StartError};
-pub use settings::{Settings, Timeouts, TlsFiles};
-pub use tls::TlsError;
+pub use settings::{Settings, Timeouts};
+
+pub use super::tls::{TlsError, TlsFiles};
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::Connection;
 use super::intake::Intake;
 use super::settings::Settings;
-use super::tls::{self, TlsError};
+use crate::net::tls::{self, TlsError};
 use crate::proto::smtp::Reply;
 
 /// Why the listener cannot start.

@@ -1,11 +1,11 @@
 //! What the listener is told.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::net::tls::TlsFiles;
 use crate::proto::smtp::SessionConfig;
 
 /// Everything that can be set about the listener.
@@ -25,15 +25,6 @@ pub struct Settings {
     pub max_connections: usize,
     /// Connections at the same time from one address.
     pub max_connections_per_client: usize,
-}
-
-/// Files in PEM form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// The server's certificate, followed by those between it and the root.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub key: PathBuf,
 }
 
 /// How long a client may take (RFC 5321 4.5.3.2).

@@ -3,6 +3,7 @@
 //! [`read()`] is liberal: it looks at the few lines a fax call needs and reads every dialect of their attributes.
 //! [`Describer`] is strict: it writes what every carrier understands, one session version per change.
 
+mod hosts;
 mod read;
 mod write;
 
@@ -11,8 +12,11 @@ mod tests;
 
 use std::net::{IpAddr, SocketAddr};
 
+use serde::{Deserialize, Serialize};
+
+pub use hosts::{host_names, with_addresses};
 pub use read::read;
-pub use write::{Choice, Describer, Offered};
+pub use write::{Choice, Describer, Offered, TELEPHONE_EVENT};
 
 /// Descriptions longer than this are refused unread; real ones stay below 2 KB.
 pub const MAX_OCTETS: usize = 16 * 1024;
@@ -171,7 +175,8 @@ impl Audio {
 }
 
 /// How UDPTL repairs losses (T.38 annex D, `T38FaxUdpEC`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ErrorCorrection {
     /// `t38UDPNoEC`.
     None,

@@ -1,7 +1,8 @@
 //! Reading: whatever carriers and machines write.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::hosts::is_hold;
 use super::{
     Audio, Codec, Direction, ErrorCorrection, MAX_OCTETS, Media, MediaLine, SdpError, Session,
     Stream, T38, unusable_address,
@@ -168,6 +169,7 @@ fn remote(session: &sdp_types::Session, media: &sdp_types::Media) -> Result<Sock
     let address = text.split('/').next().unwrap_or_default();
     match address.parse::<IpAddr>() {
         Ok(ip) if !unusable_address(ip) => Ok(SocketAddr::new(ip, media.port)),
+        Err(_) if is_hold(address) => Ok((Ipv4Addr::UNSPECIFIED, media.port).into()),
         _ => Err(SdpError::BadAddress(text.clone())),
     }
 }

@@ -8,8 +8,9 @@ use super::{Codec, Direction, ErrorCorrection, Media, MediaLine, Session};
 
 /// What `T38FaxMaxDatagram` we announce, octets; the norm among carriers.
 const MAX_DATAGRAM: u16 = 400;
-/// The dynamic payload type of our telephone-event.
-const TELEPHONE_EVENT: u8 = 101;
+/// The dynamic payload type of our telephone-event. It names digits only: a gateway that reads of fax tones there may
+/// take them out of the audio, where the next one listens for them.
+pub const TELEPHONE_EVENT: u8 = 101;
 
 /// Writes our side of one call: one origin, one session version per change (RFC 3264 8).
 #[derive(Debug, Clone)]
@@ -26,9 +27,16 @@ pub struct Describer {
 pub enum Offered<'a> {
     /// G.711 in this order.
     Audio(&'a [Codec]),
-    /// T.38, bit/s.
+    /// T.38.
     T38 {
-        /// `T38MaxBitRate`.
+        /// `T38MaxBitRate`, bit/s.
+        max_bit_rate: u32,
+    },
+    /// Both at once, for the far end to choose.
+    Both {
+        /// G.711 in this order.
+        codecs: &'a [Codec],
+        /// `T38MaxBitRate`, bit/s.
         max_bit_rate: u32,
     },
 }
@@ -60,16 +68,23 @@ impl Describer {
         }
     }
 
-    /// An offer. `before` are the m= lines of the session so far, none in a first offer: a later offer has as many
-    /// (RFC 3264 8), so the stream takes the first place and the rest stay refused.
+    /// An offer. `before` are the m= lines of the session so far, none in a first offer. A later offer has at least as
+    /// many (RFC 3264 8): a stream takes the place of one of its kind, else the first, and the rest are put away.
     pub fn offer(&mut self, what: Offered<'_>, before: &[MediaLine]) -> Vec<u8> {
-        let mut medias = vec![match what {
-            Offered::Audio(codecs) => {
-                self.audio(codecs, Direction::SendRecv, Some(TELEPHONE_EVENT))
-            }
-            Offered::T38 { max_bit_rate } => self.t38(0, max_bit_rate, ErrorCorrection::Redundancy),
-        }];
-        medias.extend(before.iter().skip(1).map(refused));
+        let sound = |codecs| self.audio(codecs, Direction::SendRecv, Some(TELEPHONE_EVENT));
+        let fax = |rate| self.t38(0, rate, ErrorCorrection::Redundancy);
+        let streams = match what {
+            Offered::Audio(codecs) => vec![sound(codecs)],
+            Offered::T38 { max_bit_rate } => vec![fax(max_bit_rate)],
+            Offered::Both {
+                codecs,
+                max_bit_rate,
+            } => vec![sound(codecs), fax(max_bit_rate)],
+        };
+        let medias = match (&streams[..], before) {
+            ([only], [_, ..]) => in_place(only, before),
+            _ => streams,
+        };
         self.session(medias)
     }
 
@@ -91,10 +106,7 @@ impl Describer {
                         // T.38 annex D.2.3: the answer has the lower version; ours is 0.
                         0,
                         t38.max_bit_rate.min(max_bit_rate),
-                        match t38.error_correction {
-                            ErrorCorrection::None => ErrorCorrection::None,
-                            _ => ErrorCorrection::Redundancy,
-                        },
+                        t38.error_correction,
                     )),
                     _ => None,
                 };
@@ -167,6 +179,17 @@ impl Describer {
         ];
         stream("image", self.udptl_port, "udptl", "t38", attributes)
     }
+}
+
+/// The m= lines of the session so far with `stream` in its place among them.
+fn in_place(stream: &sdp_types::Media, before: &[MediaLine]) -> Vec<sdp_types::Media> {
+    let same_kind = |line: &MediaLine| line.kind.eq_ignore_ascii_case(&stream.media);
+    let place = before.iter().position(same_kind).unwrap_or(0);
+    let line = |(n, line)| match n == place {
+        true => stream.clone(),
+        false => refused(line),
+    };
+    before.iter().enumerate().map(line).collect()
 }
 
 fn refused(line: &MediaLine) -> sdp_types::Media {

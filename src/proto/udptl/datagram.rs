@@ -79,11 +79,9 @@ impl<'a> Datagram<'a> {
     }
 }
 
-/// One datagram with repeats; a packet of 16 KB or more does not exist in T.38.
-pub(super) fn encode(seq: u16, primary: &[u8], repeats: &[&[u8]]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(size_without_repeats(primary.len()) + 64);
-    out.extend_from_slice(&seq.to_be_bytes());
-    put_field(&mut out, primary);
+/// One datagram with repeats, newest first; a packet of 16 KB or more does not exist in T.38.
+pub(super) fn with_repeats(seq: u16, primary: &[u8], repeats: &[&[u8]]) -> Vec<u8> {
+    let mut out = head(seq, primary);
     out.push(0);
     put_length(&mut out, repeats.len());
     for repeat in repeats {
@@ -92,9 +90,33 @@ pub(super) fn encode(seq: u16, primary: &[u8], repeats: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// One datagram with parity fields, each over `span` packets.
+pub(super) fn with_parity(seq: u16, primary: &[u8], span: usize, fields: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = head(seq, primary);
+    // The second of a CHOICE; then an INTEGER of one octet, which `Reader::span` reads.
+    out.extend_from_slice(&[0x80, 1, span as u8]);
+    put_length(&mut out, fields.len());
+    for field in fields {
+        put_field(&mut out, field);
+    }
+    out
+}
+
+fn head(seq: u16, primary: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(size_without_repair(primary.len()) + 64);
+    out.extend_from_slice(&seq.to_be_bytes());
+    put_field(&mut out, primary);
+    out
+}
+
 /// Octets of a datagram with this primary packet and no repeats.
-pub(super) fn size_without_repeats(primary: usize) -> usize {
+pub(super) fn size_without_repair(primary: usize) -> usize {
     2 + size_of_field(primary) + 2
+}
+
+/// Octets of a datagram with this primary packet and parity fields of these lengths.
+pub(super) fn size_with_parity(primary: usize, fields: impl Iterator<Item = usize>) -> usize {
+    size_without_repair(primary) + 2 + fields.map(size_of_field).sum::<usize>()
 }
 
 /// Octets that a packet of this size takes in a datagram.

@@ -45,6 +45,11 @@ impl Control {
         self.gone
     }
 
+    /// Whether something was read that [`Control::poll`] has not handed out.
+    pub(super) fn has_more(&self) -> bool {
+        !self.later.is_empty() || !self.inbox.is_empty()
+    }
+
     pub(super) fn send(&mut self, message: &FromCall, blob: &[u8]) {
         if !self.gone && wire::write_frame(&mut self.socket, message, blob).is_err() {
             self.gone = true;

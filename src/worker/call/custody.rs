@@ -47,7 +47,7 @@ pub(super) struct Custody {
 }
 
 impl Holder for Custody {
-    fn page_received(&mut self, page: u32, last: bool) -> Result<(), NotKept> {
+    fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept> {
         let pages = self.paper.pages().map_err(|_| NotKept)?;
         // The TIFF must have exactly what SpanDSP counts; it goes on counting when a write failed.
         let newest = pages.last().filter(|_| pages.len() == page as usize);
@@ -59,6 +59,7 @@ impl Holder for Custody {
             height: newest.height,
             x_dpi: newest.x_dpi,
             y_dpi: newest.y_dpi,
+            lost_packets: lost,
         };
         self.control.borrow_mut().hold(&message, &newest.g4)
     }

@@ -10,6 +10,7 @@ use super::pair::page;
 use super::run::Call;
 use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, tiff};
+use crate::proto::sdp::ErrorCorrection;
 use crate::proto::udptl;
 use crate::worker::wire::{
     AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall, read_frame,
@@ -38,6 +39,10 @@ impl Daemon {
             pages: pages.len() as u32,
             ecm: true,
             max_bit_rate: 14400,
+            sub_address: None,
+            password: None,
+            t85: false,
+            voice_seconds: 0,
             redundancy: 3,
             inactivity_seconds: 20,
             total_seconds: 90,
@@ -75,6 +80,7 @@ impl Daemon {
         self.say(&ToCall::Audio(AudioMedia {
             remote,
             payload_type,
+            telephone_event: None,
         }));
     }
 
@@ -84,7 +90,7 @@ impl Daemon {
             version: 0,
             max_datagram: 400,
             max_bit_rate: 14400,
-            redundancy: true,
+            error_correction: ErrorCorrection::Redundancy,
         }));
     }
 

@@ -16,21 +16,36 @@ use super::custody::{Custody, Paper};
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
 use super::wire_end::WireEnd;
-use crate::call::outcome::{FarEnd, Outcome};
-use crate::fax::{Ending, Event, Link, Options, Role};
+use crate::call::outcome::{FarEnd, FarSaid, Outcome};
+use crate::fax::{Abilities, Ending, Event, Link, Options, Role};
 use crate::pages::tiff;
 use crate::worker::sandbox;
 use crate::worker::wire::{
     self, AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall,
 };
 
+/// The terminal's time goes on in these steps. Larger ones cost seconds a page, for SpanDSP rounds its pauses to them.
 const TICK: Duration = Duration::from_millis(10);
+/// Ticks that are done at once: it is waking up that costs, not ticking. A T.38 packet holds 30 ms of page.
+const BEAT: u32 = 3;
+/// The same while page data comes in, which nobody waits to have answered, and ...
+const LONG_BEAT: u32 = 6;
+/// ... after so many ticks in which nobody said anything: a preamble or a training goes on.
+const QUIET: u32 = 30;
+/// The same in audio, where a frame of 20 ms leaves each time.
+const AUDIO_BEAT: u32 = 2;
+/// The same while the telephone rings.
+const IDLE_BEAT: u32 = 50;
+/// Who wakes up this much later than he wanted to is on a machine that is too slow for its calls.
+const LATE: Duration = Duration::from_millis(20);
 /// Late ticks that are caught up with; more is a suspended process, and the far end has given up on us.
 const CATCH_UP: u32 = 50;
+/// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
+const AWAKE: u32 = 2;
 /// Ticks from one progress message to the next.
-const PROGRESS_TICKS: u32 = 25;
+const PROGRESS_TICKS: u32 = 100;
 /// Ticks from one sign of life to the next.
-const ALIVE_TICKS: u32 = 100;
+const ALIVE_TICKS: u32 = 500;
 /// Ticks to get DCN and its repeats out after an early end.
 const FAREWELL_TICKS: u32 = 150;
 /// Ticks after a regular end, for what is still queued.
@@ -38,7 +53,7 @@ const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
 const MCF_TICKS: u32 = 250;
 
-/// Runs the hidden command `postfax worker call`: one call, controlled over standard input.
+/// Serves one call, controlled over standard input: the life of a process that the nursery forked.
 pub fn run() -> ExitCode {
     match serve() {
         Ok(()) => ExitCode::SUCCESS,
@@ -61,6 +76,26 @@ fn serve() -> io::Result<()> {
     Ok(())
 }
 
+/// Who may have something for us.
+struct Woken {
+    by_daemon: bool,
+    by_wire: bool,
+}
+
+/// How punctually we woke up.
+#[derive(Default)]
+struct Beats {
+    all: u32,
+    late: u32,
+}
+
+impl Beats {
+    fn count(&mut self, until: Instant) {
+        self.all += 1;
+        self.late += u32::from(until.elapsed() > LATE);
+    }
+}
+
 /// One call.
 pub(super) struct Call {
     start: StartCall,
@@ -74,8 +109,15 @@ pub(super) struct Call {
     far_end: FarEnd,
     /// Pages confirmed, or received and stored.
     pages: u32,
+    /// The daemon knows that T.38 comes in.
+    t38_heard: bool,
     told: FromCall,
     ticks: u32,
+    beats: Beats,
+    /// Ticks since anything came in or left.
+    quiet: u32,
+    /// Ticks since we last looked at the socket.
+    unlooked: u32,
     media_since: Option<Instant>,
     last_sign: Instant,
     mcf_ticks: Option<u32>,
@@ -115,8 +157,12 @@ impl Call {
             page_sizes,
             far_end: FarEnd::default(),
             pages: 0,
+            t38_heard: false,
             told: FromCall::Ready,
             ticks: 0,
+            beats: Beats::default(),
+            quiet: 0,
+            unlooked: 0,
             media_since: None,
             last_sign: Instant::now(),
             mcf_ticks: None,
@@ -128,10 +174,20 @@ impl Call {
     pub(super) fn run(&mut self) {
         let mut next_tick = Instant::now() + TICK;
         while self.ending.is_none() {
-            self.wait(next_tick);
-            self.handle_control();
-            self.receive();
-            self.handle_events();
+            let rest = TICK * (self.beat() - 1);
+            let woken = self.wait(next_tick + rest);
+            let was_idle = self.leg.is_none();
+            if woken.by_daemon {
+                self.handle_control();
+            }
+            if was_idle && self.leg.is_some() {
+                // The terminal's time begins now, not when we last woke up.
+                next_tick = Instant::now() + TICK;
+            }
+            if woken.by_wire {
+                self.receive();
+                self.handle_events();
+            }
             next_tick += self.lost_time();
             let mut due = 0;
             while next_tick <= Instant::now() && self.ending.is_none() {
@@ -158,22 +214,37 @@ impl Call {
         }
     }
 
-    /// Sleeps until something comes in or the next tick is due.
-    fn wait(&self, until: Instant) {
-        let control = self.custody.control.borrow();
-        let mut fds = Vec::with_capacity(2);
+    /// Ticks from one waking to the next.
+    fn beat(&self) -> u32 {
         match &self.leg {
-            Some(Leg::T38(_)) => fds.push(PollFd::new(&self.udptl, PollFlags::IN)),
-            Some(Leg::Audio(_)) => fds.push(PollFd::new(&self.rtp, PollFlags::IN)),
-            None => {}
+            Some(Leg::Audio(_)) => AUDIO_BEAT,
+            Some(leg) if leg.takes_in_a_page() || self.quiet > QUIET => LONG_BEAT,
+            Some(_) => BEAT,
+            None => IDLE_BEAT,
         }
-        if !control.is_gone() {
-            fds.push(PollFd::new(&*control, PollFlags::IN));
-        }
+    }
+
+    /// Sleeps until `until`, or until something comes in that wants an answer.
+    fn wait(&mut self, until: Instant) -> Woken {
+        let control = self.custody.control.borrow();
+        let mut fds = [
+            PollFd::new(&*control, PollFlags::IN),
+            PollFd::new(&self.udptl, PollFlags::IN),
+        ];
+        // Audio comes at every beat, and page data goes on: neither is worth waking up for.
+        let listens = matches!(&self.leg, Some(Leg::T38(leg)) if !leg.takes_in_a_page());
+        let first = usize::from(control.is_gone());
+        let last = usize::from(listens);
         let left = until.saturating_duration_since(Instant::now());
         if let Ok(timeout) = left.try_into() {
             // An interrupted wait is a short one.
-            let _ = poll(&mut fds, Some(&timeout));
+            let _ = poll(&mut fds[first..=last], Some(&timeout));
+        }
+        self.beats.count(until);
+        let [daemon, wire] = fds.map(|fd| !fd.revents().is_empty());
+        Woken {
+            by_daemon: control.is_gone() || control.has_more() || daemon,
+            by_wire: wire || !listens,
         }
     }
 
@@ -190,6 +261,7 @@ impl Call {
                 Some(ToCall::Audio(media)) => self.start_audio(&media),
                 Some(ToCall::T38(media)) => self.start_t38(&media),
                 Some(ToCall::HangUp) => self.stop(Stop::HangUp),
+                Some(ToCall::FarEndGone) => self.stop(Stop::FarEndGone),
                 // An answer that nobody waits for any more.
                 Some(ToCall::Start(_) | ToCall::Stored | ToCall::NotStored) => {}
                 None => break,
@@ -200,31 +272,43 @@ impl Call {
         }
     }
 
-    /// Audio before T.38; audio behind it is the far end's way to the BYE.
+    /// Audio before T.38, or in its place; behind pages that went over T.38 it is the far end's way to the BYE.
     fn start_audio(&mut self, media: &AudioMedia) {
         self.rtp.signal(media.remote);
-        if self.leg.is_some() {
+        if let Some(Leg::Audio(leg)) = &mut self.leg {
+            return leg.renegotiate(media);
+        }
+        if self.may_have_arrived() {
             return;
         }
+        // The old terminal closes its TIFF before the new one opens it.
+        self.leg = None;
+        self.far_end.t38 = false;
         let holder = Box::new(self.custody.clone());
         match AudioLeg::new(&self.options(self.start.max_bit_rate), media, holder) {
-            Ok(leg) => self.begin(Leg::Audio(Box::new(leg))),
+            Ok(mut leg) => {
+                if self.start.mishap == Some(Mishap::Talks) {
+                    leg.talk();
+                }
+                self.begin(Leg::Audio(Box::new(leg)));
+            }
             Err(error) => self.cannot_start(&error.to_string()),
         }
     }
 
-    /// A fresh terminal takes over from audio. While T.38 runs, only the address may change.
+    /// A fresh terminal takes over from audio. While T.38 runs, only the address and the repair may change.
     fn start_t38(&mut self, media: &T38Media) {
         self.udptl.signal(media.remote);
-        // Training in audio may start anew, but not a fax that may have arrived: no page goes out twice.
-        let may_have_arrived = self.pages > 0 || self.custody.announced.get();
-        if matches!(self.leg, Some(Leg::T38(_))) || may_have_arrived {
+        if let Some(Leg::T38(leg)) = &mut self.leg {
+            return leg.renegotiate(media);
+        }
+        if self.may_have_arrived() {
             return;
         }
+        self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
         let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
-        // The old terminal closes its TIFF before the new one opens it.
         self.leg = None;
         let holder = Box::new(self.custody.clone());
         match T38Leg::new(&options, media, self.start.redundancy, holder) {
@@ -237,6 +321,11 @@ impl Call {
             }
             Err(error) => self.cannot_start(&error.to_string()),
         }
+    }
+
+    /// Training may start anew in another medium, but not a fax that may have arrived: no page goes out twice.
+    fn may_have_arrived(&self) -> bool {
+        self.pages > 0 || self.custody.announced.get()
     }
 
     fn begin(&mut self, leg: Leg) {
@@ -253,6 +342,9 @@ impl Call {
             tiff: self.custody.paper.path(),
             ecm: self.start.ecm,
             max_bit_rate,
+            t85: self.start.t85 && self.role == Role::Sender,
+            sub_address: self.start.sub_address.clone(),
+            password: self.start.password.clone(),
         }
     }
 
@@ -263,15 +355,11 @@ impl Call {
     // ---- what the wire brings ----
 
     fn receive(&mut self) {
-        let Some(leg) = &mut self.leg else { return };
-        let wire = match leg {
-            Leg::T38(_) => &mut self.udptl,
-            Leg::Audio(_) => &mut self.rtp,
-        };
-        if !leg.receive(wire) {
+        self.unlooked = 0;
+        if !self.take_in() {
             return;
         }
-        self.last_sign = Instant::now();
+        self.quiet = 0;
         match self.start.mishap {
             Some(Mishap::Crash) => std::process::abort(),
             Some(Mishap::Hang) => loop {
@@ -279,9 +367,31 @@ impl Call {
             },
             _ => {}
         }
-        if leg.take_tone() {
+        if matches!(self.leg, Some(Leg::T38(_))) && !std::mem::replace(&mut self.t38_heard, true) {
+            self.tell(&FromCall::T38Heard);
+        } else if self.leg.as_mut().is_some_and(Leg::take_tone) {
             self.tell(&FromCall::FaxToneHeard);
         }
+    }
+
+    /// What the socket has, into the leg; true if there was something.
+    fn take_in(&mut self) -> bool {
+        let Some(leg) = &mut self.leg else {
+            return false;
+        };
+        let wire = match leg {
+            Leg::T38(_) => &mut self.udptl,
+            Leg::Audio(_) => &mut self.rtp,
+        };
+        let mut any = false;
+        while let Some(packet) = wire.receive(|octets| leg.look(octets)) {
+            any = true;
+            let now = Instant::now();
+            if leg.handle(&packet.octets, packet.moved, now) {
+                self.last_sign = now;
+            }
+        }
+        any
     }
 
     fn tick(&mut self) {
@@ -289,13 +399,21 @@ impl Call {
         if self.ticks.is_multiple_of(ALIVE_TICKS) {
             self.tell(&FromCall::Alive);
         }
+        self.unlooked += 1;
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
+            Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
             Leg::T38(_) => &mut self.udptl,
             Leg::Audio(_) => &mut self.rtp,
         };
-        if leg.tick(wire) {
-            self.last_sign = Instant::now();
+        let now = Instant::now();
+        self.quiet += 1;
+        if leg.tick(self.unlooked <= AWAKE, now) {
+            self.last_sign = now;
+            self.quiet = 0;
+        }
+        while let Some(packet) = leg.poll_transmit() {
+            wire.send(&packet);
         }
         self.handle_events();
         if self.ticks.is_multiple_of(PROGRESS_TICKS) {
@@ -348,6 +466,8 @@ impl Call {
             ecm: link.ecm,
             t38: self.far_end.t38,
             compression: link.compression.to_owned(),
+            said: link.said.map(|s| Box::new(said(s))),
+            sub_address: link.sub_address,
         };
         self.tell(&FromCall::Negotiated(self.far_end.clone()));
     }
@@ -383,6 +503,11 @@ impl Call {
         if since.elapsed() > seconds(self.start.total_seconds) {
             self.stop(Stop::TimeUp);
         }
+        let voice = self.start.voice_seconds;
+        let listens = voice > 0 && !self.start.calling && since.elapsed() > seconds(voice);
+        if listens && self.leg.as_mut().is_some_and(Leg::is_voice) {
+            self.stop(Stop::Voice);
+        }
     }
 
     /// Ends the call early, but not before what has already come in is taken in: it may be the last MCF.
@@ -410,9 +535,10 @@ impl Call {
             (None, _) => 0,
             // The far end has hung up behind a whole fax, perhaps before our DCN was through.
             (Some(_), Some(Stop::HangUp)) if complete => 0,
-            (Some(_), None) => REGULAR_TICKS,
-            (Some(Leg::Audio(_)), Some(_)) => REGULAR_TICKS,
-            (Some(Leg::T38(_)), Some(_)) => FAREWELL_TICKS,
+            (Some(_), Some(Stop::FarEndGone)) => 0,
+            // Somebody who talks needs no DCN in the ear.
+            (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
+            (Some(_), Some(_)) => FAREWELL_TICKS,
         };
         for _ in 0..ticks {
             std::thread::sleep(TICK);
@@ -438,7 +564,27 @@ impl Call {
             pages: ending.pages,
             far_end: self.far_end.clone(),
             wire_bytes: self.rtp.octets() + self.udptl.octets(),
+            beats: self.beats.all,
+            late_beats: self.beats.late,
         }));
+    }
+}
+
+fn said(abilities: Abilities) -> FarSaid {
+    let words = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect();
+    FarSaid {
+        make: abilities.make,
+        model: abilities.model,
+        bit_rate: abilities.bit_rate,
+        resolutions: words(abilities.resolutions),
+        paper: words(abilities.paper),
+        ecm: abilities.ecm,
+        two_dimensional: abilities.two_dimensional,
+        t6: abilities.t6,
+        t85: abilities.t85,
+        sub_address: abilities.sub_address,
+        password: abilities.password,
+        polling: abilities.polling,
     }
 }
 

@@ -8,6 +8,10 @@ use crate::fax::{Cause, Ending, Role};
 pub(super) enum Stop {
     /// The daemon said so.
     HangUp,
+    /// The far end has hung up.
+    FarEndGone,
+    /// Somebody talks, and no fax was heard.
+    Voice,
     /// The daemon is gone.
     DaemonGone,
     /// Nothing moved for too long.
@@ -20,6 +24,8 @@ impl Stop {
     pub(super) fn in_words(self) -> &'static str {
         match self {
             Stop::HangUp => "told to hang up",
+            Stop::FarEndGone => "the far end hung up",
+            Stop::Voice => "somebody talked, and no fax was heard",
             Stop::DaemonGone => "the gateway was gone",
             Stop::Inactive => "nothing came in for too long",
             Stop::TimeUp => "the call lasted too long",
@@ -46,8 +52,11 @@ pub(super) fn outcome(role: Role, ending: &Ending, stop: Option<Stop>) -> Outcom
 fn stopped(stop: Stop) -> Outcome {
     match stop {
         Stop::HangUp => Outcome::Cancelled,
+        Stop::FarEndGone => Outcome::FarEndHungUp,
+        Stop::Voice => Outcome::VoiceAnswered,
         Stop::DaemonGone => Outcome::GatewayStopped,
-        Stop::Inactive | Stop::TimeUp => Outcome::FarEndSilent,
+        Stop::Inactive => Outcome::FarEndSilent,
+        Stop::TimeUp => Outcome::TooLong,
     }
 }
 
@@ -63,9 +72,8 @@ fn ended(cause: Cause, ending: &Ending) -> Outcome {
         Cause::TriesOver if ending.dcn_received => Outcome::FarEndHungUp,
         Cause::TriesOver | Cause::Silence => Outcome::FarEndSilent,
         Cause::Protocol if ending.dcn_received => Outcome::FarEndHungUp,
-        Cause::Protocol | Cause::Incompatible | Cause::EmptyPage | Cause::Runaway => {
-            Outcome::ProtocolError
-        }
+        Cause::Incompatible | Cause::Polled => Outcome::Incompatible,
+        Cause::Protocol | Cause::EmptyPage | Cause::Runaway => Outcome::ProtocolError,
         Cause::NotKept | Cause::File => Outcome::StorageFailed,
     }
 }
@@ -92,7 +100,7 @@ mod tests {
             (Cause::Regular, Outcome::FarEndHungUp),
             (Cause::NoFax, Outcome::NoFax),
             (Cause::CannotTrain, Outcome::TrainingFailed),
-            (Cause::Incompatible, Outcome::ProtocolError),
+            (Cause::Incompatible, Outcome::Incompatible),
             (Cause::Protocol, Outcome::ProtocolError),
             (Cause::Silence, Outcome::FarEndSilent),
             (Cause::Disconnected, Outcome::FarEndHungUp),
@@ -155,9 +163,11 @@ mod tests {
     fn our_own_reasons_to_stop_have_their_outcomes() {
         let table = [
             (Stop::HangUp, Outcome::Cancelled),
+            (Stop::FarEndGone, Outcome::FarEndHungUp),
+            (Stop::Voice, Outcome::VoiceAnswered),
             (Stop::DaemonGone, Outcome::GatewayStopped),
             (Stop::Inactive, Outcome::FarEndSilent),
-            (Stop::TimeUp, Outcome::FarEndSilent),
+            (Stop::TimeUp, Outcome::TooLong),
         ];
         for (stop, expected) in table {
             let got = outcome(Role::Sender, &ending(Cause::Dropped), Some(stop));

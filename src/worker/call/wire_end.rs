@@ -3,21 +3,36 @@
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// After this much silence of the source we listen to, another one may take its place (a NAT that changed).
-const SILENT: Duration = Duration::from_secs(3);
+use super::source::{SourceLock, Verdict};
+
 /// A packet larger than this is not media.
 const MAX_PACKET: usize = 4096;
 
+/// What a packet looks like, whoever sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// No media.
+    Junk,
+    /// Media.
+    Good {
+        /// Its numbers go on where the far end was.
+        continues: bool,
+    },
+}
+
+/// A packet of the far end.
+pub(super) struct Packet {
+    pub(super) octets: Vec<u8>,
+    /// It came from another place than the one before.
+    pub(super) moved: bool,
+}
+
 /// A socket that listens to one source at a time.
-///
-/// The address of the SDP is always listened to. Behind NAT the packets come from elsewhere: then the first good
-/// packet decides, and we answer to where it came from.
 pub(super) struct WireEnd {
     socket: UdpSocket,
-    signalled: Option<SocketAddr>,
-    source: Option<(SocketAddr, Instant)>,
+    lock: SourceLock,
     octets: u64,
 }
 
@@ -26,18 +41,14 @@ impl WireEnd {
         socket.set_nonblocking(true)?;
         Ok(WireEnd {
             socket,
-            signalled: None,
-            source: None,
+            lock: SourceLock::default(),
             octets: 0,
         })
     }
 
-    /// The far end's address by its SDP; a new one makes us forget the old source.
+    /// The far end's address by its SDP.
     pub(super) fn signal(&mut self, remote: SocketAddr) {
-        if self.signalled != Some(remote) {
-            self.signalled = Some(remote);
-            self.source = None;
-        }
+        self.lock.signal(remote, Instant::now());
     }
 
     /// Octets of payload so far, both directions.
@@ -47,7 +58,7 @@ impl WireEnd {
 
     /// Sends to where the far end is. A packet that cannot leave is a lost packet.
     pub(super) fn send(&mut self, packet: &[u8]) {
-        let Some(to) = self.source.map(|(source, _)| source).or(self.signalled) else {
+        let Some(to) = self.lock.destination() else {
             return;
         };
         if let Ok(sent) = self.socket.send_to(packet, to) {
@@ -55,8 +66,8 @@ impl WireEnd {
         }
     }
 
-    /// The next packet that is `good` and comes from whom we listen to; `None` when nothing is left.
-    pub(super) fn receive(&mut self, good: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+    /// The next packet that looks good and comes from whom we listen to; `None` when nothing is left.
+    pub(super) fn receive(&mut self, look: impl Fn(&[u8]) -> Look) -> Option<Packet> {
         let mut buffer = [0u8; MAX_PACKET];
         loop {
             let (len, from) = match self.socket.recv_from(&mut buffer) {
@@ -66,69 +77,23 @@ impl WireEnd {
                 Err(_) => return None,
             };
             let packet = &buffer[..len];
-            if good(packet) && self.listens_to(from, Instant::now()) {
+            let Look::Good { continues } = look(packet) else {
+                continue;
+            };
+            let verdict = self.lock.judge(from, continues, Instant::now());
+            if verdict != Verdict::Drop {
                 self.octets += len as u64;
-                return Some(packet.to_vec());
+                return Some(Packet {
+                    octets: packet.to_vec(),
+                    moved: verdict == Verdict::Moved,
+                });
             }
         }
-    }
-
-    fn listens_to(&mut self, from: SocketAddr, now: Instant) -> bool {
-        let Some(signalled) = self.signalled else {
-            return false;
-        };
-        let listens = match self.source {
-            Some((source, heard)) => {
-                from == source || from == signalled || now.duration_since(heard) > SILENT
-            }
-            None => true,
-        };
-        if listens {
-            self.source = Some((from, now));
-        }
-        listens
     }
 }
 
 impl AsFd for WireEnd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn end() -> WireEnd {
-        WireEnd::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap()
-    }
-
-    fn addr(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
-    }
-
-    #[test]
-    fn stranger_cannot_take_over_a_source_that_still_speaks() {
-        let (mut end, now) = (end(), Instant::now());
-        end.signal(addr(1));
-        assert!(end.listens_to(addr(2), now), "behind NAT");
-        assert!(!end.listens_to(addr(3), now + Duration::from_secs(1)));
-        assert!(end.listens_to(addr(2), now + Duration::from_secs(2)));
-        assert!(end.listens_to(addr(3), now + Duration::from_secs(6)));
-    }
-
-    #[test]
-    fn signalled_address_wins_over_an_early_stranger() {
-        let (mut end, now) = (end(), Instant::now());
-        end.signal(addr(1));
-        assert!(end.listens_to(addr(66), now));
-        assert!(end.listens_to(addr(1), now));
-        assert!(!end.listens_to(addr(66), now));
-    }
-
-    #[test]
-    fn nobody_is_listened_to_before_the_sdp() {
-        assert!(!end().listens_to(addr(1), Instant::now()));
     }
 }

@@ -4,22 +4,21 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::process::Child;
 use tokio::time::timeout;
 
 use super::super::mishaps::Kind;
 use super::super::wire::{self, FromCall, StartCall, ToCall};
 use super::frames::Frames;
+use super::nursery::Infant;
 use super::{Children, how_it_ended};
 use crate::call::outcome::Outcome;
 
-/// A call child that says nothing for this long hangs: it gives a sign of life every second, but for the 20 s that it
-/// may wait for us to store a page.
+/// A call child that says nothing for this long hangs: it gives a sign of life every five seconds, but for the 20 s
+/// that it may wait for us to store a page.
 const SILENCE: Duration = Duration::from_secs(30);
 
 impl Children {
@@ -36,11 +35,8 @@ impl Children {
     ) -> io::Result<CallChild> {
         start.mishap = start.mishap.or_else(|| self.mishaps.next(Kind::Call));
         let (ours, theirs) = StdUnixStream::pair()?;
-        let mut command = self.command("call");
-        command
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null());
-        let process = Children::spawn(command, "call")?;
+        // A nursery that hangs must not hold the call either.
+        let process = timeout(SILENCE, self.infant(OwnedFd::from(theirs))).await??;
         let frame = wire::encode(&ToCall::Start(start), tiff)?;
         let sent = wire::send_with_descriptors(&ours, &frame[..1], &[rtp.as_fd(), udptl.as_fd()])?;
         ours.set_nonblocking(true)?;
@@ -59,7 +55,7 @@ impl Children {
 /// The running child of one call.
 #[derive(Debug)]
 pub struct CallChild {
-    process: Child,
+    process: Infant,
     from: Frames<OwnedReadHalf>,
     to: Option<OwnedWriteHalf>,
     done: bool,
@@ -104,28 +100,26 @@ impl CallChild {
                 }
                 Ok(Ok(None)) => return Some(self.died().await),
                 Ok(Err(e)) => {
-                    return Some(
-                        self.kill(Outcome::ChildCrashed, format!("said nonsense: {e}"))
-                            .await,
-                    );
+                    let how = format!("said nonsense: {e}");
+                    return Some(self.kill(Outcome::ChildCrashed, how));
                 }
                 Err(_) => {
                     let how = format!("said nothing for {} s", SILENCE.as_secs());
-                    return Some(self.kill(Outcome::ChildHung, how).await);
+                    return Some(self.kill(Outcome::ChildHung, how));
                 }
             }
         }
     }
 
-    /// The child's process id, while it runs.
-    pub fn id(&self) -> Option<u32> {
-        self.process.id()
+    /// The child's process id.
+    pub fn id(&self) -> u32 {
+        self.process.pid
     }
 
     /// Dropped while it waits, it is asked again, and finds the same end: only then is the child done with.
     async fn died(&mut self) -> ChildEvent {
         match timeout(SILENCE, self.process.wait()).await {
-            Ok(Ok(status)) => {
+            Ok(Some(status)) => {
                 self.done = true;
                 let outcome = match status.signal() {
                     Some(libc::SIGXCPU) => Outcome::ChildHung,
@@ -136,18 +130,19 @@ impl CallChild {
                     how: how_it_ended(status),
                 }
             }
-            _ => {
-                self.kill(
-                    Outcome::ChildHung,
-                    "closed its control socket and did not end".to_owned(),
-                )
-                .await
+            Ok(None) => {
+                let how = "ended, and so did the nursery that would know how";
+                self.kill(Outcome::ChildCrashed, how.to_owned())
+            }
+            Err(_) => {
+                let how = "closed its control socket and did not end";
+                self.kill(Outcome::ChildHung, how.to_owned())
             }
         }
     }
 
-    async fn kill(&mut self, outcome: Outcome, how: String) -> ChildEvent {
-        let _ = self.process.kill().await;
+    fn kill(&mut self, outcome: Outcome, how: String) -> ChildEvent {
+        self.process.kill();
         self.done = true;
         ChildEvent::Died { outcome, how }
     }
@@ -155,59 +150,62 @@ impl CallChild {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::process::{Child, Command, ExitStatus};
+
+    use tokio::sync::oneshot;
 
     use super::*;
-    use crate::worker::wire::FaxRole;
 
-    fn start() -> StartCall {
-        StartCall {
-            role: FaxRole::Receiver,
-            calling: false,
-            ident: String::new(),
-            pages: 0,
-            ecm: true,
-            max_bit_rate: 14400,
-            redundancy: 3,
-            inactivity_seconds: 30,
-            total_seconds: 60,
-            mishap: None,
-        }
-    }
-
-    /// A program that hears its order out, closes its ears, and takes its time to die.
-    fn slow_to_die(folder: &std::path::Path) -> PathBuf {
-        use std::os::unix::fs::PermissionsExt;
-        let program = folder.join("child");
-        let script = "#!/bin/sh\ntimeout 0.2 cat > /dev/null\nexec 0<&-\nexec sleep 0.3\n";
-        std::fs::write(&program, script).unwrap();
-        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).unwrap();
-        program
+    /// A call whose process has closed its control channel, and still runs; and the nursery's voice.
+    fn hung_up() -> (CallChild, Child, oneshot::Sender<ExitStatus>) {
+        let process = Command::new("sleep").arg("60").spawn().unwrap();
+        let (infant, died) = Infant::adopted(&process);
+        let (ours, _) = tokio::net::UnixStream::pair().unwrap();
+        let (from, to) = ours.into_split();
+        let child = CallChild {
+            process: infant,
+            from: Frames::new(from),
+            to: Some(to),
+            done: false,
+        };
+        (child, process, died)
     }
 
     #[tokio::test]
     async fn a_death_is_told_to_the_next_who_asks_if_the_first_did_not_wait() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut children = Children::new(None, 60);
-        children.program = slow_to_die(folder.path());
-        let socket = || std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut child = loop {
-            match children.call(start(), &[], &socket(), &socket()).await {
-                // Another test forked while the script was still open for writing.
-                Err(e) if e.kind() == io::ErrorKind::ExecutableFileBusy => {}
-                child => break child.unwrap(),
-            }
+        let (mut child, mut process, died) = hung_up();
+        for _ in 0..3 {
+            // As a select! does that has other things to hear.
+            let told = timeout(Duration::from_millis(20), child.next()).await;
+            assert!(told.is_err(), "{told:?}");
+        }
+        died.send(ExitStatus::from_raw(libc::SIGXCPU)).unwrap();
+        let Some(ChildEvent::Died { outcome, how }) = child.next().await else {
+            panic!("nothing was told");
         };
-        let told = async {
-            loop {
-                // As a select! does that has other things to hear.
-                if let Ok(event) = timeout(Duration::from_millis(20), child.next()).await {
-                    break event;
-                }
-            }
-        };
-        let told = timeout(Duration::from_secs(10), told).await.unwrap();
-        assert!(matches!(told, Some(ChildEvent::Died { .. })), "{told:?}");
+        assert_eq!(outcome, Outcome::ChildHung);
+        assert_eq!(how, "used up its CPU time");
         assert!(child.next().await.is_none(), "and once only");
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_process_whose_nursery_is_gone_is_ended_when_its_call_is() {
+        let (mut child, mut process, died) = hung_up();
+        drop(died);
+        let told = child.next().await;
+        assert!(
+            matches!(&told, Some(ChildEvent::Died { outcome: Outcome::ChildCrashed, how }) if how.contains("nursery")),
+            "{told:?}"
+        );
+        assert_eq!(process.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_dropped_takes_its_process_with_it() {
+        let (child, mut process, _died) = hung_up();
+        drop(child);
+        assert_eq!(process.wait().unwrap().signal(), Some(libc::SIGKILL));
     }
 }

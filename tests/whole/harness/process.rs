@@ -44,23 +44,41 @@ impl Process {
         });
     }
 
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.child.try_wait().expect("it is ours").is_some()
+    }
+
+    /// Whether it runs: a process that ended and was not waited for is none.
+    pub fn is_running(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
     /// Its process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Its children: one for each call and each document.
+    /// Its children: one for each document, and the nursery of the calls.
     pub fn children(&self) -> Vec<u32> {
-        let file = format!("/proc/{0}/task", self.id());
-        let tasks = std::fs::read_dir(file).into_iter().flatten().flatten();
-        tasks
-            .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
-            .flat_map(|list| {
-                list.split_whitespace()
-                    .filter_map(|id| id.parse().ok())
-                    .collect::<Vec<u32>>()
-            })
-            .collect()
+        children_of(self.id())
+    }
+
+    /// The nursery of the calls.
+    pub fn nursery(&self) -> u32 {
+        let is_nursery = |id: &u32| {
+            let arguments = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            arguments.ends_with(b"worker\0nursery\0")
+        };
+        let nursery = self.children().into_iter().rev().find(is_nursery);
+        nursery.expect("it has a nursery")
+    }
+
+    /// The processes of its calls.
+    pub fn calls(&self) -> Vec<u32> {
+        let children = self.children().into_iter();
+        children.flat_map(children_of).collect()
     }
 
     /// Memory in KB that it has and that it has had at most: `VmRSS`, `VmHWM`.
@@ -131,4 +149,16 @@ impl Log {
     pub fn count(&self, text: &str) -> usize {
         self.text().matches(text).count()
     }
+}
+
+fn children_of(id: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{id}/task"));
+    let tasks = tasks.into_iter().flatten().flatten();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok())
+        .flat_map(|list| {
+            let ids = list.split_whitespace().map(str::parse);
+            ids.flatten().collect::<Vec<u32>>()
+        })
+        .collect()
 }

@@ -1,0 +1,211 @@
+//! One attempt to place a call: place after place, until one lets it ring or none is left.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use super::drive::Driver;
+use super::media::MediaSockets;
+use super::{Candidate, DialRequest, Line, redirect};
+use crate::call::cause;
+use crate::call::machine::{Action, CallMachine};
+use crate::call::outcome::{CallReport, Outcome};
+use crate::net::sip::{Invite, SipCall, SipEvent};
+use crate::net::trunk::failover::{self, Refusal};
+use crate::net::trunk::health::Sign;
+use crate::net::trunk::{Channel, Seat};
+
+/// Nobody waits longer than this for a trunk that takes few calls a second, when another is to take over.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// An attempt whose child is ready.
+pub(super) struct Attempt<'a> {
+    pub line: &'a Line,
+    pub request: &'a DialRequest,
+    pub sockets: MediaSockets,
+    pub cancel: CancellationToken,
+}
+
+impl Attempt<'_> {
+    /// Runs it to its end.
+    pub async fn run(self, driver: &mut Driver) -> CallReport {
+        let mut tried: Vec<String> = Vec::new();
+        let mut report = CallReport::never_placed(Outcome::TrunkDown, String::new());
+        let mut left: VecDeque<Candidate> = self.request.candidates.iter().cloned().collect();
+        let (mut is_first, mut may_follow) = (true, true);
+        while let Some(candidate) = left.pop_front() {
+            let candidate = &candidate;
+            let place = self.place(candidate, is_first).await;
+            is_first = false;
+            let _channel = match place {
+                Ok(channel) => channel,
+                Err(why) => {
+                    tried.push(format!("{}: {why}", name(candidate)));
+                    continue;
+                }
+            };
+            let mut machine = self.machine(candidate);
+            let Some(Action::Invite(offer)) = machine.poll() else {
+                unreachable!("an outgoing call begins with its INVITE");
+            };
+            // Twice in one attempt where the far end does not take T.38 in the first offer.
+            let invite = |offer| {
+                let invite = candidate.invite.clone();
+                self.line.endpoint.invite(Invite { offer, ..invite })
+            };
+            let mut call = invite(offer);
+            let first = self.first_word(&mut call).await;
+            tell(candidate, first.as_ref());
+            let mut on = first.as_ref().and_then(passed_on);
+            on = on.filter(|_| !left.is_empty());
+            let redirected = first.as_ref().and_then(|it| redirect::to(candidate, it));
+            if let Some((redirected, why)) = redirected.filter(|_| may_follow) {
+                may_follow = false;
+                left.push_front(redirected);
+                on = Some(why);
+            }
+            if let Some(why) = on {
+                tracing::warn!(to = name(candidate), "tries the next server: {why}");
+                tried.push(format!("{}: {why}", name(candidate)));
+                report = refused(first.as_ref(), candidate);
+                continue;
+            }
+            driver.begin_with(first);
+            report = driver
+                .run(
+                    &mut machine,
+                    &mut call,
+                    &invite,
+                    self.cancel.clone(),
+                    &self.line.stopping,
+                )
+                .await;
+            report = from(candidate, report);
+            tried.extend(Some(std::mem::take(&mut report.detail)).filter(|it| !it.is_empty()));
+            break;
+        }
+        report.detail = tried.join("; then ");
+        report
+    }
+
+    /// The right to send an INVITE there: a channel, and the next of its calls a second. The first place was reserved
+    /// with the fax.
+    async fn place(
+        &self,
+        candidate: &Candidate,
+        is_first: bool,
+    ) -> Result<Option<Channel>, &'static str> {
+        let Some(seat) = &candidate.seat else {
+            return Ok(None);
+        };
+        let first = &self.request.candidates[0];
+        let is_reserved = first.seat.as_ref().is_some_and(|it| it.is_with(seat));
+        let channel = match is_reserved {
+            true => None,
+            false => Some(seat.trunk.channel().ok_or("all its channels are busy")?),
+        };
+        if !is_first {
+            self.wait_for_its_turn(seat).await?;
+        }
+        Ok(channel)
+    }
+
+    async fn wait_for_its_turn(&self, seat: &Seat) -> Result<(), &'static str> {
+        let patience = Instant::now() + LONGEST_WAIT;
+        while let Some(at) = seat.trunk.may_begin(Instant::now()) {
+            if at > patience {
+                return Err("it takes no call so soon");
+            }
+            let pause = tokio::time::sleep_until(at.into());
+            if self.cancel.run_until_cancelled(pause).await.is_none() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    fn machine(&self, candidate: &Candidate) -> CallMachine {
+        let DialRequest { fax, pages, .. } = self.request;
+        let config = self
+            .line
+            .call_config(&candidate.policy, &self.sockets, fax, *pages);
+        CallMachine::outgoing(config, Instant::now())
+    }
+
+    /// What comes first; `None` where somebody wants the call to end sooner.
+    async fn first_word(&self, call: &mut SipCall) -> Option<SipEvent> {
+        tokio::select! {
+            event = call.next() => event,
+            () = self.cancel.cancelled() => None,
+            () = self.line.stopping.cancelled() => None,
+        }
+    }
+}
+
+/// Why the call goes on to the next place, if it does.
+fn passed_on(event: &SipEvent) -> Option<String> {
+    let (refusal, why) = match event {
+        SipEvent::TrunkDown(why) => (Refusal::Unreachable, why.clone()),
+        SipEvent::Failed {
+            code, reason, q850, ..
+        } => {
+            let (code, q850) = (*code, *q850);
+            (Refusal::Response { code, q850 }, format!("{code} {reason}"))
+        }
+        _ => return None,
+    };
+    failover::tries_next(refusal).then_some(why)
+}
+
+/// The report of a call that came to nothing at a place, should no other be left.
+fn refused(event: Option<&SipEvent>, candidate: &Candidate) -> CallReport {
+    let mut report = CallReport::never_placed(Outcome::TrunkDown, String::new());
+    if let Some(SipEvent::Failed { code, q850, .. }) = event {
+        report.outcome = cause::of_refusal(*code, *q850);
+        (report.sip_code, report.q850) = (Some(*code), *q850);
+    }
+    from(candidate, report)
+}
+
+/// A report with the place it is from.
+fn from(candidate: &Candidate, report: CallReport) -> CallReport {
+    let trunk = candidate
+        .seat
+        .as_ref()
+        .map(|seat| seat.trunk.config.name.clone());
+    CallReport {
+        trunk: trunk.unwrap_or_default(),
+        target: candidate.invite.flow.to_string(),
+        ..report
+    }
+}
+
+/// Lets the trunk know what its server did.
+fn tell(candidate: &Candidate, event: Option<&SipEvent>) {
+    let (Some(seat), Some(event)) = (&candidate.seat, event) else {
+        return;
+    };
+    let sign = match event {
+        SipEvent::TrunkDown(why) => Sign::Nothing(why.clone()),
+        SipEvent::Failed {
+            code: 500 | 503,
+            retry_after: Some(seconds),
+            ..
+        } => Sign::Rest(*seconds),
+        SipEvent::Failed { code, .. } => Sign::Invite(*code),
+        SipEvent::Progress(code) => Sign::Invite(*code),
+        SipEvent::Answered(_) => Sign::Invite(200),
+        _ => return,
+    };
+    seat.trunk.heard(seat.address, sign, Instant::now());
+}
+
+/// `carrier udp:192.0.2.1:5060`
+fn name(candidate: &Candidate) -> String {
+    let flow = &candidate.invite.flow;
+    match &candidate.seat {
+        Some(seat) => format!("{} {flow}", seat.trunk.config.name),
+        None => flow.to_string(),
+    }
+}

@@ -1,0 +1,193 @@
+//! One UDP address of ours: a socket for all, and one for each known far end.
+//!
+//! Only a connected socket hears ICMP, so each peer that we send to gets one, bound to the same address: that a trunk
+//! is not there is known at once, not after seconds of silence.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, UdpSocket as Socket};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_reuseaddr};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use tokio::net::UdpSocket;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::Inbox;
+use super::peers::Peers;
+use crate::proto::sip::{Flow, Transport, first_look};
+
+/// What the kernel is asked to hold for us; it may give less.
+const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
+
+/// No datagram is longer.
+const MAX_DATAGRAM: usize = 65_535;
+
+/// Far ends with a socket of their own.
+const MAX_KNOWN: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Udp {
+    pub address: SocketAddr,
+    /// The same socket as the reader's: the runtime's has to be asked whether it is ready, and does not know at first.
+    socket: Socket,
+    known: Mutex<HashMap<SocketAddr, Known>>,
+    listener: Listener,
+}
+
+/// A far end with its socket; its reader ends with it.
+#[derive(Debug)]
+struct Known {
+    socket: Socket,
+    _reader: DropGuard,
+}
+
+impl Udp {
+    pub fn listen(
+        address: SocketAddr,
+        inbox: Inbox,
+        peers: Peers,
+        stop: CancellationToken,
+    ) -> io::Result<Udp> {
+        let socket = Socket::bind(address)?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        // Not before it is bound: a second gateway on this address has to fail.
+        set_socket_reuseaddr(&socket, true)?;
+        let listener = Listener {
+            local: address,
+            inbox,
+            peers,
+        };
+        listener.clone().spawn(&socket, None, stop)?;
+        Ok(Udp {
+            address,
+            socket,
+            known: Mutex::default(),
+            listener,
+        })
+    }
+
+    /// Sends at once or not at all: where the kernel has no room, the datagram is lost as on the way.
+    pub fn send(&self, to: &Flow, octets: &[u8]) -> Result<(), String> {
+        if self.listener.peers.has(to.remote.ip())
+            && let Some(sent) = self.send_to_known(to, octets)
+        {
+            return sent;
+        }
+        said(self.socket.send_to(octets, to.remote))
+    }
+
+    /// `None`: it has no socket of its own.
+    fn send_to_known(&self, to: &Flow, octets: &[u8]) -> Option<Result<(), String>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known.contains_key(&to.remote) && known.len() < MAX_KNOWN {
+            known.insert(to.remote, self.know(to).ok()?);
+        }
+        match known.get(&to.remote)?.socket.send(octets) {
+            // The way changed, and with it our address: the next one learns it.
+            Err(error) if !is_icmp(&error) && !is_full(&error) => {
+                known.remove(&to.remote);
+                None
+            }
+            sent => Some(said(sent)),
+        }
+    }
+
+    fn know(&self, to: &Flow) -> io::Result<Known> {
+        let family = match self.address {
+            SocketAddr::V4(_) => AddressFamily::INET,
+            SocketAddr::V6(_) => AddressFamily::INET6,
+        };
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
+        set_socket_reuseaddr(&socket, true)?;
+        bind(&socket, &self.address)?;
+        connect(&socket, &to.remote)?;
+        let socket = Socket::from(socket);
+        let stop = CancellationToken::new();
+        self.listener
+            .clone()
+            .spawn(&socket, Some(to.clone()), stop.clone())?;
+        let _reader = stop.drop_guard();
+        Ok(Known { socket, _reader })
+    }
+}
+
+fn said(sent: io::Result<usize>) -> Result<(), String> {
+    match sent {
+        Err(error) if !is_full(&error) => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+}
+
+fn is_icmp(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, NetworkUnreachable};
+    matches!(
+        error.kind(),
+        ConnectionRefused | HostUnreachable | NetworkUnreachable
+    )
+}
+
+/// Puts what a socket reads where it belongs.
+#[derive(Debug, Clone)]
+struct Listener {
+    local: SocketAddr,
+    inbox: Inbox,
+    peers: Peers,
+}
+
+impl Listener {
+    /// Reads until `stop`; `far` is the far end of a connected socket.
+    fn spawn(self, socket: &Socket, far: Option<Flow>, stop: CancellationToken) -> io::Result<()> {
+        // Less than asked for is no failure.
+        let _ = set_socket_recv_buffer_size(socket, RECEIVE_BUFFER);
+        let socket = UdpSocket::from_std(socket.try_clone()?)?;
+        tokio::spawn(stop.run_until_cancelled_owned(async move {
+            let mut buffer = vec![0; MAX_DATAGRAM];
+            loop {
+                match socket.recv_from(&mut buffer).await {
+                    Ok((len, remote)) => self.handle(&buffer[..len], remote).await,
+                    Err(error) => {
+                        if let Some(far) = far.clone() {
+                            self.inbox.lost(far, error.to_string());
+                        }
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }
+        }));
+        Ok(())
+    }
+
+    async fn handle(&self, octets: &[u8], remote: SocketAddr) {
+        // Keep-alives and noise.
+        if first_look(octets).is_none() && !is_answerable(octets) {
+            return;
+        }
+        let flow = Flow {
+            transport: Transport::Udp,
+            remote,
+            name: None,
+            local: Some(self.local),
+        };
+        if self.peers.has(remote.ip()) {
+            // Nobody reads only while all is being dropped, this task too.
+            self.inbox.put(flow, octets.to_vec()).await;
+        } else {
+            self.inbox.put_if_room(flow, octets);
+        }
+    }
+}
+
+/// A request without Call-ID still gets its 400.
+fn is_answerable(octets: &[u8]) -> bool {
+    octets
+        .windows(6)
+        .take(4096)
+        .any(|window| window.eq_ignore_ascii_case(b" SIP/2"))
+}

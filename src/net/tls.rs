@@ -1,0 +1,98 @@
+//! TLS for listeners and clients: certificates, keys and authorities from their files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+/// Files in PEM form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's certificate, followed by those between it and the root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Why TLS cannot be offered.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file is not there, not readable, or not what it should be.
+    #[error("cannot read a {what} from {}: {cause}", path.display())]
+    File {
+        /// "certificate", "private key" or "authority's certificate".
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The key is not the certificate's, or of a kind that is not supported.
+    #[error("the certificate and its key cannot be used: {0}")]
+    Unusable(#[from] rustls::Error),
+}
+
+/// Reads the files and makes an acceptor of them: TLS 1.2 and 1.3.
+///
+/// # Errors
+/// When a file cannot be read, or the two do not belong together.
+pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+    let chain = certificates("certificate", &files.certificate)?;
+    let key = read("private key", &files.key, PrivateKeyDer::from_pem_file)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Makes a connector that trusts the authorities of the system and those in `authorities`.
+///
+/// # Errors
+/// When the file cannot be read. A system without authorities is none: then only the file's count.
+pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = authorities {
+        let own = certificates("authority's certificate", path)?;
+        for certificate in own {
+            roots.add(certificate)?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    read(what, path, |path| {
+        let chain: Vec<_> = CertificateDer::pem_file_iter(path)?.collect::<Result<_, _>>()?;
+        if chain.is_empty() {
+            return Err(pem::Error::NoItemsFound);
+        }
+        Ok(chain)
+    })
+}
+
+fn read<'p, T>(
+    what: &'static str,
+    path: &'p Path,
+    reader: impl FnOnce(&'p Path) -> Result<T, pem::Error>,
+) -> Result<T, TlsError> {
+    reader(path).map_err(|error| TlsError::File {
+        what,
+        path: path.to_path_buf(),
+        cause: match error {
+            pem::Error::Io(error) => error.to_string(),
+            pem::Error::NoItemsFound => "there is none in it (PEM is expected)".to_string(),
+            other => other.to_string(),
+        },
+    })
+}

@@ -1,0 +1,154 @@
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 1; later versions are the
+-- numbered steps in upgrade.rs, and this file always shows the newest whole.
+--
+-- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
+-- was written by a clock that ran ahead, and counts as now. Identifiers are 13 characters, ordered by time (id.rs).
+-- Large octets (mails, pages) lie in files of the blob folder, named by key here; a row never names a file that
+-- is not yet durable.
+--
+-- A claim is an owner and a lease. Work is taken by writing both, and belongs to the owner until it is settled or
+-- the lease is over. On one machine the lock on the state folder proves every other owner dead.
+
+-- A mail to which we said 250. From then on every recipient of it ends in exactly one final state.
+CREATE TABLE messages (
+    id           TEXT PRIMARY KEY,
+    accepted_at  INTEGER NOT NULL,
+    client       TEXT    NOT NULL,           -- address of the SMTP client
+    sender       TEXT    NOT NULL,           -- envelope sender: gets the receipts
+    message_id   TEXT,                       -- Message-ID, with brackets
+    refs         TEXT,                       -- References, as it came
+    subject      TEXT    NOT NULL DEFAULT '',
+    manifest     TEXT    NOT NULL,           -- JSON: every MIME part, faxed or skipped and why
+    size         INTEGER NOT NULL,           -- octets
+    text_key     TEXT    NOT NULL            -- blob: the mail as it came
+) STRICT;
+-- A mail that comes a second time, because its 250 was lost, is known by these.
+CREATE INDEX messages_by_message_id ON messages (message_id, sender, size) WHERE message_id IS NOT NULL;
+
+-- The pages of a mail at one resolution; all its recipients share them.
+CREATE TABLE documents (
+    id           TEXT PRIMARY KEY,
+    message      TEXT    NOT NULL REFERENCES messages (id),
+    resolution   TEXT    NOT NULL CHECK (resolution IN ('standard', 'fine', 'superfine')),
+    state        TEXT    NOT NULL CHECK (state IN ('waiting', 'rendering', 'rendered', 'failed')),
+    tries        INTEGER NOT NULL DEFAULT 0, -- renderings that began
+    next_try_at  INTEGER NOT NULL,
+    page_count   INTEGER,                    -- known once rendered
+    pages_key    TEXT,                       -- blob: TIFF without header lines, once rendered
+    failed_part  TEXT,                       -- file name of the part that spoilt it, once failed
+    failure      TEXT,                       -- half a sentence on why, once failed
+    owner        TEXT,
+    lease_until  INTEGER,
+    CHECK ((state = 'rendering') = (owner IS NOT NULL)),
+    CHECK (state <> 'rendered' OR (pages_key IS NOT NULL AND page_count > 0))
+) STRICT;
+CREATE INDEX documents_due ON documents (state, next_try_at, id);
+
+-- One fax to one recipient: the job.
+CREATE TABLE faxes (
+    id           TEXT PRIMARY KEY,
+    message      TEXT    NOT NULL REFERENCES messages (id),
+    document     TEXT    NOT NULL REFERENCES documents (id),
+    recipient    TEXT    NOT NULL,           -- the address as the sender wrote it
+    number       TEXT    NOT NULL,           -- what is dialled
+    state        TEXT    NOT NULL CHECK (state IN
+                     ('rendering', 'ready', 'calling', 'delivered', 'failed', 'uncertain', 'cancelled')),
+    created_at   INTEGER NOT NULL,
+    next_try_at  INTEGER NOT NULL,
+    tries        INTEGER NOT NULL DEFAULT 0, -- attempts that count against the limit
+    confirmed    INTEGER NOT NULL DEFAULT 0, -- pages confirmed by MCF, over all attempts
+    leaving      INTEGER NOT NULL DEFAULT 0, -- 1: the last page's EOP may be out and is not yet answered
+    cancelling   INTEGER NOT NULL DEFAULT 0, -- 1: somebody asked to cancel it
+    outcome      TEXT,                       -- of the last attempt, or of the whole once final
+    detail       TEXT    NOT NULL DEFAULT '',
+    ended_at     INTEGER,
+    owner        TEXT,
+    lease_until  INTEGER,
+    CHECK ((state = 'calling') = (owner IS NOT NULL)),
+    CHECK ((state IN ('delivered', 'failed', 'uncertain', 'cancelled')) = (ended_at IS NOT NULL))
+) STRICT;
+-- With the number: a hundred thousand faxes to one busy number are passed over without touching their rows.
+CREATE INDEX faxes_due ON faxes (state, next_try_at, id, number);
+CREATE INDEX faxes_by_message ON faxes (message);
+CREATE INDEX faxes_by_document ON faxes (document);
+CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
+
+-- One call for one fax. Written before the INVITE leaves.
+CREATE TABLE attempts (
+    id           INTEGER PRIMARY KEY,
+    fax          TEXT    NOT NULL REFERENCES faxes (id),
+    started_at   INTEGER NOT NULL,
+    first_page   INTEGER NOT NULL,           -- resumes after the last confirmed page
+    header       TEXT    NOT NULL,           -- the header line on its pages, without the page number
+    ended_at     INTEGER,
+    outcome      TEXT,
+    detail       TEXT    NOT NULL DEFAULT '',
+    pages        INTEGER NOT NULL DEFAULT 0, -- confirmed in this call
+    sip_code     INTEGER,
+    q850         INTEGER,
+    far_ident    TEXT,
+    bit_rate     INTEGER NOT NULL DEFAULT 0,
+    ecm          INTEGER NOT NULL DEFAULT 0,
+    t38          INTEGER NOT NULL DEFAULT 0,
+    compression  TEXT    NOT NULL DEFAULT '',
+    seconds      REAL    NOT NULL DEFAULT 0,
+    wire_bytes   INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX attempts_by_fax ON attempts (fax);
+CREATE INDEX attempts_open ON attempts (id) WHERE ended_at IS NULL;
+
+-- A fax that came in. Each page is durable before its MCF leaves.
+CREATE TABLE received (
+    id           TEXT PRIMARY KEY,
+    started_at   INTEGER NOT NULL,
+    ended_at     INTEGER,                    -- NULL while the call is up
+    called       TEXT    NOT NULL,           -- the number of ours that was dialled
+    caller       TEXT    NOT NULL,           -- as the trunk says it
+    recipients   TEXT    NOT NULL,           -- JSON: who gets its pages, by the route in force when it was answered
+    outcome      TEXT,
+    detail       TEXT    NOT NULL DEFAULT '',
+    far_ident    TEXT,
+    bit_rate     INTEGER NOT NULL DEFAULT 0,
+    ecm          INTEGER NOT NULL DEFAULT 0,
+    t38          INTEGER NOT NULL DEFAULT 0,
+    compression  TEXT    NOT NULL DEFAULT '',
+    seconds      REAL    NOT NULL DEFAULT 0,
+    wire_bytes   INTEGER NOT NULL DEFAULT 0,
+    owner        TEXT,
+    CHECK ((ended_at IS NULL) = (owner IS NOT NULL))
+) STRICT;
+CREATE INDEX received_open ON received (id) WHERE ended_at IS NULL;
+CREATE INDEX received_ended ON received (ended_at) WHERE ended_at IS NOT NULL;
+
+CREATE TABLE received_pages (
+    received     TEXT    NOT NULL REFERENCES received (id),
+    page         INTEGER NOT NULL,           -- from 1
+    last         INTEGER NOT NULL,           -- 1: no page follows it (EOP)
+    width        INTEGER NOT NULL,           -- pels
+    height       INTEGER NOT NULL,           -- rows
+    x_dpi        INTEGER NOT NULL,
+    y_dpi        INTEGER NOT NULL,
+    g4_key       TEXT    NOT NULL,           -- blob: T.6 data
+    PRIMARY KEY (received, page)
+) STRICT, WITHOUT ROWID;
+
+-- Every mail the gateway writes. A row names what the mail is about; its text is composed when it is delivered, from
+-- rows that no longer change. UNIQUE makes a second receipt for one fax impossible.
+CREATE TABLE outgoing (
+    id           TEXT PRIMARY KEY,
+    kind         TEXT    NOT NULL CHECK (kind IN ('receipt', 'received_fax')),
+    subject_of   TEXT    NOT NULL,           -- faxes.id or received.id
+    recipient    TEXT    NOT NULL,           -- mail address; for a Maildir route its path
+    created_at   INTEGER NOT NULL,
+    state        TEXT    NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'failed')),
+    next_try_at  INTEGER NOT NULL,
+    tries        INTEGER NOT NULL DEFAULT 0,
+    reply        TEXT    NOT NULL DEFAULT '', -- what the next hop said last
+    ended_at     INTEGER,
+    owner        TEXT,
+    lease_until  INTEGER,
+    UNIQUE (kind, subject_of, recipient),
+    CHECK ((state = 'sending') = (owner IS NOT NULL)),
+    CHECK ((state IN ('delivered', 'failed')) = (ended_at IS NOT NULL))
+) STRICT;
+CREATE INDEX outgoing_due ON outgoing (state, next_try_at, id);

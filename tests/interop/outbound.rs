@@ -1,0 +1,166 @@
+//! A mail goes out as a fax to Asterisk.
+
+use postfax::config::Config;
+use postfax::config::trunk::{Listen, Reinvite};
+use postfax::pages::sample;
+
+use crate::asterisk::{Asterisk, Fax};
+use crate::harness::nat::{INSIDE, Nat, OUTSIDE, Ports, Side, ip};
+use crate::harness::{Site, wait_for};
+use crate::ours::{our_side, trunk};
+use crate::pages::{assert_same, in_foreign_tiff};
+use crate::report::Case;
+
+/// A fax of one page takes some 30 s from its mail on, and twice that where eight go at a time on two cores.
+const A_FAX: u64 = 150;
+
+/// The cases; `extensions.conf` has the numbers.
+pub fn cases() -> Vec<Case> {
+    let case = |name, what, run| Case { name, what, run };
+    vec![
+        case(
+            "out-t38",
+            "T.38 with redundancy, they re-INVITE",
+            |_, far| delivered(far, "5552110001", |_| {}, "T38"),
+        ),
+        case("out-letter", "two dense pages", |_, far| {
+            let pdf = sample::demo_document();
+            send(far, "5552110002", |_| {}, &pdf).delivered("T38")
+        }),
+        case("out-us", "T.38, we re-INVITE", |_, far| {
+            let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
+            delivered(far, "5552110003", us, "T38")
+        }),
+        case("out-fec", "T.38 with FEC", |_, far| {
+            delivered(far, "5552111001", |_| {}, "T38")
+        }),
+        case("out-noec", "T.38 without error correction", |_, far| {
+            delivered(far, "5552112001", |_| {}, "T38")
+        }),
+        case("out-audio", "a far end in audio only", |_, far| {
+            delivered(far, "5552113001", |_| {}, "audio")
+        }),
+        case("out-488", "488 to our re-INVITE, then audio", |_, far| {
+            let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
+            delivered(far, "5552113002", us, "audio")
+        }),
+        case("out-no-ecm", "no ECM at the far end", |_, far| {
+            delivered(far, "5552115001", |_| {}, "T38")
+        }),
+        case("out-v29", "9600 bit/s at the most", |_, far| {
+            delivered(far, "5552116001", |_| {}, "T38")
+        }),
+        case("out-slow", "rings for 5 s", |_, far| {
+            delivered(far, "5552117001", |_| {}, "T38")
+        }),
+        case(
+            "out-nat",
+            "from behind a router that changes ports",
+            |_, far| {
+                let nat = Nat::before_us(Ports::Changed).expect("root may");
+                let inside = |config: &mut Config| {
+                    trunk(config).server = vec![format!("{OUTSIDE}:5080")];
+                    config.sip.listen = vec![Listen::udp((ip(INSIDE), 5060).into())];
+                };
+                let pdf = sample::numbered_pages(1);
+                let sent = nat.on(Side::Inside, || send(far, "5552122001", inside, &pdf));
+                sent.delivered("T38")
+            },
+        ),
+        case("out-cut", "hangs up in the middle of a page", |_, far| {
+            let pdf = sample::demo_document();
+            send(far, "5552118001", |_| {}, &pdf).not_delivered("far_end_hung_up")
+        }),
+        case("out-busy", "486", |_, far| {
+            not_delivered(far, "5552119001", "busy")
+        }),
+        case("out-no-answer", "rings until we give up", |_, far| {
+            not_delivered(far, "5552120001", "no_answer")
+        }),
+        case("out-voice", "somebody else answers", |_, far| {
+            not_delivered(far, "5552121001", "no_fax")
+        }),
+    ]
+}
+
+fn delivered(far: &Asterisk, number: &str, change: impl FnOnce(&mut Config), mode: &str) -> String {
+    send(far, number, change, &sample::numbered_pages(1)).delivered(mode)
+}
+
+fn not_delivered(far: &Asterisk, number: &str, outcome: &str) -> String {
+    let briefly = |config: &mut Config| trunk(config).ring_seconds = 12;
+    send(far, number, briefly, &sample::numbered_pages(1)).not_delivered(outcome)
+}
+
+/// A fax that a mail asked for.
+pub struct Sent<'a> {
+    far: &'a Asterisk,
+    /// Our side.
+    pub site: Site,
+    number: String,
+    pdf: Vec<u8>,
+}
+
+/// Starts our side and hands it a mail.
+pub fn send<'a>(
+    far: &'a Asterisk,
+    number: &str,
+    change: impl FnOnce(&mut Config),
+    pdf: &[u8],
+) -> Sent<'a> {
+    let mut site = our_side(change);
+    site.start();
+    site.submit(&[number], &[pdf.to_vec()]);
+    Sent {
+        far,
+        site,
+        number: number.to_owned(),
+        pdf: pdf.to_vec(),
+    }
+}
+
+impl Sent<'_> {
+    /// Both sides say that it arrived, in this mode, at the first call; and so do the pages.
+    fn delivered(self, mode: &str) -> String {
+        let call = self.first_call();
+        let told = format!("{:?} {}", call.outcome, call.detail);
+        assert_eq!(call.outcome.as_deref(), Some("delivered"), "{told}");
+        let fax: Fax = self.far.fax(&self.number, 30);
+        assert_eq!(fax.status, "SUCCESS", "{fax:?}");
+        assert_eq!(
+            (fax.mode.as_str(), call.t38),
+            (mode, mode == "T38"),
+            "{fax:?}"
+        );
+        assert_eq!(fax.pages, call.pages);
+        let arrived = in_foreign_tiff(self.far.lab(), &self.far.received(&self.number));
+        assert_same(&self.site.stamped(&self.pdf, &self.number, &call), &arrived);
+        format!(
+            "{} {}{} {}, {} pages, {:.1} s",
+            fax.mode,
+            fax.rate,
+            if call.ecm { " ECM" } else { "" },
+            call.compression,
+            call.pages,
+            call.seconds
+        )
+    }
+
+    /// The first call ended like this.
+    fn not_delivered(self, outcome: &str) -> String {
+        let call = self.first_call();
+        let told = format!("{:?}: {}", call.outcome, call.detail);
+        assert_eq!(call.outcome.as_deref(), Some(outcome), "{told}");
+        assert!(self.site.daemon().children().is_empty(), "a child is left");
+        format!("{outcome} ({}), {:.1} s", call.detail, call.seconds)
+    }
+
+    /// How the first call ended.
+    pub fn first_call(&self) -> postfax::queue::AttemptRow {
+        wait_for("the first call is over", A_FAX, || {
+            let fax = self.site.faxes().into_iter().next()?;
+            let first = self.site.attempts(&fax.id).into_iter().next()?;
+            first.ended_at.is_some().then_some(first)
+        })
+    }
+}
