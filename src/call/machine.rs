@@ -51,7 +51,7 @@ pub enum Input {
     ReinviteAnswered(Result<Vec<u8>, u16>),
     /// BYE (or CANCEL, or a dialog that the stack gave up), with the `Reason` header where it had one.
     Bye(Option<String>),
-    /// The child gave its sign of life, which it does every second.
+    /// The child gave its sign of life, which it does every five seconds.
     Alive,
     /// The child heard a fax tone in audio.
     FaxToneHeard,
@@ -139,7 +139,7 @@ enum Timer {
 }
 
 /// A child that has given no sign of life for this long hangs, or will be heard again.
-const MUTE: Duration = Duration::from_secs(4);
+const MUTE: Duration = Duration::from_secs(7);
 
 const TIMERS: [Timer; 7] = [
     Timer::Ring,

@@ -80,7 +80,7 @@ fn a_call_that_crashes() {
 
 #[test]
 fn a_call_that_hangs() {
-    the_first_call_fails("call:hang", "child_hung", "said nothing for 30 s");
+    the_first_call_fails("call:hang", "child_hung", "said nothing for 11 s");
 }
 
 #[test]

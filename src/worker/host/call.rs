@@ -17,9 +17,11 @@ use super::nursery::Infant;
 use super::{Children, how_it_ended};
 use crate::call::outcome::Outcome;
 
-/// A call child that says nothing for this long hangs: it gives a sign of life every five seconds, but for the 20 s
-/// that it may wait for us to store a page.
-const SILENCE: Duration = Duration::from_secs(30);
+/// A call child that says nothing for this long hangs: it gives a sign of life every five seconds. Sooner than the far
+/// end is blamed for the silence.
+const SILENCE: Duration = Duration::from_secs(11);
+/// The same while it waits for us: 20 s for a page to be stored, or all of its start.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Children {
     /// Starts the child of one call and hands it its two sockets and, for a sender, the TIFF.
@@ -36,17 +38,18 @@ impl Children {
         start.mishap = start.mishap.or_else(|| self.mishaps.next(Kind::Call));
         let (ours, theirs) = StdUnixStream::pair()?;
         // A nursery that hangs must not hold the call either.
-        let process = timeout(SILENCE, self.infant(OwnedFd::from(theirs))).await??;
+        let process = timeout(PATIENCE, self.infant(OwnedFd::from(theirs))).await??;
         let frame = wire::encode(&ToCall::Start(start), tiff)?;
         let sent = wire::send_with_descriptors(&ours, &frame[..1], &[rtp.as_fd(), udptl.as_fd()])?;
         ours.set_nonblocking(true)?;
         let (from, mut to) = tokio::net::UnixStream::from_std(ours)?.into_split();
         // A child that does not read must not hold the call, its fax and its channel.
-        timeout(SILENCE, to.write_all(&frame[sent..])).await??;
+        timeout(PATIENCE, to.write_all(&frame[sent..])).await??;
         Ok(CallChild {
             process,
             from: Frames::new(from),
             to: Some(to),
+            waits: false,
             done: false,
         })
     }
@@ -58,6 +61,8 @@ pub struct CallChild {
     process: Infant,
     from: Frames<OwnedReadHalf>,
     to: Option<OwnedWriteHalf>,
+    /// For us to store what it told.
+    waits: bool,
     done: bool,
 }
 
@@ -78,6 +83,9 @@ pub enum ChildEvent {
 impl CallChild {
     /// Tells the child something. A child that is gone shows in [`CallChild::next`], not here.
     pub async fn send(&mut self, message: ToCall) {
+        if matches!(message, ToCall::Stored | ToCall::NotStored) {
+            self.waits = false;
+        }
         let frame = wire::encode(&message, &[]).expect("these messages always serialise");
         if let Some(to) = &mut self.to
             && to.write_all(&frame).await.is_err()
@@ -91,9 +99,14 @@ impl CallChild {
         if self.done {
             return None;
         }
-        Some(match timeout(SILENCE, self.from.next()).await {
+        let silence = if self.waits { PATIENCE } else { SILENCE };
+        Some(match timeout(silence, self.from.next()).await {
             Ok(Ok(Some((message, blob)))) => {
                 self.done = matches!(message, FromCall::Done(_));
+                self.waits |= matches!(
+                    message,
+                    FromCall::PageReceived { .. } | FromCall::LastPageLeaving
+                );
                 ChildEvent::Said(message, blob)
             }
             Ok(Ok(None)) => self.died().await,
@@ -102,7 +115,7 @@ impl CallChild {
                 self.kill(Outcome::ChildCrashed, how)
             }
             Err(_) => {
-                let how = format!("said nothing for {} s", SILENCE.as_secs());
+                let how = format!("said nothing for {} s", silence.as_secs());
                 self.kill(Outcome::ChildHung, how)
             }
         })
@@ -115,7 +128,7 @@ impl CallChild {
 
     /// Dropped while it waits, it is asked again, and finds the same end: only then is the child done with.
     async fn died(&mut self) -> ChildEvent {
-        match timeout(SILENCE, self.process.wait()).await {
+        match timeout(PATIENCE, self.process.wait()).await {
             Ok(Some(status)) => {
                 self.done = true;
                 let outcome = match status.signal() {
@@ -163,6 +176,7 @@ mod tests {
             process: infant,
             from: Frames::new(from),
             to: Some(to),
+            waits: false,
             done: false,
         };
         (child, process, died)
