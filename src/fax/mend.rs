@@ -172,3 +172,74 @@ impl Hush {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DCS: &[u8] = &[0xff, 0x13, 0x83, 0x00, 0x62, 0xf8, 0x44];
+    const CFR: &[u8] = &[0xff, 0x13, 0x84];
+    const MCF: &[u8] = &[0xff, 0x13, 0x8c];
+    const PPS_EOP: &[u8] = &[0xff, 0x13, 0xbf, 0x2f, 0, 0, 9];
+    const LOUD: [i16; 160] = [5000; 160];
+    const SILENT: [i16; 160] = [3; 160];
+
+    fn pass(mend: &mut Mend, incoming: bool, octets: &[u8]) -> Option<u8> {
+        mend.frame(incoming, octets, frames::read(octets))
+    }
+
+    /// Frames of 20 ms until there is a remedy.
+    fn until_remedy(mend: &mut Mend, samples: &[i16], frames: usize) -> Option<(usize, Remedy)> {
+        (1..=frames).find_map(|n| mend.heard(samples).map(|remedy| (n, remedy)))
+    }
+
+    #[test]
+    fn training_that_never_comes_has_failed_before_the_sender_asks_again() {
+        let mut mend = Mend::new(Role::Receiver);
+        pass(&mut mend, true, DCS);
+        let remedy = until_remedy(&mut mend, &LOUD, 500);
+        assert_eq!(remedy, Some((185, Remedy::TrainingFailed)), "after 3.7 s");
+        assert_eq!(until_remedy(&mut mend, &LOUD, 500), None, "once");
+        pass(&mut mend, true, DCS);
+        pass(&mut mend, false, CFR);
+        assert_eq!(until_remedy(&mut mend, &LOUD, 500), None, "answered");
+    }
+
+    #[test]
+    fn last_pps_that_comes_again_is_a_plea_to_repeat_mcf() {
+        let mut mend = Mend::new(Role::Receiver);
+        assert_eq!(pass(&mut mend, true, PPS_EOP), None);
+        mend.last_page_confirmed();
+        pass(&mut mend, false, MCF);
+        assert_eq!(pass(&mut mend, true, PPS_EOP), Some(CRP));
+        pass(&mut mend, false, MCF);
+        assert_eq!(pass(&mut mend, true, PPS_EOP), Some(CRP));
+    }
+
+    #[test]
+    fn silence_behind_a_page_that_was_not_understood_is_not_the_end() {
+        let mut mend = Mend::new(Role::Receiver);
+        pass(&mut mend, true, DCS);
+        pass(&mut mend, false, CFR);
+        assert_eq!(
+            until_remedy(&mut mend, &SILENT, 60),
+            None,
+            "before the page"
+        );
+        assert_eq!(until_remedy(&mut mend, &LOUD, 100), None);
+        for _ in 0..REPORTS {
+            let remedy = until_remedy(&mut mend, &SILENT, 5);
+            assert_eq!(remedy, Some((4, Remedy::CarrierUp)));
+        }
+        let (frames, remedy) = until_remedy(&mut mend, &SILENT, 1000).unwrap();
+        assert_eq!(remedy, Remedy::CarrierDown);
+        assert_eq!(frames + 4 * REPORTS, 600, "after 12 s");
+    }
+
+    #[test]
+    fn sender_is_left_alone() {
+        let mut mend = Mend::new(Role::Sender);
+        pass(&mut mend, false, DCS);
+        assert_eq!(until_remedy(&mut mend, &LOUD, 500), None);
+    }
+}
