@@ -51,6 +51,8 @@ pub enum Input {
     ReinviteAnswered(Result<Vec<u8>, u16>),
     /// BYE (or CANCEL, or a dialog that the stack gave up), with the `Reason` header where it had one.
     Bye(Option<String>),
+    /// The child gave its sign of life, which it does every second.
+    Alive,
     /// The child heard a fax tone in audio.
     FaxToneHeard,
     /// The first packet of T.38 came.
@@ -136,6 +138,9 @@ enum Timer {
     Total,
 }
 
+/// A child that has given no sign of life for this long hangs, or will be heard again.
+const MUTE: Duration = Duration::from_secs(4);
+
 const TIMERS: [Timer; 7] = [
     Timer::Ring,
     Timer::Reinvite,
@@ -182,6 +187,8 @@ pub struct CallMachine {
     /// Our last description, said again to a re-INVITE without an offer.
     last_words: Vec<u8>,
     answered_at: Option<Instant>,
+    /// When the child last gave a sign of life.
+    alive_at: Option<Instant>,
     /// The far end has shown itself to be a fax.
     heard: bool,
     /// DIS and DCS were exchanged.
@@ -243,6 +250,7 @@ impl CallMachine {
             lines: Vec::new(),
             last_words: Vec::new(),
             answered_at: None,
+            alive_at: None,
             heard: false,
             negotiated: false,
             pages: 0,
@@ -269,6 +277,7 @@ impl CallMachine {
             Input::ReinviteAnswered(answer) => self.on_reinvite_answered(answer, now),
             Input::Bye(reason) => self.on_bye(reason, now),
             Input::FaxToneHeard => self.on_fax_tone(now),
+            Input::Alive => self.alive_at = Some(now),
             Input::T38Heard => self.disarm(Timer::T38Silence),
             Input::Negotiated(far_end) => {
                 self.fax_heard();
@@ -422,11 +431,23 @@ impl CallMachine {
     fn or_no_fax(&self, done: CallDone) -> CallDone {
         let silent = matches!(done.outcome, Outcome::FarEndSilent | Outcome::NoFax);
         let outcome = match silent {
+            // It wanted T.38 and nothing else, said DCN, and its BYE is on the way.
+            false
+                if done.outcome == Outcome::FarEndHungUp
+                    && self.switch.has_refused()
+                    && !self.negotiated =>
+            {
+                Outcome::T38Failed
+            }
             true if self.switch.is_t38() && self.heard && !self.negotiated => Outcome::T38Silent,
             true if self.outgoing && !self.heard => Outcome::NoFax,
             _ => done.outcome,
         };
         CallDone { outcome, ..done }
+    }
+
+    fn child_is_mute(&self, now: Instant) -> bool {
+        self.alive_at.is_some_and(|at| now - at > MUTE)
     }
 
     /// In T.38, of which no packet has come.
@@ -494,6 +515,8 @@ impl CallMachine {
                 let detail = format!("{what} within {} s", policy.no_fax.as_secs());
                 self.hang_up(Ending::new(outcome, detail), now);
             }
+            // A child that gives no sign of life says nothing of the far end: how it ends is its watchdog's to say.
+            Timer::T38Silence if self.child_is_mute(now) => {}
             Timer::T38Silence => {
                 let seconds = policy.t38_silence.as_secs();
                 let detail = format!("no packet of T.38 came within {seconds} s of the switch");

@@ -173,6 +173,7 @@ impl Gateway {
             let left = self.calls.len();
             tracing::error!("{left} calls did not end in time; the next start settles them");
         }
+        self.line.farewell().await;
         wait(&self.chores, CHORES, &hurry).await;
         self.abandoned.cancel();
         self.chores.wait().await;

@@ -44,6 +44,9 @@ const BACKSTOP: Duration = Duration::from_secs(60);
 /// Pages for which the child of a receiver stands by; the machine counts them as they come.
 const PAGES_TO_COME: u32 = 1000;
 
+/// How long the answers to our last BYEs are waited for.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// How a line is set up.
 #[derive(Debug, Clone)]
 pub struct LineConfig {
@@ -248,6 +251,11 @@ impl Line {
     /// Ends every call as [`Outcome::GatewayStopped`], and every later one at once.
     pub fn stop(&self) {
         self.stopping.cancel();
+    }
+
+    /// After [`Line::stop`], and the end of its calls: lets the far ends hear it.
+    pub async fn farewell(&self) {
+        self.endpoint.farewell(FAREWELL).await;
     }
 
     /// Sends a fax. `cancel` ends it as [`Outcome::Cancelled`].

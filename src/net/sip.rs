@@ -12,6 +12,9 @@ pub mod resolve;
 mod tests;
 pub mod transport;
 
+#[cfg(test)]
+pub(crate) use tests::InviteRequest;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,48 +73,6 @@ impl SipConfig {
             allowed,
             silence: Duration::from_secs(3),
             min_session: crate::proto::sip::session_timer::MIN_SE,
-        }
-    }
-}
-
-/// A call to place over UDP, with nothing out of the ordinary in it.
-#[derive(Debug, Clone)]
-pub struct InviteRequest {
-    /// Where to send it.
-    pub target: SocketAddr,
-    /// The host part of the called URI, where it is not `target`.
-    pub domain: Option<String>,
-    /// The called number.
-    pub to_user: String,
-    /// The calling number.
-    pub from_user: String,
-    /// The caller's name.
-    pub from_display: Option<String>,
-    /// The session description.
-    pub offer: Vec<u8>,
-}
-
-impl From<InviteRequest> for Invite {
-    fn from(request: InviteRequest) -> Invite {
-        let domain = request.domain;
-        let domain = domain.unwrap_or_else(|| request.target.to_string());
-        let uri = crate::proto::sip::SipUri::new(&request.to_user, &domain);
-        let uri = uri.map_or_else(|_| format!("sip:{}", request.target), |uri| uri.to_string());
-        Invite {
-            flow: Flow::udp(request.target),
-            to: uri.clone(),
-            uri,
-            from: Party {
-                display: request.from_display,
-                user: request.from_user,
-                host: String::new(),
-            },
-            contact_user: String::new(),
-            headers: Vec::new(),
-            credentials: None,
-            session_expires: None,
-            silence: Duration::ZERO,
-            offer: request.offer,
         }
     }
 }
@@ -305,7 +266,19 @@ impl SipEndpoint {
         self.shared.calls.load(Ordering::Relaxed)
     }
 
-    /// What it holds: for figures, and to wait for the answers to BYEs before the program ends.
+    /// Waits until every BYE is answered, before the program ends; no longer than `patience`.
+    pub async fn farewell(&self, patience: Duration) {
+        let said = async {
+            while let Some(holds) = self.holds().await
+                && holds.calls + holds.hanging_up > 0
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, said).await;
+    }
+
+    /// What it holds, for figures.
     pub async fn holds(&self) -> Option<Holds> {
         let (answer, holds) = oneshot::channel();
         let _ = self.shared.orders.send(Order::Holds(answer));

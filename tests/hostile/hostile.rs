@@ -99,7 +99,7 @@ struct Figures {
     rss_first_kb: u64,
     rss_last_kb: u64,
     oldest_call: u64,
-    most_children: usize,
+    most_processes: usize,
 }
 
 impl Scene {
@@ -215,7 +215,7 @@ impl Scene {
             let oldest = ages.filter_map(|call| call["seconds"].as_u64()).max();
             seen.oldest_call = seen.oldest_call.max(oldest.unwrap_or(0));
             seen.rss_last_kb = self.site.daemon().memory_kb().0;
-            seen.most_children = seen.most_children.max(self.site.daemon().children().len());
+            seen.most_processes = seen.most_processes.max(self.site.daemon().calls().len());
             let minute = began.elapsed().as_secs() / 60;
             if minute <= 1 {
                 seen.rss_first_kb = seen.rss_first_kb.max(seen.rss_last_kb);
@@ -241,7 +241,7 @@ impl Scene {
                 .is_some_and(Vec::is_empty)
         });
         wait_until("no process of a call is left", 30, || {
-            self.site.daemon().children().is_empty()
+            self.site.daemon().calls().is_empty()
         });
         self.site.check();
     }
@@ -250,7 +250,7 @@ impl Scene {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         format!(
             "hostile_good={} strangers_messages={} strangers_calls={} strangers_media={} garbled={} \
-             rss_minute1_kb={} rss_end_kb={} oldest_call_s={} most_children={}",
+             rss_minute1_kb={} rss_end_kb={} oldest_call_s={} most_processes={}",
             seen.good,
             count(&self.deeds.messages),
             count(&self.deeds.calls),
@@ -259,7 +259,7 @@ impl Scene {
             seen.rss_first_kb,
             seen.rss_last_kb,
             seen.oldest_call,
-            seen.most_children,
+            seen.most_processes,
         )
     }
 }

@@ -11,6 +11,9 @@ use crate::lab::{Lab, copy_files};
 /// Where it takes calls.
 pub const SIP: &str = "127.255.0.1:5060";
 
+/// Where it takes them over TLS.
+pub const TLS: &str = "127.255.0.1:5061";
+
 /// Its own folder, seen from inside.
 const INSIDE: &str = "/srv/interop";
 
@@ -137,10 +140,8 @@ impl Asterisk {
         let log = std::fs::read(self.home().join("log/messages")).ok()?;
         let log = String::from_utf8_lossy(&log);
         let calls = log.lines().filter_map(|line| line.split_once("CALL|"));
-        let fields = calls.map(|(_, call)| call.split('|').collect::<Vec<_>>());
-        let mine = fields
-            .filter(|fields| fields.get(1) == Some(&which))
-            .last()?;
+        let mut fields = calls.map(|(_, call)| call.split('|').collect::<Vec<_>>());
+        let mine = fields.rfind(|fields| fields.get(1) == Some(&which))?;
         let field = |n: usize| mine.get(n).copied().unwrap_or_default().to_owned();
         Some(Fax {
             status: field(2),

@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use postfax::config::trunk::Reinvite;
 use postfax::pages::sample;
 
 use crate::asterisk::Asterisk;
@@ -13,7 +14,7 @@ use crate::harness::mails::{pages_in, pictures};
 use crate::harness::{OURS, wait_for, wait_until};
 use crate::inbound;
 use crate::lab::{Lab, copy_files};
-use crate::ours::our_side;
+use crate::ours::{our_side, trunk};
 use crate::outbound::send;
 use crate::pages::{assert_same, in_foreign_tiff};
 use crate::report::Case;
@@ -52,7 +53,12 @@ pub fn cases() -> Vec<Case> {
 
 fn receive(case: &Case, far: &Asterisk, modem: usize, t38: bool) -> String {
     let hylafax = HylaFax::running(far);
-    let mut site = our_side(|_| {});
+    let mut site = our_side(|config| {
+        if t38 {
+            // Gateways that leave audio in the middle of a CNG may hear no answer to it.
+            trunk(config).reinvite_in = Reinvite::ThemThenUs;
+        }
+    });
     site.start();
     // Black to its last row: HylaFAX cuts off what is white below.
     let tiff = site.rendered(&sample::framed_page(595.0, 842.0));
@@ -196,6 +202,7 @@ impl HylaFax {
         let inside = format!("/{name}");
         let arguments = [
             "-n",
+            "-m",
             "-h",
             &at,
             "-o",

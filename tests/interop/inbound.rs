@@ -8,7 +8,7 @@ use postfax::pages::sample;
 use crate::asterisk::{Asterisk, Sending};
 use crate::harness::mails::{Mail, pages_in, pictures};
 use crate::harness::{OURS, Site, wait_until};
-use crate::ours::{our_side, trunk};
+use crate::ours::{SUBSCRIBER, our_side, subscriber, trunk};
 use crate::pages::{assert_same, in_our_pdf};
 use crate::report::Case;
 
@@ -62,6 +62,23 @@ pub fn cases() -> Vec<Case> {
             };
             receive(case, far, how, |_| {}, 1, "audio")
         }),
+        case(
+            "in-never",
+            "we refuse their re-INVITE: audio",
+            |case, far| {
+                let how = Sending {
+                    options: "zf",
+                    ..USUAL
+                };
+                let never = |config: &mut Config| trunk(config).reinvite_in = Reinvite::Never;
+                receive(case, far, how, never, 1, "audio")
+            },
+        ),
+        case(
+            "in-registered",
+            "they call where we have registered",
+            in_registered,
+        ),
         case("in-no-ecm", "no ECM at the far end", |case, far| {
             let how = Sending {
                 ecm: false,
@@ -77,7 +94,7 @@ fn them(config: &mut Config) {
 }
 
 /// They send so many pages; the mail has the same.
-fn receive(
+pub fn receive(
     case: &Case,
     far: &Asterisk,
     how: Sending,
@@ -94,6 +111,23 @@ fn receive(
     let tiff = site.rendered(&pdf);
     far.send(case.name, &tiff, (OURS, site.address(5060)), how);
     arrived(case, far, &site, &tiff, mode)
+}
+
+/// Nothing but the registration tells them where we are.
+fn in_registered(case: &Case, far: &Asterisk) -> String {
+    let mut site = our_side(|config| {
+        subscriber(config);
+        trunk(config).register = true;
+        config.routes[0].number = "*".into();
+    });
+    site.start();
+    wait_until("we have registered", 20, || {
+        far.command_line("pjsip show contacts")
+            .contains(&site.address(5060).to_string())
+    });
+    let tiff = site.rendered(&sample::numbered_pages(1));
+    far.send_to_subscriber(case.name, &tiff, SUBSCRIBER, USUAL);
+    arrived(case, far, &site, &tiff, "T38")
 }
 
 /// Both sides say that it arrived in this mode, and so do the pages in the office's mail.

@@ -8,6 +8,8 @@
 //! The last line counts; the exit code says whether everything that must work did.
 
 mod asterisk;
+mod capture;
+mod gateway;
 #[allow(dead_code)] // Shared with the whole-program tests; not all of it is needed here.
 #[path = "../whole/harness/mod.rs"]
 mod harness;
@@ -18,6 +20,7 @@ mod ours;
 mod outbound;
 mod pages;
 mod report;
+mod sipp;
 
 use std::process::ExitCode;
 
@@ -30,7 +33,14 @@ fn main() -> ExitCode {
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let all = [hylafax::cases(), outbound::cases(), inbound::cases()].concat();
+    let all = [
+        hylafax::cases(),
+        gateway::cases(),
+        outbound::cases(),
+        inbound::cases(),
+        sipp::cases(),
+    ]
+    .concat();
     let cases: Vec<Case> = all
         .iter()
         .copied()
@@ -48,5 +58,6 @@ fn main() -> ExitCode {
     }
     let lab: &'static Lab = Box::leak(Box::new(Lab::prepare()));
     let farend = asterisk::Asterisk::start(lab);
-    report::run(&cases, &farend)
+    let capture = capture::Capture::start(lab);
+    report::run(&cases, &farend, || capture.judge())
 }

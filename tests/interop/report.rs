@@ -36,8 +36,12 @@ pub fn list(cases: &[Case]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Runs them all; success when each one went well.
-pub fn run(cases: &[Case], farend: &Asterisk) -> ExitCode {
+/// Runs them all, and at last looks at what was on the wire; success when each one went well.
+pub fn run(
+    cases: &[Case],
+    farend: &Asterisk,
+    at_last: impl FnOnce() -> Result<String, String>,
+) -> ExitCode {
     let waiting = Mutex::new(cases.iter().copied().collect::<VecDeque<Case>>());
     let rows = Mutex::new(Vec::new());
     let began = Instant::now();
@@ -54,7 +58,10 @@ pub fn run(cases: &[Case], farend: &Asterisk) -> ExitCode {
             });
         }
     });
-    let rows = rows.into_inner().expect("no panic holds it");
+    let mut rows = rows.into_inner().expect("no panic holds it");
+    let wire = run_last(at_last);
+    print(&wire);
+    rows.push(wire);
     let failed: Vec<&Row> = rows.iter().filter(|row| row.went.is_err()).collect();
     if !failed.is_empty() {
         println!("\nwhat failed:");
@@ -69,6 +76,20 @@ pub fn run(cases: &[Case], farend: &Asterisk) -> ExitCode {
     match failed.is_empty() {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
+    }
+}
+
+fn run_last(look: impl FnOnce() -> Result<String, String>) -> Row {
+    let began = Instant::now();
+    let went = look();
+    Row {
+        case: Case {
+            name: "tshark",
+            what: "what we sent is well-formed",
+            run: |_, _| String::new(),
+        },
+        took: began.elapsed(),
+        went,
     }
 }
 

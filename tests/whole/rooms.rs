@@ -206,7 +206,7 @@ fn sources() -> Vec<Source> {
         .collect();
     let mut sources: Vec<Source> = texts
         .into_iter()
-        .filter(|(path, _)| !tests.contains(path) && stem(path) != "lib")
+        .filter(|(path, _)| !is_of_tests(path, &tests) && stem(path) != "lib")
         .map(|(path, text)| {
             let below = path.strip_prefix(src()).expect("it is in src");
             let room = stem(below.iter().next().expect("a name").as_ref());
@@ -232,6 +232,12 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
             files.push(path);
         }
     }
+}
+
+/// A file of tests, or one that such a file is made of.
+fn is_of_tests(path: &Path, tests: &BTreeSet<PathBuf>) -> bool {
+    let mut above = path.ancestors();
+    above.any(|place| tests.contains(place) || tests.contains(&place.with_extension("rs")))
 }
 
 /// The files that this one declares under `#[cfg(test)]`.

@@ -165,7 +165,10 @@ fn bad_datagrams_are_dropped_and_the_line_goes_on() {
     );
     assert_eq!(peer.hears(&options), "SIP/2.0 200 OK");
     assert_eq!(peer.hears(&no_number), "SIP/2.0 404 Not Found");
-    assert_eq!(peer.hears(&cut_off), "SIP/2.0 400 Bad Content-Length");
+    assert_eq!(
+        peer.hears(&cut_off),
+        "SIP/2.0 400 Bad Request - Content-Length is wrong"
+    );
     assert_eq!(site.daemon().id(), before);
     assert_eq!(site.received().len(), 0, "a fax was begun");
     assert!(!site.log().text().contains("panicked"));

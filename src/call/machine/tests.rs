@@ -1,3 +1,4 @@
+#[cfg(test)]
 mod habits;
 
 use std::time::Duration;

@@ -214,7 +214,8 @@ impl Driver {
 
     fn on_child_said(&mut self, message: FromCall, blob: Vec<u8>) -> Option<Input> {
         match message {
-            FromCall::Ready | FromCall::Alive => None,
+            FromCall::Ready => None,
+            FromCall::Alive => Some(Input::Alive),
             FromCall::FaxToneHeard => Some(Input::FaxToneHeard),
             FromCall::T38Heard => Some(Input::T38Heard),
             FromCall::Negotiated(far_end) => {

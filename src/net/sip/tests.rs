@@ -8,6 +8,48 @@ use tokio::time::timeout;
 
 use super::*;
 
+/// A call to place over UDP, with nothing out of the ordinary in it.
+#[derive(Debug, Clone)]
+pub struct InviteRequest {
+    /// Where to send it.
+    pub target: SocketAddr,
+    /// The host part of the called URI, where it is not `target`.
+    pub domain: Option<String>,
+    /// The called number.
+    pub to_user: String,
+    /// The calling number.
+    pub from_user: String,
+    /// The caller's name.
+    pub from_display: Option<String>,
+    /// The session description.
+    pub offer: Vec<u8>,
+}
+
+impl From<InviteRequest> for Invite {
+    fn from(request: InviteRequest) -> Invite {
+        let domain = request.domain;
+        let domain = domain.unwrap_or_else(|| request.target.to_string());
+        let uri = crate::proto::sip::SipUri::new(&request.to_user, &domain);
+        let uri = uri.map_or_else(|_| format!("sip:{}", request.target), |uri| uri.to_string());
+        Invite {
+            flow: Flow::udp(request.target),
+            to: uri.clone(),
+            uri,
+            from: Party {
+                display: request.from_display,
+                user: request.from_user,
+                host: String::new(),
+            },
+            contact_user: String::new(),
+            headers: Vec::new(),
+            credentials: None,
+            session_expires: None,
+            silence: Duration::ZERO,
+            offer: request.offer,
+        }
+    }
+}
+
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
 const T38: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=image 9 udptl t38\r\n";
 
@@ -728,6 +770,25 @@ async fn a_message_of_thirty_kilobytes_over_udp() {
     let incoming = soon(calls.recv()).await.unwrap();
     let long = incoming.headers.iter().find(|(name, _)| name == "X-Long");
     assert_eq!(long.map(|(_, value)| value.len()), Some(30_000));
+}
+
+#[tokio::test]
+async fn the_program_ends_and_every_bye_is_answered_before() {
+    let (ours, _calls) = endpoint().await;
+    let (call, mut far, _) = answered(&ours).await;
+    drop(call);
+    let bye = async {
+        far.expect("BYE ").await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        far.respond("200 OK", "", "").await;
+        std::time::Instant::now()
+    };
+    let farewell = async {
+        ours.farewell(Duration::from_secs(3)).await;
+        std::time::Instant::now()
+    };
+    let (answered, done) = tokio::join!(bye, farewell);
+    assert!(done >= answered && done - answered < Duration::from_secs(1));
 }
 
 /// What 1,000 forged INVITEs a second cost: `cargo test --release --lib forged -- --ignored --nocapture` says it in

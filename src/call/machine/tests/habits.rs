@@ -273,13 +273,31 @@ fn t38_only_to_a_line_that_never_takes_it_is_refused_at_the_invite() {
 #[test]
 fn takes_t38_and_falls_silent() {
     let mut script = Script::faxing();
-    assert_eq!(script.wait(Duration::from_millis(11_900)), []);
+    for _ in 0..11 {
+        assert_eq!(script.wait(seconds(1)), []);
+        script.input(Input::Alive);
+    }
+    assert_eq!(script.wait(Duration::from_millis(900)), []);
     assert_eq!(
         script.wait(Duration::from_millis(200)),
         [Action::Child(ChildOrder::HangUp)]
     );
     assert!(ends_with_bye(&script.input(done(Outcome::Cancelled, 0))));
     assert_eq!(script.report().outcome, Outcome::T38Silent);
+}
+
+/// What a child that hangs does not say must not be held against the far end, nor be learned of its number.
+#[test]
+fn our_own_process_hangs_in_t38() {
+    let mut script = Script::faxing();
+    script.input(Input::Alive);
+    assert_eq!(script.wait(seconds(25)), []);
+    let how = "said nothing for 30 s".to_owned();
+    let outcome = Outcome::ChildHung;
+    assert!(ends_with_bye(
+        &script.input(Input::ChildDied { outcome, how })
+    ));
+    assert_eq!(script.report().outcome, Outcome::ChildHung);
 }
 
 #[test]

@@ -317,6 +317,6 @@ impl Session {
 
     fn is_free_for_theirs(&self) -> bool {
         let waits = self.unacked.as_ref().is_some_and(Unacked::wants_answer);
-        self.theirs.is_none() && !waits && !self.ours.as_ref().is_some_and(Ours::is_invite)
+        self.theirs.is_none() && !waits && !self.ours.as_ref().is_some_and(Ours::is_in_their_way)
     }
 }

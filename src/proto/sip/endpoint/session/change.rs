@@ -47,6 +47,11 @@ impl Ours {
     pub fn is_refresh(&self) -> bool {
         self.what == What::Refresh
     }
+
+    /// Theirs has to wait for it. A refresh that nobody answers does not hold them up for ever.
+    pub fn is_in_their_way(&self) -> bool {
+        self.is_invite() && !(self.is_refresh() && self.give_up_at.is_none())
+    }
 }
 
 impl Session {

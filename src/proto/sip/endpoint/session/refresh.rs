@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::change::{Ours, What};
 use super::{Core, Session, Stage};
-use crate::proto::sip::session_timer::{Due, Refresher, SessionExpires};
+use crate::proto::sip::session_timer::{Due, MIN_SE, Refresher, SessionExpires};
 use crate::proto::sip::{Message, Name};
 
 impl Session {
@@ -17,7 +17,8 @@ impl Session {
                 // Without a word it is us: a refresh too many harms nobody.
                 Some(true) | None => Refresher::Us,
             };
-            (agreed.interval, refresher)
+            // RFC 4028 5: nobody may agree to less; a 0 would end the call on the spot.
+            (agreed.interval.max(MIN_SE), refresher)
         });
         self.timer.start(agreed, now);
     }

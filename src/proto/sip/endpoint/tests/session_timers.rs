@@ -229,3 +229,24 @@ fn our_t38_waits_for_our_refresh() {
     assert_eq!(script.event(), SipEvent::ReinviteAnswered(Ok(T38.into())));
     script.expect_no_event();
 }
+
+#[test]
+fn an_interval_of_nothing_does_not_end_the_call() {
+    let mut script = Script::new();
+    script.answered_with(timed(), "Session-Expires: 0;refresher=uas\r\n");
+    script.pass(59_000);
+    script.expect_no_event();
+}
+
+#[test]
+fn their_t38_does_not_wait_for_a_refresh_that_nobody_answers() {
+    let mut script = Script::new();
+    let (_, dialog) = script.answered_with(timed(), WE_REFRESH);
+    script.pass(900_000);
+    script.expect("INVITE ");
+    script.in_dialog(&dialog, "INVITE", "", T38);
+    script.pass(9_999);
+    script.expect_no_event();
+    script.pass(1);
+    assert_eq!(script.event(), SipEvent::Reinvite(T38.into()));
+}
