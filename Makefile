@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures bench-calls interop nat hostile setup pdfium build install
+.PHONY: demo test figures bench-calls interop nat hostile hostile-documents setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -37,6 +37,11 @@ hostile: setup
 # The gateway behind a masquerading router made of network namespaces; root, iproute2 and nftables.
 nat: setup
 	POSTFAX_NAT=must cargo test --locked --test whole nat:: -- --nocapture
+
+# 10,000 mutants of every format through the real render child: each ends in pages or in a sentence.
+MUTANTS = 1250
+hostile-documents: setup
+	MUTANTS=$(MUTANTS) cargo test --locked --release --test whole -- documents::mutants --nocapture
 
 build: setup
 	cargo build --release --locked

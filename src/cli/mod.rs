@@ -38,8 +38,8 @@ struct Arguments {
 /// What there is, for who types `postfax` and nothing else. Each paragraph is one line: it is wrapped for the
 /// terminal.
 const TOUR: &str = "\
-Mail to fax: the PDFs attached to a mail are faxed to each recipient's number, with the date, your name and your \
-number on top of every page. Who may submit, what may be dialled and how many pages is decided before the mail is \
+Mail to fax: the text of a mail and what is attached to it (PDF, TIFF, pictures, text; Office files by a converter) \
+are faxed to each recipient's number, with the date, your name and your number on top of every page. Who may submit, what may be dialled and how many pages is decided before the mail is \
 accepted. A busy or silent number is tried again, behind the last page that was confirmed; in the end the sender \
 gets one mail that says what became of it.
 

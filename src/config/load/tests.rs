@@ -98,6 +98,16 @@ fn a_mistyped_key_is_named_with_its_line_and_the_nearest() {
 }
 
 #[test]
+fn a_sender_may_have_a_choice_of_its_own_about_the_text() {
+    use crate::config::Body;
+    let text = "[fax]\nbody = \"always\"\n[[sender]]\nmatch = \"*@b.example\"\nbody = \"never\"\n";
+    let config = Config::parse(text, "config.toml").unwrap();
+    assert_eq!(config.body_for("jane@b.example"), Body::Never);
+    assert_eq!(config.body_for("jane@c.example"), Body::Always);
+    assert_eq!(Config::default().body_for("jane@b.example"), Body::Auto);
+}
+
+#[test]
 fn a_mistyped_section_is_named() {
     assert_eq!(
         error("[trnk]\n"),

@@ -5,6 +5,7 @@
 
 mod mime;
 mod parts;
+mod texts;
 
 use std::borrow::Cow;
 
