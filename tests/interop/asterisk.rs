@@ -140,10 +140,8 @@ impl Asterisk {
         let log = std::fs::read(self.home().join("log/messages")).ok()?;
         let log = String::from_utf8_lossy(&log);
         let calls = log.lines().filter_map(|line| line.split_once("CALL|"));
-        let fields = calls.map(|(_, call)| call.split('|').collect::<Vec<_>>());
-        let mine = fields
-            .filter(|fields| fields.get(1) == Some(&which))
-            .last()?;
+        let mut fields = calls.map(|(_, call)| call.split('|').collect::<Vec<_>>());
+        let mine = fields.rfind(|fields| fields.get(1) == Some(&which))?;
         let field = |n: usize| mine.get(n).copied().unwrap_or_default().to_owned();
         Some(Fax {
             status: field(2),
