@@ -16,6 +16,7 @@ use numbers::Numbering;
 pub use trunk::{Inbound, Sender, Sip, Trunk};
 
 use crate::pages::Resolution;
+use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,9 @@ pub struct Config {
     pub renderer: Renderer,
     /// The page for the admin.
     pub status: Status,
+    /// Programs that make PDF of what is not read here.
+    #[serde(rename = "converter")]
+    pub converters: Vec<Converter>,
 }
 
 /// `[smtp]`
@@ -118,6 +122,49 @@ pub struct Fax {
     pub memory_days: u32,
     /// Font of the header line; none: the one that comes with Postfax.
     pub header_font: Option<PathBuf>,
+    /// Paper of pages that bring no size of their own: text and pictures.
+    pub paper: Paper,
+    /// Whether the text of a mail is a page.
+    pub body: Body,
+}
+
+/// Whether the text of a mail is faxed, before its attachments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// Where it says more than that something is attached.
+    Auto,
+    /// Where it is not blank.
+    Always,
+    /// Only the attachments are.
+    Never,
+}
+
+/// `[[converter]]`: a program that makes PDF of what is not read here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Converter {
+    /// Media types of what it takes.
+    pub types: Vec<String>,
+    /// The program, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// The ending of the file that it is handed, such as `docx`; none: it goes by the type.
+    #[serde(default)]
+    pub extension: Option<String>,
+    /// Seconds that one document may take.
+    #[serde(default = "a_minute")]
+    pub seconds: u64,
+    /// Megabytes that one of its processes may have.
+    #[serde(default = "a_gigabyte")]
+    pub memory_mb: u64,
+}
+
+fn a_minute() -> u64 {
+    60
+}
+
+fn a_gigabyte() -> u64 {
+    1024
 }
 
 /// `[[route]]`
@@ -205,6 +252,7 @@ impl Default for Config {
             mail: Mail::default(),
             renderer: Renderer::default(),
             status: Status::default(),
+            converters: Vec::new(),
         }
     }
 }
@@ -255,6 +303,8 @@ impl Default for Fax {
             call_seconds_per_page: 180,
             memory_days: 30,
             header_font: None,
+            paper: Paper::Letter,
+            body: Body::Auto,
         }
     }
 }
@@ -338,6 +388,11 @@ impl Config {
             "" => format!("postfax@{}", self.hostname()),
             from => from.to_owned(),
         }
+    }
+
+    /// Whether the text of this sender's mails is a page.
+    pub fn body_for(&self, sender: &str) -> Body {
+        self.sender(sender).body.unwrap_or(self.fax.body)
     }
 
     /// What the faxes of a sender carry: the first `[[sender]]` that fits, filled up from `[fax]`. Its caller id is

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::table::print;
 use super::wait_for;
 use crate::config::numbers::Numbering;
-use crate::config::{Config, Route, Trunk};
+use crate::config::{Config, Converter, Route, Trunk};
 use crate::mail_to_fax::recipient;
 use crate::net::trunk::{self, Trunks};
 use crate::pages::pdfium;
@@ -50,6 +50,7 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
         library(config),
     ];
     findings.push(walls());
+    findings.extend(config.converters.iter().map(converter));
     findings.extend(mail_ways(config));
     findings.extend(line_ways(config));
     findings.extend(wait_for(store(&config.state_dir))?);
@@ -83,6 +84,16 @@ fn walls() -> Finding {
              and behind seccomp and limits"
                 .into(),
         ),
+    }
+}
+
+fn converter(converter: &Converter) -> Finding {
+    let (program, types) = (&converter.command[0], converter.types.join(", "));
+    match Path::new(program).is_file() {
+        true => Fine(format!("{program} makes PDF of {types}")),
+        false => Wrong(format!(
+            "there is no {program}, which is to make PDF of {types}; install it, or remove its [[converter]]"
+        )),
     }
 }
 

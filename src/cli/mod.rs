@@ -72,7 +72,7 @@ enum Command {
     Demo(demo::Args),
     /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
     Carrier(carrier::Args),
-    /// Make fax pages of a PDF, as a TIFF: what the far end would see
+    /// Make fax pages of a document, as a TIFF: what the far end would see
     Render(render::Args),
     /// Wrap the pages of a fax TIFF in a PDF, without loss
     ToPdf(to_pdf::Args),
@@ -91,6 +91,8 @@ enum Worker {
         #[arg(long)]
         pdfium: Option<PathBuf>,
     },
+    /// Be a converter
+    Convert(crate::worker::convert::Args),
 }
 
 const FIRST_AFTER_STDERR: i32 = 3;
@@ -111,6 +113,7 @@ pub fn main() -> ExitCode {
         Command::Carrier(args) => carrier::run(args),
         Command::Render(args) => render::run(args).map(|()| ExitCode::SUCCESS),
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
+        Command::Worker(Worker::Convert(args)) => return crate::worker::convert::run(&args),
         Command::Worker(Worker::Nursery) => return crate::worker::nursery::run(),
         Command::Worker(Worker::Render { pdfium }) => {
             return crate::worker::render::run(pdfium.as_deref());

@@ -31,6 +31,7 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let pages = tiff::read(&file).with_context(|| format!("cannot convert {name}"))?;
     let info = PdfInfo {
         title: title(&args),
+        sender: None,
         created: created(&args),
     };
     fs::write(&args.output, pdf::write(&pages, &info))

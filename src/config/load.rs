@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::dialplan;
-use super::{Config, Route};
+use super::{Config, Converter, Route};
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,6 +229,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         .into_iter()
         .find_map(|(section, name, wrong)| Some((Key::new(section, name), wrong?)))
         .or_else(|| trunks::contradiction(config))
+        .or_else(|| first_bad(&config.converters, "converter", "command", bad_converter))
         .or_else(|| first_bad(&config.routes, "route", "number", bad_route))
 }
 
@@ -319,6 +320,27 @@ fn bad_ports([first, last]: [u16; 2]) -> Option<String> {
     let fits = (first, last) == (0, 0) || (first >= 1024 && last > first && last - first >= 3);
     (!fits).then(|| {
         format!("[{first}, {last}] must be a range of at least four ports above 1023, or [0, 0]")
+    })
+}
+
+fn bad_converter(converter: &Converter) -> Option<String> {
+    let Some(program) = converter.command.first() else {
+        return Some("name the program and its arguments".into());
+    };
+    if converter.types.is_empty() {
+        return Some(format!("the converter {program} needs `types`"));
+    }
+    if !Path::new(program).is_absolute() {
+        return Some(format!(
+            "\"{program}\" must be an absolute path, such as \"/usr/bin/soffice\""
+        ));
+    }
+    let is_handed = converter
+        .command
+        .iter()
+        .any(|word| word.contains("{input}"));
+    (!is_handed).then(|| {
+        format!("{program} is not handed the document: write {{input}} where its name goes")
     })
 }
 

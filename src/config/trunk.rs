@@ -9,6 +9,8 @@ use ipnet::IpNet;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::Body;
+
 /// `[sip]`: our side of every trunk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -111,6 +113,8 @@ pub struct Sender {
     pub station_id: String,
     /// Name in the header line; empty: `fax.name`.
     pub name: String,
+    /// Whether the text of their mails is a page; none: `fax.body`.
+    pub body: Option<Body>,
 }
 
 /// `[inbound]`: which calls are not taken.

@@ -121,6 +121,7 @@ async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal
                 &fax.pages,
                 &PdfInfo {
                     title,
+                    sender: sender(&facts),
                     created: facts.received,
                 },
             );
@@ -134,6 +135,15 @@ async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal
             reply: e.to_string(),
         })?
         .map_err(|e| never(e.to_string()))
+}
+
+/// Who sent a fax, by name and number as far as they are known.
+fn sender(fax: &compose::ReceivedFax) -> Option<String> {
+    let station = fax.far_end.ident.as_deref().map(str::trim);
+    match (station.filter(|name| !name.is_empty()), fax.from.as_deref()) {
+        (Some(name), Some(number)) if name != number => Some(format!("{name} ({number})")),
+        (one, other) => one.or(other).map(str::to_owned),
+    }
 }
 
 /// The facts of a receipt; `None`: no such fax. Also what `postfax show` prints.

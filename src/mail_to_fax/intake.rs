@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
-use super::message;
+use super::documents::{self, Opened};
 use super::receipt;
 use super::recipient::number_to_dial;
 use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
+use crate::pages::render::Found;
 use crate::proto::smtp::Refusal;
 use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
@@ -48,16 +49,6 @@ pub struct Recipient {
     sub_address: Option<String>,
 }
 
-/// What was found in a mail.
-struct Contents {
-    subject: String,
-    message_id: Option<String>,
-    references: Option<String>,
-    /// File name, octets and place in `parts` of each document.
-    documents: Vec<(String, Vec<u8>, usize)>,
-    parts: Vec<receipt::Part>,
-}
-
 impl FrontDoor {
     /// The door to this gateway.
     pub fn new(context: Arc<Context>) -> FrontDoor {
@@ -68,28 +59,39 @@ impl FrontDoor {
     }
 
     /// Opens every document: what cannot be faxed is refused now, while its sender still has it.
-    async fn count_pages(&self, contents: &mut Contents) -> Result<(), Refusal> {
-        let limit = self.context.config().fax.max_pages;
+    async fn count_pages(&self, mail: &mut Opened) -> Result<(), Refusal> {
+        let config = self.context.config();
+        let (limit, paper) = (config.fax.max_pages, config.fax.paper);
         let mut total = 0u32;
-        for (name, octets, part) in &contents.documents {
-            let pages = self
+        for document in &mail.documents {
+            let not_a_document = |e| not_a_document(&document.name, e);
+            let octets = document.readable(&self.context).await;
+            let octets = octets.map_err(not_a_document)?;
+            let probed = self
                 .context
                 .children
-                .probe(octets)
-                .await
-                .map_err(|e| not_a_document(name, e))?;
-            contents.parts[*part].fate = receipt::Fate::Faxed { pages };
-            total = total.saturating_add(pages);
+                .probe(&document.source, &octets, paper);
+            mail.parts[document.part].fate = match probed.await.map_err(not_a_document)? {
+                Found::Pages(pages) => {
+                    total = total.saturating_add(pages);
+                    receipt::Fate::Faxed { pages }
+                }
+                Found::LeftOut(why) => {
+                    let why = why.to_string();
+                    receipt::Fate::Skipped { why }
+                }
+            };
+        }
+        if total == 0 {
+            return Err(nothing_left(mail));
         }
         if total > limit {
-            let text = match contents.documents.as_slice() {
-                [(name, ..)] => format!(
-                    "\"{name}\" has {total} pages, and at most {limit} are allowed in a fax"
-                ),
-                _ => format!(
-                    "the attachments have {total} pages, and at most {limit} are allowed in a fax"
-                ),
+            let whose = match with_pages(mail).as_slice() {
+                [name] => format!("\"{name}\""),
+                _ => "the mail".to_owned(),
             };
+            let text =
+                format!("{whose} has {total} pages, and at most {limit} are allowed in a fax");
             return Err(Refusal::new(552, "5.3.4", text));
         }
         Ok(())
@@ -100,7 +102,7 @@ impl FrontDoor {
         client: IpAddr,
         envelope: crate::proto::smtp::Envelope<Recipient>,
         text: Spool,
-        contents: Contents,
+        contents: Opened,
     ) -> Result<Vec<String>, StoreError> {
         let now = now();
         let message_id = contents.message_id.as_ref().map(|id| format!("<{id}>"));
@@ -143,7 +145,7 @@ impl FrontDoor {
             sender: envelope.sender,
             message_id,
             references: contents.references,
-            subject: contents.subject,
+            subject: contents.subject.unwrap_or_default(),
             manifest,
             size,
             text_key: text_key.clone(),
@@ -241,7 +243,10 @@ impl Intake for FrontDoor {
             .acquire_many(place_of(size))
             .await
             .map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
-        let read = self.context.reader.read(text.path().to_owned(), contents);
+        let config = self.context.config();
+        let body = config.body_for(&envelope.sender);
+        let open = move |text: &[u8]| documents::open(text, body, &config);
+        let read = self.context.reader.read(text.path().to_owned(), open);
         let mut contents = read.await.map_err(our_trouble)??;
         self.count_pages(&mut contents).await?;
         contents.documents.clear();
@@ -276,38 +281,30 @@ fn can_be_told(sender: &str) -> Result<(), Refusal> {
     })
 }
 
-fn contents(text: &[u8]) -> Result<Contents, Refusal> {
-    let found = message::read(text)?;
-    let documents = found
-        .documents
-        .iter()
-        .map(|document| {
-            Ok((
-                document.name.clone(),
-                document.content()?.into_owned(),
-                document.part,
-            ))
-        })
-        .collect::<Result<_, message::BadMessage>>()?;
-    let part = |part: &message::Part| receipt::Part {
-        name: part
-            .name
-            .clone()
-            .unwrap_or_else(|| part.content_type.clone()),
-        fate: match part.fate {
-            message::Fate::Faxed => receipt::Fate::Faxed { pages: 0 },
-            message::Fate::Skipped(why) => receipt::Fate::Skipped {
-                why: why.to_string(),
-            },
-        },
+/// The names of the documents that have pages.
+fn with_pages(mail: &Opened) -> Vec<&str> {
+    let has_pages = |part: usize| {
+        let fate = &mail.parts[part].fate;
+        matches!(fate, receipt::Fate::Faxed { pages } if *pages > 0)
     };
-    Ok(Contents {
-        parts: found.manifest.iter().map(part).collect(),
-        documents,
-        subject: found.subject.unwrap_or_default(),
-        message_id: found.message_id,
-        references: found.references,
-    })
+    let documents = mail.documents.iter();
+    let documents = documents.filter(|document| has_pages(document.part));
+    documents.map(|document| document.name.as_str()).collect()
+}
+
+/// Every part was left out, each for its good reason.
+fn nothing_left(mail: &Opened) -> Refusal {
+    let left_out =
+        mail.documents
+            .iter()
+            .filter_map(|document| match &mail.parts[document.part].fate {
+                receipt::Fate::Skipped { why } => Some(format!("{}: {why}", document.name)),
+                receipt::Fate::Faxed { .. } => None,
+            });
+    let left_out = left_out.collect::<Vec<_>>().join("; ");
+    let text =
+        format!("there is nothing to fax ({left_out}); attach the pages, or write them as text");
+    Refusal::new(554, "5.6.0", text)
 }
 
 /// The sentence for the sender of a document that cannot be faxed.
@@ -371,8 +368,8 @@ mod tests {
             helo: "there".into(),
             tls: false,
         };
-        let contents = Contents {
-            subject: "Lease".into(),
+        let contents = Opened {
+            subject: Some("Lease".into()),
             message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
             references: None,
             documents: vec![],

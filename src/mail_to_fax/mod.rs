@@ -1,6 +1,7 @@
 //! Journey 1: a mail becomes a fax.
 
 pub mod dial;
+mod documents;
 pub mod intake;
 pub mod lesson;
 pub mod message;

@@ -6,8 +6,11 @@
 
 use std::sync::Arc;
 
-use super::message;
+use super::documents::{self, MailDocument};
+use super::receipt;
+use crate::config::Body;
 use crate::context::{Context, now, until_stored};
+use crate::pages::document::Target;
 use crate::pages::{DocumentRefusal, FaxPage, tiff};
 use crate::queue::{ClaimedDocument, StoreError};
 use crate::worker::host::RenderFailure;
@@ -105,34 +108,46 @@ async fn our_trouble(context: &Context, document: &ClaimedDocument, e: &StoreErr
 /// Every document of the mail, in order, as one set of pages.
 async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<FaxPage>, Failure> {
     let max_pages = context.config().fax.max_pages;
+    let target = Target {
+        resolution: document.resolution,
+        paper: context.config().fax.paper,
+    };
     let mut pages: Vec<FaxPage> = Vec::new();
-    for (name, octets) in documents(context, &document.text_key).await? {
+    for found in documents(context, document).await? {
         let left = max_pages.saturating_sub(pages.len() as u32);
-        match context
-            .children
-            .render(&octets, document.resolution, left)
-            .await
-        {
+        let rendered = async {
+            let octets = found.readable(context).await?;
+            let children = &context.children;
+            children.render(&found.source, &octets, target, left).await
+        };
+        match rendered.await {
             Ok(rendered) => pages.extend(rendered),
-            Err(RenderFailure::Refused(why)) => return Err(Failure::Document { name, why }),
+            Err(RenderFailure::Refused(why)) => {
+                let name = found.name;
+                return Err(Failure::Document { name, why });
+            }
             Err(RenderFailure::NotStarted(e)) => return Err(e.into()),
         }
     }
     Ok(pages)
 }
 
-/// File name and octets of each document in a mail that was accepted.
-async fn documents(context: &Context, text_key: &str) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    let path = context.store.blobs().path(text_key);
-    // The same reading of the same text said yes before the 250.
-    let open = |text: &[u8]| -> Result<Vec<(String, Vec<u8>)>, message::BadMessage> {
-        let found = message::read(text)?.documents.into_iter();
-        found
-            .map(|document| Ok((document.name.clone(), document.content()?.into_owned())))
-            .collect()
-    };
+/// The documents of a mail that was accepted: those that its manifest promised to fax, whatever the settings say now.
+async fn documents(
+    context: &Context,
+    document: &ClaimedDocument,
+) -> Result<Vec<MailDocument>, Failure> {
+    let path = context.store.blobs().path(&document.text_key);
+    let config = context.config();
+    let open = move |text: &[u8]| documents::open(text, Body::Always, &config);
     let opened = context.reader.read(path, open).await?;
-    Ok(opened.map_err(std::io::Error::other)?)
+    let mut found = opened.map_err(std::io::Error::other)?.documents;
+    let promised: Vec<receipt::Part> = serde_json::from_str(&document.manifest).unwrap_or_default();
+    found.retain(|found| {
+        let part = promised.get(found.part);
+        part.is_none_or(|part| matches!(part.fate, receipt::Fate::Faxed { .. }))
+    });
+    Ok(found)
 }
 
 async fn keep(

@@ -10,10 +10,10 @@ pub struct Bitmap {
 }
 
 impl Bitmap {
-    /// Pels in the widest row of any fax: A3 at 16 pels/mm (T.4 2.1).
-    pub const MAX_WIDTH: u32 = 4864;
+    /// Pels in the widest row that is read: scans are larger than any fax, A3 at 1200 dpi has 14,032.
+    pub const MAX_WIDTH: u32 = 16384;
     /// Rows of the longest page we take: 42 inches at superfine.
-    pub const MAX_HEIGHT: u32 = 16384;
+    pub const MAX_HEIGHT: u32 = 20480;
 
     /// A white page; `None` where a side is 0 or over its limit.
     pub fn new(width: u32, height: u32) -> Option<Bitmap> {
@@ -70,6 +70,14 @@ impl Bitmap {
         for run in edges.chunks(2) {
             let end = run.get(1).copied().unwrap_or(self.width);
             self.blacken_run(y, run[0], end.min(self.width));
+        }
+    }
+
+    /// Adds the black pels of a packed row, as wide as the page. `y` is less than the height.
+    pub fn add_row(&mut self, y: u32, row: &[u8]) {
+        let own = &mut self.bits[y as usize * self.stride..][..self.stride];
+        for (own, added) in own.iter_mut().zip(row) {
+            *own |= added;
         }
     }
 

@@ -1,11 +1,15 @@
 //! Where a document's page comes to lie on a fax page.
 
+use serde::{Deserialize, Serialize};
+
 use super::{PAGE_WIDTH, Resolution};
 
 /// Inches at the top of every page that stay blank for the header line.
 pub const HEADER_INCHES: f64 = 1.0 / 6.0;
 /// Inches of the longest page we make: legal paper. Longer ones are shrunk, for machines that cut or refuse them.
 const MAX_LENGTH: f64 = 14.0;
+/// Inches of paper that stay free around a picture; more than the header line needs.
+const MARGIN: f64 = 0.4;
 /// Inches of the shortest page: less may slip through a machine's rollers.
 const MIN_LENGTH: f64 = 1.0;
 const POINTS_PER_INCH: f64 = 72.0;
@@ -25,6 +29,44 @@ pub struct Layout {
     pub content_height: u32,
     /// Whether the document's page is turned by 90 degrees, its top to the left.
     pub turned: bool,
+}
+
+/// The paper of pages that bring no size of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Paper {
+    /// 8.5 x 11 inches. What is made for it fits A4 paper too.
+    #[default]
+    Letter,
+    /// 210 x 297 mm.
+    A4,
+}
+
+impl Paper {
+    /// Its length in inches. A fax page is 215 mm wide on either.
+    pub fn length(self) -> f64 {
+        match self {
+            Paper::Letter => 11.0,
+            Paper::A4 => 297.0 / 25.4,
+        }
+    }
+}
+
+/// The name is none of `letter`, `a4`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("paper is letter or a4")]
+pub struct UnknownPaper;
+
+impl std::str::FromStr for Paper {
+    type Err = UnknownPaper;
+
+    fn from_str(name: &str) -> Result<Paper, UnknownPaper> {
+        match name {
+            "letter" => Ok(Paper::Letter),
+            "a4" => Ok(Paper::A4),
+            _ => Err(UnknownPaper),
+        }
+    }
 }
 
 /// What may stand under the header line.
@@ -67,6 +109,28 @@ impl Layout {
             content_width,
             content_height: pels(height * scale, y_dpi).min(page_height - y),
             turned,
+        }
+    }
+
+    /// Puts a picture of `width` x `height` inches on a sheet of paper: at the top, in the middle, with margins, shrunk
+    /// where it must be.
+    pub fn place(width: f64, height: f64, resolution: Resolution, paper: Paper) -> Layout {
+        let (x_dpi, y_dpi) = resolution.exact_dpi();
+        let length = paper.length();
+        let room = (
+            f64::from(PAGE_WIDTH) / x_dpi - 2.0 * MARGIN,
+            length - 2.0 * MARGIN,
+        );
+        let scale = (room.0 / width).min(room.1 / height).min(1.0);
+        let content_width = pels(width * scale, x_dpi).min(PAGE_WIDTH);
+        let (page_height, y) = (pels(length, y_dpi), pels(MARGIN, y_dpi));
+        Layout {
+            height: page_height,
+            x: (PAGE_WIDTH - content_width) / 2,
+            y,
+            content_width,
+            content_height: pels(height * scale, y_dpi).min(page_height - y),
+            turned: false,
         }
     }
 

@@ -1,19 +1,25 @@
 //! Documents to bilevel fax pages, and fax pages to PDF. Pure: bytes in, bytes out.
+//!
+//! What a document is its octets say ([`kind`]); [`document`] opens it, [`render`] makes its pages.
 
 pub mod bitmap;
+pub mod document;
 mod faint;
 pub mod g3;
 pub mod g4;
 pub mod header;
+pub mod kind;
 pub mod layout;
 mod lines;
 pub mod pdf;
 pub mod pdfium;
 mod photo;
+pub mod picture;
 pub mod raster;
 mod refusal;
 pub mod render;
 pub mod sample;
+pub mod text;
 pub mod tiff;
 
 pub use refusal::DocumentRefusal;
@@ -77,6 +83,8 @@ fn exact(dpi: u32) -> f64 {
     const MM_PER_INCH: f64 = 25.4;
     match dpi {
         204 => PAGE_WIDTH as f64 / 215.0 * MM_PER_INCH,
+        // T.4 2.1: twice as many pels on the same width.
+        408 => 2.0 * PAGE_WIDTH as f64 / 215.0 * MM_PER_INCH,
         98 => 3.85 * MM_PER_INCH,
         196 => 7.7 * MM_PER_INCH,
         391 => 15.4 * MM_PER_INCH,

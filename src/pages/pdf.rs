@@ -1,9 +1,12 @@
-//! Fax pages to PDF: each page's T.6 data as it is, wrapped as CCITTFaxDecode (ISO 32000-1 7.4.6).
+//! Fax pages to PDF: each page's T.6 data as it is, wrapped as CCITTFaxDecode (ISO 32000-1 7.4.6), in a file that an
+//! archive takes (PDF/A-2b, ISO 19005-2).
 
+mod archive;
 mod file;
 
 use jiff::Timestamp;
 
+use archive::Identity;
 pub(super) use file::{PdfFile, Ref};
 
 use super::FaxPage;
@@ -17,6 +20,8 @@ const POINTS_PER_INCH: f64 = 72.0;
 pub struct PdfInfo {
     /// "Fax from +12025550123"; readers show it in their title bar.
     pub title: String,
+    /// Who sent the fax, as far as that is known.
+    pub sender: Option<String>,
     /// When the fax came in.
     pub created: Timestamp,
 }
@@ -30,12 +35,34 @@ pub fn write(pages: &[FaxPage], info: &PdfInfo) -> Vec<u8> {
         .map(|page| add_page(&mut file, tree, page))
         .collect();
     file.set_page_tree(tree, &kids);
+    let mut identity = Identity::of(info);
+    pages.iter().for_each(|page| identity.page(&page.g4));
+    let id = identity.octets();
+    let sender = info.sender.as_deref();
+    let author = sender.map_or(String::new(), |name| {
+        format!("/Author {} ", text_string(name))
+    });
     let about = file.add(&format!(
-        "<< /Title {} /Producer (Postfax) /CreationDate {date} /ModDate {date} >>",
+        "<< /Title {} {author}/Creator (Postfax) /Producer (Postfax) /CreationDate {date} /ModDate {date} >>",
         text_string(&info.title),
         date = date(info.created),
     ));
-    file.finish(tree, Some(about), "")
+    // 6.6.2.1: in the clear, so that programs that know no PDF find it.
+    let xmp = archive::xmp(info, &archive::uuid(id));
+    let metadata = file.add_stream("/Type /Metadata /Subtype /XML", xmp.as_bytes());
+    let profile = file.add_stream("/N 1", &archive::grey_profile());
+    let intent = format!(
+        "<< /Type /OutputIntent /S /GTS_PDFA1 /OutputConditionIdentifier (Grey, gamma 2.2) \
+         /Info (Grey, gamma 2.2) /DestOutputProfile {profile} >>"
+    );
+    file.finish(
+        tree,
+        Some(about),
+        &format!(
+            "/Metadata {metadata} /OutputIntents [{intent}] /ViewerPreferences << /DisplayDocTitle true >> "
+        ),
+        &format!("/ID [<{id}> <{id}>] ", id = archive::hexadecimal(id)),
+    )
 }
 
 fn add_page(file: &mut PdfFile, tree: Ref, page: &FaxPage) -> Ref {
@@ -118,6 +145,7 @@ mod tests {
     fn info(title: &str) -> PdfInfo {
         PdfInfo {
             title: title.into(),
+            sender: Some("CLINIC <WEST> & Co".into()),
             created: "2026-11-21T09:05:00Z".parse().unwrap(),
         }
     }
@@ -169,7 +197,7 @@ mod tests {
         };
         let pdf = write(&[page.clone(), page], &info("Fax"));
         assert_eq!(pictures(&pdf).unwrap(), [picture.clone(), picture]);
-        assert_eq!(pictures(b"%PDF-1.4 of somebody else").unwrap(), []);
+        assert_eq!(pictures(b"%PDF-1.7 of somebody else").unwrap(), []);
     }
 
     #[test]
@@ -197,5 +225,120 @@ mod tests {
         assert_eq!(text_string(r"Fax (a\b)"), r"(Fax \(a\\b\))");
         assert_eq!(text_string("Ä"), "<FEFF00C4>");
         assert_eq!(date(info("").created), "(D:20261121090500Z)");
+    }
+
+    /// ISO 19005-2, as far as it speaks of what is in such a file.
+    #[test]
+    fn an_archive_takes_it() {
+        let pages: Vec<FaxPage> = (0..3).map(|n| blank(100 + n, 196)).collect();
+        let pdf = write(&pages, &info("Fax from \u{c4}rzte & Co"));
+        let whole = text(&pdf);
+        // 6.1.2: the mark, and four octets above 127 in a comment behind it.
+        assert!(pdf.starts_with(b"%PDF-1.7\n%"));
+        assert!(pdf[10..14].iter().all(|octet| *octet > 127));
+        // 6.1.3: an identifier; nothing behind the end; not encrypted.
+        let id = whole.split("/ID [<").nth(1).unwrap();
+        assert!(id[..32].chars().all(|c| c.is_ascii_hexdigit()) && id[32..].starts_with("> <"));
+        assert!(whole.ends_with("%%EOF\n") && !whole.contains("/Encrypt"));
+        // 6.1.7.1: each stream is as long as it says, between line ends.
+        let mut streams = 0;
+        let mut rest = &pdf[..];
+        while let Some(at) = find(rest, b"<< /Length ") {
+            rest = &rest[at + 11..];
+            let len: usize = text(&rest[..9]).split(' ').next().unwrap().parse().unwrap();
+            rest = &rest[find(rest, b"stream\n").unwrap() + 7..];
+            assert!(rest[len..].starts_with(b"\nendstream\nendobj\n"));
+            rest = &rest[len..];
+            streams += 1;
+        }
+        assert_eq!(streams, 2 * pages.len() + 2);
+        // 6.1.9: nothing else on the line of an object's number.
+        assert!(
+            whole
+                .lines()
+                .filter(|line| line.ends_with(" obj"))
+                .all(|line| {
+                    let words: Vec<&str> = line.split(' ').collect();
+                    words.len() == 3 && words[0].parse::<u32>().is_ok() && words[1] == "0"
+                })
+        );
+        // 6.2.3, 6.2.4.3: DeviceGray, and what is meant by it.
+        assert!(whole.contains("/OutputIntents [<< /Type /OutputIntent /S /GTS_PDFA1 "));
+        assert!(whole.contains("/N 1 >>"));
+        // 6.2.8, 6.2.9, 6.1.10, 6.3, 6.4, 6.5, 6.8: none of what is forbidden.
+        for key in [
+            "/Interpolate",
+            "/Alternates",
+            "/OPI",
+            "/LZWDecode",
+            "/JavaScript",
+            "/AA",
+            "/OpenAction",
+            "/EmbeddedFiles",
+            "/Annots",
+            "/AcroForm",
+            "/XFA",
+            "/SMask",
+            "/TR ",
+            "/BM",
+            "/F (",
+            "/FFilter",
+            "/Requirements",
+            "/AlternatePresentations",
+            "/PresSteps",
+            "/Ref",
+        ] {
+            assert!(!whole.contains(key), "{key}");
+        }
+        // 6.6.2, 6.6.4: metadata in the clear, saying what it is, and the same as the old dictionary does.
+        let xmp = whole
+            .split("<?xpacket begin")
+            .nth(1)
+            .unwrap()
+            .split("<?xpacket end")
+            .next()
+            .unwrap();
+        for said in [
+            "<pdfaid:part>2</pdfaid:part>",
+            "<pdfaid:conformance>B</pdfaid:conformance>",
+            "<rdf:li xml:lang=\"x-default\">Fax from \u{c4}rzte &amp; Co</rdf:li>",
+            "<rdf:li>CLINIC &lt;WEST&gt; &amp; Co</rdf:li>",
+            "<xmp:CreateDate>2026-11-21T09:05:00Z</xmp:CreateDate>",
+        ] {
+            assert!(xmp.contains(said), "{said}");
+        }
+        assert!(!xmp.contains("bytes=") && !xmp.contains("encoding="));
+        assert!(whole.contains("/Metadata ") && whole.contains("/Type /Metadata /Subtype /XML"));
+        assert!(whole.contains("/CreationDate (D:20261121090500Z)"));
+        let other = write(&pages[..2], &info("Fax from \u{c4}rzte & Co"));
+        assert!(
+            !text(&other).contains(&id[..32]),
+            "another fax, another identifier"
+        );
+    }
+
+    #[test]
+    fn the_profile_is_one_of_grey() {
+        let profile = archive::grey_profile();
+        assert_eq!(profile[..4], (profile.len() as u32).to_be_bytes());
+        assert_eq!(&profile[12..24], b"mntrGRAYXYZ ");
+        assert_eq!(&profile[36..40], b"acsp");
+        // Each tag lies inside, on a multiple of four, and begins with its type.
+        let number =
+            |at: usize| u32::from_be_bytes(profile[at..at + 4].try_into().unwrap()) as usize;
+        for tag in 0..number(128) {
+            let (offset, len) = (number(136 + 12 * tag), number(140 + 12 * tag));
+            assert!(offset % 4 == 0 && offset + len <= profile.len());
+            assert!(profile[offset..offset + 4].iter().all(u8::is_ascii));
+        }
+    }
+
+    #[test]
+    fn two_hundred_pages_are_wrapped_at_once() {
+        let pages = vec![blank(2287, 196); 200];
+        let began = std::time::Instant::now();
+        let pdf = write(&pages, &info("many"));
+        assert!(began.elapsed().as_millis() < 1000, "{:?}", began.elapsed());
+        assert_eq!(text(&pdf).matches("/Subtype /Image").count(), 200);
     }
 }

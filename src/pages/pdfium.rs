@@ -24,9 +24,6 @@ pub const FONT_DIRS: [&str; 4] = [
     "/usr/local/share/fonts",
 ];
 
-/// PDFs may have up to 1024 octets of something else in front.
-const HEAD: usize = 1024;
-
 /// PDFium's library is not where it was looked for, or cannot be loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
@@ -120,10 +117,6 @@ impl Renderer {
         if pdf.is_empty() {
             return Err(DocumentRefusal::Empty);
         }
-        let head = &pdf[..pdf.len().min(HEAD)];
-        if !head.windows(5).any(|octets| octets == b"%PDF-") {
-            return Err(DocumentRefusal::NotPdf);
-        }
         let document = self
             .0
             .load_pdf_from_byte_slice(pdf, None)
@@ -142,7 +135,7 @@ fn refusal(error: PdfiumError) -> DocumentRefusal {
         PdfiumError::PdfiumLibraryInternalError(PasswordError | SecurityError) => {
             DocumentRefusal::Encrypted
         }
-        _ => DocumentRefusal::Damaged,
+        _ => DocumentRefusal::damaged("PDF"),
     }
 }
 
@@ -182,6 +175,11 @@ impl Page<'_> {
         )
     }
 
+    /// That this page cannot be drawn.
+    pub fn failed(&self) -> DocumentRefusal {
+        DocumentRefusal::PageFailed { page: self.number }
+    }
+
     /// Whether there is anything on the page but text and pictures.
     pub fn may_have_lines(&self) -> bool {
         use PdfPageObjectType::{Image, Text};
@@ -213,7 +211,7 @@ impl Page<'_> {
         });
         match drawn {
             Ok(()) => Ok(Grey::new(PAGE_WIDTH, layout.height, levels)),
-            Err(_) => Err(DocumentRefusal::PageFailed { page: self.number }),
+            Err(_) => Err(self.failed()),
         }
     }
 }
@@ -281,12 +279,8 @@ mod tests {
         assert_eq!(refusal(&letter), None);
         assert_eq!(refusal(b""), Some(DocumentRefusal::Empty));
         assert_eq!(
-            refusal(b"PK\x03\x04 a word processor's file"),
-            Some(DocumentRefusal::NotPdf)
-        );
-        assert_eq!(
             refusal(&letter[..letter.len() / 20]),
-            Some(DocumentRefusal::Damaged)
+            Some(DocumentRefusal::damaged("PDF"))
         );
         assert_eq!(
             refusal(&sample::encrypted()),

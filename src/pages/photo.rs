@@ -50,6 +50,14 @@ pub(super) fn find(grey: &Grey, resolution: Resolution) -> Photos {
     photos
 }
 
+impl Photos {
+    /// Of the page, how many blocks in a thousand.
+    pub(super) fn permille(&self) -> usize {
+        let photos = self.blocks.iter().filter(|is_photo| **is_photo).count();
+        photos * 1000 / self.blocks.len().max(1)
+    }
+}
+
 fn is_photo(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
     let right = (left + BLOCK).min(grey.width());
     let bottom = (top + height).min(grey.height());

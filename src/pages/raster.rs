@@ -9,6 +9,9 @@ use super::photo::{self, Screen};
 /// Levels below this turn black, where no photo is.
 pub(super) const BLACK_BELOW: u8 = 128;
 
+/// Of a picture, how much in a hundred must be photo for all of it to be one.
+const PHOTO_PERCENT: u64 = 30;
+
 /// A page in grey, one octet a pel, 0 = black.
 pub struct Grey {
     width: u32,
@@ -64,6 +67,22 @@ pub fn bilevel(grey: &Grey, second: Option<&Grey>, resolution: Resolution) -> Bi
         lines::restore(&mut page, second, resolution, |x, y| photos.contains(x, y));
     }
     page
+}
+
+/// A picture by itself, `place` on the page (left, top, right, bottom): a photo all over, its light parts too, where
+/// much of it is one; else as any page.
+pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
+    let [left, top, right, bottom] = place;
+    let share = u64::from(right - left) * u64::from(bottom - top) * 1000
+        / (u64::from(grey.width) * u64::from(grey.height));
+    let photos = photo::find(grey, resolution).permille() as u64;
+    if photos * 100 < share * PHOTO_PERCENT {
+        return bilevel(grey, None, resolution);
+    }
+    let screen = Screen::new(resolution);
+    blacken(grey, |x, y, level| {
+        (left..right).contains(&x) && (top..bottom).contains(&y) && level < screen.black_below(x, y)
+    })
 }
 
 fn blacken(grey: &Grey, is_black: impl Fn(u32, u32, u8) -> bool) -> Bitmap {

@@ -9,12 +9,49 @@ pub enum DocumentRefusal {
     /// Zero octets.
     #[error("it is empty (0 bytes)")]
     Empty,
-    /// Not a PDF by its content.
-    #[error("it is not a PDF document, whatever its name says")]
-    NotPdf,
-    /// PDFium could not open it.
-    #[error("it is damaged and cannot be read as PDF")]
-    Damaged,
+    /// Its content is of no format that is known here.
+    #[error(
+        "it is none of what can be faxed here, whatever its name says (PDF, TIFF, JPEG, PNG, GIF, WebP, text); please send it as PDF"
+    )]
+    Unknown,
+    /// Its content is of a format that is known and not read.
+    #[error("it is a {name}, which cannot be read here; please send it as PDF{}", cure(.name))]
+    NotRead {
+        /// "Word document".
+        name: String,
+    },
+    /// It says what it is, and cannot be opened as that.
+    #[error("it is damaged and cannot be read as {kind}")]
+    Damaged {
+        /// "PDF".
+        kind: String,
+    },
+    /// The TIFF reader's sentence.
+    #[error("{0}")]
+    Tiff(String),
+    /// A picture that is too large.
+    #[error(
+        "it has {width} x {height} pixels, and at most {limit_millions} million are taken; please send it smaller"
+    )]
+    TooManyPixels {
+        /// Pixels across.
+        width: u64,
+        /// Pixels down.
+        height: u64,
+        /// Millions that are allowed.
+        limit_millions: u64,
+    },
+    /// Text of which nobody would read the fax.
+    #[error("it has more than {limit} characters of text, the most that is made into pages")]
+    TooMuchText {
+        /// Characters that are allowed.
+        limit: usize,
+    },
+    /// A text of which too many letters would be boxes.
+    #[error(
+        "no font here has its letters; please send it as PDF, or ask the administrator to install fonts (fonts-noto-cjk for Chinese, Japanese and Korean)"
+    )]
+    NoFont,
     /// It wants a password.
     #[error("it is protected with a password; please send it without")]
     Encrypted,
@@ -43,10 +80,33 @@ pub enum DocumentRefusal {
         /// What is allowed, in MB.
         limit_mb: u64,
     },
+    /// The converter of the site did not make a PDF of it.
+    #[error("the program that makes PDF of such files failed ({0}); please send it as PDF")]
+    ConverterFailed(String),
     /// The renderer crashed or took too long.
     #[error("the renderer failed on it ({how})")]
     RendererFailed {
         /// "crashed (signal 11)", "took longer than 60 s".
         how: String,
     },
+}
+
+impl DocumentRefusal {
+    /// It says that it is a `kind`, and cannot be read as that.
+    pub fn damaged(kind: &str) -> DocumentRefusal {
+        let kind = kind.to_owned();
+        DocumentRefusal::Damaged { kind }
+    }
+}
+
+/// What else may help.
+fn cure(name: &str) -> &'static str {
+    match name {
+        "HEIC picture" => {
+            " or JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible makes JPEG)"
+        }
+        "AVIF picture" => " or JPEG",
+        "ZIP archive" => ", unpacked",
+        _ => "",
+    }
 }

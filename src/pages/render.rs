@@ -1,63 +1,90 @@
 //! Documents to fax pages.
 
-use super::layout::{Layout, TopMargin, header_rows};
+use super::document::{Document, Source, Target};
+use super::layout::{Layout, Paper, TopMargin, header_rows};
 use super::pdfium::{Page, Renderer};
+use super::text::LeftOut;
 use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, raster};
 
-/// Number of pages of a PDF.
+/// What was found in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// So many pages.
+    Pages(u32),
+    /// None, and why that is as it should be.
+    LeftOut(LeftOut),
+}
+
+/// Looks through a document without drawing it.
 ///
 /// # Errors
 /// Why it cannot be faxed.
-pub fn probe(renderer: &Renderer, pdf: &[u8]) -> Result<u32, DocumentRefusal> {
-    Ok(renderer.open(pdf)?.pages())
+pub fn probe(
+    renderer: &Renderer,
+    source: &Source,
+    octets: &[u8],
+    paper: Paper,
+) -> Result<Found, DocumentRefusal> {
+    let document = Document::open(renderer, source, octets, paper)?;
+    document.look_through()?;
+    Ok(match document {
+        Document::LeftOut(why) => Found::LeftOut(why),
+        document => Found::Pages(document.pages()),
+    })
 }
 
-/// Makes fax pages of a PDF and hands them to `take` one by one, so that only one is in memory.
+/// Makes fax pages of a document and hands them to `take` one by one, so that only one is in memory.
 ///
 /// # Errors
 /// Why it cannot be faxed; pages may have been taken before.
 pub fn render_each<E: From<DocumentRefusal>>(
     renderer: &Renderer,
-    pdf: &[u8],
-    resolution: Resolution,
+    source: &Source,
+    octets: &[u8],
+    target: Target,
     max_pages: u32,
     mut take: impl FnMut(FaxPage) -> Result<(), E>,
 ) -> Result<(), E> {
-    let document = renderer.open(pdf)?;
+    let mut document = Document::open(renderer, source, octets, target.paper)?;
     let pages = document.pages();
     if pages > max_pages {
         let limit = max_pages;
         return Err(DocumentRefusal::TooManyPages { pages, limit }.into());
     }
     for number in 1..=pages {
-        take(fax_page(&document.page(number)?, resolution)?)?;
+        take(document.page(number, target)?)?;
     }
     Ok(())
 }
 
-/// The fax pages of a PDF, all at once.
+/// The fax pages of a document, all at once.
 ///
 /// # Errors
 /// Why it cannot be faxed.
 pub fn render(
     renderer: &Renderer,
-    pdf: &[u8],
-    resolution: Resolution,
+    source: &Source,
+    octets: &[u8],
+    target: Target,
     max_pages: u32,
 ) -> Result<Vec<FaxPage>, DocumentRefusal> {
     let mut pages = Vec::new();
-    render_each(renderer, pdf, resolution, max_pages, |page| {
+    render_each(renderer, source, octets, target, max_pages, |page| {
         pages.push(page);
         Ok::<_, DocumentRefusal>(())
     })?;
     Ok(pages)
 }
 
-/// The fax page of a page, its top blank for the header line: by its own margin or, where that is too small, by
+/// The fax page of a PDF's page, its top blank for the header line: by its own margin or, where that is too small, by
 /// shrinking it a little.
-fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
+pub(super) fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
     let (x_dpi, y_dpi) = resolution.dpi();
     let (width, height) = page.size();
+    // Where its boxes do not meet there is no page to see: a blank one would pass for it.
+    if width < 1.0 || height < 1.0 {
+        return Err(page.failed());
+    }
     let draw = |top| {
         let layout = Layout::fit(width, height, resolution, top);
         let grey = page.draw(&layout)?;
@@ -87,8 +114,15 @@ mod tests {
     use crate::pages::pdfium::testing::with_pdfium;
     use crate::pages::sample;
 
+    fn target(resolution: Resolution) -> Target {
+        let paper = Paper::A4;
+        Target { resolution, paper }
+    }
+
     fn bitmaps(pdf: &[u8], resolution: Resolution) -> Vec<Bitmap> {
-        let pages = with_pdfium(|renderer| render(renderer, pdf, resolution, 99)).unwrap();
+        let drawn =
+            |renderer: &Renderer| render(renderer, &Source::File, pdf, target(resolution), 99);
+        let pages = with_pdfium(drawn).unwrap();
         pages
             .iter()
             .map(|page| {
@@ -170,9 +204,12 @@ mod tests {
     #[test]
     fn too_many_pages_are_counted_not_drawn() {
         let pdf = sample::numbered_pages(200);
-        let refused = with_pdfium(|renderer| render(renderer, &pdf, Resolution::Fine, 100));
+        let refused = with_pdfium(|renderer| {
+            render(renderer, &Source::File, &pdf, target(Resolution::Fine), 100)
+        });
         let (pages, limit) = (200, 100);
         assert_eq!(refused, Err(DocumentRefusal::TooManyPages { pages, limit }));
-        assert_eq!(with_pdfium(|renderer| probe(renderer, &pdf)), Ok(200));
+        let probed = with_pdfium(|renderer| probe(renderer, &Source::File, &pdf, Paper::A4));
+        assert_eq!(probed, Ok(Found::Pages(200)));
     }
 }

@@ -2,6 +2,7 @@
 
 mod canvas;
 mod letter;
+pub mod pictures;
 
 use super::pdf::{PdfFile, Ref};
 use canvas::Canvas;
@@ -69,7 +70,7 @@ pub fn large_picture(side: u32) -> Vec<u8> {
         A4.0, A4.1
     ));
     file.set_page_tree(tree, &[page]);
-    file.finish(tree, None, "")
+    file.finish(tree, None, "", "")
 }
 
 /// Valid, and without any page.
@@ -93,7 +94,12 @@ pub fn encrypted() -> Vec<u8> {
     let lock = file.add(&format!(
         "<< /Filter /Standard /V 1 /R 2 /O <{O}> /U <{U}> /P -4 >>"
     ));
-    file.finish(tree, None, &format!("/Encrypt {lock} /ID [<{ID}> <{ID}>] "))
+    file.finish(
+        tree,
+        None,
+        "",
+        &format!("/Encrypt {lock} /ID [<{ID}> <{ID}>] "),
+    )
 }
 
 fn document((width, height): (f64, f64), pages: &[Canvas]) -> Vec<u8> {
@@ -111,5 +117,5 @@ fn document((width, height): (f64, f64), pages: &[Canvas]) -> Vec<u8> {
         })
         .collect();
     file.set_page_tree(tree, &kids);
-    file.finish(tree, None, "")
+    file.finish(tree, None, "", "")
 }

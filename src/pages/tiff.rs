@@ -1,8 +1,11 @@
 //! Fax TIFF (TIFF-F, RFC 2306, RFC 3949) written and read: many pages, one bit a pel.
 
+mod any;
+mod colours;
 mod read;
 mod write;
 
+pub use any::{AnyTiff, TiffPage, at_resolution};
 pub use read::{TiffError, read};
 pub use write::write;
 
@@ -26,6 +29,7 @@ mod tag {
     pub const T6_OPTIONS: u16 = 293;
     pub const RESOLUTION_UNIT: u16 = 296;
     pub const PAGE_NUMBER: u16 = 297;
+    pub const COLOR_MAP: u16 = 320;
 }
 
 /// Field types of TIFF 6.0.

@@ -65,6 +65,8 @@ pub struct ClaimedDocument {
     pub id: String,
     /// Blob key of the mail's text.
     pub text_key: String,
+    /// JSON: every part of the mail, faxed or skipped.
+    pub manifest: String,
     /// Target resolution.
     pub resolution: Resolution,
     /// Renderings that began, this one included.
@@ -124,7 +126,8 @@ impl Store {
                  WHERE id = (SELECT id FROM documents WHERE state = 'waiting' AND next_try_at <= ?3
                              ORDER BY next_try_at, id LIMIT 1)
                  RETURNING id, (SELECT text_key FROM messages m WHERE m.id = message), resolution, tries,
-                           (SELECT accepted_at FROM messages m WHERE m.id = message)",
+                           (SELECT accepted_at FROM messages m WHERE m.id = message),
+                           (SELECT manifest FROM messages m WHERE m.id = message)",
             )?
             .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0], |row| {
                 Ok(ClaimedDocument {
@@ -133,6 +136,7 @@ impl Store {
                     resolution: resolution(&row.get::<_, String>(2)?),
                     tries: row.get(3)?,
                     accepted_at: Millis(row.get(4)?),
+                    manifest: row.get(5)?,
                 })
             })
             .optional()

@@ -2,6 +2,7 @@
 
 mod call;
 mod complaints;
+mod convert;
 mod document;
 mod frames;
 mod nursery;
@@ -12,9 +13,11 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
 
 use super::mishaps::Mishaps;
 pub use call::{CallChild, ChildEvent};
+pub use convert::Conversion;
 pub use document::RenderFailure;
 
 /// How children are started.
@@ -28,8 +31,13 @@ pub struct Children {
     pub render_seconds: u64,
     /// For tests: what the next children are told to suffer.
     pub mishaps: Arc<Mishaps>,
+    /// Converters may be large: few at a time.
+    conversions: Arc<Semaphore>,
     nurseries: Arc<nursery::Nurseries>,
 }
+
+/// Converters at a time.
+const CONVERSIONS: usize = 2;
 
 impl Children {
     /// Children of this very program.
@@ -39,6 +47,7 @@ impl Children {
             pdfium,
             render_seconds,
             mishaps: Arc::default(),
+            conversions: Arc::new(Semaphore::new(CONVERSIONS)),
             nurseries: Arc::default(),
         }
     }

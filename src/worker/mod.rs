@@ -1,10 +1,11 @@
-//! The sandboxed child processes: one per document to render, one per call.
+//! The sandboxed child processes: one per document to convert or to render, one per call.
 //!
 //! Takes over: strangers' bytes that are parsed in C or C++ (PDFium, SpanDSP, libtiff).
 //! Promises: a child has no file, no network and no time but what it was handed.
 //! When it dies: one attempt fails with an outcome of its own; the daemon goes on.
 
 pub mod call;
+pub mod convert;
 pub mod host;
 pub mod mishaps;
 pub mod nursery;

@@ -1,6 +1,7 @@
 //! The render child: `postfax worker render`. One document in, its fax pages out.
 //!
-//! PDFium is loaded before the walls go up, and a stranger's octets are read only behind them.
+//! PDFium is loaded before the walls go up, and a stranger's octets are read only behind them: those of PDFs in C++,
+//! those of pictures, text and HTML in safe Rust, which may still ask for more time and memory than there is.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,8 +12,9 @@ use super::sandbox::{
     memory::{self, Gauge},
 };
 use super::wire::{self, DocumentRefusal, FromRender, Mishap, RenderJob, StartRender};
+use crate::pages::FaxPage;
 use crate::pages::pdfium::{self, FONT_DIRS, Renderer};
-use crate::pages::{FaxPage, render};
+use crate::pages::render::{self, Found};
 
 /// Serves the one document on standard input. `library` is the configured path of libpdfium.so.
 pub fn run(library: Option<&Path>) -> ExitCode {
@@ -53,18 +55,22 @@ fn answer(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let done = match start.job {
-        RenderJob::Probe => render::probe(renderer, document)
-            .map(|pages| FromRender::Probed { pages })
+        RenderJob::Probe { paper } => render::probe(renderer, &start.source, document, paper)
+            .map(|found| match found {
+                Found::Pages(pages) => FromRender::Probed { pages },
+                Found::LeftOut(why) => FromRender::LeftOut { why },
+            })
+            .and_then(|found| enough_memory().map(|()| found))
             .map_err(Stop::Refused),
-        RenderJob::Render {
-            resolution,
-            max_pages,
-        } => render::render_each(renderer, document, resolution, max_pages, |page| {
-            suffer(start.mishap);
-            enough_memory()?;
-            send(out, page).map_err(Stop::Pipe)
-        })
-        .map(|()| FromRender::Rendered),
+        RenderJob::Render { target, max_pages } => {
+            let take = |page| {
+                suffer(start.mishap);
+                enough_memory()?;
+                send(out, page).map_err(Stop::Pipe)
+            };
+            render::render_each(renderer, &start.source, document, target, max_pages, take)
+                .map(|()| FromRender::Rendered)
+        }
     };
     match done {
         Ok(last) => wire::write_frame(out, &last, &[]),
@@ -112,9 +118,14 @@ mod tests {
     use super::*;
     use crate::pages::pdfium::testing::with_pdfium;
     use crate::pages::{Resolution, sample};
+    use crate::worker::wire::{Paper, Source, Target};
 
     fn frames(job: RenderJob, document: &[u8]) -> Vec<(FromRender, Vec<u8>)> {
-        let start = StartRender { job, mishap: None };
+        let start = StartRender {
+            source: Source::File,
+            job,
+            mishap: None,
+        };
         let mut out = Vec::new();
         with_pdfium(|renderer| answer(renderer, &start, document, || Ok(()), &mut out).unwrap());
         let mut read = out.as_slice();
@@ -122,7 +133,10 @@ mod tests {
     }
 
     const RENDER: RenderJob = RenderJob::Render {
-        resolution: Resolution::Standard,
+        target: Target {
+            resolution: Resolution::Standard,
+            paper: Paper::A4,
+        },
         max_pages: 2,
     };
 
@@ -160,7 +174,10 @@ mod tests {
 
     #[test]
     fn probe_counts_pages() {
-        let frames = frames(RenderJob::Probe, &sample::numbered_pages(7));
+        let frames = frames(
+            RenderJob::Probe { paper: Paper::A4 },
+            &sample::numbered_pages(7),
+        );
         assert!(matches!(
             &frames[..],
             [(FromRender::Probed { pages: 7 }, _)]

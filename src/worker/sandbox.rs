@@ -7,6 +7,9 @@
 //! | `calls` (seccomp) | every system call but some sixty; arguments of the dangerous ones among those |
 //! | `memory` | what a document may need; see there why a limit alone will not do |
 //!
+//! A converter is a whole program that the site chose, and gets looser walls: it may start programs and read what is
+//! installed ([`enter_convert`]).
+//!
 //! What is left are the descriptors that it was handed, its own memory files, and, for the renderer, fonts to read.
 //! The daemon adds to it that a child starts in `/` with an empty environment and inherits nothing else; a call's is a
 //! fork, and `worker::nursery` says what it shares with the next.
@@ -24,7 +27,7 @@ pub mod memory;
 mod tests;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
@@ -83,6 +86,35 @@ pub fn enter_render(fonts: &[PathBuf]) -> io::Result<Gauge> {
     calls::filter(false)?;
     Ok(gauge)
 }
+
+/// Puts up the walls for a converter, which is a program of its own: it reads what the system has installed, writes
+/// into `folder` and nowhere else, and reaches neither the network nor other processes. `memory` is in octets, and
+/// counts for each of its processes.
+///
+/// # Errors
+/// Where the kernel refuses a limit or the filter that it does have.
+pub fn enter_convert(folder: &Path, memory: u64, cpu_seconds: u64) -> io::Result<()> {
+    for (resource, most) in [
+        (Resource::Data, memory),
+        (Resource::Cpu, cpu_seconds),
+        (Resource::Fsize, CONVERTED),
+        (Resource::Core, 0),
+        (Resource::Nofile, 1024),
+    ] {
+        let most = Some(most);
+        let limit = Rlimit {
+            current: most,
+            maximum: most,
+        };
+        setrlimit(resource, limit)?;
+    }
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    files::fence_program(folder)?;
+    calls::refuse_dangerous()
+}
+
+/// Octets of the largest file that a converter may write.
+const CONVERTED: u64 = 256 << 20;
 
 fn limit(limits: Limits, taken: u64) -> io::Result<()> {
     let hard = |n: u64| Rlimit {

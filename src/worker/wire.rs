@@ -20,6 +20,9 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use crate::call::media::{AudioMedia, CallDone, ErrorCorrection, T38Media};
 use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
+pub use crate::pages::document::{Source, Target};
+pub use crate::pages::layout::Paper;
+pub use crate::pages::text::LeftOut;
 
 /// Largest JSON and largest blob of a frame; more is a broken peer.
 pub const MAX_JSON: u32 = 1 << 20;
@@ -311,22 +314,27 @@ pub enum FromCall {
 /// Daemon to render child: the only frame. Its blob is the document.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StartRender {
-    /// What to do with the document.
+    /// What the document is.
+    pub source: Source,
+    /// What to do with it.
     pub job: RenderJob,
     /// For tests: misbehave on purpose.
     pub mishap: Option<Mishap>,
 }
 
 /// What to do with a document.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenderJob {
     /// Only look: can it be read, how many pages has it?
-    Probe,
+    Probe {
+        /// Paper of pages that bring no size of their own.
+        paper: Paper,
+    },
     /// Make fax pages of it.
     Render {
-        /// Target resolution.
-        resolution: crate::pages::Resolution,
+        /// What pages.
+        target: Target,
         /// More pages than this are refused.
         max_pages: u32,
     },
@@ -340,6 +348,11 @@ pub enum FromRender {
     Probed {
         /// Pages in the document.
         pages: u32,
+    },
+    /// Answer to either job: it has no page, and that is as it should be.
+    LeftOut {
+        /// Why.
+        why: LeftOut,
     },
     /// A page of [`RenderJob::Render`]; the blob is its T.6 data.
     Page {

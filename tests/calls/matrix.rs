@@ -106,6 +106,7 @@ impl Cell<'_> {
             pages,
             medium,
             ecm,
+            t85: false,
             weather,
         })
     }

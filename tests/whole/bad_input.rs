@@ -103,20 +103,40 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
         ),
         // ---- documents ----
         (
-            "no attachment",
-            Bad::Mail(text("Please fax this.")),
-            "554 5.6.0 there is nothing to fax: attach the pages as PDF",
+            "nothing in it",
+            Bad::Mail(text(" ")),
+            "554 5.6.0 there is nothing to fax (text of the mail: it is blank); attach the pages, or write them as text",
         ),
         (
             "a Word document",
-            Bad::Mail(attached("letter.docx", DOCX, b"PK\x03\x04 and so on")),
-            "554 5.6.1 the attachment \"letter.docx\" \
-             (application/vnd.openxmlformats-officedocument.wordprocessingml.document) cannot be faxed; send it as PDF",
+            Bad::Mail(attached(
+                "letter.docx",
+                DOCX,
+                b"PK\x03\x04 word/document.xml and so on",
+            )),
+            "554 5.6.1 the attachment \"letter.docx\" cannot be faxed: it is a Word document, which cannot be read here; \
+             please send it as PDF",
         ),
         (
             "a Word document named .pdf",
-            pdf(b"PK\x03\x04 and so on"),
-            "554 5.6.1 \"letter.pdf\" cannot be faxed: it is not a PDF document, whatever its name says",
+            pdf(b"PK\x03\x04 word/document.xml and so on"),
+            "554 5.6.1 the attachment \"letter.pdf\" cannot be faxed: it is a Word document, which cannot be read here; \
+             please send it as PDF",
+        ),
+        (
+            "no PDF, named .pdf",
+            pdf(b"and so on"),
+            "554 5.6.1 \"letter.pdf\" cannot be faxed: it is none of what can be faxed here, whatever its name says (PDF, \
+             TIFF, JPEG, PNG, GIF, WebP, text); please send it as PDF",
+        ),
+        (
+            "a truncated photo",
+            Bad::Mail(attached(
+                "photo.png",
+                "image/png",
+                &truncated(sample::pictures::png(64)),
+            )),
+            "554 5.6.1 \"photo.png\" cannot be faxed: it is damaged and cannot be read as PNG",
         ),
         (
             "a PDF of 0 bytes",

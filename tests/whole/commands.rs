@@ -117,6 +117,10 @@ fn render_and_to_pdf_make_what_they_say() {
 
     std::fs::write(pdf, "not a PDF").unwrap();
     let refused = site.command(&["render", pdf, tiff]);
-    fails(&refused, 1, "cannot be faxed: it is not a PDF document");
+    fails(
+        &refused,
+        1,
+        "cannot be faxed: it is none of what can be faxed here",
+    );
     fails(&site.command(&["to-pdf", pdf, back]), 1, "cannot convert");
 }

@@ -22,6 +22,8 @@ fn the_example_states_every_key_and_its_default() {
     // Sections that there may be any number of are shown with an example's values.
     assert_eq!(stated.routes.len(), 2, "the example shows two routes");
     stated.routes.clear();
+    assert_eq!(stated.converters.len(), 1, "the example shows a converter");
+    stated.converters.clear();
     assert_eq!(stated.senders.len(), 1, "the example shows a sender");
     stated.senders.clear();
     let trunk = stated.trunks.pop().expect("the example shows a trunk");
@@ -178,6 +180,14 @@ fn contradictions_are_found_with_their_line() {
         (
             "[smtp]\ntls_key = \"key.pem\"\n",
             "config.toml:2: smtp.tls_key: smtp.tls_certificate and",
+        ),
+        (
+            "[[converter]]\ntypes = [\"a/b\"]\ncommand = [\"soffice\", \"{input}\"]\n",
+            "config.toml:3: converter.command: \"soffice\" must be an absolute path",
+        ),
+        (
+            "[[converter]]\ntypes = [\"a/b\"]\ncommand = [\"/usr/bin/soffice\"]\n",
+            "config.toml:3: converter.command: /usr/bin/soffice is not handed the document",
         ),
         (
             "[[route]]\nnumber = \"5551234567\"\n",

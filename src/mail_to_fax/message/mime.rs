@@ -1,16 +1,17 @@
 //! Takes a message apart into its parts (RFC 2046), within bounds.
 //!
-//! `mail-parser` reads the headers. It would take the whole message apart as well, but knows no limit on parts
+//! A mail inside the mail (message/rfc822) is taken apart too, in its place. `mail-parser` reads the headers. It would take the whole message apart as well, but knows no limit on parts
 //! or nesting, and decodes all of them at once.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use mail_parser::decoders::base64::{base64_decode, base64_decode_stream};
 use mail_parser::decoders::quoted_printable::quoted_printable_decode;
 use mail_parser::parsers::MessageStream;
 use mail_parser::{MessageParser, MessagePart, MimeHeaders};
 
-use super::{BadMessage, MAX_DEPTH, MAX_HEADER, MAX_PARTS};
+use super::{BadMessage, MAX_DEPTH, MAX_HEADER, MAX_PARTS, one_line};
 
 /// A header and what follows it.
 #[derive(Debug)]
@@ -28,8 +29,36 @@ pub(super) struct Leaf<'m> {
     pub(super) encoding: Encoding,
     /// Lower-case, as declared, or as RFC 2045 5.2 fills in: `text/plain`.
     pub(super) content_type: String,
-    /// Whether a `multipart/alternative` is around it.
-    pub(super) in_alternative: bool,
+    /// The `multipart/alternative` around it, by number.
+    pub(super) alternative: Option<usize>,
+    /// The mail it belongs to, by its place in [`Leaves::mails`].
+    pub(super) mail: usize,
+}
+
+/// A message taken apart.
+#[derive(Debug, Default)]
+pub(super) struct Leaves<'m> {
+    /// In order.
+    pub(super) all: Vec<Leaf<'m>>,
+    /// The mail itself, then those inside of it.
+    pub(super) mails: Vec<MessagePart<'m>>,
+}
+
+/// Room for mails inside of a mail that had to be decoded; it has to outlive what is read.
+#[derive(Debug, Default)]
+pub struct Unpacked {
+    octets: OnceCell<Vec<u8>>,
+    next: OnceCell<Box<Unpacked>>,
+}
+
+impl Unpacked {
+    fn keep(&self, octets: Vec<u8>) -> &[u8] {
+        let mut place = self;
+        while place.octets.get().is_some() {
+            place = place.next.get_or_init(Box::default);
+        }
+        place.octets.get_or_init(|| octets)
+    }
 }
 
 /// How octets became text (RFC 2045 6).
@@ -90,28 +119,35 @@ fn end_of_header(raw: &[u8]) -> usize {
 }
 
 /// Every leaf of the message, in order.
-pub(super) fn leaves<'m>(message: &Entity<'m>) -> Result<Vec<Leaf<'m>>, BadMessage> {
-    let mut walk = Walk::default();
-    let root = Entity {
-        header: message.header.clone(),
-        body: message.body,
+pub(super) fn leaves<'m>(
+    message: Entity<'m>,
+    unpacked: &'m Unpacked,
+) -> Result<Leaves<'m>, BadMessage> {
+    let mut walk = Walk {
+        seen: 0,
+        alternatives: 0,
+        unpacked,
+        found: Leaves::default(),
     };
-    walk.entity(root, Context::default())?;
-    Ok(walk.leaves)
+    walk.found.mails.push(message.header.clone());
+    walk.entity(message, Context::default())?;
+    Ok(walk.found)
 }
 
 /// What is around an entity.
 #[derive(Debug, Clone, Copy, Default)]
 struct Context {
     depth: usize,
-    in_alternative: bool,
+    alternative: Option<usize>,
     in_digest: bool,
+    mail: usize,
 }
 
-#[derive(Default)]
 struct Walk<'m> {
     seen: usize,
-    leaves: Vec<Leaf<'m>>,
+    alternatives: usize,
+    unpacked: &'m Unpacked,
+    found: Leaves<'m>,
 }
 
 impl<'m> Walk<'m> {
@@ -121,33 +157,77 @@ impl<'m> Walk<'m> {
             return Err(BadMessage::TooManyParts);
         }
         let content_type = entity.content_type(context);
-        if !content_type.starts_with("multipart/") {
-            self.leaves.push(Leaf {
-                encoding: entity.encoding(),
-                header: entity.header,
-                encoded: entity.body,
-                content_type,
-                in_alternative: context.in_alternative,
-            });
-            return Ok(());
+        match content_type.as_str() {
+            "multipart/encrypted" => Err(BadMessage::Encrypted),
+            "message/rfc822" | "message/global" => self.mail(&entity, context),
+            multipart if multipart.starts_with("multipart/") => {
+                self.multipart(&entity, &content_type, context)
+            }
+            _ => {
+                self.found.all.push(Leaf {
+                    encoding: entity.encoding(),
+                    header: entity.header,
+                    encoded: entity.body,
+                    content_type,
+                    alternative: context.alternative,
+                    mail: context.mail,
+                });
+                Ok(())
+            }
         }
-        if content_type == "multipart/encrypted" {
-            return Err(BadMessage::Encrypted);
-        }
-        if context.depth == MAX_DEPTH {
-            return Err(BadMessage::TooDeep);
-        }
-        let inside = Context {
-            depth: context.depth + 1,
-            in_alternative: context.in_alternative || content_type == "multipart/alternative",
-            in_digest: content_type == "multipart/digest",
+    }
+
+    /// RFC 2046 5.2.1. It is not to be encoded, and some mailers do so all the same.
+    fn mail(&mut self, entity: &Entity<'m>, context: Context) -> Result<(), BadMessage> {
+        let inside = deeper(context)?;
+        let encoding = entity.encoding();
+        let octets = match encoding.decode(entity.body) {
+            Some(Cow::Borrowed(octets)) => octets,
+            Some(Cow::Owned(octets)) => self.unpacked.keep(octets),
+            None => {
+                let name = entity.header.attachment_name().unwrap_or("attached mail");
+                let name = one_line(name);
+                return Err(BadMessage::Damaged(name, encoding.name().to_owned()));
+            }
         };
+        let mail = Entity::read(octets)?;
+        self.found.mails.push(mail.header.clone());
+        let context = Context {
+            depth: inside,
+            mail: self.found.mails.len() - 1,
+            ..Context::default()
+        };
+        self.entity(mail, context)
+    }
+
+    fn multipart(
+        &mut self,
+        entity: &Entity<'m>,
+        content_type: &str,
+        context: Context,
+    ) -> Result<(), BadMessage> {
+        let mut inside = Context {
+            depth: deeper(context)?,
+            in_digest: content_type == "multipart/digest",
+            ..context
+        };
+        if content_type == "multipart/alternative" {
+            self.alternatives += 1;
+            inside.alternative = Some(self.alternatives);
+        }
         let declared = entity.header.content_type();
         let boundary = declared.and_then(|declared| declared.attribute("boundary"));
         for part in split(entity.body, boundary.unwrap_or_default().as_bytes())? {
             self.entity(Entity::read(part)?, inside)?;
         }
         Ok(())
+    }
+}
+
+fn deeper(context: Context) -> Result<usize, BadMessage> {
+    match context.depth {
+        MAX_DEPTH => Err(BadMessage::TooDeep),
+        depth => Ok(depth + 1),
     }
 }
 

@@ -8,12 +8,14 @@ mod parts;
 
 use std::borrow::Cow;
 
-use mail_parser::{Addr, HeaderName, MimeHeaders};
+use mail_parser::{Addr, HeaderName, MessagePart, MimeHeaders};
 
+use crate::pages::DocumentRefusal;
 use crate::proto::smtp::Refusal;
-use mime::{Entity, Leaf};
+use mime::{Entity, Leaf, Leaves};
 
-pub use parts::{Document, Fate, Part, Skipped};
+pub use mime::Unpacked;
+pub use parts::{Document, Fate, Part, Reading, Skipped};
 
 /// Parts of a message at most, containers counted.
 pub const MAX_PARTS: usize = 1000;
@@ -35,7 +37,8 @@ pub struct FaxMessage<'m> {
     pub message_id: Option<String>,
     /// The identifiers of the messages before it in its thread, with angle brackets.
     pub references: Option<String>,
-    /// What is faxed, in the order of the message; never empty.
+    /// What is faxed, in the order of the message; never empty. Of these, pictures and texts may still turn out to have
+    /// nothing on them that belongs on a page.
     pub documents: Vec<Document<'m>>,
     /// Every part that is not a container, with what becomes of it.
     pub manifest: Vec<Part>,
@@ -44,28 +47,24 @@ pub struct FaxMessage<'m> {
 /// Why a message cannot be faxed; [`std::fmt::Display`] is the sentence for its sender.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadMessage {
-    /// No document in it.
-    #[error("there is nothing to fax: attach the pages as PDF")]
+    /// Nothing in it that could be a page.
+    #[error(
+        "there is nothing to fax: attach the pages (PDF, TIFF, JPEG, PNG ...), or write them as text"
+    )]
     NothingToFax,
-    /// A part that somebody meant to be faxed, and that is not PDF.
-    #[error("the attachment \"{name}\" ({content_type}) cannot be faxed; send it as PDF{}", and_more(*.more))]
+    /// A part that somebody meant to be faxed, and that cannot be.
+    #[error("the attachment \"{name}\" cannot be faxed: {why}{}", and_more(*.more))]
     NotFaxable {
         /// Its file name, or its place in the message.
         name: String,
-        /// As declared.
-        content_type: String,
+        /// Half a sentence.
+        why: String,
         /// How many more such parts there are.
         more: usize,
     },
-    /// A mail inside the mail.
-    #[error("the mail \"{0}\" attached to this mail cannot be faxed; attach its PDF itself")]
-    AttachedMail(String),
-    /// A picture in the text that is too large to be a logo.
-    #[error("the picture \"{0}\" in the text of the mail cannot be faxed; send it as PDF")]
-    Picture(String),
     /// `winmail.dat`.
     #[error(
-        "the attachments are wrapped in Outlook's own format (\"{0}\"); send the mail as HTML or plain text"
+        "the attachments are wrapped in Outlook's own format (\"{0}\", TNEF), which cannot be read here; send the mail as HTML or plain text, or have the administrator of Exchange switch rich text off for this domain"
     )]
     Outlook(String),
     /// S/MIME or PGP.
@@ -99,11 +98,9 @@ impl From<BadMessage> for Refusal {
         let status = match bad {
             BadMessage::Automatic => "5.7.1",
             BadMessage::Loop => "5.4.6",
-            BadMessage::NotFaxable { .. }
-            | BadMessage::AttachedMail(_)
-            | BadMessage::Picture(_)
-            | BadMessage::Outlook(_)
-            | BadMessage::Encrypted => "5.6.1",
+            BadMessage::NotFaxable { .. } | BadMessage::Outlook(_) | BadMessage::Encrypted => {
+                "5.6.1"
+            }
             BadMessage::NothingToFax
             | BadMessage::Damaged(..)
             | BadMessage::Broken
@@ -126,29 +123,35 @@ fn and_more(more: usize) -> String {
 ///
 /// # Errors
 /// The first thing that keeps the message from being faxed whole.
-pub fn read(raw: &[u8]) -> Result<FaxMessage<'_>, BadMessage> {
+pub fn read<'m>(
+    raw: &'m [u8],
+    unpacked: &'m Unpacked,
+    reading: &Reading<'_>,
+) -> Result<FaxMessage<'m>, BadMessage> {
     let entity = Entity::read(raw)?;
     refuse_loops(&entity)?;
-    let leaves = mime::leaves(&entity)?;
-    let (documents, manifest) = parts::sort(&leaves)?;
-    let header = &entity.header;
-    let text = |name| {
-        let value = header.headers.iter().rev().find(|h| h.name == name)?;
-        value.value.as_text().map(one_line)
-    };
+    let header = entity.header.clone();
+    let leaves = mime::leaves(entity, unpacked)?;
+    let (documents, manifest) = parts::sort(&leaves, reading)?;
     Ok(FaxMessage {
-        from: author(&entity),
-        subject: text(HeaderName::Subject),
-        message_id: text(HeaderName::MessageId),
-        references: references(&entity),
+        from: author(&header),
+        subject: text(&header, HeaderName::Subject),
+        message_id: text(&header, HeaderName::MessageId),
+        references: references(&header),
         documents,
         manifest,
     })
 }
 
+fn text(header: &MessagePart<'_>, name: HeaderName<'_>) -> Option<String> {
+    let fields = &header.headers;
+    let field = fields.iter().rev().find(|field| field.name == name)?;
+    field.value.as_text().map(one_line)
+}
+
 /// RFC 5322 3.6.4: the thread so far.
-fn references(entity: &Entity<'_>) -> Option<String> {
-    let fields = &entity.header.headers;
+fn references(header: &MessagePart<'_>) -> Option<String> {
+    let fields = &header.headers;
     let field = fields
         .iter()
         .find(|field| field.name == HeaderName::References)?;
@@ -182,8 +185,8 @@ fn refuse_loops(entity: &Entity<'_>) -> Result<(), BadMessage> {
     Ok(())
 }
 
-fn author(entity: &Entity<'_>) -> Option<String> {
-    let fields = &entity.header.headers;
+fn author(header: &MessagePart<'_>) -> Option<String> {
+    let fields = &header.headers;
     let field = fields.iter().rev().find(|h| h.name == HeaderName::From)?;
     let Addr { name, address } = field.value.as_address()?.first()?;
     let author = match (name, address) {

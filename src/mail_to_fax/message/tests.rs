@@ -1,6 +1,23 @@
 //! Messages as real mailers write them, and as nobody should.
 
 use super::*;
+use crate::config::Body;
+use crate::pages::document::Source;
+
+/// Reads as a site does that has a converter for `application/x-converted` and Word documents of the old kind.
+fn read_with(raw: &[u8], body: Body) -> Result<FaxMessage<'_>, BadMessage> {
+    let converts =
+        |media_type: &str| ["application/x-converted", "application/msword"].contains(&media_type);
+    let reading = Reading {
+        body,
+        converts: &converts,
+    };
+    super::read(raw, Box::leak(Box::default()), &reading)
+}
+
+fn read(raw: &[u8]) -> Result<FaxMessage<'_>, BadMessage> {
+    read_with(raw, Body::Auto)
+}
 
 const PDF: &str = "%PDF-1.4\r\n";
 /// `PDF` in base64.
@@ -57,19 +74,39 @@ fn refusal(raw: &str) -> String {
     Refusal::from(read(raw.as_bytes()).expect_err("a refusal")).to_string()
 }
 
+fn names(message: &FaxMessage<'_>) -> Vec<String> {
+    let documents = message.documents.iter();
+    documents.map(|document| document.name.clone()).collect()
+}
+
+fn text_of<'a>(message: &'a FaxMessage<'_>, document: usize) -> &'a crate::pages::text::TextSource {
+    match &message.documents[document].source {
+        Source::Text(text) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
-fn documents_come_in_their_order_and_the_text_is_noted_as_skipped() {
+fn documents_come_in_their_order_behind_the_text() {
     let raw = mixed(&[text(), pdf("b.pdf"), pdf("a.pdf")]);
     let message = read(raw.as_bytes()).unwrap();
-    let names: Vec<_> = message.documents.iter().map(|d| d.name.as_str()).collect();
-    assert_eq!(names, ["b.pdf", "a.pdf"]);
-    assert_eq!(message.documents[1].part, 2);
+    assert_eq!(names(&message), ["text of the mail", "b.pdf", "a.pdf"]);
+    assert_eq!(message.documents[2].part, 2);
     assert_eq!(
-        message.documents[0].content().unwrap().as_ref(),
+        message.documents[1].content().unwrap().as_ref(),
         PDF.as_bytes()
     );
-    let body = Fate::Skipped(Skipped::BodyText);
-    assert_eq!(fates(&message), [body, Fate::Faxed, Fate::Faxed]);
+    assert_eq!(fates(&message), [Fate::Faxed; 3]);
+    let body = text_of(&message, 0);
+    assert_eq!(body.charset.as_deref(), Some("utf-8"));
+    assert!(body.only_if_telling && !body.html);
+    assert_eq!(
+        body.heading,
+        [
+            ("From".to_owned(), "J\u{e4}ne <jane@b.example>".to_owned()),
+            ("Subject".to_owned(), "\u{e4}bc".to_owned()),
+        ]
+    );
     assert_eq!(message.from.as_deref(), Some("J\u{e4}ne <jane@b.example>"));
     assert_eq!(message.subject.as_deref(), Some("\u{e4}bc"));
     assert_eq!(message.message_id.as_deref(), Some("1@b.example"));
@@ -120,50 +157,200 @@ fn file_names_are_decoded_and_lose_their_folders() {
 }
 
 #[test]
-fn a_mail_without_attachment_is_told_what_to_do() {
-    let nothing = "554 5.6.0 there is nothing to fax: attach the pages as PDF";
-    assert_eq!(refusal(&mixed(&[text()])), nothing);
-    assert_eq!(refusal("Subject: x\r\n\r\nhello\r\n"), nothing);
-    assert_eq!(refusal(""), nothing);
+fn the_site_chooses_whether_the_text_is_a_page() {
+    let raw = mixed(&[text(), pdf("a.pdf")]);
+    let never = read_with(raw.as_bytes(), Body::Never).unwrap();
+    assert_eq!(names(&never), ["a.pdf"]);
+    assert_eq!(
+        fates(&never),
+        [Fate::Skipped(Skipped::BodyText), Fate::Faxed]
+    );
+    let always = read_with(raw.as_bytes(), Body::Always).unwrap();
+    assert!(!text_of(&always, 0).only_if_telling);
+    let only_text = mixed(&[text()]);
+    assert!(read(only_text.as_bytes()).is_ok());
+    assert_eq!(
+        read_with(only_text.as_bytes(), Body::Never)
+            .unwrap_err()
+            .to_string(),
+        "there is nothing to fax: attach the pages (PDF, TIFF, JPEG, PNG ...), or write them as text"
+    );
+}
+
+#[test]
+fn one_of_two_forms_is_faxed_the_plain_one_if_it_says_anything() {
+    let html = || part("Content-Type: text/html", "<p>hello</p>");
+    let blank = || part("Content-Type: text/plain", " \r\n");
+    let other = Fate::Skipped(Skipped::OtherForm);
+    for (forms, fate) in [
+        ([text(), html()], [Fate::Faxed, other]),
+        ([blank(), html()], [other, Fate::Faxed]),
+        ([html(), text()], [other, Fate::Faxed]),
+    ] {
+        let raw = multipart("alternative", "al", &forms);
+        assert_eq!(fates(&read(raw.as_bytes()).unwrap()), fate, "{raw}");
+    }
+}
+
+#[test]
+fn pictures_and_text_files_are_documents_and_known_by_their_content() {
+    let png = "iVBORw0KGgoAAAANSUhEUg==";
+    let named = |content_type: &str, name: &str, body: &str| {
+        let fields = format!(
+            "Content-Type: {content_type}\nContent-Transfer-Encoding: base64\n\
+             Content-Disposition: attachment; filename=\"{name}\""
+        );
+        part(&fields, body)
+    };
+    let raw = mixed(&[
+        named("application/octet-stream", "scan", png),
+        named("application/pdf", "wrong.pdf", png),
+        attachment("text/plain", "notes.txt"),
+        attachment("application/octet-stream", "list.CSV"),
+        attachment("text/html", "page.html"),
+        attachment("application/x-converted", "drawing.xyz"),
+        // The beginning of an OLE container that holds a Word document.
+        named(
+            "application/octet-stream",
+            "old.doc",
+            "0M8R4KGxGuFXAG8AcgBkAEQAbwBjAHUAbQBlAG4AdAA=",
+        ),
+    ]);
+    let message = read(raw.as_bytes()).unwrap();
+    assert_eq!(message.documents.len(), 7);
+    assert!(
+        message.documents[..2]
+            .iter()
+            .all(|document| document.source == Source::File)
+    );
+    assert!(!text_of(&message, 2).html && !text_of(&message, 2).only_if_telling);
+    assert!(text_of(&message, 4).html && !text_of(&message, 3).html);
+    assert_eq!(
+        message.documents[5].convert.as_deref(),
+        Some("application/x-converted")
+    );
+    assert_eq!(
+        message.documents[6].convert.as_deref(),
+        Some("application/msword")
+    );
+}
+
+#[test]
+fn a_text_that_speaks_of_pdf_is_a_text() {
+    let speaks = part(
+        "Content-Type: text/plain",
+        "A PDF begins with %PDF-1.4 or so.",
+    );
+    let raw = mixed(&[speaks]);
+    assert!(!text_of(&read(raw.as_bytes()).unwrap(), 0).html);
+}
+
+#[test]
+fn a_forwarded_mail_comes_with_its_own_attachments_in_its_place() {
+    let old = format!(
+        "From: Bob <bob@c.example>\r\nDate: Sat, 21 Nov 2026 10:05:00 +0100\r\nSubject: Lease\r\n{}",
+        multipart("mixed", "in", &[text(), pdf("lease.pdf")])
+    );
+    let encoded =
+        "RnJvbTogQ2FyYSA8Y2FyYUBkLmV4YW1wbGU+DQpTdWJqZWN0OiBPZmZlcg0KDQpXZSBvZmZlci4NCg==";
+    let raw = mixed(&[
+        text(),
+        part("Content-Type: message/rfc822", &old),
+        part(
+            "Content-Type: message/rfc822\nContent-Transfer-Encoding: base64",
+            encoded,
+        ),
+        pdf("last.pdf"),
+    ]);
+    let message = read_with(raw.as_bytes(), Body::Never).unwrap();
+    assert_eq!(
+        names(&message),
+        [
+            "text of the attached mail \"Lease\"",
+            "lease.pdf",
+            "text of the attached mail \"Offer\"",
+            "last.pdf"
+        ]
+    );
+    let heading = &text_of(&message, 0).heading;
+    assert_eq!(heading[0].1, "Bob <bob@c.example>");
+    assert!(
+        heading[1].1.contains("21 Nov 2026 10:05:00 +0100"),
+        "{heading:?}"
+    );
+    assert!(
+        !text_of(&message, 0).only_if_telling,
+        "it was attached to be read"
+    );
+    assert_eq!(
+        message.documents[2].content().unwrap().as_ref(),
+        b"We offer.\r\n"
+    );
+    assert_eq!(
+        message.subject.as_deref(),
+        Some("\u{e4}bc"),
+        "of the outer mail"
+    );
+}
+
+#[test]
+fn a_mail_with_nothing_in_it_is_a_blank_text() {
+    // That it is blank the renderer says.
+    for raw in ["Subject: x\r\n\r\nhello\r\n", "Subject: x\r\n\r\n", ""] {
+        assert_eq!(
+            names(&read(raw.as_bytes()).unwrap()),
+            ["text of the mail"],
+            "{raw}"
+        );
+    }
 }
 
 #[test]
 fn what_cannot_be_faxed_is_named() {
-    let word = attachment("application/msword", "letter.docx");
+    let zip = |name: &str, body: &str| {
+        let fields = format!(
+            "Content-Type: application/zip\nContent-Disposition: attachment; filename=\"{name}\""
+        );
+        part(&fields, body)
+    };
+    let word = zip("letter.docx", "PK\u{3}\u{4} word/document.xml");
     assert_eq!(
         refusal(&mixed(&[text(), pdf("a.pdf"), word.clone()])),
-        "554 5.6.1 the attachment \"letter.docx\" (application/msword) cannot be faxed; send it as PDF"
+        "554 5.6.1 the attachment \"letter.docx\" cannot be faxed: it is a Word document, which cannot be read here; \
+         please send it as PDF"
     );
-    let sheet = attachment("application/vnd.ms-excel", "b.xls");
+    let sheet = zip("b.xlsx", "PK\u{3}\u{4} xl/workbook.xml");
     let both = refusal(&mixed(&[pdf("a.pdf"), word, sheet]));
-    assert!(both.ends_with("\"letter.docx\" (application/msword) cannot be faxed; send it as PDF (the same goes for 1 more)"));
+    assert!(
+        both.ends_with("please send it as PDF (the same goes for 1 more)"),
+        "{both}"
+    );
     for (part, says) in [
         (
-            attachment("text/plain", "notes.txt"),
-            "\"notes.txt\" (text/plain)",
+            zip("all.zip", "PK\u{3}\u{4}"),
+            "it is a ZIP archive, which cannot be read here; please send it as PDF, unpacked",
         ),
         (
-            part("Content-Type: application/zip", "PK"),
-            "\"part 2\" (application/zip)",
+            attachment("application/zip", "x"),
+            "\"x\" cannot be faxed: its type (application/zip)",
         ),
+        (attachment("image/heic", "x.heic"), "its type (image/heic)"),
         (
-            attachment("image/png", "scan.png"),
-            "\"scan.png\" (image/png)",
-        ),
-        (
-            part("Content-Type: text/calendar", "x"),
-            "\"part 2\" (text/calendar)",
-        ),
-        (
-            attachment("message/rfc822", "old.eml"),
-            "the mail \"old.eml\" attached",
-        ),
-        (
-            multipart("digest", "d", &["\r\nSubject: x\r\n\r\ny".to_string()]),
-            "the mail \"part 2\" attached",
+            part(
+                "Content-Type: image/heic; name=IMG.HEIC\nContent-Transfer-Encoding: base64",
+                "AAAAGGZ0eXBoZWlj",
+            ),
+            "\"IMG.HEIC\" cannot be faxed: it is a HEIC picture, which cannot be read here; please send it as PDF or JPEG (on an iPhone",
         ),
         (
             attachment("application/ms-tnef", "winmail.dat"),
+            "Outlook's own format (\"winmail.dat\", TNEF)",
+        ),
+        (
+            part(
+                "Content-Type: application/octet-stream; name=w.dat\nContent-Transfer-Encoding: base64",
+                "eJ8+IgEA",
+            ),
             "Outlook's own format",
         ),
         (
@@ -171,6 +358,13 @@ fn what_cannot_be_faxed_is_named() {
             "encrypted",
         ),
         (multipart("encrypted", "e", &[text()]), "encrypted"),
+        (
+            part(
+                "Content-Type: message/rfc822\nContent-Transfer-Encoding: x-uuencode",
+                "x",
+            ),
+            "\"attached mail\" is damaged",
+        ),
     ] {
         let said = refusal(&mixed(&[pdf("a.pdf"), part]));
         assert!(said.contains(says), "{said}");
@@ -184,9 +378,10 @@ fn an_office_mail_with_logo_signature_and_alternatives_goes_through() {
         "<img src=\"cid:logo@b.example\">",
     );
     let logo = part(
-        "Content-Type: image/png; name=l.png\nContent-ID: <logo@b.example>",
-        "png",
+        "Content-Type: image/png; name=l.png\nContent-ID: <logo@b.example>\nContent-Transfer-Encoding: base64",
+        "iVBORw0KGgoAAAANSUhEUg==",
     );
+    let card = attachment("text/vcard", "jane.vcf");
     let related = multipart("related", "r", &[html, logo]);
     let invitation = part("Content-Type: text/calendar", "BEGIN:VCALENDAR");
     let alternative = multipart("alternative", "al", &[text(), related, invitation]);
@@ -204,38 +399,58 @@ fn an_office_mail_with_logo_signature_and_alternatives_goes_through() {
         &[alternative, mac, attachment("text/plain", "ATT00001.txt")],
     );
     let signature = attachment("application/pkcs7-signature", "smime.p7s");
-    let raw = multipart("signed", "sig", &[content, signature]);
+    let raw = multipart("signed", "sig", &[content, card, signature]);
     let message = read(raw.as_bytes()).unwrap();
     let skipped = |reason| Fate::Skipped(reason);
     assert_eq!(
         fates(&message),
         [
-            skipped(Skipped::BodyText),
-            skipped(Skipped::BodyText),
-            skipped(Skipped::Logo),
-            skipped(Skipped::BodyText),
+            Fate::Faxed,
+            skipped(Skipped::OtherForm),
+            Fate::Faxed,
+            skipped(Skipped::Calendar),
             skipped(Skipped::ResourceFork),
             Fate::Faxed,
-            skipped(Skipped::BodyText),
+            Fate::Faxed,
+            skipped(Skipped::BusinessCard),
             skipped(Skipped::Signature),
         ]
+    );
+    assert_eq!(message.documents[1].name, "l.png");
+    assert_eq!(
+        message.documents[1].source,
+        Source::Shown,
+        "left out where it is small"
+    );
+    assert!(
+        text_of(&message, 3).only_if_telling,
+        "what Exchange made of a footer"
     );
 }
 
 #[test]
-fn a_picture_that_is_no_logo_is_not_lost() {
+fn only_what_the_text_shows_can_be_a_logo() {
     let html = part("Content-Type: text/html", "<img src=\"cid:page\">");
-    let image = |id: &str, size: usize| {
-        part(
-            &format!("Content-Type: image/jpeg; name=page.jpg\nContent-ID: <{id}>"),
-            &"x".repeat(size),
-        )
+    let picture = |fields: &str| {
+        let fields = format!(
+            "Content-Type: image/png; name=page.png\nContent-Transfer-Encoding: base64\n{fields}"
+        );
+        part(&fields, "iVBORw0KGgoAAAANSUhEUg==")
     };
-    for picture in [image("page", 400_000), image("other", 10)] {
-        let said = refusal(&mixed(&[html.clone(), picture, pdf("a.pdf")]));
+    for (fields, source) in [
+        ("Content-ID: <page>", Source::Shown),
+        ("Content-ID: <other>", Source::File),
+        (
+            "Content-ID: <page>\nContent-Disposition: attachment",
+            Source::File,
+        ),
+        ("Content-Disposition: inline", Source::File),
+    ] {
+        let raw = mixed(&[html.clone(), picture(fields)]);
         assert_eq!(
-            said,
-            "554 5.6.1 the picture \"page.jpg\" in the text of the mail cannot be faxed; send it as PDF"
+            read(raw.as_bytes()).unwrap().documents[1].source,
+            source,
+            "{fields}"
         );
     }
 }
@@ -248,14 +463,14 @@ fn a_delimiter_is_a_whole_line_and_not_a_longer_boundary() {
         "text --outer\r\n--outer2\r\n--outerx--\r\n --outer",
     );
     let raw = mixed(&[tricky, inner, pdf("b.pdf")]);
-    assert_eq!(read(raw.as_bytes()).unwrap().documents.len(), 2);
+    assert_eq!(read(raw.as_bytes()).unwrap().documents.len(), 4);
 }
 
 #[test]
 fn a_missing_last_delimiter_loses_nothing() {
     let raw = mixed(&[text(), pdf("a.pdf")]);
     let cut = &raw[..raw.find("--outer--").unwrap()];
-    assert_eq!(read(cut.as_bytes()).unwrap().documents.len(), 1);
+    assert_eq!(read(cut.as_bytes()).unwrap().documents.len(), 2);
 }
 
 #[test]
@@ -302,6 +517,11 @@ fn bombs_meet_their_limits() {
     }
     assert!(read(deep.as_bytes()).is_ok());
     assert!(refusal(&multipart("mixed", "top", &[deep])).contains("more than 20 deep"));
+    let mut mails = "Subject: x\r\n\r\ny".to_owned();
+    for _ in 0..=MAX_DEPTH {
+        mails = part("Content-Type: message/rfc822", &mails);
+    }
+    assert!(refusal(&mails).contains("more than 20 deep"));
     let endless = "X: y\r\n".repeat(MAX_HEADER / 6 + 1);
     assert!(refusal(&endless).contains("header of more than 256 KB"));
 }
@@ -340,9 +560,14 @@ fn mutated_messages_never_panic() {
         "<img=20src=3D\"cid:a\">",
     );
     let logo = part("Content-Type: image/png\nContent-ID: <a>", "png");
+    let inside = part(
+        "Content-Type: message/rfc822",
+        &mixed(&[text(), pdf("b.pdf")]),
+    );
     let seed = mixed(&[
         text(),
         multipart("related", "r", &[html, logo]),
+        inside,
         pdf("a.pdf"),
     ]);
     for _ in 0..10_000 {

@@ -21,9 +21,9 @@ pub(in crate::pages) struct PdfFile {
 
 impl PdfFile {
     pub(in crate::pages) fn new() -> PdfFile {
-        // The second line tells programs that guess that the file is not text (7.5.2).
+        // The second line tells programs that guess that the file is not text (7.5.2; ISO 19005-2 6.1.2).
         PdfFile {
-            octets: b"%PDF-1.4\n%\xE2\xE3\xCF\xD3\n".to_vec(),
+            octets: b"%PDF-1.7\n%\xE2\xE3\xCF\xD3\n".to_vec(),
             offsets: Vec::new(),
         }
     }
@@ -72,14 +72,15 @@ impl PdfFile {
         );
     }
 
-    /// The finished file; `trailer` are further entries of the trailer.
+    /// The finished file; `catalog` and `trailer` are further entries of these.
     pub(in crate::pages) fn finish(
         mut self,
         page_tree: Ref,
         info: Option<Ref>,
+        catalog: &str,
         trailer: &str,
     ) -> Vec<u8> {
-        let catalog = self.add(&format!("<< /Type /Catalog /Pages {page_tree} >>"));
+        let catalog = self.add(&format!("<< /Type /Catalog /Pages {page_tree} {catalog}>>"));
         let info = info.map_or(String::new(), |info| format!("/Info {info} "));
         let start = self.octets.len();
         let size = self.offsets.len() + 1;

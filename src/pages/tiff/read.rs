@@ -59,34 +59,39 @@ pub enum TiffError {
 /// [`TiffError`]: no TIFF, a coding that is not a fax coding, damage.
 pub fn read(bytes: &[u8]) -> Result<Vec<FaxPage>, TiffError> {
     let file = File::open(bytes)?;
+    directories(&file)?.iter().map(Ifd::page).collect()
+}
+
+/// The list of pages, at least one.
+pub(super) fn directories<'a>(file: &'a File<'a>) -> Result<Vec<Ifd<'a>>, TiffError> {
     let mut offset = file.u32(4).ok_or(TiffError::NotTiff)?;
     let mut seen = HashSet::new();
-    let mut pages = Vec::new();
+    let mut directories = Vec::new();
     while offset != 0 {
         if !seen.insert(offset) {
             return Err(TiffError::Loop);
         }
-        if pages.len() == MAX_PAGES {
+        if directories.len() == MAX_PAGES {
             return Err(TiffError::TooManyPages);
         }
-        let (ifd, next) = Ifd::read(&file, offset, pages.len() + 1)?;
-        pages.push(ifd.page()?);
+        let (ifd, next) = Ifd::read(file, offset, directories.len() + 1)?;
+        directories.push(ifd);
         offset = next;
     }
-    if pages.is_empty() {
-        return Err(TiffError::NoPages);
+    match directories.is_empty() {
+        true => Err(TiffError::NoPages),
+        false => Ok(directories),
     }
-    Ok(pages)
 }
 
 /// The octets of a file and their order.
-struct File<'a> {
+pub(super) struct File<'a> {
     bytes: &'a [u8],
     big_endian: bool,
 }
 
 impl<'a> File<'a> {
-    fn open(bytes: &'a [u8]) -> Result<File<'a>, TiffError> {
+    pub(super) fn open(bytes: &'a [u8]) -> Result<File<'a>, TiffError> {
         let big_endian = match bytes.get(..4) {
             Some(b"II\x2A\x00") => false,
             Some(b"MM\x00\x2A") => true,
@@ -119,7 +124,7 @@ impl<'a> File<'a> {
 }
 
 /// One image file directory: the fields of one page.
-struct Ifd<'a> {
+pub(super) struct Ifd<'a> {
     file: &'a File<'a>,
     page: usize,
     entries: Vec<Entry>,
@@ -184,8 +189,20 @@ impl<'a> Ifd<'a> {
     }
 
     fn page(&self) -> Result<FaxPage, TiffError> {
-        let (width, height) = self.size()?;
         let (x_dpi, y_dpi) = self.resolution()?;
+        let bitmap = self.fax()?;
+        Ok(FaxPage {
+            width: bitmap.width(),
+            height: bitmap.height(),
+            x_dpi,
+            y_dpi,
+            g4: g4::encode(&bitmap),
+        })
+    }
+
+    /// The page as pels, where it has one bit a pel in a fax coding.
+    pub(super) fn fax(&self) -> Result<Bitmap, TiffError> {
+        let (width, height) = self.size()?;
         self.check_bilevel()?;
         let mut bitmap = self.bitmap(width, height)?;
         match self.number(tag::PHOTOMETRIC, 0) {
@@ -193,13 +210,32 @@ impl<'a> Ifd<'a> {
             1 => bitmap.invert(),
             _ => return Err(self.odd("PhotometricInterpretation")),
         }
-        Ok(FaxPage {
-            width,
-            height,
-            x_dpi,
-            y_dpi,
-            g4: g4::encode(&bitmap),
-        })
+        Ok(bitmap)
+    }
+
+    /// Its coding (TIFF 6.0, Compression).
+    pub(super) fn coding_number(&self) -> u32 {
+        self.number(tag::COMPRESSION, 1)
+    }
+
+    /// Whether it shows another page once more, smaller (TIFF 6.0, NewSubfileType, bit 0).
+    pub(super) fn is_thumbnail(&self) -> bool {
+        self.number(tag::NEW_SUBFILE_TYPE, 0) & 1 != 0
+    }
+
+    /// Which side is up (TIFF 6.0, Orientation): 1 to 8.
+    pub(super) fn orientation(&self) -> u8 {
+        u8::try_from(self.number(tag::ORIENTATION, 1)).unwrap_or(1)
+    }
+
+    /// Where in the file the value of a field of one SHORT lies, for [`tag::PHOTOMETRIC`].
+    pub(super) fn place_of(&self, tag: u16) -> Option<usize> {
+        let entry = self.entry(tag)?;
+        (matches!(entry.kind, Kind::Short) && entry.count == 1).then_some(entry.values as usize)
+    }
+
+    pub(super) fn number_of(&self) -> usize {
+        self.page
     }
 
     fn size(&self) -> Result<(u32, u32), TiffError> {
@@ -214,8 +250,16 @@ impl<'a> Ifd<'a> {
         Ok((width, height))
     }
 
+    /// Dots per inch in the file itself; none where it does not say.
+    pub(super) fn has_resolution(&self) -> bool {
+        // Unit 1: the numbers tell nothing but the shape of a pel.
+        self.entry(tag::X_RESOLUTION).is_some()
+            && self.entry(tag::Y_RESOLUTION).is_some()
+            && self.number(tag::RESOLUTION_UNIT, 2) != 1
+    }
+
     /// Dots per inch, rounded: files that count in centimetres have 80.4 x 77.
-    fn resolution(&self) -> Result<(u32, u32), TiffError> {
+    pub(super) fn resolution(&self) -> Result<(u32, u32), TiffError> {
         let per_inch = match self.number(tag::RESOLUTION_UNIT, 2) {
             3 => 2.54,
             _ => 1.0,
@@ -305,10 +349,15 @@ impl<'a> Ifd<'a> {
     }
 
     /// The first value of a field, or what TIFF 6.0 has for a missing one.
-    fn number(&self, tag: u16, missing: u32) -> u32 {
+    pub(super) fn number(&self, tag: u16, missing: u32) -> u32 {
         self.entry(tag)
             .and_then(|entry| self.value(entry, 0))
             .unwrap_or(missing)
+    }
+
+    /// All values of a field that has `count` of them.
+    pub(super) fn all_numbers(&self, tag: u16, count: usize) -> Option<Vec<u32>> {
+        self.numbers(tag, count, "").ok()
     }
 
     /// Exactly `count` values of a field.
@@ -384,12 +433,15 @@ impl Entry {
     }
 }
 
-fn coding_name(number: u32) -> String {
+pub(super) fn coding_name(number: u32) -> String {
     match number {
         1 => "uncompressed".into(),
+        6 => "JPEG of the old kind".into(),
+        7 => "JPEG".into(),
+        34712 => "JPEG 2000".into(),
+        50000 => "Zstandard".into(),
         2 => "CCITT modified Huffman without line ends".into(),
         5 => "LZW".into(),
-        6 | 7 => "JPEG".into(),
         8 | 32946 => "Deflate".into(),
         9 => "T.85 (JBIG)".into(),
         10 => "T.43 (JBIG)".into(),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::pages::bitmap::Bitmap;
 use crate::pages::g3::tests::{encode_1d, slanted};
-use crate::pages::{FaxPage, g4};
+use crate::pages::{FaxPage, Resolution, g4};
 
 fn page(height: u32, y_dpi: u32) -> FaxPage {
     FaxPage {
@@ -225,4 +225,153 @@ fn mutated_files_never_panic() {
         }
         let _ = read(&file);
     }
+}
+
+// ---- any TIFF ----
+
+fn only_page(file: &[u8]) -> TiffPage {
+    let tiff = AnyTiff::open(file).unwrap();
+    assert_eq!(tiff.pages(), 1);
+    tiff.page(1).unwrap()
+}
+
+#[test]
+fn a_fax_stays_as_it_is_and_its_rows_are_doubled_where_need_be() {
+    let bitmap = slanted(1728, 40);
+    let file = write(&[page(40, 98)]);
+    let TiffPage::Fax(found, resolution) = only_page(&file) else {
+        panic!("it is a fax")
+    };
+    assert_eq!((&found, resolution), (&bitmap, Resolution::Standard));
+    let same = at_resolution(&found, resolution, Resolution::Standard);
+    assert_eq!(same, page(40, 98));
+    let fine = at_resolution(&found, resolution, Resolution::Fine);
+    assert_eq!((fine.height, fine.y_dpi), (80, 196));
+    let doubled = g4::decode(&fine.g4, 1728, 80).unwrap();
+    assert!((0..80).all(|y| doubled.row(y) == bitmap.row(y / 2)));
+    let back = at_resolution(&doubled, Resolution::Fine, Resolution::Standard);
+    assert_eq!(back, same, "no ink is lost on the way down either");
+}
+
+#[test]
+fn a_scan_at_600_dpi_is_a_picture() {
+    let bitmap = Bitmap::new(4960, 7016).unwrap();
+    let file = ByHand::new(&bitmap, 4, vec![g4::encode(&bitmap)])
+        .with(tag::X_RESOLUTION, kind::RATIONAL, &[600, 1])
+        .with(tag::Y_RESOLUTION, kind::RATIONAL, &[600, 1]);
+    let TiffPage::Picture(picture) = only_page(&file.build()) else {
+        panic!("no fax is that wide")
+    };
+    assert_eq!(picture.grey.dimensions(), (4960, 7016));
+    assert_eq!(picture.dpi, Some((600.0, 600.0)));
+}
+
+#[test]
+fn every_usual_coding_is_read() {
+    let file = crate::pages::sample::pictures::tiff(64);
+    let tiff = AnyTiff::open(&file).unwrap();
+    assert_eq!(tiff.pages(), 4);
+    for number in 1..=4 {
+        let TiffPage::Picture(picture) = tiff.page(number).unwrap() else {
+            panic!("page {number} is no fax")
+        };
+        assert_eq!(picture.grey.get_pixel(20, 20).0, [0x10], "page {number}");
+        assert_eq!(picture.grey.get_pixel(50, 50).0, [0xFF], "page {number}");
+    }
+}
+
+/// Four pels in two rows, in a coding that is no fax's.
+fn small(photometric: u32, bits: u32, samples: u32, strip: &[u8]) -> ByHand {
+    ByHand::new(&Bitmap::new(2, 2).unwrap(), 1, vec![strip.to_vec()])
+        .with(tag::PHOTOMETRIC, kind::SHORT, &[photometric])
+        .with(
+            tag::BITS_PER_SAMPLE,
+            kind::SHORT,
+            &vec![bits; samples as usize],
+        )
+        .with(tag::SAMPLES_PER_PIXEL, kind::SHORT, &[samples])
+        .with(tag::ROWS_PER_STRIP, kind::SHORT, &[2])
+}
+
+fn levels(file: ByHand) -> Vec<u8> {
+    match only_page(&file.build()) {
+        TiffPage::Picture(picture) => picture.grey.into_raw(),
+        TiffPage::Fax(..) => panic!("it is no fax"),
+    }
+}
+
+#[test]
+fn every_kind_of_colour_is_read() {
+    assert_eq!(
+        levels(small(1, 8, 1, &[0, 100, 200, 255])),
+        [0, 100, 200, 255]
+    );
+    assert_eq!(
+        levels(small(0, 8, 1, &[0, 100, 200, 255])),
+        [255, 155, 55, 0]
+    );
+    assert_eq!(levels(small(1, 4, 1, &[0x0F, 0xF0])), [0, 255, 255, 0]);
+    assert_eq!(levels(small(1, 1, 1, &[0x40, 0x80])), [0, 255, 255, 0]);
+    let rgb = [0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 255];
+    let grey = levels(small(2, 8, 3, &rgb));
+    assert_eq!((grey[0], grey[1]), (0, 255));
+    assert!(grey[2] > grey[3], "red is lighter than blue");
+    let cmyk = [0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 0, 0];
+    assert_eq!(levels(small(5, 8, 4, &cmyk)), [255, 0, 0, 255]);
+    let sixteen: Vec<u8> = [0u16, 0x8000, 0xFFFF, 0]
+        .iter()
+        .flat_map(|n| n.to_le_bytes())
+        .collect();
+    assert_eq!(levels(small(1, 16, 1, &sixteen)), [0, 0x80, 255, 0]);
+}
+
+#[test]
+fn a_palette_is_looked_up() {
+    // Index 1 is white, 2 is mid-grey, all others black.
+    let mut map = vec![0; 3 * 16];
+    for colour in 0..3 {
+        map[16 * colour + 1] = 0xFFFF;
+        map[16 * colour + 2] = 0x8080;
+    }
+    for big_endian in [false, true] {
+        let mut file = small(3, 4, 1, &[0x12, 0x01]).with(tag::COLOR_MAP, kind::SHORT, &map);
+        file.big_endian = big_endian;
+        assert_eq!(levels(file), [255, 128, 0, 255]);
+    }
+}
+
+#[test]
+fn a_sheet_on_its_side_is_turned_and_a_thumbnail_is_no_page() {
+    let turned = small(1, 8, 1, &[0, 100, 200, 255]).with(tag::ORIENTATION, kind::SHORT, &[6]);
+    assert_eq!(levels(turned), [200, 0, 255, 100]);
+    let mut both = write(&[page(10, 196), page(12, 196)]);
+    // NewSubfileType stands first in the second directory: bit 0 is a smaller copy.
+    let first = u32::from_le_bytes(both[4..8].try_into().unwrap()) as usize;
+    let fields = usize::from(both[first]);
+    let link = first + 2 + 12 * fields;
+    let second = u32::from_le_bytes(both[link..link + 4].try_into().unwrap()) as usize;
+    both[second + 2 + 8] = 1;
+    assert_eq!(AnyTiff::open(&both).unwrap().pages(), 1);
+}
+
+#[test]
+fn codings_that_are_not_read_are_named() {
+    for (coding, name) in [
+        (6, "JPEG of the old kind"),
+        (34712, "JPEG 2000"),
+        (9, "T.85"),
+    ] {
+        let file = ByHand::new(&Bitmap::new(2, 2).unwrap(), coding, vec![vec![0; 9]]).build();
+        let refused = AnyTiff::open(&file)
+            .unwrap()
+            .page(1)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.contains("page 1") && refused.contains(name),
+            "{refused}"
+        );
+    }
+    let big = AnyTiff::open(b"II\x2B\0\x08\0\0\0").err().unwrap();
+    assert!(big.to_string().contains("BigTIFF"));
 }

@@ -42,7 +42,7 @@ impl Daemon {
             sub_address: None,
             password: None,
             t85: false,
-            voice_seconds: 0,
+            voice_seconds: 2,
             redundancy: 3,
             inactivity_seconds: 20,
             total_seconds: 90,
@@ -302,4 +302,77 @@ fn child_goes_when_its_daemon_is_gone() {
     let since = Instant::now();
     child.join().unwrap();
     assert!(since.elapsed() < Duration::from_secs(3));
+}
+
+/// `CALLS=10 cargo test --lib audio_calls_at_once -- --ignored --nocapture`, best with something else to do beside it.
+#[test]
+#[ignore = "takes a minute of both cores"]
+fn audio_calls_at_once() {
+    let calls = std::env::var("CALLS").map_or(10, |calls| calls.parse().unwrap());
+    let call = |seed| {
+        let pages = [page(seed, 650)];
+        let mut sender = Daemon::start(FaxRole::Sender, &pages, None);
+        let mut receiver = Daemon::start(FaxRole::Receiver, &[], None);
+        sender.audio(receiver.rtp);
+        receiver.audio(sender.rtp);
+        let receiver = thread::spawn(move || receiver.done().0);
+        let sent = sender.done().0;
+        (sent, receiver.join().unwrap())
+    };
+    let running: Vec<_> = (0..calls)
+        .map(|seed| thread::spawn(move || call(seed)))
+        .collect();
+    let mut arrived = 0;
+    for call in running {
+        let (sent, received) = call.join().unwrap();
+        match (sent.outcome, received.outcome) {
+            (Outcome::Delivered, Outcome::Delivered) => arrived += 1,
+            _ => println!("{} / {}", sent.detail, received.detail),
+        }
+    }
+    println!("{arrived} of {calls}");
+    assert_eq!(arrived, calls);
+}
+
+/// Words with pauses between them, and no CNG.
+#[test]
+fn caller_who_talks_is_hung_up_on() {
+    let far_end = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut daemon = Daemon::start(FaxRole::Receiver, &[], None);
+    daemon.audio(far_end.local_addr().unwrap());
+    let ours = daemon.rtp;
+    let speaking = thread::spawn(move || {
+        let mut rng = fastrand::Rng::with_seed(5);
+        for seq in 0..400_u16 {
+            let talks = seq / 25 % 2 == 0;
+            let mut packet = vec![0x80, 8];
+            packet.extend(seq.to_be_bytes());
+            packet.extend((u32::from(seq) * 160).to_be_bytes());
+            packet.extend([0, 0, 0, 1]);
+            packet.extend((0..160).map(|_| {
+                if talks {
+                    0x80 | rng.u8(..) & 0x2f
+                } else {
+                    0xd5
+                }
+            }));
+            far_end.send_to(&packet, ours).unwrap();
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let done = daemon.done().0;
+    assert_eq!(done.outcome, Outcome::VoiceAnswered, "{}", done.detail);
+    speaking.join().unwrap();
+}
+
+#[test]
+fn nothing_is_said_to_a_far_end_that_has_hung_up() {
+    let (mut sender, mut receiver) = t38_pair(&[page(26, 1000)], None);
+    sender.read_until(|m| matches!(m, FromCall::Negotiated(_)));
+    receiver.say(&ToCall::HangUp);
+    let since = Instant::now();
+    sender.say(&ToCall::FarEndGone);
+    assert_eq!(sender.done().0.outcome, Outcome::FarEndHungUp);
+    assert!(since.elapsed() < Duration::from_millis(500));
+    receiver.done();
 }

@@ -466,7 +466,7 @@ impl Call {
             ecm: link.ecm,
             t38: self.far_end.t38,
             compression: link.compression.to_owned(),
-            said: link.said.map(|s| Box::new(said(s))),
+            said: link.said.map(|abilities| Box::new(said(abilities))),
             sub_address: link.sub_address,
         };
         self.tell(&FromCall::Negotiated(self.far_end.clone()));

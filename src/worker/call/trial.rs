@@ -47,6 +47,8 @@ pub struct Trial<'a> {
     pub medium: Medium,
     /// With error correction (T.30 annex A).
     pub ecm: bool,
+    /// In T.85; else in T.6 where there is error correction.
+    pub t85: bool,
     /// Through what.
     pub weather: Weather,
 }
@@ -126,7 +128,7 @@ impl Trial<'_> {
             tiff: paper.path(),
             ecm: self.ecm,
             max_bit_rate: 14400,
-            t85: false,
+            t85: self.t85,
             sub_address: None,
             password: None,
         };
@@ -241,6 +243,7 @@ mod tests {
             pages: &[page(31, 300)],
             medium,
             ecm: true,
+            t85: false,
             weather,
         };
         trial.run().unwrap()

@@ -88,26 +88,24 @@ impl CallChild {
 
     /// The next thing the child says, or how it died. After [`FromCall::Done`] or a death: `None`. Cancel-safe.
     pub async fn next(&mut self) -> Option<ChildEvent> {
-        loop {
-            if self.done {
-                return None;
-            }
-            match timeout(SILENCE, self.from.next()).await {
-                Ok(Ok(Some((message, blob)))) => {
-                    self.done = matches!(message, FromCall::Done(_));
-                    return Some(ChildEvent::Said(message, blob));
-                }
-                Ok(Ok(None)) => return Some(self.died().await),
-                Ok(Err(e)) => {
-                    let how = format!("said nonsense: {e}");
-                    return Some(self.kill(Outcome::ChildCrashed, how));
-                }
-                Err(_) => {
-                    let how = format!("said nothing for {} s", SILENCE.as_secs());
-                    return Some(self.kill(Outcome::ChildHung, how));
-                }
-            }
+        if self.done {
+            return None;
         }
+        Some(match timeout(SILENCE, self.from.next()).await {
+            Ok(Ok(Some((message, blob)))) => {
+                self.done = matches!(message, FromCall::Done(_));
+                ChildEvent::Said(message, blob)
+            }
+            Ok(Ok(None)) => self.died().await,
+            Ok(Err(e)) => {
+                let how = format!("said nonsense: {e}");
+                self.kill(Outcome::ChildCrashed, how)
+            }
+            Err(_) => {
+                let how = format!("said nothing for {} s", SILENCE.as_secs());
+                self.kill(Outcome::ChildHung, how)
+            }
+        })
     }
 
     /// The child's process id.

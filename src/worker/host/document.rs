@@ -11,10 +11,13 @@ use tokio::time::timeout;
 
 use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
-use super::super::wire::{self, DocumentRefusal, FromRender, RenderJob, StartRender};
+use super::super::wire::{
+    self, DocumentRefusal, FromRender, Paper, RenderJob, Source, StartRender, Target,
+};
 use super::frames::Frames;
 use super::{Children, how_it_ended};
-use crate::pages::{FaxPage, Resolution};
+use crate::pages::FaxPage;
+use crate::pages::render::Found;
 
 /// Why there are no pages.
 #[derive(Debug, thiserror::Error)]
@@ -28,16 +31,22 @@ pub enum RenderFailure {
 }
 
 impl Children {
-    /// Counts the pages of a document without rendering them.
+    /// Looks through a document and counts its pages, without rendering them.
     ///
     /// # Errors
     /// [`RenderFailure`], whose refusals are half sentences for the sender.
-    pub async fn probe(&self, document: &[u8]) -> Result<u32, RenderFailure> {
+    pub async fn probe(
+        &self,
+        source: &Source,
+        document: &[u8],
+        paper: Paper,
+    ) -> Result<Found, RenderFailure> {
         let mut found = None;
-        self.render_child(RenderJob::Probe, document, |message, _| {
-            if let FromRender::Probed { pages } = message {
-                found = Some(pages);
-            }
+        let job = RenderJob::Probe { paper };
+        self.render_child(source, job, document, |message, _| match message {
+            FromRender::Probed { pages } => found = Some(Found::Pages(pages)),
+            FromRender::LeftOut { why } => found = Some(Found::LeftOut(why)),
+            _ => {}
         })
         .await?;
         found.ok_or_else(|| failed("ended without an answer"))
@@ -49,17 +58,16 @@ impl Children {
     /// [`RenderFailure`], whose refusals are half sentences for the sender.
     pub async fn render(
         &self,
+        source: &Source,
         document: &[u8],
-        resolution: Resolution,
+        target: Target,
         max_pages: u32,
     ) -> Result<Vec<FaxPage>, RenderFailure> {
         let mut pages = Vec::new();
         let mut complete = false;
         self.render_child(
-            RenderJob::Render {
-                resolution,
-                max_pages,
-            },
+            source,
+            RenderJob::Render { target, max_pages },
             document,
             |message, blob| match message {
                 FromRender::Page {
@@ -92,15 +100,21 @@ impl Children {
     /// Has one child do one job, and ends it when it takes too long or too much.
     async fn render_child(
         &self,
+        source: &Source,
         job: RenderJob,
         document: &[u8],
         on: impl FnMut(FromRender, Vec<u8>),
     ) -> Result<(), RenderFailure> {
         let mishap = match job {
-            RenderJob::Probe => None,
+            RenderJob::Probe { .. } => None,
             RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
         };
-        let start = wire::encode_head(&StartRender { job, mishap }, document.len());
+        let start = StartRender {
+            source: source.clone(),
+            job,
+            mishap,
+        };
+        let start = wire::encode_head(&start, document.len());
         let start = start.map_err(|e| failed(&e.to_string()))?;
         let mut child = self.renderer().map_err(RenderFailure::NotStarted)?;
         let id = child.id().expect("nobody waited for it yet");

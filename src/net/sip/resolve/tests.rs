@@ -8,9 +8,12 @@ const A: u16 = 1;
 const AAAA: u16 = 28;
 const SRV: u16 = 33;
 
+/// Time to live and data.
+type Record = (u32, Vec<u8>);
+
 /// A name server that knows a few names; octets by hand (RFC 1035 4).
 struct NameServer {
-    records: HashMap<(String, u16), Vec<(u32, Vec<u8>)>>,
+    records: HashMap<(String, u16), Vec<Record>>,
 }
 
 impl NameServer {

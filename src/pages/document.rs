@@ -1,0 +1,131 @@
+//! A document of any kind as pages that can be counted and drawn.
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::Kind;
+use super::layout::Paper;
+use super::pdfium::Renderer;
+use super::picture::{self, Picture};
+use super::text::{LeftOut, TextPages, TextSource};
+use super::tiff::{self, AnyTiff, TiffPage};
+use super::{DocumentRefusal, FaxPage, Resolution, pdfium, render};
+
+/// Pels of the largest picture in a mail's text that passes as a logo, and rows of a banner.
+const LOGO_PIXELS: u32 = 120_000;
+const LOGO_HEIGHT: u32 = 160;
+
+/// What a document is to its mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A file: what it is its octets say.
+    File,
+    /// A picture that the text of the mail shows: left out where it is small.
+    Shown,
+    /// A text, which does not say so by its octets.
+    Text(TextSource),
+}
+
+/// What pages are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// Rows of the pages.
+    pub resolution: Resolution,
+    /// Paper of pages that bring no size of their own.
+    pub paper: Paper,
+}
+
+/// A document that was opened.
+pub enum Document<'a> {
+    /// Drawn by PDFium.
+    Pdf(pdfium::Document<'a>),
+    /// Fax pages or pictures.
+    Tiff(AnyTiff<'a>),
+    /// One page.
+    Picture(Picture),
+    /// Set pages.
+    Text(Box<TextPages>),
+    /// No page, and why.
+    LeftOut(LeftOut),
+}
+
+impl<'a> Document<'a> {
+    /// Opens a document.
+    ///
+    /// # Errors
+    /// Why it cannot be faxed.
+    pub fn open(
+        renderer: &'a Renderer,
+        source: &Source,
+        octets: &'a [u8],
+        paper: Paper,
+    ) -> Result<Document<'a>, DocumentRefusal> {
+        if let Source::Text(text) = source {
+            return Ok(match TextPages::set(text, octets, paper)? {
+                Ok(pages) => Document::Text(Box::new(pages)),
+                Err(left_out) => Document::LeftOut(left_out),
+            });
+        }
+        if octets.is_empty() {
+            return Err(DocumentRefusal::Empty);
+        }
+        match Kind::of(octets) {
+            Kind::Pdf => renderer.open(octets).map(Document::Pdf),
+            Kind::Tiff => AnyTiff::open(octets).map(Document::Tiff),
+            Kind::Unknown => Err(DocumentRefusal::Unknown),
+            Kind::Other(format) => {
+                let name = format.name.to_owned();
+                Err(DocumentRefusal::NotRead { name })
+            }
+            kind => {
+                let picture = picture::read(kind, octets)?;
+                let (width, height) = picture.grey.dimensions();
+                let is_small = width * height <= LOGO_PIXELS || height <= LOGO_HEIGHT;
+                Ok(match (source, is_small) {
+                    (Source::Shown, true) => Document::LeftOut(LeftOut::Logo),
+                    _ => Document::Picture(picture),
+                })
+            }
+        }
+    }
+
+    /// Number of pages; 0 where it is left out.
+    pub fn pages(&self) -> u32 {
+        match self {
+            Document::Pdf(pdf) => pdf.pages(),
+            Document::Tiff(tiff) => tiff.pages(),
+            Document::Picture(_) => 1,
+            Document::Text(text) => text.pages(),
+            Document::LeftOut(_) => 0,
+        }
+    }
+
+    /// Looks whether every page can be read, where that is not known from opening it.
+    ///
+    /// # Errors
+    /// Why one cannot be.
+    pub fn look_through(&self) -> Result<(), DocumentRefusal> {
+        match self {
+            Document::Tiff(tiff) => (1..=tiff.pages()).try_for_each(|n| tiff.page(n).map(|_| ())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fax page `number`, from 1.
+    ///
+    /// # Errors
+    /// Why it cannot be made.
+    pub fn page(&mut self, number: u32, target: Target) -> Result<FaxPage, DocumentRefusal> {
+        let Target { resolution, paper } = target;
+        match self {
+            Document::Pdf(pdf) => render::fax_page(&pdf.page(number)?, resolution),
+            Document::Tiff(tiff) => Ok(match tiff.page(number)? {
+                TiffPage::Fax(page, made_at) => tiff::at_resolution(&page, made_at, resolution),
+                TiffPage::Picture(picture) => picture.fax_page(resolution, paper),
+            }),
+            Document::Picture(picture) => Ok(picture.fax_page(resolution, paper)),
+            Document::Text(text) => Ok(text.page(number, resolution)),
+            Document::LeftOut(_) => Err(DocumentRefusal::NoPages),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Pictures of one page: PNG, JPEG, GIF (its first frame) and WebP, in grey as they are looked at.
+//!
+//! The decoders are safe Rust and read strangers' files all the same: outside of tests this runs in the render child
+//! only, where time and memory end.
+
+mod density;
+pub(super) mod orient;
+mod place;
+mod scale;
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::DocumentRefusal;
+use super::kind::Kind;
+
+/// Pels of the largest picture: an A3 page at 600 dpi has 70 million, a large telephone camera 50.
+pub const MAX_PIXELS: u64 = 100_000_000;
+/// Octets that one request of a decoder may have; all together are the sandbox's business.
+const MAX_ALLOC: u64 = 192 << 20;
+
+/// A picture in grey, upright, with what it says of its size.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Picture {
+    /// 0 is black.
+    pub grey: GrayImage,
+    /// Dots per inch across and down, where the file tells.
+    pub dpi: Option<(f64, f64)>,
+}
+
+/// Decodes a picture of this kind.
+///
+/// # Errors
+/// [`DocumentRefusal::TooManyPixels`], [`DocumentRefusal::Damaged`].
+///
+/// # Panics
+/// For a kind that [`Kind::is_picture`] denies.
+pub fn read(kind: Kind, octets: &[u8]) -> Result<Picture, DocumentRefusal> {
+    let format = match kind {
+        Kind::Jpeg => return jpeg(octets),
+        Kind::Png => ImageFormat::Png,
+        Kind::Gif => ImageFormat::Gif,
+        Kind::WebP => ImageFormat::WebP,
+        other => unreachable!("{} is no picture", other.name()),
+    };
+    let damaged = |_| DocumentRefusal::damaged(kind.name());
+    let mut reader = ImageReader::with_format(Cursor::new(octets), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_ALLOC);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    check_size(width.into(), height.into())?;
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let colours = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    Ok(Picture {
+        grey: orient::upright(on_white(colours), orientation),
+        dpi: orient::turned(density::of_png(octets), orientation),
+    })
+}
+
+/// JPEG has a plane of brightness of its own: nothing is converted, and a large photo takes a third of the memory.
+fn jpeg(octets: &[u8]) -> Result<Picture, DocumentRefusal> {
+    let damaged = || DocumentRefusal::damaged(Kind::Jpeg.name());
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(octets), options);
+    decoder.decode_headers().map_err(|_| damaged())?;
+    let (width, height) = decoder.dimensions().ok_or_else(damaged)?;
+    check_size(width as u64, height as u64)?;
+    let out = match decoder.input_colorspace() {
+        Some(ColorSpace::YCbCr | ColorSpace::Luma) => ColorSpace::Luma,
+        _ => ColorSpace::RGB,
+    };
+    decoder.set_options(options.jpeg_set_out_colorspace(out));
+    let orientation = decoder
+        .exif()
+        .and_then(|exif| Orientation::from_exif_chunk(exif))
+        .unwrap_or(Orientation::NoTransforms);
+    let levels = decoder.decode().map_err(|_| damaged())?;
+    let (width, height) = (width as u32, height as u32);
+    let grey = match out {
+        ColorSpace::Luma => GrayImage::from_raw(width, height, levels),
+        _ => image::RgbImage::from_raw(width, height, levels)
+            .map(|colours| DynamicImage::from(colours).into_luma8()),
+    };
+    Ok(Picture {
+        grey: orient::upright(grey.ok_or_else(damaged)?, orientation),
+        dpi: orient::turned(density::of_jpeg(octets), orientation),
+    })
+}
+
+/// A picture of so many pels may be decoded.
+///
+/// # Errors
+/// [`DocumentRefusal::TooManyPixels`]; [`DocumentRefusal::NoPages`] for one of no pels.
+pub(super) fn check_size(width: u64, height: u64) -> Result<(), DocumentRefusal> {
+    match width.saturating_mul(height) {
+        0 => Err(DocumentRefusal::NoPages),
+        1..=MAX_PIXELS => Ok(()),
+        _ => Err(DocumentRefusal::TooManyPixels {
+            width,
+            height,
+            limit_millions: MAX_PIXELS / 1_000_000,
+        }),
+    }
+}
+
+/// In grey, on white paper where it can be seen through.
+fn on_white(colours: DynamicImage) -> GrayImage {
+    if !colours.color().has_alpha() {
+        return colours.into_luma8();
+    }
+    let (width, height) = (colours.width(), colours.height());
+    let levels = colours.into_luma_alpha8();
+    let levels = levels.pixels().map(|pel| {
+        let [level, opacity] = pel.0.map(u32::from);
+        ((level * opacity + 255 * (255 - opacity) + 127) / 255) as u8
+    });
+    GrayImage::from_raw(width, height, levels.collect()).expect("one level for each pel")
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,165 @@
+//! A document in the hands of a converter.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::time::timeout;
+
+use super::super::wire::DocumentRefusal;
+use super::document::RenderFailure;
+use super::{Children, how_it_ended};
+
+/// What a converter has to leave behind.
+const OUTPUT: &str = "document.pdf";
+/// Octets of the largest PDF that is taken from one.
+const MOST: u64 = 128 << 20;
+
+/// How a document is converted.
+#[derive(Debug, Clone)]
+pub struct Conversion {
+    /// The program and its arguments; `{input}` in them is the document's file name.
+    pub command: Vec<String>,
+    /// The ending of that name.
+    pub extension: String,
+    /// Seconds it may take.
+    pub seconds: u64,
+    /// Megabytes that one of its processes may have.
+    pub memory_mb: u64,
+}
+
+impl Children {
+    /// Has a converter make a PDF of a document.
+    ///
+    /// # Errors
+    /// [`RenderFailure`], whose refusals are half sentences for the sender.
+    pub async fn convert(
+        &self,
+        conversion: &Conversion,
+        document: &[u8],
+    ) -> Result<Vec<u8>, RenderFailure> {
+        let place = self.conversions.acquire().await;
+        let _place = place.expect("nobody closes it");
+        let folder = Folder::new().map_err(RenderFailure::NotStarted)?;
+        let input = format!("document.{}", conversion.extension);
+        tokio::fs::write(folder.0.join(&input), document)
+            .await
+            .map_err(RenderFailure::NotStarted)?;
+        self.run_converter(conversion, &folder.0, &input).await?;
+        let path = folder.0.join(OUTPUT);
+        let taken = tokio::task::spawn_blocking(move || {
+            let taken = take(&path);
+            drop(folder);
+            taken
+        });
+        match taken.await.map_err(io::Error::other).flatten() {
+            Ok(pdf) => Ok(pdf),
+            Err(e) => {
+                tracing::warn!("the converter left no {OUTPUT}: {e}");
+                Err(DocumentRefusal::ConverterFailed("it made no PDF of it".to_owned()).into())
+            }
+        }
+    }
+
+    async fn run_converter(
+        &self,
+        conversion: &Conversion,
+        folder: &Path,
+        input: &str,
+    ) -> Result<(), RenderFailure> {
+        let seconds = conversion.seconds;
+        let mut command = self.command("convert");
+        command
+            .arg("--folder")
+            .arg(folder)
+            .args(["--memory-mb", &conversion.memory_mb.to_string()])
+            .args(["--seconds", &seconds.to_string(), "--"])
+            .args(
+                conversion
+                    .command
+                    .iter()
+                    .map(|word| word.replace("{input}", input)),
+            )
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        let mut child = Children::spawn(command, "convert").map_err(RenderFailure::NotStarted)?;
+        let group = child.id().and_then(|id| Pid::from_raw(id as i32));
+        let _group = group.map(Group);
+        let failed = |how: String| Err(DocumentRefusal::ConverterFailed(how).into());
+        match timeout(Duration::from_secs(seconds), child.wait()).await {
+            Err(_) => failed(format!("it took longer than {seconds} s")),
+            Ok(Err(e)) => Err(RenderFailure::NotStarted(e)),
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => failed(format!("it {}", how_it_ended(status))),
+        }
+    }
+}
+
+/// The processes of one converter. None leaves the group: the filter does not let it.
+struct Group(Pid);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = kill_process_group(self.0, Signal::KILL);
+    }
+}
+
+/// A folder for one conversion, gone with it.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> io::Result<Folder> {
+        let name = format!(
+            "postfax-convert-{}-{:016x}",
+            std::process::id(),
+            fastrand::u64(..)
+        );
+        let path = std::env::temp_dir().join(name);
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The file that a converter left, if it is one: a link could lead into our own files.
+fn take(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags)
+        .open(path)?;
+    let data = file.metadata()?;
+    if !data.is_file() || data.len() > MOST {
+        return Err(io::Error::other("no file, or too large"));
+    }
+    let mut octets = Vec::new();
+    file.take(MOST).read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_into_our_files_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("queue.db");
+        std::fs::write(&secret, "faxes of others").unwrap();
+        let link = folder.path().join(OUTPUT);
+        std::os::unix::fs::symlink(&secret, &link).unwrap();
+        assert!(take(&link).is_err());
+        assert!(take(&folder.path().join("missing")).is_err());
+        assert!(take(folder.path()).is_err());
+        assert_eq!(take(&secret).unwrap(), b"faxes of others");
+    }
+}
