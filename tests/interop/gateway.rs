@@ -53,7 +53,7 @@ fn proxied(config: &mut Config) {
     let trunk = trunk(config);
     trunk.server = vec![PROXY.into()];
     trunk.reinvite_out = Reinvite::Us;
-    // rtpengine hears nothing of a machine whose CNG it was in the middle of.
+    // A second later than "us": rtpengine did better with it, see README.md.
     trunk.reinvite_in = Reinvite::ThemThenUs;
 }
 

@@ -55,7 +55,7 @@ fn receive(case: &Case, far: &Asterisk, modem: usize, t38: bool) -> String {
     let hylafax = HylaFax::running(far);
     let mut site = our_side(|config| {
         if t38 {
-            // Gateways that leave audio in the middle of a CNG may hear no answer to it.
+            // A second later than "us": the gateway did better with it, see README.md.
             trunk(config).reinvite_in = Reinvite::ThemThenUs;
         }
     });

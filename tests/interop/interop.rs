@@ -34,10 +34,12 @@ fn main() -> ExitCode {
         .filter(|argument| !argument.starts_with('-'))
         .collect();
     let all = [
+        // The longest first.
         hylafax::cases(),
         gateway::cases(),
         outbound::cases(),
         inbound::cases(),
+        // Hundreds of calls: last, for what they do to the clocks of the others.
         sipp::cases(),
     ]
     .concat();

@@ -44,14 +44,14 @@ impl Process {
         });
     }
 
-    /// Whether it has ended. (`make hostile` asks.)
-    #[allow(dead_code)]
+    /// Whether it has ended.
+    #[allow(dead_code)] // Only `make hostile` asks.
     pub fn is_over(&mut self) -> bool {
         self.child.try_wait().expect("it is ours").is_some()
     }
 
-    /// Whether it runs: a process that ended and was not waited for is none. (`make hostile` asks.)
-    #[allow(dead_code)]
+    #[allow(dead_code)] // As above.
+    /// Whether it runs: a process that ended and was not waited for is none.
     pub fn is_running(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()));
         stat.is_ok_and(|stat| !stat.contains(") Z "))
