@@ -428,7 +428,7 @@ impl CallMachine {
 
     /// What silence means. Who was called and never sounded like a fax did not fall silent: there is none. A fax that
     /// went to T.38 and was never heard there was lost on that way.
-    fn or_no_fax(&self, done: CallDone) -> CallDone {
+    fn or_no_fax(&self, mut done: CallDone) -> CallDone {
         let silent = matches!(done.outcome, Outcome::FarEndSilent | Outcome::NoFax);
         let outcome = match silent {
             // It wanted T.38 and nothing else, said DCN, and its BYE is on the way.
@@ -437,6 +437,10 @@ impl CallMachine {
                     && self.switch.has_refused()
                     && !self.negotiated =>
             {
+                done.detail = format!(
+                    "the far end hung up after we refused its T.38: {}",
+                    done.detail
+                );
                 Outcome::T38Failed
             }
             true if self.switch.is_t38() && self.heard && !self.negotiated => Outcome::T38Silent,

@@ -15,7 +15,7 @@ use crate::worker::host::Children;
 #[derive(clap::Args)]
 #[command(after_help = machine_table())]
 pub struct Args {
-    /// Its SIP address: what the server of a [[trunk]] is set to
+    /// Its SIP address: what the server of a trunk is set to
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:5070")]
     listen: SocketAddr,
     /// Networks whose calls it takes

@@ -95,10 +95,21 @@ async fn heard(context: &Context, id: &str, live: &LiveGuard<'_>, event: LineEve
         LineEvent::PageReceived {
             page,
             last,
+            lost_packets,
             picture,
             stored,
         } => {
-            let kept = context.store.page_received(id, page, last, picture).await;
+            if lost_packets > 0 {
+                tracing::warn!(
+                    fax = id,
+                    page,
+                    lost_packets,
+                    "rows of this page are missing"
+                );
+            }
+            let store = &context.store;
+            let kept = store.page_received(id, page, last, lost_packets, picture);
+            let kept = kept.await;
             if let Err(e) = &kept {
                 tracing::error!(fax = id, page, "not confirmed: {e}");
             }

@@ -22,6 +22,8 @@ pub struct ReceivedFax {
     pub far_end: FarEnd,
     /// Pages in the PDF.
     pub pages: u32,
+    /// Numbers of the pages on which rows are missing, though the sender was told that they arrived.
+    pub damaged: Vec<u32>,
     /// Its resolution.
     pub resolution: Resolution,
     /// Seconds from answer to end.
@@ -108,9 +110,20 @@ fn facts(fax: &ReceivedFax, file: &str, head: &Letterhead) -> Value {
         received => wording::when(fax.received, &head.zone),
         received_exactly => wording::clock(fax.received, &head.zone),
         cut_off => fax.cut_off.map(Outcome::in_words),
+        damaged => (!fax.damaged.is_empty()).then(|| numbers(&fax.damaged)),
         file => file,
         fax => one_line(&fax.fax, 40),
         hostname => head.hostname.as_str(),
+    }
+}
+
+/// "page 2", "pages 2 and 5", "pages 1, 2 and 5".
+fn numbers(pages: &[u32]) -> String {
+    let words: Vec<String> = pages.iter().map(u32::to_string).collect();
+    match words.split_last() {
+        Some((last, [])) => format!("page {last}"),
+        Some((last, others)) => format!("pages {} and {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 

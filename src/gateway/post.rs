@@ -225,6 +225,7 @@ fn received_facts(fax: &crate::queue::ReceivedFax) -> compose::ReceivedFax {
         to: fax.called.clone(),
         far_end: fax.far_end.clone(),
         pages: fax.pages.len() as u32,
+        damaged: fax.damaged.clone(),
         resolution: match fax.pages.first().map_or(196, |page| page.y_dpi) {
             0..=120 => Resolution::Standard,
             121..=250 => Resolution::Fine,

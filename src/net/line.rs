@@ -194,6 +194,8 @@ pub enum LineEvent {
         page: u32,
         /// No page follows it (EOP).
         last: bool,
+        /// Packets of it that never came, in T.38 without error correction: rows are missing.
+        lost_packets: u32,
         /// Its picture.
         picture: FaxPage,
         /// The answer.

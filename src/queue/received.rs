@@ -46,6 +46,8 @@ pub struct ReceivedFax {
     pub seconds: f64,
     /// The pages, in order; their data is read from the blobs.
     pub pages: Vec<FaxPage>,
+    /// Numbers of the pages, from 1, of which packets were lost.
+    pub damaged: Vec<u32>,
 }
 
 impl Store {
@@ -69,7 +71,8 @@ impl Store {
         Ok(id)
     }
 
-    /// Stores a page: its data as a blob, then its row; `last` where no page follows it (EOP). On `Ok` its MCF may
+    /// Stores a page: its data as a blob, then its row; `last` where no page follows it (EOP), `lost` packets of
+    /// it never came. On `Ok` its MCF may
     /// leave.
     ///
     /// # Errors
@@ -79,6 +82,7 @@ impl Store {
         received: &str,
         page: u32,
         last: bool,
+        lost: u32,
         data: FaxPage,
     ) -> Result<()> {
         let (received, key) = (received.to_owned(), format!("p{page}-{received}"));
@@ -88,9 +92,9 @@ impl Store {
             .map_err(|_| super::StoreError::Stopped)??;
         self.write(move |db| {
             db.execute(
-                "INSERT OR REPLACE INTO received_pages (received, page, last, width, height, x_dpi, y_dpi, g4_key)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                params![received, page, last, data.width, data.height, data.x_dpi, data.y_dpi, key],
+                "INSERT OR REPLACE INTO received_pages (received, page, last, width, height, x_dpi, y_dpi, g4_key, lost)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                params![received, page, last, data.width, data.height, data.x_dpi, data.y_dpi, key, lost],
             )?;
             Ok(())
         })
@@ -233,6 +237,7 @@ fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax
                     },
                     seconds: row.get(10)?,
                     pages: Vec::new(),
+                    damaged: Vec::new(),
                 })
             },
         )
@@ -240,7 +245,7 @@ fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax
     let Some(mut fax) = fax else { return Ok(None) };
     let mut keys = Vec::new();
     let mut pages = db.prepare(
-        "SELECT width, height, x_dpi, y_dpi, g4_key FROM received_pages WHERE received = ?1 ORDER BY page",
+        "SELECT width, height, x_dpi, y_dpi, g4_key, page, lost > 0 FROM received_pages WHERE received = ?1 ORDER BY page",
     )?;
     let mut rows = pages.query([received])?;
     while let Some(row) = rows.next()? {
@@ -252,6 +257,9 @@ fn load(db: &Connection, received: &str) -> rusqlite::Result<Option<(ReceivedFax
             g4: Vec::new(),
         });
         keys.push(row.get(4)?);
+        if row.get(6)? {
+            fax.damaged.push(row.get(5)?);
+        }
     }
     Ok(Some((fax, keys)))
 }

@@ -154,6 +154,7 @@ CREATE TABLE received_pages (
     x_dpi        INTEGER NOT NULL,
     y_dpi        INTEGER NOT NULL,
     g4_key       TEXT    NOT NULL,           -- blob: T.6 data
+    lost         INTEGER NOT NULL DEFAULT 0, -- packets of it that never came: rows are missing (T.38 without ECM)
     PRIMARY KEY (received, page)
 ) STRICT, WITHOUT ROWID;
 

@@ -312,7 +312,7 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
         g4: vec![1, 2, 3],
     };
     store
-        .page_received(&id, 1, false, page.clone())
+        .page_received(&id, 1, false, 0, page.clone())
         .await
         .unwrap();
     let store = crash_and_recover(state.path(), store).await;
@@ -347,13 +347,14 @@ async fn killed_after_the_last_page_came_in_is_complete() {
         g4: vec![1, 2, 3],
     };
     store
-        .page_received(&id, 1, false, page.clone())
+        .page_received(&id, 1, false, 0, page.clone())
         .await
         .unwrap();
-    store.page_received(&id, 2, true, page).await.unwrap();
+    store.page_received(&id, 2, true, 7, page).await.unwrap();
     let store = crash_and_recover(state.path(), store).await;
     let fax = store.received_fax(&id).await.unwrap().unwrap();
     assert_eq!((fax.outcome, fax.pages.len()), (Outcome::Delivered, 2));
+    assert_eq!(fax.damaged, [2], "seven of its packets were lost");
 }
 
 #[tokio::test]
@@ -375,7 +376,7 @@ async fn a_received_fax_is_queued_once_however_often_its_end_is_stored() {
         y_dpi: 196,
         g4: vec![1, 2, 3],
     };
-    store.page_received(&id, 1, false, page).await.unwrap();
+    store.page_received(&id, 1, false, 0, page).await.unwrap();
     for _ in 0..2 {
         let report = report(Outcome::Delivered, 1);
         store.end_received(&id, report, NOW).await.unwrap();

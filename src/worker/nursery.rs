@@ -13,7 +13,7 @@
 //! What forks share: the places of everything in memory (ASLR), stack protector and hash keys are those of the
 //! nursery. Who crashes a call could learn something for the next one. So a nursery one of whose children crashed gets
 //! no further request, and the next call is forked by a new one, with other places. What a call chooses at random is
-//! seeded anew in each ([`reseed`]). Nothing else is there to be found: no environment, no descriptor but those that
+//! seeded anew in each (`reseed`). Nothing else is there to be found: no environment, no descriptor but those that
 //! are handed over, and no memory of another call, for the nursery has none itself.
 
 mod letters;

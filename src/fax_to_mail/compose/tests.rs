@@ -28,6 +28,7 @@ fn two_pages() -> ReceivedFax {
             ..FarEnd::default()
         },
         pages: 2,
+        damaged: Vec::new(),
         resolution: Resolution::Fine,
         seconds: 52.4,
         received: "2026-11-21T09:15:00Z".parse().unwrap(),
@@ -49,6 +50,15 @@ fn golden_complete() {
         "a bounce is not lost"
     );
     assert_golden("fax-received.eml", &letter.bytes);
+}
+
+#[test]
+fn rows_that_were_lost_are_told_of() {
+    let mut fax = two_pages();
+    fax.damaged = vec![2];
+    let text = String::from_utf8(letter(&fax).bytes).unwrap();
+    assert!(text.contains("Rows are missing on page 2: "), "{text}");
+    assert_eq!(numbers(&[1, 2, 5]), "pages 1, 2 and 5");
 }
 
 #[test]

@@ -237,7 +237,7 @@ impl Driver {
                 height,
                 x_dpi,
                 y_dpi,
-                ..
+                lost_packets,
             } => {
                 let picture = FaxPage {
                     width,
@@ -250,6 +250,7 @@ impl Driver {
                 self.outbox.push_back(LineEvent::PageReceived {
                     page,
                     last,
+                    lost_packets,
                     picture,
                     stored,
                 });

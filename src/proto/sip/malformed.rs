@@ -37,7 +37,7 @@ pub enum Why {
     /// A line without colon, or whose name is none.
     #[error("a line that is no header")]
     NoHeader,
-    /// More than [`MAX_HEAD`], [`MAX_FIELDS`] or [`MAX_BODY`].
+    /// More than `MAX_HEAD`, `MAX_FIELDS` or `MAX_BODY`.
     #[error("larger than what is read")]
     TooLarge,
     /// A field that must be there once is not, or is there twice.

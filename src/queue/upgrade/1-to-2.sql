@@ -26,3 +26,5 @@ ALTER TABLE received ADD COLUMN caller_name TEXT;
 ALTER TABLE received ADD COLUMN trunk TEXT NOT NULL DEFAULT '';
 ALTER TABLE received ADD COLUMN sub_address TEXT;
 ALTER TABLE received ADD COLUMN far_said TEXT;
+
+ALTER TABLE received_pages ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
