@@ -679,6 +679,7 @@ async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
          ALTER TABLE attempts DROP COLUMN far_said;
          ALTER TABLE received DROP COLUMN caller_name; ALTER TABLE received DROP COLUMN trunk;
          ALTER TABLE received DROP COLUMN sub_address; ALTER TABLE received DROP COLUMN far_said;
+         ALTER TABLE received_pages DROP COLUMN lost;
          PRAGMA user_version = 1;",
     )
     .unwrap();
