@@ -178,6 +178,11 @@ pub enum ToCall {
     Audio(AudioMedia),
     /// Leave audio (if any), or while T.38 runs follow its far end to another address, and speak T.38 with this address from now on.
     T38(T38Media),
+    /// Send no audio for a while: our re-INVITE is out, and a gateway that uses its audio port for T.38 takes audio for
+    /// UDPTL from then on. Its sequence numbers would spoil the call. Ends with the next order, or by itself.
+    Hush,
+    /// The re-INVITE was refused: audio goes on.
+    Speak,
     /// Answer to [`FromCall::PageReceived`] and [`FromCall::LastPageLeaving`]: it is on disk, go on.
     Stored,
     /// Answer to the same: it could not be stored, do not confirm.

@@ -147,7 +147,10 @@ impl Driver {
                 SipCommand::Accept(sdp)
             }
             Action::Reject(code) => SipCommand::Reject(code),
-            Action::Reinvite(sdp) => SipCommand::Reinvite(sdp),
+            Action::Reinvite(sdp) => {
+                self.child.send(ToCall::Hush).await;
+                SipCommand::Reinvite(sdp)
+            }
             Action::AnswerReinvite { code, sdp } => SipCommand::AnswerReinvite { code, sdp },
             Action::Bye(reason) => SipCommand::Bye(reason),
             Action::Child(order) => {
@@ -196,7 +199,10 @@ impl Driver {
             SipEvent::ReinviteAnswered(Ok(body)) => {
                 Input::ReinviteAnswered(Ok(with_addresses(body).await))
             }
-            SipEvent::ReinviteAnswered(Err(code)) => Input::ReinviteAnswered(Err(code)),
+            SipEvent::ReinviteAnswered(Err(code)) => {
+                self.child.send(ToCall::Speak).await;
+                Input::ReinviteAnswered(Err(code))
+            }
             SipEvent::Bye(reason) => Input::Bye(reason),
         })
     }

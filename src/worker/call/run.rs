@@ -44,6 +44,9 @@ const CATCH_UP: u32 = 50;
 const AWAKE: u32 = 2;
 /// Ticks from one progress message to the next.
 const PROGRESS_TICKS: u32 = 100;
+/// Ticks for which audio pauses at most while a re-INVITE of ours is out: a far end that takes longer to answer it hears
+/// us meanwhile.
+const HUSH_TICKS: u32 = 200;
 /// Ticks from one sign of life to the next.
 const ALIVE_TICKS: u32 = 500;
 /// Ticks to get DCN and its repeats out after an early end.
@@ -121,6 +124,8 @@ pub(super) struct Call {
     media_since: Option<Instant>,
     last_sign: Instant,
     mcf_ticks: Option<u32>,
+    /// Ticks for which no audio is sent, while a re-INVITE of ours is out.
+    hushed: u32,
     stop: Option<Stop>,
     ending: Option<Ending>,
 }
@@ -166,6 +171,7 @@ impl Call {
             media_since: None,
             last_sign: Instant::now(),
             mcf_ticks: None,
+            hushed: 0,
             stop: None,
             ending: None,
         })
@@ -262,6 +268,8 @@ impl Call {
                 Some(ToCall::T38(media)) => self.start_t38(&media),
                 Some(ToCall::HangUp) => self.stop(Stop::HangUp),
                 Some(ToCall::FarEndGone) => self.stop(Stop::FarEndGone),
+                Some(ToCall::Hush) => self.hushed = HUSH_TICKS,
+                Some(ToCall::Speak) => self.hushed = 0,
                 // An answer that nobody waits for any more.
                 Some(ToCall::Start(_) | ToCall::Stored | ToCall::NotStored) => {}
                 None => break,
@@ -329,6 +337,7 @@ impl Call {
     }
 
     fn begin(&mut self, leg: Leg) {
+        self.hushed = 0;
         self.leg = Some(leg);
         self.media_since.get_or_insert_with(Instant::now);
         self.last_sign = Instant::now();
@@ -412,8 +421,12 @@ impl Call {
             self.last_sign = now;
             self.quiet = 0;
         }
+        let hushed = self.hushed > 0 && matches!(leg, Leg::Audio(_));
+        self.hushed = self.hushed.saturating_sub(1);
         while let Some(packet) = leg.poll_transmit() {
-            wire.send(&packet);
+            if !hushed {
+                wire.send(&packet);
+            }
         }
         self.handle_events();
         if self.ticks.is_multiple_of(PROGRESS_TICKS) {
