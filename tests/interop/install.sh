@@ -2,11 +2,10 @@
 # The far ends, from Debian's packages, each release in a folder of its own: nothing of them is installed on this
 # machine but what makes the folders. About 1.2 GB and three minutes, once; `rm -r` is all it takes to be rid of them.
 #     POSTFAX_INTEROP       where (default /var/tmp/postfax-interop)
-#     POSTFAX_DEBIAN        the Debian mirror (default http://deb.debian.org/debian)
+#     POSTFAX_DEBIAN        the URL of a Debian mirror (default: the one that apt uses here)
 set -eu
 
 where=${POSTFAX_INTEROP:-/var/tmp/postfax-interop}
-mirror=${POSTFAX_DEBIAN:-http://deb.debian.org/debian}
 
 if [ "$(id -u)" != 0 ]; then
     echo "interop: this needs root, for the folders of the far ends (chroot) and for a network of their own" >&2
@@ -15,7 +14,7 @@ fi
 
 # What makes the folders and the network: Debian and Ubuntu call it the same.
 missing=""
-for package in mmdebstrap debian-archive-keyring iproute2 util-linux; do
+for package in mmdebstrap debian-archive-keyring iproute2 nftables util-linux; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
 if [ -n "$missing" ]; then
@@ -23,6 +22,12 @@ if [ -n "$missing" ]; then
     apt-get update -q
     # shellcheck disable=SC2086 # one word a package
     DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing
+fi
+
+mirror=${POSTFAX_DEBIAN:-$(apt-get indextargets --format '$(REPO_URI)' 'Origin: Debian' 'Label: Debian' | sort -u | head -n 1)}
+if [ -z "$mirror" ]; then
+    echo "interop: apt knows no Debian mirror here; name one in POSTFAX_DEBIAN" >&2
+    exit 1
 fi
 
 # folder release packages
