@@ -65,20 +65,6 @@ fn of_class(code: u16) -> Outcome {
     }
 }
 
-/// The Q.850 cause in the value of a `Reason` header: `Q.850;cause=17;text="User busy"`, several with commas.
-pub fn q850_of_reason(value: &str) -> Option<u16> {
-    value.split(',').find_map(|reason| {
-        let mut parts = reason.split(';').map(str::trim);
-        if !parts.next()?.eq_ignore_ascii_case("Q.850") {
-            return None;
-        }
-        parts
-            .filter_map(|p| p.split_once('='))
-            .find(|(name, _)| name.trim().eq_ignore_ascii_case("cause"))
-            .and_then(|(_, cause)| cause.trim().parse().ok())
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,15 +140,5 @@ mod tests {
                 assert_ne!(of_refusal(code, Some(cause)), Outcome::Delivered);
             }
         }
-    }
-
-    #[test]
-    fn reads_the_cause_among_others() {
-        let value = "SIP;cause=486;text=\"Busy\", q.850 ; cause = 17 ;text=\"User busy\"";
-        assert_eq!(q850_of_reason(value), Some(17));
-        assert_eq!(q850_of_reason("Q.850;text=\"x\""), None);
-        assert_eq!(q850_of_reason("Q.850;cause=many"), None);
-        assert_eq!(q850_of_reason("SIP;cause=200"), None);
-        assert_eq!(q850_of_reason(""), None);
     }
 }

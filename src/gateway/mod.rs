@@ -1,7 +1,7 @@
 //! Starts and stops the parts; the only place that knows them all.
 //!
-//! Start: the store (its lock, its recovery), the nursery of the calls, the sockets, the loops, in this order: nobody is told yes before custody
-//! stands. Stop: the doors first, then the calls get their time, then the store.
+//! Start: the store (its lock, its recovery), the nursery of the calls, the sockets, the loops, in this order: nobody is
+//! told yes before custody stands. Stop: the doors first, then the calls get their time, then the store.
 
 mod listeners;
 mod loops;
@@ -10,7 +10,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use crate::mail_to_fax::{dial, render};
 use crate::net::line::Line;
 use crate::net::sip::IncomingCall;
 use crate::net::smtp::Server;
+use crate::net::uri_host;
 use crate::pages::header::HeaderFont;
 use crate::queue::{Store, StoreError};
 use crate::status;
@@ -298,10 +299,7 @@ impl Gateway {
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {
         let mut names = config.status.names.clone();
         // Whoever types our very address was not lured here by a name.
-        names.extend(self.status.map(|address| match address.ip() {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        }));
+        names.extend(self.status.map(|address| uri_host(address.ip())));
         let site = status::Site {
             names,
             zone: config.time_zone(),

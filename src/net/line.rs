@@ -24,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 use super::sip::{self, SipCommand, SipEndpoint, SipEvent};
 use super::trunk::Seat;
 use super::trunk::inbound::{self, Numbers};
-use super::trunk::invite::escaped;
 use crate::call::machine::CallMachine;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::call::policy::{CallConfig, CallPolicy};
@@ -33,6 +32,7 @@ use crate::config::{Config, Trunk};
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
 use crate::proto::sip::endpoint::{Invite, Party};
+use crate::proto::sip::escape_user;
 use crate::proto::sip::flow::Flow;
 use crate::worker::host::Children;
 use crate::worker::wire::{FaxRole, Mishap, StartCall};
@@ -145,7 +145,7 @@ pub struct Candidate {
 impl Candidate {
     /// At an address, over UDP, without a trunk.
     pub fn direct(target: SocketAddr, called: &str, caller: &str, policy: CallPolicy) -> Candidate {
-        let uri = format!("sip:{}@{target}", escaped(called));
+        let uri = format!("sip:{}@{target}", escape_user(called));
         Candidate {
             seat: None,
             invite: Invite {

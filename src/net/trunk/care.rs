@@ -3,7 +3,7 @@
 //!
 //! When it dies: what is known grows old; calls go on as before.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::health::Sign;
-use super::invite::{self, credentials, domain, escaped};
+use super::invite::{self, credentials, domain};
 use super::{Seat, Trunk, Trunks};
 use crate::net::sip::{NoResponse, OutOfDialog, SipEndpoint};
-use crate::proto::sip::Message;
+use crate::net::uri_host;
 use crate::proto::sip::registration::{Binding, Register, Registration};
+use crate::proto::sip::{Message, escape_user};
 
 /// How long a server has to answer OPTIONS or REGISTER.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -181,7 +182,7 @@ impl Care {
     fn binding(&self) -> Binding {
         let config = &self.trunk.config;
         let domain = domain(config, &config.server[0]);
-        let user = escaped(&config.username);
+        let user = escape_user(&config.username);
         let transport = match config.transport {
             crate::config::trunk::Transport::Udp => "",
             crate::config::trunk::Transport::Tcp => ";transport=tcp",
@@ -197,7 +198,7 @@ impl Care {
                 "{:016x}{:016x}@{}",
                 fastrand::u64(..),
                 fastrand::u64(..),
-                host(us.ip())
+                uri_host(us.ip())
             ),
             seed: fastrand::u64(..),
         }
@@ -213,13 +214,6 @@ impl Care {
     async fn sleep(&self, until: Instant) -> bool {
         let sleep = sleep_until(until.into());
         self.stop.run_until_cancelled(sleep).await.is_some()
-    }
-}
-
-fn host(ip: IpAddr) -> String {
-    match ip {
-        IpAddr::V4(ip) => ip.to_string(),
-        IpAddr::V6(ip) => format!("[{ip}]"),
     }
 }
 

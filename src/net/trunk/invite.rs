@@ -8,6 +8,7 @@ use crate::config;
 use crate::config::trunk::{CallerHeader, Server};
 use crate::proto::sip::endpoint::{Credentials, Invite, Party};
 use crate::proto::sip::flow::{Flow, Transport};
+use crate::proto::sip::{escape_user, quote};
 
 /// Who calls whom, in the trunk's formats.
 #[derive(Debug, Clone, Default)]
@@ -25,7 +26,7 @@ pub fn invite(seat: &Seat, parties: &Parties) -> Invite {
     let trunk = &seat.trunk.config;
     let uri = format!(
         "sip:{}@{}{}",
-        escaped(&parties.called),
+        escape_user(&parties.called),
         domain(trunk, &seat.server),
         transport(trunk)
     );
@@ -98,8 +99,11 @@ fn identity(
         String::new()
     };
     let asserted_host = domain(trunk, server);
-    let name = parties.name.as_deref().map(quoted).unwrap_or_default();
-    let asserted = format!("{name}<sip:{}@{asserted_host}>", escaped(&parties.caller));
+    let name = parties.name.as_deref().map(display).unwrap_or_default();
+    let asserted = format!(
+        "{name}<sip:{}@{asserted_host}>",
+        escape_user(&parties.caller)
+    );
     let mut headers = Vec::new();
     let mut add = |name: &str, value: String| headers.push((name.to_owned(), value));
     let has_caller = !parties.caller.is_empty();
@@ -140,30 +144,10 @@ fn identity(
     (from, headers)
 }
 
-/// RFC 3261 25.1: what may stand in the user part as it is; `#` of a dialled number may not.
-pub fn escaped(user: &str) -> String {
-    let mut escaped = String::new();
-    for octet in user.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,".contains(&octet) {
-            escaped.push(char::from(octet));
-        } else {
-            escaped.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    escaped
-}
-
-/// RFC 3261 25.1 quoted-string, and the space behind it.
-fn quoted(name: &str) -> String {
-    let clean = name.chars().filter(|c| !c.is_control());
-    let mut quoted = String::from('"');
-    for c in clean {
-        if matches!(c, '"' | '\\') {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted + "\" "
+/// A name in front of an address, and the space behind it.
+fn display(name: &str) -> String {
+    let clean: String = name.chars().filter(|c| !c.is_control()).collect();
+    quote(&clean) + " "
 }
 
 #[cfg(test)]
@@ -261,7 +245,7 @@ mod tests {
 
     #[test]
     fn odd_digits_stay_one_uri() {
-        assert_eq!(escaped("1202*55#1"), "1202*55%231");
-        assert_eq!(escaped("a@b;c\r\n"), "a%40b%3Bc%0D%0A");
+        assert_eq!(escape_user("1202*55#1"), "1202*55%231");
+        assert_eq!(escape_user("a@b;c\r\n"), "a%40b%3Bc%0D%0A");
     }
 }

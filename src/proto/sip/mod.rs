@@ -53,7 +53,8 @@ pub use method::Method;
 pub use multipart::part;
 pub use name_addr::NameAddr;
 pub use params::Params;
-pub use uri::{SipUri, TelUri, Uri};
+pub use text::quote;
+pub use uri::{SipUri, TelUri, Uri, escape_user};
 pub use via::Via;
 
 /// Octets of start line and headers that are read; real ones stay below 8 KB.

@@ -102,7 +102,7 @@ fn unescape(text: &str) -> String {
 }
 
 /// As a quoted string; what cannot stand in one becomes a space.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for c in text.chars() {

@@ -89,6 +89,12 @@ impl Uri {
     }
 }
 
+/// A user part as it stands in a URI; `#` of a dialled number, say, may not stand there.
+pub fn escape_user(user: &str) -> String {
+    // RFC 3261 25.1: unreserved and user-unreserved, but for `;` which begins the parameters of a number.
+    percent_encode(user, b"-_.!~*'()&=+$,/")
+}
+
 impl SipUri {
     /// `sip:user@host`; the user is escaped, the host (which may be followed by a port) is taken as it is.
     ///
@@ -96,8 +102,7 @@ impl SipUri {
     /// A host or port that is none.
     pub fn new(user: &str, host: &str) -> Result<SipUri, Invalid> {
         let (host, port) = host_port(host).ok_or(Invalid("a host or port that is none"))?;
-        // RFC 3261 25.1: unreserved and user-unreserved, but for `;` which begins the parameters of a number.
-        let user = (!user.is_empty()).then(|| percent_encode(user, b"-_.!~*'()&=+$,/"));
+        let user = (!user.is_empty()).then(|| escape_user(user));
         Ok(SipUri {
             secure: false,
             user,

@@ -41,3 +41,26 @@ pub(super) fn normal_clearing(why: &str) -> String {
         .collect();
     format!("Q.850;cause=16;text=\"{text}\"")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn q850_of_reason(value: &str) -> Option<u16> {
+        let bye = format!(
+            "BYE sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP b;branch=z9hG4bK1\r\nFrom: <sip:c@d>;tag=1\r\n\
+             To: <sip:a@b>;tag=2\r\nCall-ID: 3\r\nCSeq: 4 BYE\r\nReason: {value}\r\n\r\n"
+        );
+        q850_of(&Message::parse(bye.as_bytes()).expect("it is a BYE"))
+    }
+
+    #[test]
+    fn reads_the_cause_among_others() {
+        let value = "SIP;cause=486;text=\"Busy\", q.850 ; cause = 17 ;text=\"User busy\"";
+        assert_eq!(q850_of_reason(value), Some(17));
+        assert_eq!(q850_of_reason("Q.850;text=\"x\""), None);
+        assert_eq!(q850_of_reason("Q.850;cause=many"), None);
+        assert_eq!(q850_of_reason("SIP;cause=200"), None);
+        assert_eq!(q850_of_reason(""), None);
+    }
+}
