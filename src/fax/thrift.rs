@@ -20,7 +20,11 @@ const SHORTEST_CED: u32 = 2600 * MS;
 const REST_OF_CED: u32 = 1000 * MS;
 /// The pause between two signals of ours (T.30: 75 ms, 20 more or less), which SpanDSP takes twice.
 const PAUSE: u32 = 75 * MS;
+/// What can be spared of the 100 ms for which the end of an HDLC signal is kept apart from what follows it.
+const END: u32 = 50 * MS;
 
+/// T.38 7.3.2: "FCS OK, signal end".
+const FCS_OK_SIG_END: u8 = 4;
 /// T.38 7.3.1, table 2: no signal, and CED.
 const INDICATORS: (u8, u8) = (0, 2 << 1);
 
@@ -46,8 +50,10 @@ impl Thrift {
     /// This IFP packet leaves.
     pub(super) fn leaves(&mut self, ifp: &[u8]) {
         let begun = std::mem::replace(&mut self.begun, true);
-        let signal_over = std::mem::replace(&mut self.signal_over, frames::ends_signal(ifp));
+        let ends = frames::ends_signal(ifp);
+        let signal_over = std::mem::replace(&mut self.signal_over, ends);
         self.spare = match *ifp {
+            [_, _, field, ..] if ends && field >> 4 & 7 == FCS_OK_SIG_END => END,
             [indicator] if indicator == INDICATORS.1 && self.behind_audio => CED - REST_OF_CED,
             [indicator] if indicator == INDICATORS.1 => CED - SHORTEST_CED,
             [indicator] if indicator == INDICATORS.0 && signal_over => PAUSE,
@@ -171,6 +177,6 @@ mod tests {
             &[0xc0, 0x01, 0x20],
         ];
         let spared = spared(&mut Thrift::default(), &packets);
-        assert_eq!(spared, [0, 75, 0, 0, 0, 75, 0]);
+        assert_eq!(spared, [50, 75, 0, 0, 0, 75, 0]);
     }
 }
