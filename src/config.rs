@@ -112,6 +112,8 @@ pub struct Fax {
     pub voice_seconds: u32,
     /// Highest speed, bit/s: 14400, 9600 or 4800.
     pub max_bit_rate: u32,
+    /// Least rate at which a page must get on, bit/s; 0: any.
+    pub min_rate: u32,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
     /// Seconds that a call may last, without its pages.
@@ -298,6 +300,7 @@ impl Default for Fax {
             t85: true,
             voice_seconds: 20,
             max_bit_rate: 14400,
+            min_rate: 600,
             give_up_hours: 24,
             call_seconds: 180,
             call_seconds_per_page: 180,

@@ -306,7 +306,10 @@ fn what_next(ending: &Ending) -> &'static str {
         Outcome::Refused => {
             "Please check the number; if it is right, show this mail to your administrator."
         }
-        Outcome::TrainingFailed | Outcome::FarEndHungUp | Outcome::FarEndSilent => {
+        Outcome::TrainingFailed
+        | Outcome::FarEndHungUp
+        | Outcome::FarEndSilent
+        | Outcome::TooSlow => {
             "Please send it again; if that does not help, ask the recipient to look at the fax machine."
         }
         Outcome::PageRefused => {
