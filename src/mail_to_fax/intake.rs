@@ -127,6 +127,7 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
+        let resolution = self.context.config().fax.resolution;
         let faxes: Vec<NewFax> = id::several(now, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -135,6 +136,8 @@ impl FrontDoor {
                 recipient: recipient.address,
                 number: recipient.number,
                 sub_address: recipient.sub_address,
+                resolution,
+                ..NewFax::default()
             })
             .collect();
         let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
@@ -142,6 +145,8 @@ impl FrontDoor {
         let message = NewMessage {
             id,
             client: client.to_string(),
+            account: envelope.sender.clone(),
+            via: "network".into(),
             sender: envelope.sender,
             message_id,
             references: contents.references,
@@ -149,8 +154,8 @@ impl FrontDoor {
             manifest,
             size,
             text_key: text_key.clone(),
-            resolution: self.context.config().fax.resolution,
             faxes,
+            ..NewMessage::default()
         };
         if let Err(e) = self.context.store.accept(message, now).await {
             let blobs = self.context.store.blobs().clone();
