@@ -123,6 +123,11 @@ impl Session {
         self.silenced
     }
 
+    /// Whether our DCN is on its way.
+    pub(super) fn dcn_leaving(&self) -> bool {
+        self.dcn_leaving
+    }
+
     /// Whether our DCN is on the wire, to its last bit (T.38 only).
     pub(super) fn dcn_left(&self) -> bool {
         self.dcn_left
