@@ -127,6 +127,11 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
+        let wish = contents.cover;
+        let cover = match &wish {
+            Some(wish) => wish.wanted,
+            None => self.context.config().cover_for(&envelope.sender),
+        };
         let faxes: Vec<NewFax> = id::several(now, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -135,6 +140,7 @@ impl FrontDoor {
                 recipient: recipient.address,
                 number: recipient.number,
                 sub_address: recipient.sub_address,
+                cover,
             })
             .collect();
         let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
@@ -146,6 +152,9 @@ impl FrontDoor {
             message_id,
             references: contents.references,
             subject: contents.subject.unwrap_or_default(),
+            notes: wish
+                .map(|wish| wish.notes)
+                .filter(|notes| !notes.is_empty()),
             manifest,
             size,
             text_key: text_key.clone(),
@@ -372,6 +381,7 @@ mod tests {
             subject: Some("Lease".into()),
             message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
             references: None,
+            cover: None,
             documents: vec![],
             parts: vec![],
         };

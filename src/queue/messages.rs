@@ -20,6 +20,8 @@ pub struct NewMessage {
     pub references: Option<String>,
     /// `Subject`, decoded.
     pub subject: String,
+    /// What the cover pages say beside.
+    pub notes: Option<String>,
     /// JSON: every MIME part and what became of it.
     pub manifest: String,
     /// Octets.
@@ -43,6 +45,8 @@ pub struct NewFax {
     pub number: String,
     /// The sub-address to send with it (T.33).
     pub sub_address: Option<String>,
+    /// Whether a cover page goes before its pages.
+    pub cover: bool,
 }
 
 /// A fax of a mail that may be the same as one that comes in.
@@ -227,8 +231,8 @@ impl Store {
 fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {
     let document = id::new(now);
     db.prepare_cached(
-        "INSERT INTO messages (id, accepted_at, client, sender, message_id, refs, subject, manifest, size, text_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO messages (id, accepted_at, client, sender, message_id, refs, subject, manifest, size, text_key, notes)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?
     .execute(params![
         message.id,
@@ -240,7 +244,8 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
         message.subject,
         message.manifest,
         message.size,
-        message.text_key
+        message.text_key,
+        message.notes
     ])?;
     db.prepare_cached(
         "INSERT INTO documents (id, message, resolution, state, next_try_at) VALUES (?1, ?2, ?3, 'waiting', ?4)",
@@ -248,8 +253,8 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
     .execute(params![document, message.id, resolution_name(message.resolution), now.0])?;
     for fax in &message.faxes {
         db.prepare_cached(
-            "INSERT INTO faxes (id, message, document, recipient, number, sub_address, state, created_at, next_try_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'rendering', ?7, ?7)",
+            "INSERT INTO faxes (id, message, document, recipient, number, sub_address, cover, state, created_at, next_try_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?8, 'rendering', ?7, ?7)",
         )?
         .execute(params![
             fax.id,
@@ -258,7 +263,8 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
             fax.recipient,
             fax.number,
             fax.sub_address,
-            now.0
+            now.0,
+            fax.cover
         ])?;
     }
     Ok(())

@@ -17,6 +17,7 @@ fn message(recipients: &[&str]) -> NewMessage {
         message_id: Some("<lease@example.com>".into()),
         references: None,
         subject: "Lease".into(),
+        notes: None,
         manifest: "[]".into(),
         size: 1234,
         text_key: format!("m-{id}"),
@@ -29,6 +30,7 @@ fn message(recipients: &[&str]) -> NewMessage {
                 recipient: format!("{number}@fax.local"),
                 number: (*number).to_owned(),
                 sub_address: None,
+                cover: false,
             })
             .collect(),
         id,

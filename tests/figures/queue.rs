@@ -68,6 +68,7 @@ fn mail(job: usize, accepted: Millis) -> NewMessage {
         message_id: Some(format!("<{job}@example.com>")),
         references: None,
         subject: format!("Letter {job}"),
+        notes: None,
         manifest: "[]".into(),
         size: 10_000,
         text_key: "m-figures".into(),
@@ -77,6 +78,7 @@ fn mail(job: usize, accepted: Millis) -> NewMessage {
             recipient: format!("{number}@fax.local"),
             number,
             sub_address: None,
+            cover: false,
         }],
     }
 }
