@@ -127,10 +127,12 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
+        let config = self.context.config();
+        let resolution = config.fax.resolution;
         let wish = contents.cover;
         let cover = match &wish {
             Some(wish) => wish.wanted,
-            None => self.context.config().cover_for(&envelope.sender),
+            None => config.cover_for(&envelope.sender),
         };
         let faxes: Vec<NewFax> = id::several(now, recipients.len())
             .into_iter()
@@ -140,7 +142,9 @@ impl FrontDoor {
                 recipient: recipient.address,
                 number: recipient.number,
                 sub_address: recipient.sub_address,
-                cover,
+                cover: Some(cover),
+                resolution,
+                ..NewFax::default()
             })
             .collect();
         let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
@@ -148,6 +152,8 @@ impl FrontDoor {
         let message = NewMessage {
             id,
             client: client.to_string(),
+            account: envelope.sender.clone(),
+            via: "network".into(),
             sender: envelope.sender,
             message_id,
             references: contents.references,
@@ -158,8 +164,8 @@ impl FrontDoor {
             manifest,
             size,
             text_key: text_key.clone(),
-            resolution: self.context.config().fax.resolution,
             faxes,
+            ..NewMessage::default()
         };
         if let Err(e) = self.context.store.accept(message, now).await {
             let blobs = self.context.store.blobs().clone();

@@ -126,17 +126,3 @@ mod tests {
         assert!(octets < 200_000, "{octets}");
     }
 }
-
-#[cfg(test)]
-pub fn zz_pgm(page: &FaxPage, path: &str) {
-    let bitmap = g4::decode(&page.g4, page.width, page.height).unwrap();
-    let source = GrayImage::from_fn(bitmap.width(), bitmap.height(), |x, y| {
-        Luma([if bitmap.get(x, y) { 0 } else { 255 }])
-    });
-    let (w, h) = page.inches();
-    let levels = scale::fit(&source, 1000, (1000.0 * h / w) as u32);
-    image::GrayImage::from_raw(1000, (1000.0 * h / w) as u32, levels)
-        .unwrap()
-        .save(path)
-        .unwrap();
-}

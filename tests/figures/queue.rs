@@ -68,18 +68,16 @@ fn mail(job: usize, accepted: Millis) -> NewMessage {
         message_id: Some(format!("<{job}@example.com>")),
         references: None,
         subject: format!("Letter {job}"),
-        notes: None,
         manifest: "[]".into(),
         size: 10_000,
         text_key: "m-figures".into(),
-        resolution: Resolution::Fine,
         faxes: vec![NewFax {
             id: id::new(accepted),
             recipient: format!("{number}@fax.local"),
             number,
-            sub_address: None,
-            cover: false,
+            ..NewFax::default()
         }],
+        ..NewMessage::default()
     }
 }
 

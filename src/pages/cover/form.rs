@@ -292,26 +292,4 @@ mod tests {
             assert!(why.contains(told), "{why}");
         }
     }
-
-    #[test]
-    #[ignore]
-    fn zz_dump_form() {
-        let pdf = sample::cover_form(&[TO, SUBJECT, NOTES]);
-        std::fs::write("/tmp/cover/form.pdf", &pdf).unwrap();
-        for resolution in [Resolution::Standard, Resolution::Fine] {
-            let all = [
-                ("to", "Dr. Jane Roe, Attorney \u{6771}\u{4eac}"),
-                (
-                    "subject",
-                    "Lease of the second floor, with a rather long subject that needs to shrink a little bit so that it fits",
-                ),
-                ("notes", "One\nTwo\nThree"),
-            ];
-            let bitmap = draw(&pdf, &all, resolution).unwrap();
-            crate::pages::preview::zz_pgm(
-                &render::encoded(&bitmap, resolution),
-                &format!("/tmp/cover/form-{resolution:?}.png"),
-            );
-        }
-    }
 }
