@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
+use crate::config::Config;
 use crate::letter::cover::{CoverFacts, fill};
 use crate::pages::FaxPage;
 use crate::pages::cover::CoverSource;
@@ -26,6 +27,23 @@ pub enum BadTemplate {
     /// A PDF, or what a text became.
     #[error("{0}")]
     NotDrawn(#[from] RenderFailure),
+}
+
+/// Fills the site's template, if there is one, with an example.
+///
+/// # Errors
+/// [`BadTemplate`]: what would keep it from every fax.
+pub async fn try_out(config: &Config, children: &Children) -> Result<(), BadTemplate> {
+    let Some(path) = &config.cover.template else {
+        return Ok(());
+    };
+    let facts = CoverFacts::example(config.cover.language);
+    let target = Target {
+        resolution: config.fax.resolution,
+        paper: config.fax.paper,
+    };
+    let page = Template::read(path)?.draw(children, &facts, target).await;
+    page.map(drop)
 }
 
 /// A template as it was read.
