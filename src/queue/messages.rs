@@ -58,7 +58,7 @@ pub struct NewFax {
     pub name: Option<String>,
     /// Project or billing code, as written.
     pub billing: Option<String>,
-    /// With a cover page or without; none: as the site says.
+    /// With a cover page or without; none: without.
     pub cover: Option<bool>,
     /// Resolution of its pages. All recipients of a mail with the same one share a document.
     pub resolution: Resolution,
