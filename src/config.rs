@@ -250,6 +250,8 @@ pub struct Status {
     pub listen: Option<SocketAddr>,
     /// Names under which a browser may ask for it, beside `localhost`.
     pub names: Vec<String>,
+    /// Whether it shows the first pages of faxes.
+    pub previews: bool,
 }
 
 impl Default for Config {
@@ -356,6 +358,7 @@ impl Default for Status {
         Status {
             listen: Some(([127, 0, 0, 1], 8025).into()),
             names: Vec::new(),
+            previews: false,
         }
     }
 }
