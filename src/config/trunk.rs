@@ -115,6 +115,8 @@ pub struct Sender {
     pub name: String,
     /// Whether the text of their mails is a page; none: `fax.body`.
     pub body: Option<Body>,
+    /// Whether their faxes begin with a cover page; none: `cover.on`.
+    pub cover: Option<bool>,
 }
 
 /// `[inbound]`: which calls are not taken.

@@ -20,7 +20,6 @@ fn message(recipients: &[&str]) -> NewMessage {
         manifest: "[]".into(),
         size: 1234,
         text_key: format!("m-{id}"),
-        resolution: Resolution::Fine,
         faxes: id::several(NOW, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -28,10 +27,11 @@ fn message(recipients: &[&str]) -> NewMessage {
                 id,
                 recipient: format!("{number}@fax.local"),
                 number: (*number).to_owned(),
-                sub_address: None,
+                ..NewFax::default()
             })
             .collect(),
         id,
+        ..NewMessage::default()
     }
 }
 
@@ -663,27 +663,40 @@ async fn a_number_is_remembered_until_its_day_and_forgotten_when_asked() {
     );
 }
 
+/// Writes the store anew as version 1 had it: its tables, with the rows that are there now.
+fn as_version_1(path: &Path) {
+    let new = path.with_file_name("new.db");
+    let whole = Connection::open(path).unwrap();
+    whole.execute("VACUUM INTO ?1", [new.to_str()]).unwrap();
+    drop(whole);
+    for ending in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
+    }
+    let old = Connection::open(path).unwrap();
+    old.execute_batch(include_str!("upgrade/version1.sql"))
+        .unwrap();
+    old.pragma_update(None, "foreign_keys", false).unwrap();
+    old.execute("ATTACH ?1 AS new", [new.to_str()]).unwrap();
+    let sql =
+        "SELECT t.name, group_concat(c.name) FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+               WHERE t.type = 'table' GROUP BY t.name";
+    let mut tables = old.prepare(sql).unwrap();
+    let tables = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    for table in tables.unwrap() {
+        let (table, columns): (String, String) = table.unwrap();
+        let sql = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}");
+        old.execute(&sql, []).unwrap();
+    }
+    old.pragma_update(None, "user_version", 1).unwrap();
+}
+
 #[tokio::test]
 async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     let fax = calling(&store, &["5551234567"]).await;
     drop(store);
-    // The same rows as version 1 had them: what version 2 added is taken away.
-    let old = Connection::open(state.path().join("queue.db")).unwrap();
-    old.execute_batch(
-        "DROP TABLE numbers;
-         ALTER TABLE faxes DROP COLUMN sub_address;
-         ALTER TABLE attempts DROP COLUMN called; ALTER TABLE attempts DROP COLUMN chosen;
-         ALTER TABLE attempts DROP COLUMN trunk; ALTER TABLE attempts DROP COLUMN target;
-         ALTER TABLE attempts DROP COLUMN far_said;
-         ALTER TABLE received DROP COLUMN caller_name; ALTER TABLE received DROP COLUMN trunk;
-         ALTER TABLE received DROP COLUMN sub_address; ALTER TABLE received DROP COLUMN far_said;
-         ALTER TABLE received_pages DROP COLUMN lost;
-         PRAGMA user_version = 1;",
-    )
-    .unwrap();
-    drop(old);
+    as_version_1(&state.path().join("queue.db"));
     assert!(matches!(
         Store::open_beside(state.path()),
         Err(StoreError::TooOld(1))
@@ -695,4 +708,21 @@ async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
         .await
         .expect("it goes on");
     assert_eq!((again.id, again.last_trunk.as_str()), (fax.id, ""));
+}
+
+#[tokio::test]
+async fn recipients_of_one_resolution_share_a_document() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let mut message = message(&["5551234567", "5557654321", "5550001111"]);
+    message.faxes[1].resolution = Resolution::Superfine;
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    let mut made = Vec::new();
+    while let Some(document) = store.claim_document(NOW).await.unwrap() {
+        made.push(document.resolution);
+    }
+    made.sort_by_key(|resolution| resolution.dpi());
+    assert_eq!(made, [Resolution::Fine, Resolution::Superfine]);
+    assert_eq!(store.check().await.unwrap(), []);
 }
