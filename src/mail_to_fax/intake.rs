@@ -150,6 +150,7 @@ impl FrontDoor {
             size,
             text_key: text_key.clone(),
             resolution: self.context.config().fax.resolution,
+            one_report: faxes.len() > self.context.config().receipts.one_mail_over,
             faxes,
         };
         if let Err(e) = self.context.store.accept(message, now).await {

@@ -17,6 +17,7 @@ mod numbers;
 mod outgoing;
 mod received;
 pub mod retry;
+mod told;
 mod upgrade;
 mod view;
 mod writer;
@@ -38,8 +39,9 @@ pub use blobs::Blobs;
 pub use check::Violation;
 pub use faxes::{Claim, ClaimedFax, DueFax, Final, Settled};
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
-pub use outgoing::ClaimedMail;
+pub use outgoing::{ClaimedMail, MailKind};
 pub use received::{NewReceived, ReceivedFax};
+pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
 use writer::Writer;
 

@@ -72,6 +72,7 @@ fn mail(job: usize, accepted: Millis) -> NewMessage {
         size: 10_000,
         text_key: "m-figures".into(),
         resolution: Resolution::Fine,
+        one_report: false,
         faxes: vec![NewFax {
             id: id::new(accepted),
             recipient: format!("{number}@fax.local"),
