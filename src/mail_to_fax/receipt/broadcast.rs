@@ -137,7 +137,7 @@ pub(super) fn facts(all: &Broadcast, head: &Letterhead) -> Value {
             ended => crate::letter::words::when(all.ended, &head.zone, all.mail.language),
             name_width => width(&parts),
             parts => Value::from(Serde(parts)),
-            faxes => faxes.iter().map(|fax| Value::from(Serde(FaxFacts::of(fax, head)))).collect::<Vec<_>>(),
+            faxes => faxes.iter().map(|fax| Value::from(Serde(FaxFacts::of(fax, all.mail.language, head)))).collect::<Vec<_>>(),
         },
         to_width => to_width.max().unwrap_or(0).clamp(9, 60),
         hostname => head.hostname.as_str(),

@@ -13,7 +13,7 @@ use crate::pages::cover::Language;
 /// The facts of one receipt; `picture` is the Content-ID of its first page.
 pub(super) fn of_receipt(receipt: &Receipt, head: &Letterhead, picture: Option<&str>) -> Value {
     context! {
-        fax => Value::from(Serde(FaxFacts::of(receipt, head))),
+        fax => Value::from(Serde(FaxFacts::of(receipt, receipt.mail.language, head))),
         picture => picture,
         hostname => head.hostname.as_str(),
     }
@@ -51,8 +51,7 @@ pub(super) struct FaxFacts {
 }
 
 impl FaxFacts {
-    pub(super) fn of(receipt: &Receipt, head: &Letterhead) -> FaxFacts {
-        let language = receipt.mail.language;
+    pub(super) fn of(receipt: &Receipt, language: Language, head: &Letterhead) -> FaxFacts {
         let when = |time| words::when(time, &head.zone, language);
         let short = |text: &Option<String>, limit| {
             let text = text.as_deref().map(|text| one_line(text, limit));
