@@ -19,6 +19,7 @@ mod outgoing;
 mod previews;
 mod received;
 pub mod retry;
+mod told;
 mod upgrade;
 mod view;
 mod writer;
@@ -41,8 +42,9 @@ pub use check::Violation;
 pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax, Final, Settled};
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
-pub use outgoing::ClaimedMail;
+pub use outgoing::{ClaimedMail, MailKind};
 pub use received::{NewReceived, ReceivedFax};
+pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
 use writer::Writer;
 
