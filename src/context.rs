@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::outcome::FarEnd;
 use crate::config::Config;
+use crate::config::hours::Hours;
 use crate::config::numbers::Numbering;
 use crate::letter::Letterhead;
 use crate::net::line::LineEvent;
@@ -43,12 +44,15 @@ pub struct Context {
 struct Settings {
     config: Arc<Config>,
     numbering: Arc<Numbering>,
+    hours: Arc<Hours>,
 }
 
 impl Settings {
     fn of(config: Config) -> Settings {
         let numbering = Numbering::of(&config).expect("patterns were checked when they were read");
+        let hours = Hours::of(&config).expect("patterns were checked when they were read");
         Settings {
+            hours: Arc::new(hours),
             config: Arc::new(config),
             numbering: Arc::new(numbering),
         }
@@ -86,6 +90,11 @@ impl Context {
     /// Numbers, as the settings in force see them.
     pub fn numbering(&self) -> Arc<Numbering> {
         self.settings().numbering.clone()
+    }
+
+    /// When whom may be rung, by the settings in force.
+    pub fn hours(&self) -> Arc<Hours> {
+        self.settings().hours.clone()
     }
 
     /// Puts new settings in force. The trunks stay as they were at the start.
@@ -157,9 +166,9 @@ pub async fn guarded(
     };
     let what = format!("the claim of {claim:?}");
     tracing::error!("{what}: a bug in postfax, please report it: {death}");
-    let give_up = context.config().give_up_seconds();
+    let policy = context.config().retry_policy();
     until_stored(&what, || {
-        context.store.release(claim.clone(), give_up, now())
+        context.store.release(claim.clone(), &policy, now())
     })
     .await;
     context.tell();

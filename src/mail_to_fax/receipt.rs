@@ -9,6 +9,7 @@ use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::call::outcome::{FarEnd, Outcome};
+use crate::call::retry;
 use crate::letter::draft::{AutoSubmitted, Draft, Thread};
 use crate::letter::wording::{self, one_line};
 use crate::letter::{Letter, LetterError, Letterhead};
@@ -293,43 +294,7 @@ fn what_next(ending: &Ending) -> &'static str {
     let Ending::Called(outcome) = ending else {
         return "Please send it again as a PDF that opens without a password.";
     };
-    match outcome {
-        Outcome::Delivered => "",
-        Outcome::Busy | Outcome::Congestion => "Please send it again later.",
-        Outcome::NoAnswer => {
-            "Please check the number, or ask the recipient to switch the fax machine on, and send it again."
-        }
-        Outcome::NotInService => "Please check the number and send it again.",
-        Outcome::NoFax | Outcome::VoiceAnswered => {
-            "Please check that this is the number of a fax machine."
-        }
-        Outcome::Refused => {
-            "Please check the number; if it is right, show this mail to your administrator."
-        }
-        Outcome::TrainingFailed | Outcome::FarEndHungUp | Outcome::FarEndSilent => {
-            "Please send it again; if that does not help, ask the recipient to look at the fax machine."
-        }
-        Outcome::PageRefused => {
-            "Please ask the recipient to look at the fax machine (paper, memory), and send it again."
-        }
-        Outcome::Incompatible => {
-            "Please ask the recipient which paper and resolution the fax machine takes, or for another number."
-        }
-        Outcome::TooLong => "Please send it again with fewer pages or without pictures.",
-        Outcome::T38Failed
-        | Outcome::T38Silent
-        | Outcome::ProtocolError
-        | Outcome::TrunkDown
-        | Outcome::NotAuthorized
-        | Outcome::ChildCrashed
-        | Outcome::ChildHung
-        | Outcome::StorageFailed => {
-            "Please show this mail to your administrator, and send the fax again when the cause is gone."
-        }
-        Outcome::Uncertain => "Please ask the recipient; if it is missing, send your mail again.",
-        Outcome::Cancelled => "If it is still wanted, send your mail again.",
-        Outcome::GatewayStopped => "Please send your mail again.",
-    }
+    retry::last_word(*outcome)
 }
 
 #[cfg(test)]

@@ -11,13 +11,18 @@ mod blobs;
 mod check;
 mod faxes;
 pub mod id;
+mod line;
 pub mod memory;
 mod messages;
 mod numbers;
+mod orders;
 mod outgoing;
 mod received;
-pub mod retry;
+mod recovery;
+mod rests;
+mod settle;
 mod upgrade;
+pub mod usage;
 mod view;
 mod writer;
 
@@ -36,10 +41,13 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
-pub use faxes::{Claim, ClaimedFax, DueFax, Final, Settled};
+pub use faxes::{Claim, ClaimedFax, DueFax};
+pub use line::Choice;
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
+pub use orders::Ordered;
 pub use outgoing::ClaimedMail;
 pub use received::{NewReceived, ReceivedFax};
+pub use settle::{Final, Settled};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
 use writer::Writer;
 
