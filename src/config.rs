@@ -19,6 +19,7 @@ pub use trunk::{Inbound, Sender, Sip, Trunk};
 
 use crate::call::retry;
 use crate::pages::Resolution;
+use crate::pages::cover::Language;
 use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
@@ -37,6 +38,8 @@ pub struct Config {
     pub dialing: Dialing,
     /// How faxes are made and sent.
     pub fax: Fax,
+    /// The page before their pages.
+    pub cover: Cover,
     /// Which fax goes when.
     pub queue: Queue,
     /// What is tried again, how often, and after how long.
@@ -157,6 +160,18 @@ pub enum Uncertain {
     Resend,
 }
 
+/// `[cover]`: the cover page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cover {
+    /// Whether every fax begins with one, where nobody says otherwise.
+    pub on: bool,
+    /// The language of the one that comes with Postfax.
+    pub language: Language,
+    /// A page of the site's own: a PDF with form fields, or a text like `mail/cover.en.txt`.
+    pub template: Option<PathBuf>,
+}
+
 /// Whether the text of a mail is faxed, before its attachments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -273,6 +288,7 @@ impl Default for Config {
             smtp: Smtp::default(),
             dialing: Dialing::default(),
             fax: Fax::default(),
+            cover: Cover::default(),
             queue: Queue::default(),
             retry: retry::Rules::default(),
             hours: Vec::new(),
@@ -434,6 +450,11 @@ impl Config {
     /// Whether the text of this sender's mails is a page.
     pub fn body_for(&self, sender: &str) -> Body {
         self.sender(sender).body.unwrap_or(self.fax.body)
+    }
+
+    /// Whether this sender's faxes begin with a cover page.
+    pub fn cover_for(&self, sender: &str) -> bool {
+        self.sender(sender).cover.unwrap_or(self.cover.on)
     }
 
     /// What the faxes of a sender carry: the first `[[sender]]` that fits, filled up from `[fax]`. Its caller id is

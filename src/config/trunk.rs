@@ -125,6 +125,8 @@ pub struct Sender {
     pub calls_per_day: u32,
     /// Minutes of them; 0: no limit.
     pub minutes_per_day: u32,
+    /// Whether their faxes begin with a cover page; none: `cover.on`.
+    pub cover: Option<bool>,
 }
 
 /// `[inbound]`: which calls are not taken.

@@ -5,6 +5,7 @@
 //! through [`wording::one_line`] before it stands in a text, and through [`draft::Draft`] before it stands in a
 //! header.
 
+pub mod cover;
 pub mod draft;
 pub mod wording;
 

@@ -42,7 +42,7 @@ static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
 });
 
 /// A tag alone on its line leaves no line behind, so that the templates look like the mails.
-fn lines_as_written() -> SyntaxConfig {
+pub(super) fn lines_as_written() -> SyntaxConfig {
     SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)

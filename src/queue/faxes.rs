@@ -25,14 +25,16 @@ pub struct ClaimedFax {
     pub last_trunk: String,
     /// Blob key of the TIFF without header lines.
     pub pages_key: String,
-    /// Pages of the whole fax.
+    /// Whether a cover page goes before them.
+    pub cover: bool,
+    /// Blob key of its TIFF, once it is made.
+    pub cover_key: Option<String>,
+    /// Pages of the whole fax, its cover counted.
     pub page_count: u32,
     /// Pages confirmed by earlier attempts; this one begins behind them.
     pub confirmed: u32,
     /// Whose limits it counts against.
     pub account: String,
-    /// Blob key of the cover page, a TIFF without header line, where it has one.
-    pub cover_key: Option<String>,
     /// The header line of this attempt, as it was chosen in [`Store::claim_fax`].
     pub header: String,
 }
@@ -128,9 +130,9 @@ fn claim<Place>(
                  WHERE id = ?3
                  RETURNING id, number, confirmed,
                            (SELECT pages_key FROM documents d WHERE d.id = document),
-                           (SELECT page_count FROM documents d WHERE d.id = document), sub_address,
+                           (SELECT page_count FROM documents d WHERE d.id = document) + ifnull(cover, 0), sub_address,
                            ifnull((SELECT trunk FROM attempts a WHERE a.fax = faxes.id ORDER BY a.id DESC LIMIT 1), ''),
-                           recipient, (SELECT sender FROM messages m WHERE m.id = message), account, cover_key"
+                           recipient, (SELECT sender FROM messages m WHERE m.id = message), ifnull(cover, 0), cover_key, account"
         )?
         .query_row(
             params![owner, now.plus_seconds(LEASE_SECONDS).0, id],
@@ -146,8 +148,9 @@ fn claim<Place>(
                     last_trunk: row.get(6)?,
                     recipient: row.get(7)?,
                     sender: row.get(8)?,
-                    account: row.get(9)?,
+                    cover: row.get(9)?,
                     cover_key: row.get(10)?,
+                    account: row.get(11)?,
                     header: header.clone(),
                 })
             },

@@ -9,6 +9,7 @@
 
 mod blobs;
 mod check;
+mod covers;
 mod faxes;
 pub mod id;
 mod line;
@@ -41,6 +42,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
+pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax};
 pub use line::Choice;
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};

@@ -151,7 +151,7 @@ fn end_attempt(
 
 pub(super) fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {
     db.prepare_cached(
-        "SELECT f.confirmed, d.page_count, f.leaving, f.cancelling, f.tries, max(f.created_at, ifnull(f.not_before, 0)),
+        "SELECT f.confirmed, d.page_count + ifnull(f.cover, 0), f.leaving, f.cancelling, f.tries, max(f.created_at, ifnull(f.not_before, 0)),
                 f.give_up_at, f.number
          FROM faxes f JOIN documents d ON d.id = f.document WHERE f.id = ?1",
     )?

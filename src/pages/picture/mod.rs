@@ -6,7 +6,7 @@
 mod density;
 pub(super) mod orient;
 mod place;
-mod scale;
+pub(super) mod scale;
 
 use std::io::Cursor;
 
