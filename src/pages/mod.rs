@@ -5,6 +5,7 @@
 pub mod bitmap;
 pub mod document;
 mod faint;
+mod fills;
 pub mod g3;
 pub mod g4;
 pub mod header;
