@@ -44,6 +44,7 @@ impl Daemon {
             t85: false,
             voice_seconds: 2,
             inactivity_seconds: 20,
+            min_rate: 600,
             total_seconds: 90,
             mishap,
         };
