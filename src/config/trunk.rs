@@ -75,6 +75,9 @@ pub struct Trunk {
     pub withhold_caller: bool,
     /// Calls at a time, both directions; 0: as many as `sip.channels`.
     pub channels: usize,
+    /// Whether it takes calls for which a trunk before it has no free channel; false: only where those are down or
+    /// refuse.
+    pub overflow: bool,
     /// Calls begun a second; 0: no limit.
     pub calls_per_second: f64,
     /// Calls of faxes sent over it on a day; 0: no limit.
@@ -97,6 +100,8 @@ pub struct Trunk {
     pub reinvite_seconds: u32,
     /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
     pub redundancy: u8,
+    /// Seconds that a far end which has agreed to T.38 may keep silent in it, in calls we place.
+    pub t38_silence_seconds: u32,
     /// Seconds to let the far end ring.
     pub ring_seconds: u32,
     /// Session timer asked for, seconds (RFC 4028); 0: none.
@@ -259,6 +264,7 @@ impl Default for Trunk {
             caller_header: CallerHeader::From,
             withhold_caller: false,
             channels: 0,
+            overflow: true,
             calls_per_second: 5.0,
             calls_per_day: 0,
             minutes_per_day: 0,
@@ -270,6 +276,7 @@ impl Default for Trunk {
             reinvite_in: Reinvite::Us,
             reinvite_seconds: 4,
             redundancy: 3,
+            t38_silence_seconds: 12,
             ring_seconds: 60,
             session_expires: 1800,
             follow_redirects: false,

@@ -22,7 +22,7 @@ use crate::config::dialplan::Refused;
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
 use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, LineEvent, policy};
 use crate::net::trunk::invite::{self, Parties};
-use crate::net::trunk::{Channel, Reservation, Seat, Trunk};
+use crate::net::trunk::{Channel, Reservation, Seat};
 use crate::pages::tiff;
 use crate::queue::{ClaimedFax, DueFax, Settled, StoreError};
 
@@ -114,7 +114,7 @@ async fn request(
     if candidates.is_empty() {
         return Err(not_dialled(Outcome::TrunkDown, troubles.join("; ")));
     }
-    let settings = lesson.settings(settings(context, fax, channel.trunk()));
+    let settings = lesson.settings(settings(context, fax));
     let cover = match cover::of(context, fax).await {
         Ok(cover) => cover,
         Err(cover::NotMade { outcome, why }) => return Err(not_dialled(outcome, why)),
@@ -159,12 +159,12 @@ fn candidate(
 }
 
 /// Our terminal, as the sender and the first trunk want it.
-fn settings(context: &Context, fax: &ClaimedFax, trunk: &Trunk) -> FaxSettings {
+fn settings(context: &Context, fax: &ClaimedFax) -> FaxSettings {
     let config = context.config();
     FaxSettings {
         ident: config.sender(&fax.sender).station_id,
         sub_address: fax.sub_address.clone(),
-        ..FaxSettings::of(&config, &trunk.config)
+        ..FaxSettings::of(&config)
     }
 }
 

@@ -232,8 +232,6 @@ pub struct StartCall {
     /// 0: never.
     #[serde(default)]
     pub voice_seconds: u32,
-    /// UDPTL secondary IFPs to send with each packet (T.38 9.1.4.1), 0 to 8.
-    pub redundancy: u8,
     /// Seconds without any packet from the far end after which the call is given up.
     pub inactivity_seconds: u32,
     /// Bits a second by which a page must get on; 0: any.
