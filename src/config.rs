@@ -56,6 +56,8 @@ pub struct Config {
     pub renderer: Renderer,
     /// The page for the admin.
     pub status: Status,
+    /// The program that reads the text of received pages.
+    pub ocr: Ocr,
     /// Programs that make PDF of what is not read here.
     #[serde(rename = "converter")]
     pub converters: Vec<Converter>,
@@ -182,6 +184,40 @@ fn a_gigabyte() -> u64 {
     1024
 }
 
+/// `[ocr]`: how the text of received pages is read, for the routes that want it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ocr {
+    /// Tesseract, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// The languages of the pages, as tesseract calls them: `eng+deu`; `{language}` in the command.
+    pub language: String,
+    /// Seconds that all pages of one fax may take.
+    pub seconds: u64,
+    /// Megabytes that it may have.
+    pub memory_mb: u64,
+}
+
+impl Default for Ocr {
+    fn default() -> Ocr {
+        Ocr {
+            command: [
+                "/usr/bin/tesseract",
+                "{input}",
+                "document",
+                "-l",
+                "{language}",
+                "tsv",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            language: "eng".into(),
+            seconds: 120,
+            memory_mb: 1024,
+        }
+    }
+}
+
 /// `[[route]]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -194,6 +230,9 @@ pub struct Route {
     /// A Maildir that gets them.
     #[serde(default)]
     pub maildir: Option<PathBuf>,
+    /// Whether their PDF can be searched: its text is read.
+    #[serde(default)]
+    pub ocr: bool,
 }
 
 /// `[mail]`
@@ -270,6 +309,7 @@ impl Default for Config {
             mail: Mail::default(),
             renderer: Renderer::default(),
             status: Status::default(),
+            ocr: Ocr::default(),
             converters: Vec::new(),
         }
     }

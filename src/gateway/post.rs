@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::searchable;
 use crate::call::outcome::{FarEnd, Outcome};
 use crate::config::{Config, RelayTls};
 use crate::context::{Context, now, until_stored};
@@ -105,6 +106,7 @@ async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal
     }
     let fax = context.store.received_fax(&mail.subject_of).await?;
     let fax = fax.ok_or_else(|| never(format!("there is no received fax {}", mail.subject_of)))?;
+    let words = searchable::words(context, &fax).await;
     let written = tokio::task::spawn_blocking({
         let to = if folder_of(&mail.recipient).is_some() {
             vec![context.config().mail_from()]
@@ -117,8 +119,9 @@ async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal
                 "Fax from {}",
                 facts.from.as_deref().unwrap_or("an unknown number")
             );
-            let pdf = pdf::write(
+            let pdf = pdf::write_searchable(
                 &fax.pages,
+                &words,
                 &PdfInfo {
                     title,
                     sender: sender(&facts),

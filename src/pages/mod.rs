@@ -23,6 +23,7 @@ pub mod render;
 pub mod sample;
 pub mod text;
 pub mod tiff;
+pub mod words;
 
 pub use refusal::DocumentRefusal;
 

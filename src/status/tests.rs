@@ -562,7 +562,10 @@ async fn a_queue_that_does_not_answer_is_said_so() {
 async fn first_pages_are_shown_where_there_are_any_and_to_our_own_names_only() {
     let site = served(Still(busy())).await;
     let page = site.ask("GET /").await;
-    assert!(page.contains("<img src=\"&#x2f;preview&#x2f;17.png\""), "{page}");
+    assert!(
+        page.contains("<img src=\"&#x2f;preview&#x2f;17.png\""),
+        "{page}"
+    );
     assert!(page.contains("img-src 'self'"));
     let picture = site.ask("GET /preview/17.png").await;
     assert_eq!(status(&picture), "200");
