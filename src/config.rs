@@ -17,6 +17,7 @@ pub use trunk::{Inbound, Sender, Sip, Trunk};
 
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
+use crate::pages::cut::LongPages;
 use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
@@ -129,6 +130,8 @@ pub struct Fax {
     pub header_font: Option<PathBuf>,
     /// Paper of pages that bring no size of their own: text and pictures.
     pub paper: Paper,
+    /// What becomes of pages that are longer than any sheet.
+    pub long_pages: LongPages,
     /// Whether the text of a mail is a page.
     pub body: Body,
 }
@@ -362,6 +365,7 @@ impl Default for Fax {
             memory_days: 30,
             header_font: None,
             paper: Paper::Letter,
+            long_pages: LongPages::Split,
             body: Body::Auto,
         }
     }

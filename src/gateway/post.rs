@@ -161,6 +161,7 @@ pub async fn receipt_of(store: &Store, fax: &str) -> Result<Option<Receipt>, Sto
         return Ok(None);
     };
     let attempts = store.attempts(fax).await?;
+    let remarks = store.remarks(fax).await?;
     let last = attempts.last();
     Ok(Some(Receipt {
         ending: ending(&row),
@@ -173,6 +174,7 @@ pub async fn receipt_of(store: &Store, fax: &str) -> Result<Option<Receipt>, Sto
         far_end: last.map(far_end).unwrap_or_default(),
         attempts: attempts.iter().map(attempt).collect(),
         parts: serde_json::from_str(&mail.manifest).unwrap_or_default(),
+        remarks,
         mail: OriginalMail {
             sender: row.sender,
             subject: Some(row.subject).filter(|subject| !subject.is_empty()),

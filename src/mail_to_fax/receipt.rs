@@ -38,6 +38,8 @@ pub struct Receipt {
     pub attempts: Vec<Attempt>,
     /// The parts of the mail, in their order.
     pub parts: Vec<Part>,
+    /// What is to be said of its pages, in sentences.
+    pub remarks: Vec<String>,
     /// The mail it came from.
     pub mail: OriginalMail,
 }
@@ -226,6 +228,7 @@ fn facts(receipt: &Receipt, head: &Letterhead) -> Value {
         fax => one_line(&receipt.fax, 40),
         attempts => Value::from(Serde(attempts)),
         parts => Value::from(Serde(parts)),
+        remarks => receipt.remarks.iter().map(|remark| one_line(remark, 250)).collect::<Vec<_>>(),
         name_width => name_width.unwrap_or(0),
         hostname => head.hostname.as_str(),
     }

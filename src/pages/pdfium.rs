@@ -187,9 +187,8 @@ impl Page<'_> {
         )
     }
 
-    /// The text on the page.
-    #[cfg(test)]
-    pub(crate) fn text(&self) -> String {
+    /// The text on the page; empty where it has none.
+    pub(super) fn text(&self) -> String {
         self.page.text().map(|text| text.all()).unwrap_or_default()
     }
 

@@ -61,6 +61,7 @@ fn lease_agreement() -> Receipt {
                 48.2,
             ),
         ],
+        remarks: vec![],
         parts: vec![
             Part {
                 name: "Lease agreement.pdf".into(),
