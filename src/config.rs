@@ -20,6 +20,7 @@ pub use trunk::{Inbound, Sender, Sip, Trunk};
 use crate::call::retry;
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
+use crate::pages::cut::LongPages;
 use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
@@ -67,6 +68,8 @@ pub struct Config {
     pub renderer: Renderer,
     /// The page for the admin.
     pub status: Status,
+    /// The program that reads the text of received pages.
+    pub ocr: Ocr,
     /// Programs that make PDF of what is not read here.
     #[serde(rename = "converter")]
     pub converters: Vec<Converter>,
@@ -140,6 +143,8 @@ pub struct Fax {
     pub header_font: Option<PathBuf>,
     /// Paper of pages that bring no size of their own: text and pictures.
     pub paper: Paper,
+    /// What becomes of pages that are longer than any sheet.
+    pub long_pages: LongPages,
     /// Whether the text of a mail is a page.
     pub body: Body,
 }
@@ -215,6 +220,40 @@ fn a_gigabyte() -> u64 {
     1024
 }
 
+/// `[ocr]`: how the text of received pages is read, for the routes that want it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ocr {
+    /// Tesseract, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// The languages of the pages, as tesseract calls them: `eng+deu`; `{language}` in the command.
+    pub language: String,
+    /// Seconds that all pages of one fax may take.
+    pub seconds: u64,
+    /// Megabytes that it may have.
+    pub memory_mb: u64,
+}
+
+impl Default for Ocr {
+    fn default() -> Ocr {
+        Ocr {
+            command: [
+                "/usr/bin/tesseract",
+                "{input}",
+                "document",
+                "-l",
+                "{language}",
+                "tsv",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            language: "eng".into(),
+            seconds: 120,
+            memory_mb: 1024,
+        }
+    }
+}
+
 /// `[[route]]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -227,6 +266,9 @@ pub struct Route {
     /// A Maildir that gets them.
     #[serde(default)]
     pub maildir: Option<PathBuf>,
+    /// Whether their PDF can be searched: its text is read.
+    #[serde(default)]
+    pub ocr: bool,
 }
 
 /// `[receipts]`
@@ -327,6 +369,7 @@ impl Default for Config {
             receipts: Receipts::default(),
             renderer: Renderer::default(),
             status: Status::default(),
+            ocr: Ocr::default(),
             converters: Vec::new(),
         }
     }
@@ -380,6 +423,7 @@ impl Default for Fax {
             memory_days: 30,
             header_font: None,
             paper: Paper::Letter,
+            long_pages: LongPages::Split,
             body: Body::Auto,
         }
     }

@@ -227,6 +227,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
         ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
         ("retry", "", config.retry.contradiction()),
+        ("ocr", "command", bad_command(&config.ocr.command)),
         ("mail", "relay", relay.and_then(|it| bad_host_and_port(it))),
     ];
     checks
@@ -343,21 +344,23 @@ fn bad_ports([first, last]: [u16; 2]) -> Option<String> {
 }
 
 fn bad_converter(converter: &Converter) -> Option<String> {
-    let Some(program) = converter.command.first() else {
+    bad_command(&converter.command).or_else(|| {
+        let program = &converter.command[0];
+        let none = converter.types.is_empty();
+        none.then(|| format!("the converter {program} needs `types`"))
+    })
+}
+
+fn bad_command(command: &[String]) -> Option<String> {
+    let Some(program) = command.first() else {
         return Some("name the program and its arguments".into());
     };
-    if converter.types.is_empty() {
-        return Some(format!("the converter {program} needs `types`"));
-    }
     if !Path::new(program).is_absolute() {
         return Some(format!(
             "\"{program}\" must be an absolute path, such as \"/usr/bin/soffice\""
         ));
     }
-    let is_handed = converter
-        .command
-        .iter()
-        .any(|word| word.contains("{input}"));
+    let is_handed = command.iter().any(|word| word.contains("{input}"));
     (!is_handed).then(|| {
         format!("{program} is not handed the document: write {{input}} where its name goes")
     })
