@@ -160,8 +160,7 @@ fn candidate(
     let (config, numbers) = (context.config(), context.numbering());
     let trunk = &seat.trunk.config;
     let sender = config.sender(&fax.sender);
-    let written = recipient::parse(&fax.recipient, &config.smtp.domains).ok();
-    let written = written.map(|address| address.number);
+    let written = recipient::written(&fax.recipient, &config);
     let parties = Parties {
         called: numbers.called(&fax.number, written.as_deref(), trunk)?,
         caller: numbers.caller(&config.caller_id(&sender, trunk), trunk),

@@ -2,6 +2,7 @@
 
 pub mod dial;
 mod documents;
+mod doorman;
 pub mod intake;
 pub mod lesson;
 pub mod message;
@@ -9,3 +10,5 @@ pub mod receipt;
 pub mod recipient;
 pub mod render;
 pub mod stamp;
+mod verdict;
+pub mod wishes;

@@ -7,6 +7,7 @@
 //! This is the only room with SQL. All writes go through one thread that commits whatever waits in one transaction,
 //! so that a hundred mails share one fsync.
 
+mod accounts;
 mod blobs;
 mod check;
 mod faxes;

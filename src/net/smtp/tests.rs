@@ -18,22 +18,39 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::proto::smtp::{Refusal, SessionConfig};
+use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, SessionConfig, Taken};
 
 /// Numbers, text, and whether it came through TLS.
-type Taken = (Vec<String>, Vec<u8>, bool);
+type Mailed = (Vec<String>, Vec<u8>, bool);
 
 /// Remembers what it was given.
 struct Journey {
     folder: TempDir,
-    taken: Mutex<Vec<Taken>>,
+    taken: Mutex<Vec<Mailed>>,
     disk_full: AtomicBool,
 }
 
 impl Intake for Journey {
     type Recipient = String;
 
-    fn recipient(&self, _: IpAddr, _: &str, recipient: &str) -> Result<String, Refusal> {
+    async fn login(&self, _: IpAddr, login: Login) -> Result<(), Refusal> {
+        match login.password.as_str() {
+            "right" => Ok(()),
+            _ => Err(Refusal::new(535, "5.7.8", "name or password is wrong")),
+        }
+    }
+
+    fn sender(&self, _: IpAddr, _: &Mail) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn recipient(
+        &self,
+        _: IpAddr,
+        _: &Mail,
+        recipient: &str,
+        _: RcptOptions,
+    ) -> Result<String, Refusal> {
         match recipient.split_once('@') {
             Some((number, "fax.local")) => Ok(number.to_string()),
             _ => Err(Refusal::new(550, "5.1.2", "not a domain of ours")),
@@ -47,21 +64,23 @@ impl Intake for Journey {
         }
     }
 
-    async fn accept(&self, message: Message<String>) -> Result<Accepted, Refusal> {
+    async fn accept(&self, message: Message<String>) -> Result<Taken, Refusal> {
         let text = std::fs::read(message.text.path()).expect("the text is in its file");
         if text.starts_with(b"Subject: no") {
             return Err(Refusal::new(554, "5.6.0", "there is nothing to fax"));
         }
         let envelope = message.envelope;
         let mut taken = self.taken.lock().unwrap();
-        taken.push((envelope.recipients, text, envelope.tls));
+        let each = envelope.recipients.iter();
+        let each = each.map(|to| format!("taken for {to}")).collect();
+        taken.push((envelope.recipients, text, envelope.mail.tls));
         let text = format!("{} taken", taken.len());
-        Ok(Accepted { text })
+        Ok(Taken { text, each })
     }
 }
 
 /// A running server.
-struct Running {
+pub(super) struct Running {
     journey: Arc<Journey>,
     address: SocketAddr,
     server: Arc<Server>,
@@ -69,7 +88,7 @@ struct Running {
     task: tokio::task::JoinHandle<()>,
 }
 
-async fn start(settings: Settings) -> Running {
+pub(super) async fn start(settings: Settings) -> Running {
     let journey = Arc::new(Journey {
         folder: tempfile::tempdir().unwrap(),
         taken: Mutex::default(),
