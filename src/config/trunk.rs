@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::Body;
 use super::door::fits;
 use crate::pages::Resolution;
+use crate::pages::cover::Language;
 
 /// `[sip]`: our side of every trunk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -119,8 +120,6 @@ pub struct Sender {
     pub body: Option<Body>,
     /// Resolution of their faxes; none: `fax.resolution`.
     pub resolution: Option<Resolution>,
-    /// Whether their faxes have a cover page; none: as the site says.
-    pub cover: Option<bool>,
     /// Patterns of numbers that they may dial whatever `[dialing]` says.
     pub allow: Vec<String>,
     /// Minutes of calls a day, over all of their account; 0: as many as they like.
@@ -129,6 +128,12 @@ pub struct Sender {
     pub account: String,
     /// Whether they may send from outside `smtp.clients` where their domain is proven.
     pub verified: bool,
+    /// Whether their faxes begin with a cover page; none: `cover.on`.
+    pub cover: Option<bool>,
+    /// Language of their receipts; none: `receipts.language`.
+    pub language: Option<Language>,
+    /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
+    pub tell_delivered: Option<bool>,
 }
 
 /// `[inbound]`: which calls are not taken.

@@ -138,7 +138,7 @@ impl FrontDoor {
         }
         let faxes = fresh
             .into_iter()
-            .map(|(id, recipient)| self.new_fax(id, recipient, &good.wishes))
+            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
             .collect::<Result<Vec<_>, _>>()?;
         let message = self.new_message(good, message_id, faxes, now).await?;
         let text_key = message.text_key.clone();
@@ -152,8 +152,15 @@ impl FrontDoor {
     }
 
     /// One recipient's fax. What the address asks for counts before what MAIL, RCPT, the header and the site say.
-    fn new_fax(&self, id: String, to: &Recipient, header: &Wishes) -> Result<NewFax, Refusal> {
+    fn new_fax(
+        &self,
+        id: String,
+        to: &Recipient,
+        sender: &str,
+        header: &Wishes,
+    ) -> Result<NewFax, Refusal> {
         let config = self.context.config();
+        let cover = config.cover_for(sender);
         let wishes = to.wishes.clone().or(header).or(&to.defaults);
         let days = config.smtp.max_hold_days;
         let times = wishes.times(now_exactly(), &config.time_zone(), days);
@@ -166,7 +173,7 @@ impl FrontDoor {
             sub_address: to.sub_address.clone(),
             name: to.name.clone(),
             billing: wishes.code,
-            cover: wishes.cover,
+            cover: Some(wishes.cover.unwrap_or(cover)),
             resolution: wishes.resolution.unwrap_or(config.fax.resolution),
             orcpt: to.orcpt.clone(),
             notify: wishes.notify,
@@ -199,9 +206,9 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
-        let (mail, contents) = (good.mail, good.contents);
+        let (mail, contents, config) = (good.mail, good.contents, self.context.config());
         let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
-        let sender = self.context.config().sender(&mail.sender);
+        let sender = config.sender(&mail.sender);
         Ok(NewMessage {
             id,
             client: good.client.to_string(),
@@ -218,6 +225,7 @@ impl FrontDoor {
             manifest,
             size,
             text_key,
+            one_report: faxes.len() > config.receipts.one_mail_over,
             faxes,
         })
     }

@@ -191,7 +191,7 @@ impl Wishes {
     fn field(&mut self, field: &'static str, value: &str) -> Result<(), BadWish> {
         let bad = |form| BadWish::Value {
             field: field.to_owned(),
-            value: value.chars().take(80).collect(),
+            value: one_paragraph(value).chars().take(80).collect(),
             form,
         };
         let lower = value.to_ascii_lowercase();
@@ -201,10 +201,7 @@ impl Wishes {
                 let resolution = resolution.map_err(|_| bad("standard, fine or superfine"))?;
                 once(&mut self.resolution, resolution)
             }
-            "X-Fax-Cover" => {
-                let cover = yes_or_no(&lower).ok_or_else(|| bad("yes or no"))?;
-                once(&mut self.cover, cover)
-            }
+            "X-Fax-Cover" => return self.cover_field(value),
             "X-Fax-At" | "X-Fax-Until" => {
                 let when = When::read(value);
                 let when = when.ok_or_else(|| bad("a time, such as 18:00 or 2026-11-24 18:00"))?;
@@ -230,6 +227,23 @@ impl Wishes {
             _ => once(&mut self.notes, one_paragraph(value)),
         };
         fresh.then_some(()).ok_or(BadWish::Twice(field))
+    }
+
+    /// `yes; please call back`: what stands behind the semicolon goes onto the page.
+    fn cover_field(&mut self, value: &str) -> Result<(), BadWish> {
+        let (word, notes) = value.split_once(';').unwrap_or((value, ""));
+        let cover = yes_or_no(&word.trim().to_ascii_lowercase());
+        let cover = cover.ok_or_else(|| BadWish::Value {
+            field: "X-Fax-Cover".to_owned(),
+            value: one_paragraph(word.trim()).chars().take(80).collect(),
+            form: "yes or no, with notes for the page behind a semicolon",
+        })?;
+        let notes = one_paragraph(notes.trim());
+        if !notes.is_empty() {
+            self.notes.get_or_insert(notes);
+        }
+        let fresh = once(&mut self.cover, cover);
+        fresh.then_some(()).ok_or(BadWish::Twice("X-Fax-Cover"))
     }
 
     /// What MAIL asks for all recipients (RFC 4865, 2852, 6710).
@@ -568,6 +582,18 @@ mod tests {
                 ..Wishes::default()
             }
         );
+    }
+
+    #[test]
+    fn notes_for_the_cover_may_stand_with_the_wish_for_one() {
+        let read = |value| Wishes::of_header([("X-Fax-Cover", value)]);
+        let wishes = read("yes; Please call back; today").unwrap();
+        assert_eq!(wishes.notes.as_deref(), Some("Please call back; today"));
+        assert_eq!(
+            (wishes.cover, read("NO").unwrap().cover),
+            (Some(true), Some(false))
+        );
+        assert!(read("").is_err() && read("perhaps; x").is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! What a document is its octets say ([`kind`]); [`document`] opens it, [`render`] makes its pages.
 
 pub mod bitmap;
+pub mod cover;
 pub mod document;
 mod faint;
 pub mod g3;
@@ -15,6 +16,7 @@ pub mod pdf;
 pub mod pdfium;
 mod photo;
 pub mod picture;
+pub mod preview;
 pub mod raster;
 mod refusal;
 pub mod render;

@@ -10,14 +10,17 @@
 mod accounts;
 mod blobs;
 mod check;
+mod covers;
 mod faxes;
 pub mod id;
 pub mod memory;
 mod messages;
 mod numbers;
 mod outgoing;
+mod previews;
 mod received;
 pub mod retry;
+mod told;
 mod upgrade;
 mod view;
 mod writer;
@@ -37,10 +40,12 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
+pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax, Final, Settled};
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
-pub use outgoing::ClaimedMail;
+pub use outgoing::{ClaimedMail, MailKind};
 pub use received::{NewReceived, ReceivedFax};
+pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
 use writer::Writer;
 

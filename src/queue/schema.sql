@@ -26,7 +26,9 @@ CREATE TABLE messages (
     subject      TEXT    NOT NULL DEFAULT '',
     manifest     TEXT    NOT NULL,           -- JSON: every MIME part, faxed or skipped and why
     size         INTEGER NOT NULL,           -- octets
-    text_key     TEXT    NOT NULL            -- blob: the mail as it came
+    text_key     TEXT    NOT NULL,           -- blob: the mail as it came
+    open_faxes   INTEGER                     -- to be reported in one mail: how many of its faxes have not ended;
+                                             -- NULL: each fax has a receipt of its own
 ) STRICT;
 -- A mail that comes a second time, because its 250 was lost, is known by these.
 CREATE INDEX messages_by_message_id ON messages (message_id, sender, size) WHERE message_id IS NOT NULL;
@@ -62,7 +64,7 @@ CREATE TABLE faxes (
     sub_address  TEXT,                       -- T.33: whom or what the far end gives the pages to (SUB)
     name         TEXT,                       -- in the phone book; NULL: a number was written
     billing      TEXT,                       -- project or billing code, as written
-    cover        INTEGER,                    -- 1, 0: a cover page or none; NULL: as the site says
+    cover        INTEGER,                    -- 1, 0: a cover page or none; NULL: none
     cover_key    TEXT,                       -- blob: TIFF of the cover page, without header line
     orcpt        TEXT,                       -- ORCPT (RFC 3461 4.2), decoded: "rfc822;..."
     notify       INTEGER,                    -- NOTIFY (RFC 3461 4.1): 0 never, else 1 success + 2 failure + 4 delay
@@ -92,6 +94,8 @@ CREATE TABLE faxes (
 -- With the number: a hundred thousand faxes to one busy number are passed over without touching their rows.
 CREATE INDEX faxes_due ON faxes (state, next_try_at, id, number);
 CREATE INDEX faxes_by_message ON faxes (message);
+-- Those whose senders have not heard yet that they still wait.
+CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX faxes_by_document ON faxes (document);
 CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
 

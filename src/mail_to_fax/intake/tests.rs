@@ -162,7 +162,7 @@ async fn what_was_asked_for_is_on_disk_with_each_fax() {
     let faxes: Vec<_> = good
         .recipients
         .iter()
-        .map(|to| door.new_fax("1".into(), to, &good.wishes).unwrap())
+        .map(|to| door.new_fax("1".into(), to, "a@b", &good.wishes).unwrap())
         .collect();
     use crate::pages::Resolution;
     assert_eq!(asked(&faxes[0]), (Resolution::Standard, 7));

@@ -3,6 +3,7 @@
 //! Nothing is dropped silently: every part of the message is in the manifest with what became of it, and a part
 //! that somebody meant to be faxed and that cannot be makes the whole message refused, by name.
 
+pub mod cover;
 mod mime;
 mod parts;
 mod texts;
