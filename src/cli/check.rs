@@ -256,7 +256,7 @@ fn verdict(config: &Config, address: &str) -> (bool, String) {
         Ok(numbers) => numbers,
         Err(e) => return (false, e.to_string()),
     };
-    match recipient::number_to_dial(address, &config.smtp.domains, &numbers) {
+    match recipient::number_to_dial(address, config, &numbers, &[]) {
         Ok(to) => {
             let within = |sub_address| format!(", sub-address {sub_address}");
             let within = to.sub_address.map_or(String::new(), within);

@@ -1,5 +1,6 @@
 //! Reading `config.toml`: every error says where, what and what to do.
 
+mod door;
 #[cfg(test)]
 mod tests;
 mod trunks;
@@ -233,6 +234,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
     checks
         .into_iter()
         .find_map(|(section, name, wrong)| Some((Key::new(section, name), wrong?)))
+        .or_else(|| door::contradiction(config))
         .or_else(|| trunks::contradiction(config))
         .or_else(|| first_bad(&config.converters, "converter", "command", bad_converter))
         .or_else(|| first_bad(&config.routes, "route", "number", bad_route))

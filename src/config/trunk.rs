@@ -10,6 +10,8 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Body;
+use super::door::fits;
+use crate::pages::Resolution;
 use crate::pages::cover::Language;
 
 /// `[sip]`: our side of every trunk.
@@ -110,7 +112,7 @@ pub struct Trunk {
     pub follow_redirects: bool,
 }
 
-/// `[[sender]]`: what a sender's faxes carry.
+/// `[[sender]]`: what a sender may do, and what his faxes carry.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sender {
@@ -125,11 +127,19 @@ pub struct Sender {
     pub name: String,
     /// Whether the text of their mails is a page; none: `fax.body`.
     pub body: Option<Body>,
+    /// Resolution of their faxes; none: `fax.resolution`.
+    pub resolution: Option<Resolution>,
+    /// Patterns of numbers that they may dial whatever `[dialing]` says.
+    pub allow: Vec<String>,
+    /// The name under which all of them count as one; empty: each for himself.
+    pub account: String,
+    /// Whether they may send from outside `smtp.clients` where their domain is proven.
+    pub verified: bool,
     /// Calls of theirs at a time; 0: no limit.
     pub channels: u32,
     /// Calls of theirs on a day; 0: no limit.
     pub calls_per_day: u32,
-    /// Minutes of them; 0: no limit.
+    /// Minutes of calls on a day, over all of their account; 0: no limit.
     pub minutes_per_day: u32,
     /// Whether their faxes begin with a cover page; none: `cover.on`.
     pub cover: Option<bool>,
@@ -307,10 +317,14 @@ impl Trunk {
 impl Sender {
     /// Whether it is about this mail address.
     pub fn is_about(&self, address: &str) -> bool {
-        let (pattern, address) = (self.pattern.to_lowercase(), address.to_lowercase());
-        match pattern.strip_prefix('*') {
-            Some(end) => address.ends_with(end),
-            None => address == pattern,
+        fits(&self.pattern, address)
+    }
+
+    /// The account that mails of `address` count against.
+    pub fn account_of(&self, address: &str) -> String {
+        match self.account.as_str() {
+            "" => address.to_lowercase(),
+            account => account.to_owned(),
         }
     }
 }

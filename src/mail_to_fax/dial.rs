@@ -143,9 +143,13 @@ fn candidate(
 ) -> Result<Candidate, Refused> {
     let (config, numbers) = (context.config(), context.numbering());
     let trunk = &seat.trunk.config;
-    let sender = config.sender(&fax.sender);
-    let written = recipient::parse(&fax.recipient, &config.smtp.domains).ok();
-    let written = written.map(|address| address.number);
+    let mut sender = config.sender(&fax.sender);
+    let domain = fax.recipient.rsplit_once('@');
+    let domain = domain.and_then(|(_, name)| config.domain(name));
+    if let Some(domain) = domain.filter(|domain| !domain.caller_id.is_empty()) {
+        sender.caller_id = domain.caller_id;
+    }
+    let written = recipient::written(&fax.recipient, &config);
     let parties = Parties {
         called: numbers.called(&fax.number, written.as_deref(), trunk)?,
         caller: numbers.caller(&config.caller_id(&sender, trunk), trunk),

@@ -1,6 +1,6 @@
 //! What may be wrong with `[sip]`, `[[trunk]]` and `[[sender]]`.
 
-use super::{Key, bad_ports, bad_station_id, half_a_pair};
+use super::{Key, bad_pattern, bad_ports, bad_station_id, half_a_pair};
 use crate::config::trunk::{Listen, Reinvite, Server, Transport};
 use crate::config::{Config, Sender, Sip, Trunk};
 
@@ -64,8 +64,9 @@ fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<12> {
     ]
 }
 
-fn in_sender(sender: &Sender) -> Checks<2> {
+fn in_sender(sender: &Sender) -> Checks<3> {
     [
+        ("allow", bad_pattern(&sender.allow)),
         ("match", bad_match(&sender.pattern)),
         ("station_id", bad_station_id(&sender.station_id)),
     ]
@@ -156,7 +157,7 @@ fn bad_session(seconds: u32) -> Option<String> {
         .then(|| format!("{seconds} must be at least 90 (RFC 4028), or 0 for none"))
 }
 
-fn bad_match(pattern: &str) -> Option<String> {
+pub(super) fn bad_match(pattern: &str) -> Option<String> {
     let fits = pattern.contains('@') && !pattern.get(1..).unwrap_or_default().contains('*');
     (!fits).then(|| {
         format!(
