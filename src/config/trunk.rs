@@ -80,6 +80,10 @@ pub struct Trunk {
     pub overflow: bool,
     /// Calls begun a second; 0: no limit.
     pub calls_per_second: f64,
+    /// Calls of faxes sent over it on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
     /// Seconds between OPTIONS to each target; 0: none are sent.
     pub options_seconds: u32,
     /// Seconds after which a target that says nothing to an INVITE is given up.
@@ -121,6 +125,12 @@ pub struct Sender {
     pub name: String,
     /// Whether the text of their mails is a page; none: `fax.body`.
     pub body: Option<Body>,
+    /// Calls of theirs at a time; 0: no limit.
+    pub channels: u32,
+    /// Calls of theirs on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
     /// Whether their faxes begin with a cover page; none: `cover.on`.
     pub cover: Option<bool>,
     /// Language of their receipts; none: `receipts.language`.
@@ -256,6 +266,8 @@ impl Default for Trunk {
             channels: 0,
             overflow: true,
             calls_per_second: 5.0,
+            calls_per_day: 0,
+            minutes_per_day: 0,
             options_seconds: 60,
             silence_seconds: 3,
             peers: Vec::new(),

@@ -22,6 +22,7 @@ use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
 pub use crate::pages::document::{Source, Target};
 pub use crate::pages::layout::Paper;
+pub use crate::pages::remark::Remark;
 pub use crate::pages::text::LeftOut;
 
 /// Largest JSON and largest blob of a frame; more is a broken peer.
@@ -360,6 +361,8 @@ pub enum FromRender {
         /// Why.
         why: LeftOut,
     },
+    /// What is to be said of the page that comes next.
+    Remark(Remark),
     /// A page of [`RenderJob::Render`]; the blob is its T.6 data.
     Page {
         /// Pels in a row.

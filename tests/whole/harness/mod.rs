@@ -428,6 +428,7 @@ fn configuration(folder: &Path, address: IpAddr) -> Config {
         number: OURS.into(),
         to: Vec::new(),
         maildir: Some(folder.join("Maildir-office")),
+        ocr: false,
     }];
     config
 }
