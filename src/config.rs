@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use load::ConfigError;
 use numbers::Numbering;
-pub use trunk::{Inbound, Sender, Sip, Trunk};
+pub use trunk::{Inbound, Machine, Sender, Sip, Trunk};
 
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
@@ -45,6 +45,9 @@ pub struct Config {
     /// The carriers.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
+    /// What certain machines want that we call.
+    #[serde(rename = "machine")]
+    pub machines: Vec<Machine>,
     /// Which calls are not taken.
     pub inbound: Inbound,
     /// Our numbers and where their faxes go.
@@ -265,6 +268,7 @@ impl Default for Config {
             senders: Vec::new(),
             sip: Sip::default(),
             trunks: Vec::new(),
+            machines: Vec::new(),
             inbound: Inbound::default(),
             routes: Vec::new(),
             mail: Mail::default(),

@@ -187,6 +187,7 @@ fn settings(context: &Context, fax: &ClaimedFax, trunk: &Trunk) -> FaxSettings {
     FaxSettings {
         ident: config.sender(&fax.sender).station_id,
         sub_address: fax.sub_address.clone(),
+        password: context.numbering().password(&config, &fax.number),
         ..FaxSettings::of(&config, &trunk.config)
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::numbers::Numbering;
-use crate::config::{Sender, Trunk};
+use crate::config::{Machine, Sender, Trunk};
 
 fn error(text: &str) -> String {
     Config::parse(text, "config.toml").unwrap_err().to_string()
@@ -26,6 +26,8 @@ fn the_example_states_every_key_and_its_default() {
     stated.converters.clear();
     assert_eq!(stated.senders.len(), 1, "the example shows a sender");
     stated.senders.clear();
+    assert_eq!(stated.machines.len(), 1, "the example shows a machine");
+    stated.machines.clear();
     let trunk = stated.trunks.pop().expect("the example shows a trunk");
     assert_eq!(trunk.server.len(), 2);
     assert_eq!(
@@ -63,6 +65,7 @@ fn every_key_is_written() {
     let mut whole = Config::default();
     whole.trunks.push(Trunk::default());
     whole.senders.push(Sender::default());
+    whole.machines.push(Machine::default());
     let every_key = toml::Table::try_from(whole).unwrap();
     let written: toml::Table = toml::from_str(&example_uncommented()).unwrap();
     for (section, value) in &every_key {
@@ -135,6 +138,14 @@ fn contradictions_are_found_with_their_line() {
         (
             "[fax]\n\nmax_bit_rate = 33600\n",
             "config.toml:3: fax.max_bit_rate: 33600 is none of",
+        ),
+        (
+            "[inbound]\npassword = \"open sesame\"\n",
+            "config.toml:2: inbound.password: \"open sesame\" must be",
+        ),
+        (
+            "[[machine]]\nnumber = \"5551234567\"\npassword = \"123456789012345678901\"\n",
+            "config.toml:3: machine.password: \"123456789012345678901\" must be",
         ),
         (
             "time_zone = \"Mars\"\n",
