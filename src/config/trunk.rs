@@ -149,6 +149,16 @@ pub struct Sender {
     pub tell_delivered: Option<bool>,
 }
 
+/// `[[machine]]`: what a machine wants that we call.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Machine {
+    /// Its number, in any form.
+    pub number: String,
+    /// The password (SID) without which it takes nothing.
+    pub password: String,
+}
+
 /// `[inbound]`: which calls are not taken.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -157,6 +167,8 @@ pub struct Inbound {
     pub refuse_anonymous: bool,
     /// Patterns of numbers whose calls are refused.
     pub blocked: Vec<String>,
+    /// What a caller's machine must give as its password; empty: nothing.
+    pub password: String,
 }
 
 /// A socket: `udp:127.0.0.1:5060`.

@@ -168,6 +168,7 @@ fn settings(context: &Context, fax: &ClaimedFax) -> FaxSettings {
     FaxSettings {
         ident: config.sender(&fax.sender).station_id,
         sub_address: fax.sub_address.clone(),
+        password: context.numbering().password(&config, &fax.number),
         ..FaxSettings::of(&config)
     }
 }
