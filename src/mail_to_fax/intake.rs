@@ -164,6 +164,7 @@ impl FrontDoor {
             manifest,
             size,
             text_key: text_key.clone(),
+            one_report: faxes.len() > self.context.config().receipts.one_mail_over,
             faxes,
             ..NewMessage::default()
         };

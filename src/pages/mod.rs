@@ -7,6 +7,7 @@ pub mod cover;
 pub mod cut;
 pub mod document;
 mod faint;
+mod fills;
 pub mod g3;
 pub mod g4;
 pub mod header;

@@ -353,6 +353,7 @@ mod tests {
             to: "+12125550123".into(),
             page: 1,
             pages: 1,
+            below: None,
         };
         for resolution in [Resolution::Standard, Resolution::Fine] {
             let full = &bitmaps(&sample::framed_page(595.0, 842.0), resolution)[0];

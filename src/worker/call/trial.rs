@@ -20,7 +20,7 @@ use crate::fax::{Ending, Event, Holder, NotKept, Options, Role};
 use crate::pages::{FaxPage, g4, tiff};
 use crate::proto::sdp::ErrorCorrection;
 use signals::Line;
-pub use signals::Seconds;
+pub use signals::{LEAST_PAUSE, Seconds, Signal};
 pub use wire::Weather;
 use wire::Wire;
 
@@ -62,6 +62,8 @@ pub struct Report {
     pub intact: bool,
     /// From the first packet to the sender's end, and what they were spent on (T.38 only).
     pub seconds: Seconds,
+    /// What was said when (T.38 only).
+    pub signals: Vec<Signal>,
     /// Packets that the sender sent.
     pub packets: u32,
 }
@@ -112,6 +114,7 @@ impl Trial<'_> {
                 Medium::Audio => line.total(),
             },
             packets: wires[0].carried(),
+            signals: line.signals(),
         })
     }
 
