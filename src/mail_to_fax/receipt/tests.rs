@@ -73,7 +73,6 @@ fn lease_agreement() -> Receipt {
                 48.2,
             ),
         ],
-        remarks: vec![],
         parts: vec![
             Part {
                 name: "Lease agreement.pdf".into(),
