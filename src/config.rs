@@ -35,6 +35,8 @@ pub struct Config {
     pub dialing: Dialing,
     /// How faxes are made and sent.
     pub fax: Fax,
+    /// The page before their pages.
+    pub cover: Cover,
     /// What certain senders' faxes carry.
     #[serde(rename = "sender")]
     pub senders: Vec<Sender>,
@@ -129,6 +131,18 @@ pub struct Fax {
     pub paper: Paper,
     /// Whether the text of a mail is a page.
     pub body: Body,
+}
+
+/// `[cover]`: the cover page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cover {
+    /// Whether every fax begins with one, where nobody says otherwise.
+    pub on: bool,
+    /// The language of the one that comes with Postfax.
+    pub language: Language,
+    /// A page of the site's own: a PDF with form fields, or a text like `mail/cover.en.txt`.
+    pub template: Option<PathBuf>,
 }
 
 /// Whether the text of a mail is faxed, before its attachments.
@@ -267,6 +281,7 @@ impl Default for Config {
             smtp: Smtp::default(),
             dialing: Dialing::default(),
             fax: Fax::default(),
+            cover: Cover::default(),
             senders: Vec::new(),
             sip: Sip::default(),
             trunks: Vec::new(),
@@ -460,6 +475,11 @@ impl Config {
     /// Whether the text of this sender's mails is a page.
     pub fn body_for(&self, sender: &str) -> Body {
         self.sender(sender).body.unwrap_or(self.fax.body)
+    }
+
+    /// Whether this sender's faxes begin with a cover page.
+    pub fn cover_for(&self, sender: &str) -> bool {
+        self.sender(sender).cover.unwrap_or(self.cover.on)
     }
 
     /// What the faxes of a sender carry: the first `[[sender]]` that fits, filled up from `[fax]`. Its caller id is

@@ -102,7 +102,7 @@ impl CallPolicy {
     pub fn incoming() -> CallPolicy {
         CallPolicy {
             reinvite: ReinvitePolicy::Us {
-                after: Duration::from_millis(300),
+                after: Duration::from_millis(100),
             },
             // A gateway in front of a calling machine has nothing to say before the machine has understood our DIS,
             // and that may take more than one (T.30 5.4.3.1: T1 leaves it 35 s).

@@ -120,6 +120,8 @@ pub struct Sender {
     pub language: Option<Language>,
     /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
     pub tell_delivered: Option<bool>,
+    /// Whether their faxes begin with a cover page; none: `cover.on`.
+    pub cover: Option<bool>,
 }
 
 /// `[inbound]`: which calls are not taken.

@@ -83,6 +83,12 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
     }
 }
 
+/// Whether an IFP packet (of T.38 version 0) ends a signal: its first field is HDLC or T.4 data with "signal end"
+/// (T.38 7.3.2).
+pub(super) fn ends_signal(ifp: &[u8]) -> bool {
+    matches!(ifp, [head, count, field, ..] if *count > 0 && head & 0xc0 == 0xc0 && matches!(field >> 4 & 7, 1 | 4 | 5 | 7))
+}
+
 /// Text of an identification: sent last digit first (T.30 5.3.6.2.4).
 pub(super) fn ident(fif: &[u8]) -> Option<String> {
     let text: String = fif

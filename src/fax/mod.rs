@@ -25,6 +25,8 @@ mod session;
 #[forbid(unsafe_code)]
 mod t38;
 #[forbid(unsafe_code)]
+mod thrift;
+#[forbid(unsafe_code)]
 mod v21;
 
 pub use audio::{AudioTerminal, ToneEar};

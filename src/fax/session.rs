@@ -8,7 +8,7 @@ use super::dis::{self, Abilities};
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
 use super::mend::Mend;
-use super::t38::DATA_V21;
+use super::thrift::Thrift;
 use super::{Event, Holder, Ifp, Progress, Role};
 
 /// Packets that may leave in one call into SpanDSP. A hostile far end can make it loop; a real tick sends three.
@@ -60,6 +60,7 @@ pub(super) struct Session {
     end_of_procedure: bool,
     page_octets: u64,
     mend: Mend,
+    thrift: Thrift,
 }
 
 impl Session {
@@ -92,6 +93,7 @@ impl Session {
             end_of_procedure: false,
             page_octets: 0,
             mend: Mend::new(role),
+            thrift: Thrift::default(),
         }
     }
 
@@ -121,6 +123,11 @@ impl Session {
         self.silenced
     }
 
+    /// Whether our DCN is on its way.
+    pub(super) fn dcn_leaving(&self) -> bool {
+        self.dcn_leaving
+    }
+
     /// Whether our DCN is on the wire, to its last bit (T.38 only).
     pub(super) fn dcn_left(&self) -> bool {
         self.dcn_left
@@ -141,6 +148,11 @@ impl Session {
         &mut self.mend
     }
 
+    /// What leaves, for [`Thrift`].
+    pub(super) fn thrift(&mut self) -> &mut Thrift {
+        &mut self.thrift
+    }
+
     pub(super) fn new_tick(&mut self) {
         self.budget = PACKETS_PER_TICK;
     }
@@ -154,7 +166,8 @@ impl Session {
             return false;
         }
         self.budget -= 1;
-        self.dcn_left |= self.dcn_leaving && ends_signal(octets);
+        self.dcn_left |= self.dcn_leaving && frames::ends_signal(octets);
+        self.thrift.leaves(octets);
         if !self.silenced && !octets.is_empty() {
             self.transmits.push_back(Ifp {
                 octets: octets.to_vec(),
@@ -351,9 +364,4 @@ impl Session {
             last: self.complete,
         });
     }
-}
-
-/// Whether an IFP packet (of T.38 version 0) ends a V.21 signal: its one field says "FCS OK, signal end" (T.38 7.3.2).
-fn ends_signal(octets: &[u8]) -> bool {
-    matches!(octets, [DATA_V21, 1, field, ..] if field >> 4 & 7 == 4)
 }

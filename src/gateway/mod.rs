@@ -26,7 +26,7 @@ use crate::fax_to_mail::answer;
 use crate::fax_to_mail::screen::{self, Refused};
 use crate::mail_to_fax::dial::{Dialling, Found};
 use crate::mail_to_fax::intake::FrontDoor;
-use crate::mail_to_fax::{dial, render};
+use crate::mail_to_fax::{cover, dial, render};
 use crate::net::line::Line;
 use crate::net::sip::IncomingCall;
 use crate::net::smtp::Server;
@@ -83,6 +83,11 @@ impl Gateway {
         // Before the doors open: what is forked for a call has never met a stranger's byte.
         let nursery = children.open_nursery().await;
         nursery.context("the nursery of the calls does not start")?;
+        if let Err(e) = cover::template::try_out(&config, &children).await {
+            tracing::error!(
+                "cover.template: {e}; until it is mended, faxes carry the page that comes with postfax"
+            );
+        }
         let context = Arc::new(Context::new(config, store, children, font)?);
         Gateway::open(context).await
     }

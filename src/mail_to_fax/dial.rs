@@ -12,6 +12,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::cover;
 use super::lesson::Lesson;
 use super::recipient;
 use super::stamp::Stamp;
@@ -137,8 +138,14 @@ async fn request(
         return Err(not_dialled(Outcome::TrunkDown, troubles.join("; ")));
     }
     let settings = lesson.settings(settings(context, fax, channel.trunk()));
+    let cover = match cover::of(context, fax).await {
+        Ok(cover) => cover,
+        Err(cover::NotMade { outcome, why }) => return Err(not_dialled(outcome, why)),
+    };
     let (context, fax) = (context.clone(), fax.clone());
-    let tiff = tokio::task::spawn_blocking(move || stamped(&context, &fax).map(|tiff| (tiff, fax)));
+    let tiff = tokio::task::spawn_blocking(move || {
+        stamped(&context, &fax, cover.as_deref()).map(|tiff| (tiff, fax))
+    });
     let tiff = tiff.await.map_err(anyhow::Error::from).flatten();
     let (tiff, fax) = tiff.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))?;
     let request = DialRequest {
@@ -184,8 +191,13 @@ fn settings(context: &Context, fax: &ClaimedFax, trunk: &Trunk) -> FaxSettings {
     }
 }
 
-fn stamped(context: &Context, fax: &ClaimedFax) -> anyhow::Result<Vec<u8>> {
-    let pages = tiff::read(&context.store.blobs().read(&fax.pages_key)?)?;
+/// The pages that are left, the cover page before them all, under their header lines.
+fn stamped(context: &Context, fax: &ClaimedFax, cover: Option<&str>) -> anyhow::Result<Vec<u8>> {
+    let blobs = context.store.blobs();
+    let mut pages = Vec::new();
+    for key in cover.into_iter().chain([fax.pages_key.as_str()]) {
+        pages.extend(tiff::read(&blobs.read(key)?)?);
+    }
     let stamp: Stamp = serde_json::from_str(&fax.header)?;
     let left = stamp.on(&pages, fax.confirmed + 1, &fax.number, &context.font)?;
     Ok(tiff::write(&left))

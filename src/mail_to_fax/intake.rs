@@ -14,6 +14,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::documents::{self, Opened};
+use super::receipt::wanted::tell_delay_at;
 use super::receipt;
 use super::recipient::number_to_dial;
 use crate::context::{Context, now};
@@ -127,7 +128,14 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
-        let faxes: Vec<NewFax> = id::several(now, recipients.len())
+        let config = self.context.config();
+        let resolution = config.fax.resolution;
+        let wish = contents.cover;
+        let cover = match &wish {
+            Some(wish) => wish.wanted,
+            None => config.cover_for(&envelope.sender),
+        };
+        let mut faxes: Vec<NewFax> = id::several(now, recipients.len())
             .into_iter()
             .zip(recipients)
             .map(|(id, recipient)| NewFax {
@@ -135,23 +143,35 @@ impl FrontDoor {
                 recipient: recipient.address,
                 number: recipient.number,
                 sub_address: recipient.sub_address,
+                cover: Some(cover),
+                resolution,
+                ..NewFax::default()
             })
             .collect();
+        let hours = self.context.config().receipts.tell_delay_hours;
+        for fax in &mut faxes {
+            fax.tell_delay_at = tell_delay_at(hours, fax.notify, fax.not_before, now);
+        }
         let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
         let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
         let message = NewMessage {
             id,
             client: client.to_string(),
+            account: envelope.sender.clone(),
+            via: "network".into(),
             sender: envelope.sender,
             message_id,
             references: contents.references,
             subject: contents.subject.unwrap_or_default(),
+            notes: wish
+                .map(|wish| wish.notes)
+                .filter(|notes| !notes.is_empty()),
             manifest,
             size,
             text_key: text_key.clone(),
-            resolution: self.context.config().fax.resolution,
             one_report: faxes.len() > self.context.config().receipts.one_mail_over,
             faxes,
+            ..NewMessage::default()
         };
         if let Err(e) = self.context.store.accept(message, now).await {
             let blobs = self.context.store.blobs().clone();
@@ -373,6 +393,7 @@ mod tests {
             subject: Some("Lease".into()),
             message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
             references: None,
+            cover: None,
             documents: vec![],
             parts: vec![],
         };

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::cover::{CoverSource, Sheet};
+use super::cover::{CoverSource, Form, Sheet};
 use super::kind::Kind;
 use super::layout::Paper;
 use super::pdfium::Renderer;
@@ -50,6 +50,8 @@ pub enum Document<'a> {
     Text(Box<TextPages>),
     /// One set page.
     Cover(Box<Sheet>),
+    /// A PDF with its fields filled in.
+    Form(Form<'a>),
     /// No page, and why.
     LeftOut(LeftOut),
 }
@@ -61,7 +63,7 @@ impl<'a> Document<'a> {
     /// Why it cannot be faxed.
     pub fn open(
         renderer: &'a Renderer,
-        source: &Source,
+        source: &'a Source,
         octets: &'a [u8],
         paper: Paper,
     ) -> Result<Document<'a>, DocumentRefusal> {
@@ -74,6 +76,9 @@ impl<'a> Document<'a> {
         if let Source::Cover(CoverSource::Sheet) = source {
             let sheet = Sheet::set(octets, paper)?;
             return Ok(Document::Cover(Box::new(sheet)));
+        }
+        if let Source::Cover(CoverSource::Form(values)) = source {
+            return Form::open(renderer.open(octets)?, values).map(Document::Form);
         }
         if octets.is_empty() {
             return Err(DocumentRefusal::Empty);
@@ -103,7 +108,7 @@ impl<'a> Document<'a> {
         match self {
             Document::Pdf(pdf) => pdf.pages(),
             Document::Tiff(tiff) => tiff.pages(),
-            Document::Picture(_) | Document::Cover(_) => 1,
+            Document::Picture(_) | Document::Cover(_) | Document::Form(_) => 1,
             Document::Text(text) => text.pages(),
             Document::LeftOut(_) => 0,
         }
@@ -135,6 +140,7 @@ impl<'a> Document<'a> {
             Document::Picture(picture) => Ok(picture.fax_page(resolution, paper)),
             Document::Text(text) => Ok(text.page(number, resolution)),
             Document::Cover(sheet) => Ok(sheet.page(resolution)),
+            Document::Form(form) => form.page(resolution),
             Document::LeftOut(_) => Err(DocumentRefusal::NoPages),
         }
     }

@@ -1,5 +1,6 @@
 //! Documents to fax pages.
 
+use super::bitmap::Bitmap;
 use super::document::{Document, Source, Target};
 use super::layout::{Layout, Paper, TopMargin, header_rows};
 use super::pdfium::{Page, Renderer};
@@ -79,7 +80,14 @@ pub fn render(
 /// The fax page of a PDF's page, its top blank for the header line: by its own margin or, where that is too small, by
 /// shrinking it a little.
 pub(super) fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
-    let (x_dpi, y_dpi) = resolution.dpi();
+    bitmap(page, resolution).map(|(bitmap, _)| encoded(&bitmap, resolution))
+}
+
+/// As [`fax_page`], still as pels, and where on it the PDF's page lies.
+pub(super) fn bitmap(
+    page: &Page,
+    resolution: Resolution,
+) -> Result<(Bitmap, Layout), DocumentRefusal> {
     let (width, height) = page.size();
     // Where its boxes do not meet there is no page to see: a blank one would pass for it.
     if width < 1.0 || height < 1.0 {
@@ -92,25 +100,31 @@ pub(super) fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, D
             true => Some(page.draw(&lines::second_layout(&layout, resolution))?),
             false => None,
         };
-        Ok::<_, DocumentRefusal>(raster::bilevel(&grey, second.as_ref(), resolution))
+        let bitmap = raster::bilevel(&grey, second.as_ref(), resolution);
+        Ok::<_, DocumentRefusal>((bitmap, layout))
     };
-    let mut bitmap = draw(TopMargin::Own)?;
-    if bitmap.blank_rows_at_top() < header_rows(y_dpi) {
-        bitmap = draw(TopMargin::Reserved)?;
+    let drawn = draw(TopMargin::Own)?;
+    match drawn.0.blank_rows_at_top() < header_rows(resolution.dpi().1) {
+        true => draw(TopMargin::Reserved),
+        false => Ok(drawn),
     }
-    Ok(FaxPage {
+}
+
+/// The pels as a page that travels.
+pub(super) fn encoded(bitmap: &Bitmap, resolution: Resolution) -> FaxPage {
+    let (x_dpi, y_dpi) = resolution.dpi();
+    FaxPage {
         width: bitmap.width(),
         height: bitmap.height(),
         x_dpi,
         y_dpi,
-        g4: g4::encode(&bitmap),
-    })
+        g4: g4::encode(bitmap),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pages::bitmap::Bitmap;
     use crate::pages::pdfium::testing::with_pdfium;
     use crate::pages::sample;
 

@@ -37,7 +37,12 @@ const INVARIANTS: &[(&str, &str)] = &[
     (
         "no more pages are confirmed than there are, and a delivered fax has all of them",
         "SELECT f.id FROM faxes f JOIN documents d ON d.id = f.document
-         WHERE f.confirmed > ifnull(d.page_count, 0) OR (f.state = 'delivered' AND f.confirmed <> d.page_count)",
+         WHERE f.confirmed > ifnull(d.page_count + ifnull(f.cover, 0), 0)
+            OR (f.state = 'delivered' AND f.confirmed <> d.page_count + ifnull(f.cover, 0))",
+    ),
+    (
+        "a cover page is kept before anything of its fax is sent",
+        "SELECT f.id FROM faxes f WHERE f.cover = 1 AND f.cover_key IS NULL AND f.confirmed > 0",
     ),
     (
         "the pages confirmed in the calls of a fax add up",
@@ -89,7 +94,10 @@ impl Store {
             let named: Vec<String> = db
                 .prepare(
                     "SELECT text_key FROM messages UNION SELECT pages_key FROM documents WHERE pages_key IS NOT NULL
-                     UNION SELECT g4_key FROM received_pages",
+                     UNION SELECT preview_key FROM documents WHERE preview_key IS NOT NULL
+                     UNION SELECT cover_key FROM faxes WHERE cover_key IS NOT NULL
+                     UNION SELECT g4_key FROM received_pages
+                     UNION SELECT preview_key FROM received WHERE preview_key IS NOT NULL",
                 )?
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;

@@ -25,7 +25,11 @@ pub struct ClaimedFax {
     pub last_trunk: String,
     /// Blob key of the TIFF without header lines.
     pub pages_key: String,
-    /// Pages of the whole fax.
+    /// Whether a cover page goes before them.
+    pub cover: bool,
+    /// Blob key of its TIFF, once it is made.
+    pub cover_key: Option<String>,
+    /// Pages of the whole fax, its cover counted.
     pub page_count: u32,
     /// Pages confirmed by earlier attempts; this one begins behind them.
     pub confirmed: u32,
@@ -338,9 +342,9 @@ fn claim<Place>(
                  WHERE id = ?3
                  RETURNING id, number, confirmed,
                            (SELECT pages_key FROM documents d WHERE d.id = document),
-                           (SELECT page_count FROM documents d WHERE d.id = document), sub_address,
+                           (SELECT page_count FROM documents d WHERE d.id = document) + ifnull(cover, 0), sub_address,
                            ifnull((SELECT trunk FROM attempts a WHERE a.fax = faxes.id ORDER BY a.id DESC LIMIT 1), ''),
-                           recipient, (SELECT sender FROM messages m WHERE m.id = message)"
+                           recipient, (SELECT sender FROM messages m WHERE m.id = message), ifnull(cover, 0), cover_key"
         )?
         .query_row(
             params![owner, now.plus_seconds(LEASE_SECONDS).0, id],
@@ -356,6 +360,8 @@ fn claim<Place>(
                     last_trunk: row.get(6)?,
                     recipient: row.get(7)?,
                     sender: row.get(8)?,
+                    cover: row.get(9)?,
+                    cover_key: row.get(10)?,
                     header: header.clone(),
                 })
             },
@@ -439,7 +445,7 @@ pub(super) fn said_from_json(text: Option<String>) -> Option<Box<FarSaid>> {
 
 fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {
     db.prepare_cached(
-        "SELECT f.confirmed, d.page_count, f.leaving, f.cancelling, f.tries, f.created_at
+        "SELECT f.confirmed, d.page_count + ifnull(f.cover, 0), f.leaving, f.cancelling, f.tries, f.created_at
          FROM faxes f JOIN documents d ON d.id = f.document WHERE f.id = ?1",
     )?
     .query_row([fax], |row| {

@@ -9,6 +9,7 @@
 
 mod blobs;
 mod check;
+mod covers;
 mod faxes;
 pub mod id;
 pub mod memory;
@@ -37,6 +38,7 @@ use serde::{Deserialize, Serialize};
 
 pub use blobs::Blobs;
 pub use check::Violation;
+pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax, Final, Settled};
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
 pub use outgoing::{ClaimedMail, MailKind};

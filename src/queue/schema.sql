@@ -64,7 +64,7 @@ CREATE TABLE faxes (
     sub_address  TEXT,                       -- T.33: whom or what the far end gives the pages to (SUB)
     name         TEXT,                       -- in the phone book; NULL: a number was written
     billing      TEXT,                       -- project or billing code, as written
-    cover        INTEGER,                    -- 1, 0: a cover page or none; NULL: as the site says
+    cover        INTEGER,                    -- 1, 0: a cover page or none; NULL: none
     cover_key    TEXT,                       -- blob: TIFF of the cover page, without header line
     orcpt        TEXT,                       -- ORCPT (RFC 3461 4.2), decoded: "rfc822;..."
     notify       INTEGER,                    -- NOTIFY (RFC 3461 4.1): 0 never, else 1 success + 2 failure + 4 delay

@@ -20,8 +20,6 @@ fn message(recipients: &[&str]) -> NewMessage {
         manifest: "[]".into(),
         size: 1234,
         text_key: format!("m-{id}"),
-        resolution: Resolution::Fine,
-        one_report: false,
         faxes: id::several(NOW, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -29,10 +27,11 @@ fn message(recipients: &[&str]) -> NewMessage {
                 id,
                 recipient: format!("{number}@fax.local"),
                 number: (*number).to_owned(),
-                sub_address: None,
+                ..NewFax::default()
             })
             .collect(),
         id,
+        ..NewMessage::default()
     }
 }
 
@@ -714,4 +713,21 @@ async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
         .await
         .expect("it goes on");
     assert_eq!((again.id, again.last_trunk.as_str()), (fax.id, ""));
+}
+
+#[tokio::test]
+async fn recipients_of_one_resolution_share_a_document() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let mut message = message(&["5551234567", "5557654321", "5550001111"]);
+    message.faxes[1].resolution = Resolution::Superfine;
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    let mut made = Vec::new();
+    while let Some(document) = store.claim_document(NOW).await.unwrap() {
+        made.push(document.resolution);
+    }
+    made.sort_by_key(|resolution| resolution.dpi());
+    assert_eq!(made, [Resolution::Fine, Resolution::Superfine]);
+    assert_eq!(store.check().await.unwrap(), []);
 }

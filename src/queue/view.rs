@@ -57,7 +57,7 @@ pub struct FaxRow {
     pub tries: u32,
     /// Pages confirmed.
     pub confirmed: u32,
-    /// Pages in all, once rendered.
+    /// Pages in all, the cover counted, once rendered.
     pub page_count: Option<u32>,
     /// Name of the last or final outcome.
     pub outcome: Option<String>,
@@ -205,7 +205,7 @@ pub struct OutgoingRow {
 
 pub(super) const FAX: &str =
     "SELECT f.id, f.message, m.sender, m.subject, f.recipient, f.number, f.state, f.created_at,
-    f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
+    f.next_try_at, f.tries, f.confirmed, d.page_count + ifnull(f.cover, 0), f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
     (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
     (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address, f.name, f.held,
     f.give_up_at

@@ -33,11 +33,14 @@ pub struct Children {
     pub mishaps: Arc<Mishaps>,
     /// Converters may be large: few at a time.
     conversions: Arc<Semaphore>,
+    /// A broadcast that begins wants many cover pages at once.
+    covers: Arc<Semaphore>,
     nurseries: Arc<nursery::Nurseries>,
 }
 
-/// Converters at a time.
+/// Converters, and cover pages, at a time.
 const CONVERSIONS: usize = 2;
+const COVERS: usize = 2;
 
 impl Children {
     /// Children of this very program.
@@ -48,6 +51,7 @@ impl Children {
             render_seconds,
             mishaps: Arc::default(),
             conversions: Arc::new(Semaphore::new(CONVERSIONS)),
+            covers: Arc::new(Semaphore::new(COVERS)),
             nurseries: Arc::default(),
         }
     }

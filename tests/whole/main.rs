@@ -8,6 +8,7 @@ mod bad_input;
 mod both_journeys;
 mod children;
 mod commands;
+mod covers;
 mod disk_full;
 mod documents;
 mod harness;

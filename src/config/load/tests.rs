@@ -46,6 +46,7 @@ fn the_example_states_every_key_and_its_default() {
         &mut stated.mail.maildir,
         &mut stated.renderer.pdfium,
         &mut stated.fax.header_font,
+        &mut stated.cover.template,
     ];
     for option in shown {
         assert!(

@@ -37,7 +37,7 @@ fn reinvite(trunk: &Trunk, who: Reinvite) -> ReinvitePolicy {
     match who {
         // So much after the ACK that it cannot overtake it.
         Reinvite::Us => ReinvitePolicy::Us {
-            after: Duration::from_millis(300),
+            after: Duration::from_millis(100),
         },
         Reinvite::Them => ReinvitePolicy::Them,
         Reinvite::ThemThenUs => ReinvitePolicy::ThemThenUs { after },

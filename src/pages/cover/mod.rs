@@ -3,6 +3,7 @@
 //! The text comes from a template in `mail/` with the facts filled in; [`markup`] says how it is read, [`sheet`] sets
 //! it. The values in either come from strangers: a subject, a name.
 
+mod form;
 mod markup;
 mod sheet;
 
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use form::Form;
 pub use markup::literal;
 pub use sheet::Sheet;
 

@@ -89,14 +89,6 @@ impl Leg {
         }
     }
 
-    /// Whether the far end has heard our CED, whole and in audio.
-    pub(super) fn has_said_ced(&self) -> bool {
-        match self {
-            Leg::T38(_) => false,
-            Leg::Audio(leg) => leg.has_said_ced(),
-        }
-    }
-
     /// Whether page data comes in, packet after packet (T.38 only).
     pub(super) fn takes_in_a_page(&self) -> bool {
         match self {

@@ -51,7 +51,7 @@ const HUSH_TICKS: u32 = 200;
 const ALIVE_TICKS: u32 = 500;
 /// Ticks to get DCN and its repeats out after an early end.
 const FAREWELL_TICKS: u32 = 150;
-/// Ticks after a regular end, for what is still queued.
+/// Ticks after a regular end in audio, for what is still queued.
 const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
 const MCF_TICKS: u32 = 250;
@@ -316,13 +316,12 @@ impl Call {
         self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
-        let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
-        self.leg = None;
+        let behind_audio = self.leg.take().is_some();
         let holder = Box::new(self.custody.clone());
         match T38Leg::new(&options, media, self.start.redundancy, holder) {
             Ok(mut leg) => {
-                if ced_said {
-                    leg.shorten_ced();
+                if behind_audio {
+                    leg.follow_audio();
                 }
                 self.far_end.t38 = true;
                 self.begin(Leg::T38(Box::new(leg)));
@@ -550,6 +549,7 @@ impl Call {
             (Some(_), Some(Stop::HangUp)) if complete => 0,
             (Some(_), Some(Stop::FarEndGone)) => 0,
             // Somebody who talks needs no DCN in the ear.
+            (Some(Leg::T38(_)), None) => 0,
             (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
             (Some(_), Some(_)) => FAREWELL_TICKS,
         };

@@ -17,6 +17,7 @@ use super::super::wire::{
 use super::frames::Frames;
 use super::{Children, how_it_ended};
 use crate::pages::FaxPage;
+use crate::pages::cover::CoverSource;
 use crate::pages::render::Found;
 
 /// Why there are no pages.
@@ -95,6 +96,23 @@ impl Children {
         } else {
             Err(failed("ended before the last page"))
         }
+    }
+
+    /// Makes a cover page of a text, or of a site's PDF.
+    ///
+    /// # Errors
+    /// [`RenderFailure`], as [`Children::render`].
+    pub async fn cover(
+        &self,
+        cover: CoverSource,
+        octets: &[u8],
+        target: Target,
+    ) -> Result<FaxPage, RenderFailure> {
+        let place = self.covers.acquire().await;
+        let _place = place.expect("nobody closes it");
+        let source = Source::Cover(cover);
+        let page = self.render(&source, octets, target, 1).await?.pop();
+        page.ok_or_else(|| failed("made no page"))
     }
 
     /// Has one child do one job, and ends it when it takes too long or too much.

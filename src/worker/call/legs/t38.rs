@@ -68,9 +68,9 @@ impl T38Leg {
         self.last.1 = KEEPALIVE;
     }
 
-    /// See [`T38Terminal::shorten_ced`].
-    pub(in crate::worker::call) fn shorten_ced(&mut self) {
-        self.terminal.shorten_ced();
+    /// See [`T38Terminal::follow_audio`].
+    pub(in crate::worker::call) fn follow_audio(&mut self) {
+        self.terminal.follow_audio();
     }
 
     /// Whether page data comes in, packet after packet.
