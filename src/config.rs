@@ -117,6 +117,8 @@ pub struct Fax {
     pub voice_seconds: u32,
     /// Highest speed, bit/s: 14400, 9600 or 4800.
     pub max_bit_rate: u32,
+    /// Least rate at which a page must get on, bit/s; 0: any.
+    pub min_rate: u32,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
     /// Seconds that a call may last, without its pages.
@@ -270,6 +272,8 @@ pub struct Status {
     pub listen: Option<SocketAddr>,
     /// Names under which a browser may ask for it, beside `localhost`.
     pub names: Vec<String>,
+    /// Whether it shows the first pages of faxes.
+    pub previews: bool,
 }
 
 impl Default for Config {
@@ -337,6 +341,7 @@ impl Default for Fax {
             t85: true,
             voice_seconds: 20,
             max_bit_rate: 14400,
+            min_rate: 600,
             give_up_hours: 24,
             call_seconds: 180,
             call_seconds_per_page: 180,
@@ -390,6 +395,7 @@ impl Default for Status {
         Status {
             listen: Some(([127, 0, 0, 1], 8025).into()),
             names: Vec::new(),
+            previews: false,
         }
     }
 }

@@ -1,19 +1,24 @@
 //! What the page shows, gathered from the queue and the calls in progress.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::post::letters::in_outline;
 use crate::call::outcome::Outcome;
+use crate::config::Config;
 use crate::context::{self, Context, LiveCall, now};
+use crate::letter::Letterhead;
+use crate::mail_to_fax::receipt;
 use crate::net;
 use crate::net::line::Line;
-use crate::queue::{Counts, FaxRow, Millis, OutgoingRow, ReceivedRow, StoreError};
+use crate::queue::{Counts, FaxRow, MailKind, Millis, OutgoingRow, ReceivedRow, StoreError};
 use crate::status::Source;
 use crate::status::snapshot::{
-    Call, Direction, Phase, Queue, ReceivedFax, Registration, SentFax, Snapshot, Target, Trunk,
-    TrunkState, WaitingFax, WaitingMail,
+    Call, Direction, Phase, Queue, ReceivedFax, Registration, SentFax, Snapshot, Target, Told,
+    Trunk, TrunkState, WaitingFax, WaitingMail,
 };
 
 /// Rows of each list at most; the counts tell of the rest.
@@ -33,6 +38,8 @@ struct Books {
     sent: Vec<FaxRow>,
     received: Vec<ReceivedRow>,
     mails: Vec<OutgoingRow>,
+    /// The faxes whose first page may be seen.
+    shown: HashSet<String>,
 }
 
 impl Desk {
@@ -50,12 +57,22 @@ impl Desk {
         let zone = self.context.config().time_zone();
         let midnight = Timestamp::now().to_zoned(zone).start_of_day();
         let since = midnight.map_or(0, |midnight| midnight.timestamp().as_millisecond());
+        let (sent, received) = (store.ended_faxes(ROWS).await?, store.received(ROWS).await?);
+        let shown = match self.context.config().status.previews {
+            true => {
+                let ids = sent.iter().map(|fax| fax.id.clone());
+                let ids = ids.chain(received.iter().map(|fax| fax.id.clone()));
+                store.with_preview(ids.collect()).await?
+            }
+            false => HashSet::new(),
+        };
         Ok(Books {
             counts: store.counts(now(), Millis(since)).await?,
             waiting: store.waiting_faxes(ROWS).await?,
-            sent: store.ended_faxes(ROWS).await?,
-            received: store.received(ROWS).await?,
+            sent,
+            received,
             mails: store.undelivered_mails(ROWS).await?,
+            shown,
         })
     }
 }
@@ -78,15 +95,19 @@ impl Source for Desk {
                 sent: vec![],
                 received: vec![],
                 mails: vec![],
+                shown: HashSet::new(),
             }
         });
         if books.counts.mails_failed > 0 {
             let n = books.counts.mails_failed;
             problems.push(format!(
-                "{n} mails were refused for good by their next hop and wait for you"
+                "{n} mails were refused for good by their next hop; what they carried went to {}",
+                config.postmaster()
             ));
         }
         let live = self.context.live.calls();
+        let head = self.context.letterhead();
+        let told = |fax: &FaxRow| told(fax, &config, &head);
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: config.hostname(),
@@ -102,17 +123,32 @@ impl Source for Desk {
                 .waiting
                 .iter()
                 .filter(|fax| fax.state != "calling")
-                .map(waiting)
+                .map(|fax| waiting(fax, told(fax)))
                 .collect(),
-            sent: books.sent.iter().map(sent).collect(),
+            sent: books
+                .sent
+                .iter()
+                .map(|fax| sent(fax, &books.shown, told(fax)))
+                .collect(),
             received: books
                 .received
                 .iter()
                 .filter(|fax| fax.ended_at.is_some())
-                .map(received)
+                .map(|fax| received(fax, &books.shown))
                 .collect(),
             mails: books.mails.iter().map(mail).collect(),
         }
+    }
+
+    async fn preview(&self, fax: &str) -> Option<Vec<u8>> {
+        if !self.context.config().status.previews {
+            return None;
+        }
+        let found = self.context.store.preview(fax).await;
+        found.unwrap_or_else(|e| {
+            tracing::warn!(fax, "its first page cannot be shown: {e}");
+            None
+        })
     }
 }
 
@@ -232,8 +268,16 @@ fn call(live: &LiveCall) -> Call {
     }
 }
 
-fn waiting(fax: &FaxRow) -> WaitingFax {
+/// What the receipt says, or would say now.
+fn told(fax: &FaxRow, config: &Config, head: &Letterhead) -> Told {
+    let told = receipt::in_short(&in_outline(fax, config), head);
+    let (first, next) = told.unwrap_or_default();
+    Told { first, next }
+}
+
+fn waiting(fax: &FaxRow, told: Told) -> WaitingFax {
     WaitingFax {
+        told,
         fax: fax.id.clone(),
         number: fax.number.clone(),
         sender: fax.sender.clone(),
@@ -245,8 +289,14 @@ fn waiting(fax: &FaxRow) -> WaitingFax {
     }
 }
 
-fn sent(fax: &FaxRow) -> SentFax {
+/// Where the first page of a fax can be seen.
+fn preview(shown: &HashSet<String>, fax: &str) -> Option<String> {
+    shown.contains(fax).then(|| format!("/preview/{fax}.png"))
+}
+
+fn sent(fax: &FaxRow, shown: &HashSet<String>, told: Told) -> SentFax {
     SentFax {
+        told,
         fax: fax.id.clone(),
         number: fax.number.clone(),
         sender: fax.sender.clone(),
@@ -257,10 +307,11 @@ fn sent(fax: &FaxRow) -> SentFax {
         seconds: fax.seconds.unwrap_or(0.0).round() as u64,
         attempts: fax.calls,
         ended: time(fax.ended_at.unwrap_or(fax.created_at)),
+        preview: preview(shown, &fax.id),
     }
 }
 
-fn received(fax: &ReceivedRow) -> ReceivedFax {
+fn received(fax: &ReceivedRow, shown: &HashSet<String>) -> ReceivedFax {
     ReceivedFax {
         fax: fax.id.clone(),
         from: known(&fax.caller),
@@ -277,14 +328,18 @@ fn received(fax: &ReceivedRow) -> ReceivedFax {
         seconds: fax.seconds.round() as u64,
         ended: time(fax.ended_at.unwrap_or(fax.started_at)),
         handed_over: fax.mail.as_deref() == Some("delivered"),
+        refused: fax.mail.as_deref() == Some("failed"),
+        preview: preview(shown, &fax.id),
     }
 }
 
 fn mail(mail: &OutgoingRow) -> WaitingMail {
-    let what = if mail.kind == "receipt" {
-        "Receipt for fax"
-    } else {
-        "Received fax"
+    let what = match MailKind::from_name(&mail.kind) {
+        MailKind::Receipt => "Receipt for fax",
+        MailKind::Delay => "Delay of fax",
+        MailKind::Broadcast => "Receipt for all faxes of mail",
+        MailKind::Returned => "To the postmaster: refused mail",
+        MailKind::ReceivedFax => "Received fax",
     };
     WaitingMail {
         id: mail.id.clone(),

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::documents::{self, Opened};
-use super::receipt::wanted::tell_delay_at;
 use super::receipt;
+use super::receipt::wanted::tell_delay_at;
 use super::recipient::number_to_dial;
 use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};

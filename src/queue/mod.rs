@@ -16,6 +16,7 @@ pub mod memory;
 mod messages;
 mod numbers;
 mod outgoing;
+mod previews;
 mod received;
 pub mod retry;
 mod told;

@@ -49,7 +49,7 @@ pub fn rule_for(outcome: Outcome) -> Rule {
         TrainingFailed | PageRefused | FarEndHungUp | FarEndSilent | ProtocolError => {
             rule(&[60, 180, 600], 5)
         }
-        TooLong => rule(&[300, 900], 3),
+        TooLong | TooSlow => rule(&[300, 900], 3),
         ChildCrashed | ChildHung => rule(&[10, 60], 3),
         TrunkDown => Rule {
             delays: &[10, 30, 60, 120, 300],

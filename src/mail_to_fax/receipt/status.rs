@@ -70,6 +70,7 @@ fn code_of(outcome: Outcome) -> &'static str {
         | Outcome::FarEndHungUp
         | Outcome::FarEndSilent
         | Outcome::TooLong
+        | Outcome::TooSlow
         | Outcome::Uncertain => "4.4.2",
         // X.5.0: protocol.
         Outcome::ProtocolError => "5.5.0",

@@ -128,8 +128,14 @@ mod tests {
         let (now, hour) = (Millis(1_000), Millis(3_601_000));
         let no = Notify::from_bits(3);
         assert_eq!(tell_delay_at(1, None, None, now), Some(hour));
-        assert_eq!(tell_delay_at(1, Some(Notify::from_bits(4)), Some(Millis(0)), now), Some(hour));
-        assert_eq!(tell_delay_at(1, None, Some(hour), now), Some(Millis(7_201_000)));
+        assert_eq!(
+            tell_delay_at(1, Some(Notify::from_bits(4)), Some(Millis(0)), now),
+            Some(hour)
+        );
+        assert_eq!(
+            tell_delay_at(1, None, Some(hour), now),
+            Some(Millis(7_201_000))
+        );
         assert_eq!(tell_delay_at(1, Some(no), None, now), None);
         assert_eq!(tell_delay_at(0, None, None, now), None);
     }
