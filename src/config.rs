@@ -1,6 +1,7 @@
 //! `config.toml` to typed values. `config.toml.example` is the reference; a test keeps the two alike.
 
 pub mod dialplan;
+pub mod hours;
 mod load;
 pub mod numbers;
 pub mod trunk;
@@ -11,10 +12,12 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use hours::HoursOf;
 pub use load::ConfigError;
 use numbers::Numbering;
 pub use trunk::{Inbound, Sender, Sip, Trunk};
 
+use crate::call::retry;
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
 use crate::pages::layout::Paper;
@@ -37,6 +40,12 @@ pub struct Config {
     pub fax: Fax,
     /// The page before their pages.
     pub cover: Cover,
+    /// Which fax goes when.
+    pub queue: Queue,
+    /// What is tried again, how often, and after how long.
+    pub retry: retry::Rules,
+    /// When certain numbers may be rung.
+    pub hours: Vec<HoursOf>,
     /// What certain senders' faxes carry.
     #[serde(rename = "sender")]
     pub senders: Vec<Sender>,
@@ -133,6 +142,26 @@ pub struct Fax {
     pub paper: Paper,
     /// Whether the text of a mail is a page.
     pub body: Body,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    /// What is done with a fax that may have arrived.
+    pub uncertain: Uncertain,
+    /// Hours in which no call begins: `22:00-07:00`.
+    pub quiet_hours: Vec<String>,
+}
+
+/// What is done with a fax that may have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncertain {
+    /// Its sender is told, and decides.
+    Tell,
+    /// It is sent again, from the first page that was not confirmed.
+    Resend,
 }
 
 /// `[cover]`: the cover page.
@@ -286,6 +315,9 @@ impl Default for Config {
             dialing: Dialing::default(),
             fax: Fax::default(),
             cover: Cover::default(),
+            queue: Queue::default(),
+            retry: retry::Rules::default(),
+            hours: Vec::new(),
             senders: Vec::new(),
             sip: Sip::default(),
             trunks: Vec::new(),
@@ -349,6 +381,15 @@ impl Default for Fax {
             header_font: None,
             paper: Paper::Letter,
             body: Body::Auto,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            uncertain: Uncertain::Tell,
+            quiet_hours: Vec::new(),
         }
     }
 }
@@ -518,6 +559,16 @@ impl Config {
             .iter()
             .find(same)
             .or_else(|| self.routes.iter().find(|route| route.number == "*"))
+    }
+
+    /// What follows attempts that did not deliver.
+    pub fn retry_policy(&self) -> retry::Policy {
+        retry::Policy {
+            rules: self.retry.clone(),
+            give_up_seconds: self.give_up_seconds(),
+            resend_uncertain: self.queue.uncertain == Uncertain::Resend,
+            zone: self.time_zone(),
+        }
     }
 
     /// The seconds after which a fax fails.

@@ -77,6 +77,10 @@ pub struct Trunk {
     pub channels: usize,
     /// Calls begun a second; 0: no limit.
     pub calls_per_second: f64,
+    /// Calls of faxes sent over it on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
     /// Seconds between OPTIONS to each target; 0: none are sent.
     pub options_seconds: u32,
     /// Seconds after which a target that says nothing to an INVITE is given up.
@@ -116,12 +120,18 @@ pub struct Sender {
     pub name: String,
     /// Whether the text of their mails is a page; none: `fax.body`.
     pub body: Option<Body>,
+    /// Calls of theirs at a time; 0: no limit.
+    pub channels: u32,
+    /// Calls of theirs on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
+    /// Whether their faxes begin with a cover page; none: `cover.on`.
+    pub cover: Option<bool>,
     /// Language of their receipts; none: `receipts.language`.
     pub language: Option<Language>,
     /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
     pub tell_delivered: Option<bool>,
-    /// Whether their faxes begin with a cover page; none: `cover.on`.
-    pub cover: Option<bool>,
 }
 
 /// `[inbound]`: which calls are not taken.
@@ -250,6 +260,8 @@ impl Default for Trunk {
             withhold_caller: false,
             channels: 0,
             calls_per_second: 5.0,
+            calls_per_day: 0,
+            minutes_per_day: 0,
             options_seconds: 60,
             silence_seconds: 3,
             peers: Vec::new(),

@@ -10,3 +10,4 @@ pub mod receipt;
 pub mod recipient;
 pub mod render;
 pub mod stamp;
+mod turns;

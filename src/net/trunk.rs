@@ -68,16 +68,26 @@ impl Trunks {
     }
 
     /// A channel for a fax to `number` (as [`for_prefixes`](config::numbers::Numbering::for_prefixes) gives it) that
-    /// is dialled now.
+    /// is dialled now, on one of the trunks that it `may_take`.
     ///
     /// # Errors
     /// Why there is none; the fax waits.
-    pub fn reserve(&self, number: &str) -> Result<Reservation, NotNow> {
-        self.reserve_at(number, Instant::now())
+    pub fn reserve(
+        &self,
+        number: &str,
+        may_take: impl Fn(&config::Trunk) -> bool,
+    ) -> Result<Reservation, NotNow> {
+        self.reserve_at(number, may_take, Instant::now())
     }
 
-    fn reserve_at(&self, number: &str, now: Instant) -> Result<Reservation, NotNow> {
+    fn reserve_at(
+        &self,
+        number: &str,
+        may_take: impl Fn(&config::Trunk) -> bool,
+        now: Instant,
+    ) -> Result<Reservation, NotNow> {
         let mut order = self.order(number, now);
+        order.retain(|trunk| may_take(&trunk.config));
         let mut not_now = NotNow::NoTrunk;
         for nth in 0..order.len() {
             let trunk = &order[nth];

@@ -76,10 +76,18 @@ fn relay_refuses_the_receipt_for_good() {
     wait_until("the postmaster's mail", 60, || !relay.taken().is_empty());
     let (recipient, mail) = relay.taken().remove(0);
     assert!(recipient.contains("<postmaster@"), "{recipient}");
-    assert!(mail.text.contains("550 5.1.1 no such user"), "{}", mail.text);
+    assert!(
+        mail.text.contains("550 5.1.1 no such user"),
+        "{}",
+        mail.text
+    );
     wait_until("the queue knows", 5, || {
         let mails = site.mails_about(&site.fax().id);
-        mails.iter().map(|mail| mail.state.as_str()).collect::<Vec<_>>() == ["failed", "delivered"]
+        mails
+            .iter()
+            .map(|mail| mail.state.as_str())
+            .collect::<Vec<_>>()
+            == ["failed", "delivered"]
     });
     let problems = site.status()["problems"].to_string();
     assert!(problems.contains("refused for good"), "{problems}");
@@ -100,7 +108,9 @@ fn relay_refuses_a_received_fax_for_good() {
     let relay = Relay::start(site.address(2526), Mood::KnowsThePostmasterOnly);
     let tiff = site.rendered(&sample::numbered_pages(1));
     let _machine = site.fax_in(&tiff, OURS);
-    wait_until("the postmaster's mail", A_CALL, || !relay.taken().is_empty());
+    wait_until("the postmaster's mail", A_CALL, || {
+        !relay.taken().is_empty()
+    });
     let (recipient, mail) = relay.taken().remove(0);
     assert!(recipient.contains("<postmaster@"), "{recipient}");
     assert!(mail.text.contains("gone@example.com"), "{}", mail.text);

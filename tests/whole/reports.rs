@@ -68,7 +68,10 @@ fn a_failure_is_a_report_that_others_can_read() {
         assert!(read.lines().any(|it| it == line), "{line}\n{read}");
     }
     assert!(read.contains("first: Your fax \"Letter of intent\" to 5551230006 was not delivered"));
-    assert!(read.contains("Diagnostic-Code: x-fax; not_in_service"), "{read}");
+    assert!(
+        read.contains("Diagnostic-Code: x-fax; not_in_service"),
+        "{read}"
+    );
 }
 
 #[test]
@@ -101,7 +104,10 @@ fn a_broken_template_of_the_site_is_told_of_and_costs_no_receipt() {
     assert!(site.log().text().contains(told), "{}", site.log().text());
     let check = site.command(&["check"]);
     assert!(!check.status.success());
-    assert!(String::from_utf8_lossy(&check.stdout).contains(told), "{check:?}");
+    assert!(
+        String::from_utf8_lossy(&check.stdout).contains(told),
+        "{check:?}"
+    );
     site.submit(&["5551230006"], &[sample::numbered_pages(1)]);
     wait_until("the receipt", 30, || site.receipts().len() == 1);
     let text = &site.receipts()[0].text;
