@@ -10,7 +10,7 @@ use super::wait_for;
 use crate::call::outcome::FarSaid;
 use crate::config::Config;
 use crate::context::letterhead;
-use crate::gateway::post::letters::in_outline;
+use crate::gateway::post::books::in_outline;
 use crate::mail_to_fax::receipt::{self, Fate, Part};
 use crate::mail_to_fax::stamp::Stamp;
 use crate::queue::{AttemptRow, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Store};

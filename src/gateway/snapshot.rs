@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
-use super::post::letters::in_outline;
+use super::post::books::in_outline;
 use crate::call::outcome::Outcome;
 use crate::config::Config;
 use crate::context::{self, Context, LiveCall, now};
