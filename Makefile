@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures bench-calls interop nat hostile hostile-documents setup pdfium build install
+.PHONY: demo test figures bench-calls bench-queue interop nat hostile hostile-documents setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -22,6 +22,11 @@ figures: setup
 PARTS =
 bench-calls: setup
 	cargo bench --locked --bench calls -- $(PARTS)
+
+# A start with 100,000 faxes that wait, the next of them, and mails a second beside Postfix's own smtpd; root, a minute or two.
+bench-queue: setup
+	tests/setup/install-packages.sh postfix
+	cargo bench --locked --bench queue -- $(PARTS)
 
 # Calls with Asterisk and others, from Debian packages in folders of their own; root, and some minutes.
 # One case: make interop CASES=out-fec; their names: make interop CASES=list.

@@ -50,7 +50,7 @@ pub use orders::Ordered;
 pub use outgoing::ClaimedMail;
 pub use received::{NewReceived, ReceivedFax};
 pub use settle::{Final, Settled};
-pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
+pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Wanted};
 use writer::Writer;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -268,11 +268,9 @@ async fn cancelled_while_it_waits_ends_with_a_receipt_and_once() {
     let fax = message.faxes[0].id.clone();
     store.blobs().keep(&message.text_key, b"mail").unwrap();
     store.accept(message, NOW).await.unwrap();
-    assert!(store.cancel(&fax, NOW).await.unwrap());
-    assert!(
-        !store.cancel(&fax, NOW).await.unwrap(),
-        "it is over already"
-    );
+    assert_eq!(store.cancel(&fax, NOW).await.unwrap(), Ordered::Done);
+    let again = store.cancel(&fax, NOW).await.unwrap();
+    assert_eq!(again, Ordered::Over("cancelled".into()));
     assert_eq!(receipts(&store, &fax).await, 1);
     assert_eq!(store.check().await.unwrap(), []);
 }
