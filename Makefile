@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures bench-calls bench-queue interop nat hostile hostile-documents setup pdfium build install
+.PHONY: demo test figures bench-calls bench-pages bench-queue interop nat hostile hostile-documents setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -27,6 +27,12 @@ bench-calls: setup
 bench-queue: setup
 	tests/setup/install-packages.sh postfix
 	cargo bench --locked --bench queue -- $(PARTS)
+
+# Our pages beside those of Ghostscript, poppler and MuPDF: bytes, CPU, memory, words that can be read again; some ten
+# minutes. CORPUS=DIR takes the PDFs of a folder, KEEP=DIR keeps the pages as PNG.
+bench-pages: setup
+	tests/setup/install-converters.sh
+	cargo bench --locked --bench pages
 
 # Calls with Asterisk and others, from Debian packages in folders of their own; root, and some minutes.
 # One case: make interop CASES=out-fec; their names: make interop CASES=list.

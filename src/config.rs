@@ -61,6 +61,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Where the mails go that we write.
     pub mail: Mail,
+    /// What senders are told, and how.
+    pub receipts: Receipts,
     /// The child processes that read documents.
     pub renderer: Renderer,
     /// The page for the admin.
@@ -124,6 +126,8 @@ pub struct Fax {
     pub voice_seconds: u32,
     /// Highest speed, bit/s: 14400, 9600 or 4800.
     pub max_bit_rate: u32,
+    /// Least rate at which a page must get on, bit/s; 0: any.
+    pub min_rate: u32,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
     /// Seconds that a call may last, without its pages.
@@ -225,16 +229,36 @@ pub struct Route {
     pub maildir: Option<PathBuf>,
 }
 
+/// `[receipts]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Receipts {
+    /// Language of the mails we write.
+    pub language: Language,
+    /// Folder with templates of the site's own.
+    pub templates: Option<PathBuf>,
+    /// Whether who did not say so (NOTIFY, RFC 3461) hears of deliveries, too.
+    pub tell_delivered: bool,
+    /// Hours after which the sender of a fax that still waits is told, once; 0: never.
+    pub tell_delay_hours: u64,
+    /// A mail to more recipients than this is reported in one mail.
+    pub one_mail_over: usize,
+}
+
 /// `[mail]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mail {
     /// Mail address in the From of what we write; empty: `postfax@` and the host name.
     pub from: String,
+    /// Who gets the mails that their recipients' server refuses; empty: `postmaster@` and the domain of `from`.
+    pub postmaster: String,
     /// The mail server that takes our mails, `host:port`.
     pub relay: String,
     /// TLS to the relay.
     pub tls: RelayTls,
+    /// PEM file of authorities that may vouch for the relay, beside the system's.
+    pub tls_ca: Option<PathBuf>,
     /// User at the relay; empty: no AUTH.
     pub username: String,
     /// Password at the relay.
@@ -277,6 +301,8 @@ pub struct Status {
     pub listen: Option<SocketAddr>,
     /// Names under which a browser may ask for it, beside `localhost`.
     pub names: Vec<String>,
+    /// Whether it shows the first pages of faxes.
+    pub previews: bool,
 }
 
 impl Default for Config {
@@ -298,6 +324,7 @@ impl Default for Config {
             inbound: Inbound::default(),
             routes: Vec::new(),
             mail: Mail::default(),
+            receipts: Receipts::default(),
             renderer: Renderer::default(),
             status: Status::default(),
             converters: Vec::new(),
@@ -346,6 +373,7 @@ impl Default for Fax {
             t85: true,
             voice_seconds: 20,
             max_bit_rate: 14400,
+            min_rate: 600,
             give_up_hours: 24,
             call_seconds: 180,
             call_seconds_per_page: 180,
@@ -370,11 +398,25 @@ impl Default for Mail {
     fn default() -> Mail {
         Mail {
             from: String::new(),
+            postmaster: String::new(),
             relay: "127.0.0.1:25".into(),
             tls: RelayTls::Opportunistic,
+            tls_ca: None,
             username: String::new(),
             password: String::new(),
             maildir: None,
+        }
+    }
+}
+
+impl Default for Receipts {
+    fn default() -> Receipts {
+        Receipts {
+            language: Language::En,
+            templates: None,
+            tell_delivered: true,
+            tell_delay_hours: 4,
+            one_mail_over: 5,
         }
     }
 }
@@ -394,6 +436,7 @@ impl Default for Status {
         Status {
             listen: Some(([127, 0, 0, 1], 8025).into()),
             names: Vec::new(),
+            previews: false,
         }
     }
 }
@@ -445,6 +488,35 @@ impl Config {
             "" => format!("postfax@{}", self.hostname()),
             from => from.to_owned(),
         }
+    }
+
+    /// Who gets what cannot be delivered to anybody else.
+    pub fn postmaster(&self) -> String {
+        if !self.mail.postmaster.is_empty() {
+            return self.mail.postmaster.clone();
+        }
+        let from = self.mail_from();
+        let domain = from
+            .rsplit_once('@')
+            .map_or("localhost", |(_, domain)| domain);
+        format!("postmaster@{domain}")
+    }
+
+    /// The language of this sender's receipts; `asked`: what its mail asks for.
+    pub fn language_for(&self, sender: &str, asked: Option<&str>) -> Language {
+        let asked = match asked {
+            Some("en") => Some(Language::En),
+            Some("de") => Some(Language::De),
+            _ => None,
+        };
+        let general = self.receipts.language;
+        asked.unwrap_or_else(|| self.sender(sender).language.unwrap_or(general))
+    }
+
+    /// Whether this sender hears of deliveries without having asked by NOTIFY.
+    pub fn tells_delivered(&self, sender: &str) -> bool {
+        let own = self.sender(sender).tell_delivered;
+        own.unwrap_or(self.receipts.tell_delivered)
     }
 
     /// Whether the text of this sender's mails is a page.

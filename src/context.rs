@@ -1,6 +1,7 @@
 //! What both journeys share: the settings in force, the store, the children, the calls in progress.
 
 pub mod reader;
+pub mod templates;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,6 +16,7 @@ use crate::config::Config;
 use crate::config::hours::Hours;
 use crate::config::numbers::Numbering;
 use crate::letter::Letterhead;
+use crate::letter::templates::Templates;
 use crate::net::line::LineEvent;
 use crate::net::trunk::Trunks;
 use crate::pages::header::HeaderFont;
@@ -44,6 +46,7 @@ pub struct Context {
 struct Settings {
     config: Arc<Config>,
     numbering: Arc<Numbering>,
+    letterhead: Letterhead,
     hours: Arc<Hours>,
 }
 
@@ -52,6 +55,7 @@ impl Settings {
         let numbering = Numbering::of(&config).expect("patterns were checked when they were read");
         let hours = Hours::of(&config).expect("patterns were checked when they were read");
         Settings {
+            letterhead: letterhead(&config),
             hours: Arc::new(hours),
             config: Arc::new(config),
             numbering: Arc::new(numbering),
@@ -125,12 +129,22 @@ impl Context {
 
     /// The head of every letter, from the settings in force.
     pub fn letterhead(&self) -> Letterhead {
-        let config = self.config();
-        Letterhead {
-            from: format!("Postfax <{}>", config.mail_from()),
-            hostname: config.hostname(),
-            zone: config.time_zone(),
-        }
+        self.settings().letterhead.clone()
+    }
+}
+
+/// The head of every letter. A folder of templates that cannot be read is told of, and ours are used.
+pub fn letterhead(config: &Config) -> Letterhead {
+    let templates = templates::read(config).unwrap_or_else(|what| {
+        tracing::error!("{what}; the templates that come with Postfax are used");
+        Templates::default()
+    });
+    Letterhead {
+        from: format!("Postfax <{}>", config.mail_from()),
+        hostname: config.hostname(),
+        zone: config.time_zone(),
+        templates,
+        language: config.receipts.language,
     }
 }
 

@@ -44,6 +44,8 @@ pub enum Outcome {
     FarEndSilent,
     /// The call went past the time that so many pages may take.
     TooLong,
+    /// A page went more slowly than the least rate that is set.
+    TooSlow,
     /// The last page and its EOP went out, and whether it arrived cannot be known.
     Uncertain,
     /// The call broke a rule of T.30 in a way that no other outcome names.
@@ -64,7 +66,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for tables and tests.
-    pub const ALL: [Outcome; 26] = [
+    pub const ALL: [Outcome; 27] = [
         Outcome::Delivered,
         Outcome::Busy,
         Outcome::NoAnswer,
@@ -83,6 +85,7 @@ impl Outcome {
         Outcome::FarEndHungUp,
         Outcome::FarEndSilent,
         Outcome::TooLong,
+        Outcome::TooSlow,
         Outcome::Uncertain,
         Outcome::ProtocolError,
         Outcome::ChildCrashed,
@@ -114,6 +117,7 @@ impl Outcome {
             Outcome::FarEndHungUp => "far_end_hung_up",
             Outcome::FarEndSilent => "far_end_silent",
             Outcome::TooLong => "too_long",
+            Outcome::TooSlow => "too_slow",
             Outcome::Uncertain => "uncertain",
             Outcome::ProtocolError => "protocol_error",
             Outcome::ChildCrashed => "child_crashed",
@@ -157,6 +161,7 @@ impl Outcome {
             Outcome::FarEndHungUp => "the far end hung up early",
             Outcome::FarEndSilent => "the far end fell silent in the middle of the call",
             Outcome::TooLong => "the call took longer than its pages may take",
+            Outcome::TooSlow => "a page went too slowly over the line",
             Outcome::Uncertain => {
                 "the last page went out, but its confirmation did not come back; it may have arrived"
             }

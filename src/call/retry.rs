@@ -120,12 +120,14 @@ const TABLE: [Row; Outcome::ALL.len()] = {
             3,
             "Please send it again with fewer pages or without pictures.",
         ),
+        row(TooSlow, &[300, 900], 3, LOOK_AT_MACHINE),
         // Its delays count only where the site resends what is uncertain.
         row(
             Uncertain,
             &[300],
             3,
-            "Please ask the recipient; if it is missing, send your mail again.",
+            "Please ask the recipient; if it is missing, send your mail again. It was not sent again by itself, so that it does not \
+             arrive twice.",
         ),
         row(ChildCrashed, &[10, 60], 3, TO_ADMIN),
         row(ChildHung, &[10, 60], 3, TO_ADMIN),

@@ -10,6 +10,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Body;
+use crate::pages::cover::Language;
 
 /// `[sip]`: our side of every trunk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,6 +128,10 @@ pub struct Sender {
     pub minutes_per_day: u32,
     /// Whether their faxes begin with a cover page; none: `cover.on`.
     pub cover: Option<bool>,
+    /// Language of their receipts; none: `receipts.language`.
+    pub language: Option<Language>,
+    /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
+    pub tell_delivered: Option<bool>,
 }
 
 /// `[inbound]`: which calls are not taken.

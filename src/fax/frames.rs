@@ -37,8 +37,8 @@ pub(super) enum Frame<'a> {
     Dcs(&'a [u8]),
     /// Training succeeded.
     Cfr,
-    /// Image data of this many octets (ECM).
-    Fcd(usize),
+    /// Image data (ECM): the number of the frame, and how many octets it has.
+    Fcd(u8, usize),
     /// EOP, PPS-EOP or their procedure interrupt forms: the last page is out.
     EndOfProcedure,
     /// MPS, EOM and their partial page forms: the page is out, more come.
@@ -67,7 +67,7 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
         (0x82, dcs) => Frame::Dcs(dcs),
         (0x84, _) => Frame::Cfr,
         // FIF of FCD: the frame number, then data (T.4 annex A).
-        (0x06, data) => Frame::Fcd(data.len().saturating_sub(1)),
+        (0x06, [number, data @ ..]) => Frame::Fcd(*number, data.len()),
         (0x2e | 0x3e, _) => Frame::EndOfProcedure,
         (0x4e | 0x5e | 0x8e | 0x9e | 0x1e, _) => Frame::EndOfPage,
         // PPS: FCF2 says what follows the partial page (T.30 annex A.4.3).

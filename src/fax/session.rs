@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use super::block::Block;
 use super::dis::{self, Abilities};
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
@@ -59,6 +60,8 @@ pub(super) struct Session {
     /// FCF of the last frame that asks for a verdict on a page ended the procedure.
     end_of_procedure: bool,
     page_octets: u64,
+    block: Block,
+    headway: u64,
     mend: Mend,
     thrift: Thrift,
 }
@@ -92,6 +95,8 @@ impl Session {
             dcn_left: false,
             end_of_procedure: false,
             page_octets: 0,
+            block: Block::default(),
+            headway: 0,
             mend: Mend::new(role),
             thrift: Thrift::default(),
         }
@@ -111,6 +116,7 @@ impl Session {
         Progress {
             page: self.pages + 1,
             bytes: self.page_octets,
+            headway: self.headway,
         }
     }
 
@@ -189,7 +195,13 @@ impl Session {
             Frame::SubAddress(fif) if incoming => self.sub_address = frames::ident(fif),
             Frame::Dcs(fif) if from_sender => self.link = frames::dcs(fif),
             Frame::Cfr if !from_sender => self.agreed(),
-            Frame::Fcd(octets) if from_sender => self.page_octets += octets as u64,
+            Frame::Fcd(number, octets) if from_sender => {
+                self.page_octets += octets as u64;
+                if self.block.is_new(number) {
+                    self.headway += octets as u64;
+                }
+            }
+            Frame::Mcf if !from_sender => self.block.confirmed(),
             Frame::EndOfProcedure if from_sender => {
                 self.end_of_procedure = true;
                 if self.role == Role::Sender {

@@ -117,6 +117,7 @@ impl Gateway {
         let trunks = &gateway.context.trunks;
         trunks.care(gateway.line.endpoint(), &gateway.doors, &gateway.closed);
         gateway.look_around();
+        gateway.tell_delays();
         let door = Arc::new(FrontDoor::new(gateway.context.clone()));
         let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());
         gateway
@@ -299,6 +300,13 @@ impl Gateway {
                 }
             }
         });
+    }
+
+    /// Tells those whose faxes wait for long.
+    fn tell_delays(&self) {
+        let (context, closing) = (self.context.clone(), self.closing.clone());
+        self.doors
+            .spawn(async move { loops::tell_delays(context, closing).await });
     }
 
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {

@@ -19,7 +19,9 @@ use super::recipient::number_to_dial;
 use crate::context::{Context, now};
 use crate::net::smtp::{Accepted, Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
+use crate::pages::document::Source;
 use crate::pages::render::Found;
+use crate::pages::text::found_at_once;
 use crate::proto::smtp::Refusal;
 use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
@@ -67,11 +69,15 @@ impl FrontDoor {
             let not_a_document = |e| not_a_document(&document.name, e);
             let octets = document.readable(&self.context).await;
             let octets = octets.map_err(not_a_document)?;
-            let probed = self
-                .context
-                .children
-                .probe(&document.source, &octets, paper);
-            mail.parts[document.part].fate = match probed.await.map_err(not_a_document)? {
+            let found = match at_once(&document.source, &octets) {
+                Some(found) => found,
+                None => {
+                    let children = &self.context.children;
+                    let probed = children.probe(&document.source, &octets, paper);
+                    probed.await.map_err(not_a_document)?
+                }
+            };
+            mail.parts[document.part].fate = match found {
                 Found::Pages(pages) => {
                     total = total.saturating_add(pages);
                     receipt::Fate::Faxed { pages }
@@ -164,6 +170,7 @@ impl FrontDoor {
             manifest,
             size,
             text_key: text_key.clone(),
+            one_report: faxes.len() > self.context.config().receipts.one_mail_over,
             faxes,
             ..NewMessage::default()
         };
@@ -278,6 +285,14 @@ impl Intake for FrontDoor {
                 ids => format!("{} faxes queued as {} and following", ids.len(), ids[0]),
             },
         })
+    }
+}
+
+/// What a look through a document would find, where it is a short plain letter: that needs no child.
+fn at_once(source: &Source, octets: &[u8]) -> Option<Found> {
+    match source {
+        Source::Text(text) => found_at_once(text, octets),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::receipt;
 use crate::config::Body;
 use crate::context::{Context, now, until_stored};
 use crate::pages::document::Target;
-use crate::pages::{DocumentRefusal, FaxPage, tiff};
+use crate::pages::{DocumentRefusal, FaxPage, preview, tiff};
 use crate::queue::{ClaimedDocument, StoreError};
 use crate::worker::host::RenderFailure;
 
@@ -157,9 +157,20 @@ async fn keep(
 ) -> Result<(), StoreError> {
     let (blobs, key) = (context.store.blobs().clone(), format!("d-{}", document.id));
     let (kept, count) = (key.clone(), pages.len() as u32);
-    tokio::task::spawn_blocking(move || blobs.keep(&kept, &tiff::write(&pages)))
-        .await
-        .map_err(std::io::Error::other)??;
+    let preview = format!("v-{}", document.id);
+    let shown = preview.clone();
+    let has_preview = tokio::task::spawn_blocking(move || {
+        blobs.keep(&kept, &tiff::write(&pages))?;
+        let first = pages.first().map(preview::png);
+        match first {
+            Some(Ok(png)) => blobs.keep(&shown, &png).map(|()| true),
+            _ => Ok(false),
+        }
+    });
+    let has_preview = has_preview.await.map_err(std::io::Error::other)??;
+    let preview = has_preview.then_some(preview);
+    let store = &context.store;
+    store.document_drawn(&document.id, preview, &[]).await?;
     context
         .store
         .document_rendered(&document.id, &key, count, now())

@@ -81,6 +81,8 @@ pub struct FaxSettings {
     pub voice_seconds: u32,
     /// Seconds of silence after which a call is given up.
     pub inactivity_seconds: u32,
+    /// Bits a second by which a page must get on; 0: any.
+    pub min_rate: u32,
     /// For tests and simulated machines.
     pub mishap: Option<Mishap>,
 }
@@ -97,6 +99,7 @@ impl Default for FaxSettings {
             t85: true,
             voice_seconds: 20,
             inactivity_seconds: 30,
+            min_rate: 600,
             mishap: None,
         }
     }
@@ -111,6 +114,7 @@ impl FaxSettings {
             t85: config.fax.t85,
             voice_seconds: config.fax.voice_seconds,
             max_bit_rate: config.fax.max_bit_rate,
+            min_rate: config.fax.min_rate,
             redundancy: trunk.redundancy,
             ..FaxSettings::default()
         }
@@ -430,6 +434,7 @@ fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings)
         voice_seconds: fax.voice_seconds,
         redundancy: fax.redundancy,
         inactivity_seconds: fax.inactivity_seconds,
+        min_rate: fax.min_rate,
         total_seconds: child_limit(policy, pages).as_secs() as u32,
         mishap: fax.mishap,
     }

@@ -6,6 +6,7 @@ pub mod bitmap;
 pub mod cover;
 pub mod document;
 mod faint;
+mod fills;
 pub mod g3;
 pub mod g4;
 pub mod header;

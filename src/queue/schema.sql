@@ -26,7 +26,9 @@ CREATE TABLE messages (
     subject      TEXT    NOT NULL DEFAULT '',
     manifest     TEXT    NOT NULL,           -- JSON: every MIME part, faxed or skipped and why
     size         INTEGER NOT NULL,           -- octets
-    text_key     TEXT    NOT NULL            -- blob: the mail as it came
+    text_key     TEXT    NOT NULL,           -- blob: the mail as it came
+    open_faxes   INTEGER                     -- to be reported in one mail: how many of its faxes have not ended;
+                                             -- NULL: each fax has a receipt of its own
 ) STRICT;
 -- A mail that comes a second time, because its 250 was lost, is known by these.
 CREATE INDEX messages_by_message_id ON messages (message_id, sender, size) WHERE message_id IS NOT NULL;
@@ -101,6 +103,8 @@ CREATE INDEX faxes_calling ON faxes (number, account) WHERE state = 'calling';
 CREATE INDEX faxes_to_give_up ON faxes (give_up_at) WHERE give_up_at IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX faxes_by_number ON faxes (number, id);
 CREATE INDEX faxes_by_message ON faxes (message);
+-- Those whose senders have not heard yet that they still wait.
+CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX faxes_by_document ON faxes (document);
 CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
 

@@ -279,11 +279,5 @@ pub(super) fn finish(
         detail,
         now.0
     ])?;
-    db.prepare_cached(
-        "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
-         SELECT f.id, 'receipt', f.id, m.sender, ?2, 'waiting', ?2
-         FROM faxes f JOIN messages m ON m.id = f.message WHERE f.id = ?1",
-    )?
-    .execute(params![fax, now.0])?;
-    Ok(())
+    super::outgoing::fax_ended(db, fax, now)
 }

@@ -33,6 +33,7 @@ fn message(recipients: &[&str]) -> NewMessage {
         manifest: "[]".into(),
         size: 1234,
         text_key: format!("m-{id}"),
+        one_report: false,
         faxes: id::several(NOW, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -129,7 +130,11 @@ async fn a_mail_becomes_a_fax_becomes_a_receipt() {
         .await
         .unwrap()
         .expect("a receipt waits");
-    assert!(mail.receipt && mail.recipient == "clerk@example.com" && mail.subject_of == fax.id);
+    assert!(
+        mail.kind == MailKind::Receipt
+            && mail.recipient == "clerk@example.com"
+            && mail.subject_of == fax.id
+    );
     store.mail_delivered(&mail.id, "250 ok", NOW).await.unwrap();
     assert!(store.claim_mail(NOW).await.unwrap().is_none());
     assert_eq!(store.check().await.unwrap(), []);
@@ -335,7 +340,8 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
         (fax.outcome, fax.pages),
         (Outcome::GatewayStopped, vec![page])
     );
-    assert!(!store.claim_mail(NOW).await.unwrap().unwrap().receipt);
+    let mail = store.claim_mail(NOW).await.unwrap().unwrap();
+    assert_eq!(mail.kind, MailKind::ReceivedFax);
 }
 
 #[tokio::test]

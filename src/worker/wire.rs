@@ -236,6 +236,9 @@ pub struct StartCall {
     pub redundancy: u8,
     /// Seconds without any packet from the far end after which the call is given up.
     pub inactivity_seconds: u32,
+    /// Bits a second by which a page must get on; 0: any.
+    #[serde(default)]
+    pub min_rate: u32,
     /// Seconds after which the call is given up whatever happens.
     pub total_seconds: u32,
     /// For tests: misbehave on purpose. `None` in real life.

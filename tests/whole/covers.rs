@@ -93,6 +93,7 @@ fn each_recipient_has_a_cover_page_and_a_mail_may_do_without() {
     let mut client = site.smtp();
     client.expect(&format!("MAIL FROM:<{CLERK}>"), 250);
     client.expect(&format!("RCPT TO:<{bare}@fax.local>"), 250);
+    client.expect("DATA", 354);
     let told = client.data(&unclear);
     assert_eq!(told.code, 554);
     assert!(

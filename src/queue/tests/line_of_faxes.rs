@@ -298,7 +298,7 @@ async fn a_mail_that_was_refused_goes_again_when_it_is_told_to() {
     settled(&store, &fax, Outcome::Refused, NOW).await;
     let mail = store.claim_mail(NOW).await.unwrap().unwrap();
     store
-        .mail_failed(&mail.id, "550 no such user", NOW)
+        .mail_refused(&mail.id, "550 no such user", None, NOW)
         .await
         .unwrap();
     assert!(store.claim_mail(NOW).await.unwrap().is_none());

@@ -6,6 +6,7 @@ ALTER TABLE messages ADD COLUMN envelope_id TEXT;
 ALTER TABLE messages ADD COLUMN ret TEXT CHECK (ret IN ('full', 'hdrs'));
 ALTER TABLE messages ADD COLUMN language TEXT;
 ALTER TABLE messages ADD COLUMN notes TEXT;
+ALTER TABLE messages ADD COLUMN open_faxes INTEGER;
 UPDATE messages SET account = sender;
 
 ALTER TABLE documents ADD COLUMN preview_key TEXT;
@@ -26,6 +27,8 @@ ALTER TABLE faxes ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE faxes ADD COLUMN trunk TEXT;
 ALTER TABLE faxes ADD COLUMN turn INTEGER;
 UPDATE faxes SET account = (SELECT sender FROM messages WHERE messages.id = faxes.message);
+
+CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL;
 
 ALTER TABLE received ADD COLUMN preview_key TEXT;
 

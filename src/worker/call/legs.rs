@@ -75,6 +75,15 @@ impl Leg {
         }
     }
 
+    /// Octets of pages so far, repeats left out in error correction mode (`ecm`); `None` without it in audio, where the
+    /// modem's speed is that of the page.
+    pub(super) fn headway(&mut self, ecm: bool) -> Option<u64> {
+        match self {
+            Leg::T38(leg) => Some(leg.headway(ecm)),
+            Leg::Audio(leg) => ecm.then(|| leg.terminal.progress().headway),
+        }
+    }
+
     pub(super) fn terminate(&mut self) {
         match self {
             Leg::T38(leg) => leg.terminal.terminate(),

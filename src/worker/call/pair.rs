@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::custody::Paper;
+use super::headway::Headway;
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
 use super::wire_end::Look;
@@ -592,6 +593,33 @@ fn far_end_that_vanishes_in_the_middle_of_a_page_needs_the_childs_own_limit() {
     assert_eq!(outcome, Outcome::FarEndSilent);
     assert!(pair.received.borrow().is_empty());
     assert_eq!(pair.outcomes()[0], Outcome::Uncertain);
+}
+
+/// As a machine that keeps the call alive with a packet now and then, whose clock runs at a fortieth.
+#[test]
+fn page_that_trickles_in_is_found_too_slow_with_and_without_ecm() {
+    for ecm in [true, false] {
+        let mut pair = Pair::new(&[page(38, 1100)], Weather::default(), ecm, u32::MAX);
+        pair.run_until(|pair| !pair.sides[0].links.is_empty());
+        let mut headway = Headway::new(600);
+        let mut is_lost = |pair: &mut Pair| {
+            let octets = pair.sides[1].leg.headway(ecm).unwrap();
+            let now = pair.began + pair.now * Duration::from_millis(10);
+            headway.is_lost(0, octets, now)
+        };
+        assert!(!is_lost(&mut pair));
+        let agreed = pair.now;
+        while !is_lost(&mut pair) {
+            assert!(pair.now < agreed + 20_000, "ECM {ecm}");
+            pair.now += 1;
+            let [there, back] = &mut pair.wires;
+            let [sender, receiver] = &mut pair.sides;
+            if pair.now % 40 == 0 {
+                sender.tick(pair.now, back, there, &pair.log, pair.began);
+            }
+            receiver.tick(pair.now, there, back, &pair.log, pair.began);
+        }
+    }
 }
 
 // ---- audio ----

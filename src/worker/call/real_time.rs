@@ -45,6 +45,7 @@ impl Daemon {
             voice_seconds: 2,
             redundancy: 3,
             inactivity_seconds: 20,
+            min_rate: 600,
             total_seconds: 90,
             mishap,
         };

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::control::Control;
 use super::custody::{Custody, Paper};
+use super::headway::Headway;
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
 use super::wire_end::WireEnd;
@@ -123,6 +124,7 @@ pub(super) struct Call {
     unlooked: u32,
     media_since: Option<Instant>,
     last_sign: Instant,
+    headway: Headway,
     mcf_ticks: Option<u32>,
     /// Ticks for which no audio is sent, while a re-INVITE of ours is out.
     hushed: u32,
@@ -156,7 +158,6 @@ impl Call {
             },
             rtp: WireEnd::new(rtp)?,
             udptl: WireEnd::new(udptl)?,
-            start,
             role,
             leg: None,
             page_sizes,
@@ -170,10 +171,12 @@ impl Call {
             unlooked: 0,
             media_since: None,
             last_sign: Instant::now(),
+            headway: Headway::new(start.min_rate),
             mcf_ticks: None,
             hushed: 0,
             stop: None,
             ending: None,
+            start,
         })
     }
 
@@ -515,11 +518,23 @@ impl Call {
         if since.elapsed() > seconds(self.start.total_seconds) {
             self.stop(Stop::TimeUp);
         }
+        if self.is_stuck() {
+            self.stop(Stop::TooSlow);
+        }
         let voice = self.start.voice_seconds;
         let listens = voice > 0 && !self.start.calling && since.elapsed() > seconds(voice);
         if listens && self.leg.as_mut().is_some_and(Leg::is_voice) {
             self.stop(Stop::Voice);
         }
+    }
+
+    /// Whether a page is under way and does not get on.
+    fn is_stuck(&mut self) -> bool {
+        let octets = match &mut self.leg {
+            Some(leg) if !self.far_end.compression.is_empty() => leg.headway(self.far_end.ecm),
+            _ => None,
+        };
+        octets.is_some_and(|octets| self.headway.is_lost(self.pages, octets, Instant::now()))
     }
 
     /// Ends the call early, but not before what has already come in is taken in: it may be the last MCF.

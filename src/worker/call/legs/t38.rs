@@ -35,6 +35,8 @@ pub(in crate::worker::call) struct T38Leg {
     openers: u32,
     /// The last packet that came in was page data.
     page_data: bool,
+    /// Octets of all packets with page data, either way.
+    page_octets: u64,
     /// The last datagram, and ticks since it left.
     last: (Vec<u8>, u32),
     ready: VecDeque<Vec<u8>>,
@@ -55,6 +57,7 @@ impl T38Leg {
             redundancy,
             openers: OPENERS,
             page_data: false,
+            page_octets: 0,
             last: (Vec::new(), 0),
             ready: VecDeque::new(),
         })
@@ -76,6 +79,14 @@ impl T38Leg {
     /// Whether page data comes in, packet after packet.
     pub(in crate::worker::call) fn takes_in_a_page(&self) -> bool {
         self.page_data
+    }
+
+    /// Octets of pages so far: without repeats in error correction mode, else all of them.
+    pub(super) fn headway(&mut self, ecm: bool) -> u64 {
+        match ecm {
+            true => self.terminal.progress().headway,
+            false => self.page_octets,
+        }
     }
 
     pub(super) fn look(&self, octets: &[u8]) -> Look {
@@ -100,6 +111,7 @@ impl T38Leg {
     fn deliver(&mut self) {
         while let Some((seq, ifp)) = self.receiver.poll() {
             self.page_data = is_page_data(&ifp);
+            self.count(&ifp);
             self.terminal.handle_ifp(&ifp, seq);
         }
     }
@@ -116,6 +128,7 @@ impl T38Leg {
         let mut any = false;
         while let Some(ifp) = self.terminal.poll_transmit() {
             any = true;
+            self.count(&ifp.octets);
             self.send(&ifp.octets, ifp.count);
         }
         self.keep_alive();
@@ -135,6 +148,12 @@ impl T38Leg {
             self.ready.push_back(datagram.clone());
         }
         self.last = (datagram, 0);
+    }
+
+    fn count(&mut self, ifp: &[u8]) {
+        if is_page_data(ifp) {
+            self.page_octets += ifp.len() as u64;
+        }
     }
 
     fn keep_alive(&mut self) {
