@@ -259,6 +259,9 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
+        if let Some(damage) = self.context.store.damage() {
+            return Err(our_trouble(format!("the queue is damaged: {damage}")));
+        }
         let size = text.file().metadata().map_err(our_trouble)?.len();
         let place = self
             .desk

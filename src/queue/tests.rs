@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+mod damage;
 mod line_of_faxes;
 
 use super::*;
