@@ -82,6 +82,7 @@ impl Daemon {
             remote,
             payload_type,
             telephone_event: None,
+            ptime: None,
         }));
     }
 
