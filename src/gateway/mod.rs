@@ -6,6 +6,7 @@
 mod listeners;
 mod loops;
 pub mod post;
+mod searchable;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -75,7 +76,7 @@ impl Gateway {
     /// Whatever stands in the way, by name: the state folder, the library, an address in use.
     pub async fn start(config: Config, children: Children) -> anyhow::Result<Gateway> {
         let store = Store::open(&config.state_dir)?;
-        let recovered = store.recover(config.give_up_seconds(), now()).await?;
+        let recovered = store.recover(&config.retry_policy(), now()).await?;
         if recovered > 0 {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }
@@ -117,6 +118,7 @@ impl Gateway {
         let trunks = &gateway.context.trunks;
         trunks.care(gateway.line.endpoint(), &gateway.doors, &gateway.closed);
         gateway.look_around();
+        gateway.tell_delays();
         let door = Arc::new(FrontDoor::new(gateway.context.clone()));
         let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());
         gateway
@@ -299,6 +301,13 @@ impl Gateway {
                 }
             }
         });
+    }
+
+    /// Tells those whose faxes wait for long.
+    fn tell_delays(&self) {
+        let (context, closing) = (self.context.clone(), self.closing.clone());
+        self.doors
+            .spawn(async move { loops::tell_delays(context, closing).await });
     }
 
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {

@@ -3,6 +3,7 @@
 pub mod cover;
 pub mod dial;
 mod documents;
+mod doorman;
 pub mod intake;
 pub mod lesson;
 pub mod message;
@@ -10,3 +11,6 @@ pub mod receipt;
 pub mod recipient;
 pub mod render;
 pub mod stamp;
+mod turns;
+mod verdict;
+pub mod wishes;

@@ -1,11 +1,11 @@
 //! A fax page as a small picture, for receipts and for the web page.
 
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-use image::{ExtendedColorType, GrayImage, ImageEncoder, Luma};
+use image::{ExtendedColorType, ImageEncoder};
 
 use super::FaxPage;
+use super::bitmap::Bitmap;
 use super::g4::{self, G4Error};
-use super::picture::scale;
 
 /// Pels across.
 pub const WIDTH: u32 = 480;
@@ -21,17 +21,9 @@ const LEVELS: u8 = 16;
 pub fn png(page: &FaxPage) -> Result<Vec<u8>, G4Error> {
     let bitmap = g4::decode(&page.g4, page.width, page.height)?;
     let (width, height) = page.inches();
-    let rows = (f64::from(WIDTH) * height / width).round().max(1.0) as u32;
-    let source = GrayImage::from_fn(bitmap.width(), bitmap.height(), |x, y| {
-        Luma([if bitmap.get(x, y) { 0 } else { 255 }])
-    });
-    let mut levels = scale::fit(&source, WIDTH, rows);
-    let rows = rows.min(MOST_ROWS);
-    levels.truncate((WIDTH * rows) as usize);
-    for level in &mut levels {
-        *level =
-            ((u16::from(*level) * u16::from(LEVELS - 1) + 127) / 255) as u8 * (255 / (LEVELS - 1));
-    }
+    let whole = (f64::from(WIDTH) * height / width).round().max(1.0) as u32;
+    let rows = whole.min(MOST_ROWS);
+    let levels = reduced(&bitmap, rows, f64::from(bitmap.height()) / f64::from(whole));
     let mut png = Vec::new();
     let encoder =
         PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::NoFilter);
@@ -40,11 +32,68 @@ pub fn png(page: &FaxPage) -> Result<Vec<u8>, G4Error> {
     Ok(png)
 }
 
+/// The page in [`WIDTH`] x `rows` levels of grey, each the mean of what it covers; `step` rows of the page are one.
+fn reduced(bitmap: &Bitmap, rows: u32, step: f64) -> Vec<u8> {
+    let across = f64::from(bitmap.width()) / f64::from(WIDTH);
+    let mut levels = Vec::with_capacity((WIDTH * rows) as usize);
+    // Black pels before each place of a row; of the row looked at last, for two levels may share it.
+    let mut sums = Vec::new();
+    let mut summed = None;
+    for row in 0..rows {
+        let mut black = [0.0; WIDTH as usize];
+        for (y, weight) in covered(row, step, bitmap.height()) {
+            if summed.replace(y) != Some(y) {
+                sum(bitmap, y, &mut sums);
+            }
+            for (n, black) in black.iter_mut().enumerate() {
+                let ends = [n, n + 1].map(|n| before(&sums, n as f64 * across));
+                *black += weight * (ends[1] - ends[0]) / across;
+            }
+        }
+        levels.extend(black.map(grey));
+    }
+    levels
+}
+
+/// The rows of the page that make one of the picture, with their shares.
+fn covered(row: u32, step: f64, height: u32) -> impl Iterator<Item = (u32, f64)> {
+    let start = f64::from(row) * step;
+    let end = (start + step).min(f64::from(height));
+    let last = (end.ceil() as u32).min(height);
+    ((start as u32).min(height - 1)..last).map(move |y| {
+        let share = end.min(f64::from(y) + 1.0) - start.max(f64::from(y));
+        (y, (share / step).max(0.0))
+    })
+}
+
+fn sum(bitmap: &Bitmap, y: u32, sums: &mut Vec<u32>) {
+    let mut black = 0;
+    sums.clear();
+    sums.push(0);
+    sums.extend((0..bitmap.width()).map(|x| {
+        black += u32::from(bitmap.get(x, y));
+        black
+    }));
+}
+
+/// Black pels before a place, that may lie within a pel.
+fn before(sums: &[u32], place: f64) -> f64 {
+    let whole = (place as usize).min(sums.len() - 1);
+    let next = sums[(whole + 1).min(sums.len() - 1)];
+    f64::from(sums[whole]) + f64::from(next - sums[whole]) * (place - whole as f64).clamp(0.0, 1.0)
+}
+
+fn grey(black: f64) -> u8 {
+    let steps = f64::from(LEVELS - 1);
+    ((1.0 - black) * steps).round().clamp(0.0, steps) as u8 * (255 / (LEVELS - 1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::GrayImage;
+
     use crate::pages::Resolution;
-    use crate::pages::bitmap::Bitmap;
 
     fn page(resolution: Resolution, height: u32, ink: impl Fn(&mut Bitmap)) -> FaxPage {
         let (x_dpi, y_dpi) = resolution.dpi();

@@ -14,9 +14,20 @@ pub struct Violation {
 /// Each query names the rows that break the rule before it.
 const INVARIANTS: &[(&str, &str)] = &[
     (
-        "a fax that is over has exactly one receipt",
-        "SELECT f.id FROM faxes f WHERE f.ended_at IS NOT NULL AND
+        "a fax that is over has exactly one receipt, unless its mail is reported as one",
+        "SELECT f.id FROM faxes f JOIN messages m ON m.id = f.message
+         WHERE f.ended_at IS NOT NULL AND m.open_faxes IS NULL AND
            (SELECT count(*) FROM outgoing o WHERE o.kind = 'receipt' AND o.subject_of = f.id) <> 1",
+    ),
+    (
+        "a mail that is reported as one knows how many of its faxes are not over",
+        "SELECT m.id FROM messages m WHERE m.open_faxes IS NOT NULL AND m.open_faxes <>
+           (SELECT count(*) FROM faxes f WHERE f.message = m.id AND f.ended_at IS NULL)",
+    ),
+    (
+        "a mail that is reported as one has its report when its last fax is over, and not before",
+        "SELECT m.id FROM messages m WHERE m.open_faxes IS NOT NULL AND (m.open_faxes = 0) <>
+           EXISTS (SELECT 1 FROM outgoing o WHERE o.kind = 'broadcast' AND o.subject_of = m.id)",
     ),
     (
         "a fax that is not over has no receipt",

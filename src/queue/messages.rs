@@ -39,6 +39,8 @@ pub struct NewMessage {
     pub size: u64,
     /// Blob key of the text.
     pub text_key: String,
+    /// Whether its sender hears of all its faxes in one mail.
+    pub one_report: bool,
     /// One fax for each.
     pub faxes: Vec<NewFax>,
 }
@@ -112,7 +114,14 @@ impl Store {
     /// # Errors
     /// As the disk or the database says; then nothing was taken over.
     pub async fn accept(&self, message: NewMessage, now: Millis) -> Result<()> {
-        self.write(move |db| insert(db, &message, now)).await
+        self.write(move |db| {
+            insert(db, &message, now)?;
+            if message.one_report {
+                super::outgoing::report_as_one(db, &message.id, message.faxes.len())?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Mails taken over since `since` that may be the same as one that comes in now: same Message-ID, sender and size.
@@ -195,7 +204,7 @@ impl Store {
                 params![document, pages_key, page_count],
             )?;
             db.execute(
-                "UPDATE faxes SET state = 'ready', next_try_at = ?2 WHERE document = ?1 AND state = 'rendering'",
+                "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0)) WHERE document = ?1 AND state = 'rendering'",
                 params![document, now.0],
             )?;
             Ok(())
@@ -237,18 +246,18 @@ impl Store {
                 "UPDATE documents SET state = 'failed', failed_part = ?2, failure = ?3, owner = NULL, lease_until = NULL WHERE id = ?1",
                 params![document, name, why],
             )?;
-            db.execute(
-                "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
-                 SELECT f.id, 'receipt', f.id, m.sender, ?2, 'waiting', ?2
-                 FROM faxes f JOIN messages m ON m.id = f.message
-                 WHERE f.document = ?1 AND f.state = 'rendering'",
-                params![document, now.0],
-            )?;
+            let ended: Vec<String> = db
+                .prepare("SELECT id FROM faxes WHERE document = ?1 AND state = 'rendering'")?
+                .query_map([&document], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
             db.execute(
                 "UPDATE faxes SET state = 'failed', outcome = NULL, detail = ?2, ended_at = ?3
                  WHERE document = ?1 AND state = 'rendering'",
                 params![document, format!("{name}: {why}"), now.0],
             )?;
+            for fax in &ended {
+                super::outgoing::fax_ended(db, fax, now)?;
+            }
             Ok(())
         })
         .await

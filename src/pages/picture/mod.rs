@@ -6,7 +6,7 @@
 mod density;
 pub(super) mod orient;
 mod place;
-pub(super) mod scale;
+mod scale;
 
 use std::io::Cursor;
 

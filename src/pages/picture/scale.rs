@@ -3,7 +3,7 @@
 use image::GrayImage;
 
 /// The picture with `width` x `height` pels, row by row.
-pub(in crate::pages) fn fit(source: &GrayImage, width: u32, height: u32) -> Vec<u8> {
+pub(super) fn fit(source: &GrayImage, width: u32, height: u32) -> Vec<u8> {
     let rows = Spans::new(source.height(), height);
     let columns = Spans::new(source.width(), width);
     let mut levels = Vec::with_capacity(width as usize * height as usize);
