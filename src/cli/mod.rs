@@ -4,6 +4,7 @@ mod cancel;
 mod carrier;
 mod check;
 mod demo;
+mod hash_password;
 mod queue;
 mod render;
 mod run;
@@ -72,6 +73,8 @@ enum Command {
     Demo(demo::Args),
     /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
     Carrier(carrier::Args),
+    /// Make of a password what a [[user]] in the configuration has instead of it
+    HashPassword,
     /// Make fax pages of a document, as a TIFF: what the far end would see
     Render(render::Args),
     /// Wrap the pages of a fax TIFF in a PDF, without loss
@@ -111,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Cancel(args) => config().and_then(|config| cancel::run(args, &config)),
         Command::Demo(args) => demo::run(args),
         Command::Carrier(args) => carrier::run(args),
+        Command::HashPassword => hash_password::run(),
         Command::Render(args) => render::run(args).map(|()| ExitCode::SUCCESS),
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
         Command::Worker(Worker::Convert(args)) => return crate::worker::convert::run(&args),

@@ -18,6 +18,7 @@ mod nat;
 mod relays;
 mod reports;
 mod rooms;
+mod searchable;
 mod stops;
 mod strangers;
 mod trunks;

@@ -43,7 +43,7 @@ pub(super) async fn compose(context: &Context, mail: &ClaimedMail) -> Result<Com
                 None => mail.recipient.clone(),
             };
             let fax = received(&context.store, &mail.subject_of).await?;
-            let letter = with_pdf(fax, move |fax, pdf| {
+            let letter = with_pdf(context, fax, move |fax, pdf| {
                 compose::write(fax, pdf, &[to], &head, date)
             })
             .await?;
@@ -136,7 +136,7 @@ async fn give_back(
     if refused.kind == MailKind::ReceivedFax.name() {
         let fax = received(&context.store, &refused.subject_of).await?;
         let head = head.clone();
-        let letter = with_pdf(fax, move |fax, pdf| {
+        let letter = with_pdf(context, fax, move |fax, pdf| {
             let fax = returned::Fax {
                 from: fax.from.clone(),
                 to: fax.to.clone(),

@@ -3,7 +3,9 @@
 use super::Refusal;
 use super::books::timestamp;
 use crate::call::outcome::Outcome;
+use crate::context::Context;
 use crate::fax_to_mail::compose;
+use crate::gateway::searchable;
 use crate::letter::{Letter, LetterError};
 use crate::pages::pdf::{self, PdfInfo};
 use crate::queue::{ReceivedFax, Store};
@@ -16,9 +18,11 @@ pub(super) async fn received(store: &Store, id: &str) -> Result<ReceivedFax, Ref
 
 /// Makes the PDF of a received fax and writes a letter with it, off the async threads.
 pub(super) async fn with_pdf(
+    context: &Context,
     fax: ReceivedFax,
     write: impl FnOnce(&compose::ReceivedFax, &[u8]) -> Result<Letter, LetterError> + Send + 'static,
 ) -> Result<Letter, Refusal> {
+    let words = searchable::words(context, &fax).await;
     let written = tokio::task::spawn_blocking(move || {
         let facts = received_facts(&fax);
         let title = format!(
@@ -30,7 +34,7 @@ pub(super) async fn with_pdf(
             sender: sender(&facts),
             created: facts.received,
         };
-        let pdf = pdf::write(&fax.pages, &info);
+        let pdf = pdf::write_searchable(&fax.pages, &words, &info);
         write(&facts, &pdf)
     });
     written
