@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 
-use super::queue::{cause, kind};
+use super::queue::{cause, due, kind};
 use super::table::{Sheet, columns, counted, print, table, tame, time};
 use super::wait_for;
 use crate::call::outcome::FarSaid;
@@ -141,9 +141,11 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
     }
     match fax.ended_at {
         Some(ended) => sheet.field("ended", time(ended, zone)),
-        None if fax.state == "ready" => sheet.field("next try", time(fax.next_try_at, zone)),
+        None if fax.held => sheet.field("next try", "when it is released"),
+        None if fax.state == "ready" => sheet.field("next try", time(due(fax), zone)),
         None => {}
     }
+    tell_wishes(sheet, fax, zone);
     tell_cause(sheet, fax.outcome.as_deref(), &fax.detail);
     for part in sent.message.iter().flat_map(parts) {
         sheet.field("part", part);
@@ -153,6 +155,25 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
         tell_attempt(sheet, attempt, zone);
     }
     tell_mails(sheet, &sent.mails, zone);
+}
+
+/// What its sender or somebody here wants of it beside.
+fn tell_wishes(sheet: &mut Sheet, fax: &FaxRow, zone: &TimeZone) {
+    if fax.priority != 0 {
+        sheet.field("priority", fax.priority);
+    }
+    if fax.account != fax.sender {
+        sheet.field("account", tame(&fax.account, 60));
+    }
+    if let Some(at) = fax.not_before {
+        sheet.field("not before", time(at, zone));
+    }
+    if let Some(at) = fax.give_up_at {
+        sheet.field("give up at", time(at, zone));
+    }
+    if let Some(trunk) = &fax.bound_to {
+        sheet.field("only over", tame(trunk, 40));
+    }
 }
 
 fn tell_cause(sheet: &mut Sheet, outcome: Option<&str>, detail: &str) {

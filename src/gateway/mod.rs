@@ -119,6 +119,7 @@ impl Gateway {
         let trunks = &gateway.context.trunks;
         trunks.care(gateway.line.endpoint(), &gateway.doors, &gateway.closed);
         gateway.look_around();
+        gateway.examine_the_store();
         gateway.tell_delays();
         let door = Arc::new(FrontDoor::new(gateway.context.clone()));
         let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());
@@ -310,6 +311,17 @@ impl Gateway {
         let (context, closing) = (self.context.clone(), self.closing.clone());
         self.doors
             .spawn(async move { loops::tell_delays(context, closing).await });
+    }
+
+    /// Looks at the store beside everything else: it must not hold up the start.
+    fn examine_the_store(&self) {
+        let (context, closed) = (self.context.clone(), self.closed.clone());
+        self.doors.spawn(async move {
+            let examined = closed.run_until_cancelled(context.store.examine());
+            if let Some(Err(e)) = examined.await {
+                tracing::error!("the queue cannot be examined: {e}");
+            }
+        });
     }
 
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {

@@ -98,6 +98,12 @@ impl Source for Desk {
                 shown: HashSet::new(),
             }
         });
+        if let Some(damage) = self.context.store.damage() {
+            let what = format!(
+                "the queue is damaged, no mail is taken and no fax is dialled: {damage}; `postfax check` says more"
+            );
+            problems.insert(0, what);
+        }
         if books.counts.mails_failed > 0 {
             let n = books.counts.mails_failed;
             problems.push(format!(

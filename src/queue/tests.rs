@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+mod damage;
 mod line_of_faxes;
 
 use super::*;
@@ -272,11 +273,9 @@ async fn cancelled_while_it_waits_ends_with_a_receipt_and_once() {
     let fax = message.faxes[0].id.clone();
     store.blobs().keep(&message.text_key, b"mail").unwrap();
     store.accept(message, NOW).await.unwrap();
-    assert!(store.cancel(&fax, NOW).await.unwrap());
-    assert!(
-        !store.cancel(&fax, NOW).await.unwrap(),
-        "it is over already"
-    );
+    assert_eq!(store.cancel(&fax, NOW).await.unwrap(), Ordered::Done);
+    let again = store.cancel(&fax, NOW).await.unwrap();
+    assert_eq!(again, Ordered::Over("cancelled".into()));
     assert_eq!(receipts(&store, &fax).await, 1);
     assert_eq!(store.check().await.unwrap(), []);
 }
@@ -753,7 +752,7 @@ async fn recipients_of_one_resolution_share_a_document() {
 /// Ends faxes that wait.
 async fn cancel_all(store: &Store, faxes: &[NewFax]) {
     for fax in faxes {
-        assert!(store.cancel(&fax.id, NOW).await.unwrap());
+        assert_eq!(store.cancel(&fax.id, NOW).await.unwrap(), Ordered::Done);
     }
 }
 

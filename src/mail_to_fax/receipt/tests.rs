@@ -34,6 +34,7 @@ fn attempt(began: &str, outcome: Outcome, detail: &str, pages: u32, seconds: f64
 /// Two pages, delivered at the second try.
 fn lease_agreement() -> Receipt {
     Receipt {
+        remarks: vec![],
         fax: "17".into(),
         ending: Ending::Called(Outcome::Delivered),
         number: "5551234567".into(),
