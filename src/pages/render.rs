@@ -4,7 +4,7 @@ use super::document::{Document, Source, Target};
 use super::layout::{Layout, Paper, TopMargin, header_rows};
 use super::pdfium::{Page, Renderer};
 use super::text::LeftOut;
-use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, raster};
+use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, paper, raster};
 
 /// What was found in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,17 +81,20 @@ pub fn render(
 pub(super) fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
     let (x_dpi, y_dpi) = resolution.dpi();
     let (width, height) = page.size();
-    // Where its boxes do not meet there is no page to see: a blank one would pass for it.
     if width < 1.0 || height < 1.0 {
-        return Err(page.failed());
+        return Err(page.shows_nothing());
     }
     let draw = |top| {
         let layout = Layout::fit(width, height, resolution, top);
-        let grey = page.draw(&layout)?;
-        let second = match page.may_have_lines() {
-            true => Some(page.draw(&lines::second_layout(&layout, resolution))?),
-            false => None,
-        };
+        let mut grey = page.draw(&layout)?;
+        if page.may_be_a_scan() {
+            paper::whiten(&mut grey);
+        }
+        let second =
+            match page.may_have_lines(lines::thinnest(&layout, (width, height), resolution)) {
+                true => Some(page.draw(&lines::second_layout(&layout, resolution))?),
+                false => None,
+            };
         Ok::<_, DocumentRefusal>(raster::bilevel(&grey, second.as_ref(), resolution))
     };
     let mut bitmap = draw(TopMargin::Own)?;
@@ -199,6 +202,13 @@ mod tests {
             let across = (0..1728).map(|x| page.get(x, y)).collect();
             assert_eq!(runs(across), 20, "{resolution:?}, down");
         }
+    }
+
+    #[test]
+    fn page_whose_crop_box_lies_outside_is_refused_at_the_door() {
+        let pdf = sample::cropped_away();
+        let probed = with_pdfium(|renderer| probe(renderer, &Source::File, &pdf, Paper::A4));
+        assert_eq!(probed, Err(DocumentRefusal::NothingShown { page: 1 }));
     }
 
     #[test]

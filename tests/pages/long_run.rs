@@ -7,7 +7,7 @@ use postfax::pages::Resolution;
 use crate::made::Settings;
 use crate::measured;
 use crate::paper;
-use crate::tools::{TOOLS, Tool};
+use crate::tools::Tool;
 
 /// Runs of each converter; the quickest counts.
 const RUNS: usize = 3;
