@@ -1,6 +1,7 @@
 //! `config.toml` to typed values. `config.toml.example` is the reference; a test keeps the two alike.
 
 pub mod dialplan;
+pub mod hours;
 mod load;
 pub mod numbers;
 pub mod trunk;
@@ -11,11 +12,15 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use hours::HoursOf;
 pub use load::ConfigError;
 use numbers::Numbering;
 pub use trunk::{Inbound, Sender, Sip, Trunk};
 
+use crate::call::retry;
 use crate::pages::Resolution;
+use crate::pages::cover::Language;
+use crate::pages::cut::LongPages;
 use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
@@ -34,6 +39,14 @@ pub struct Config {
     pub dialing: Dialing,
     /// How faxes are made and sent.
     pub fax: Fax,
+    /// The page before their pages.
+    pub cover: Cover,
+    /// Which fax goes when.
+    pub queue: Queue,
+    /// What is tried again, how often, and after how long.
+    pub retry: retry::Rules,
+    /// When certain numbers may be rung.
+    pub hours: Vec<HoursOf>,
     /// What certain senders' faxes carry.
     #[serde(rename = "sender")]
     pub senders: Vec<Sender>,
@@ -49,10 +62,14 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Where the mails go that we write.
     pub mail: Mail,
+    /// What senders are told, and how.
+    pub receipts: Receipts,
     /// The child processes that read documents.
     pub renderer: Renderer,
     /// The page for the admin.
     pub status: Status,
+    /// The program that reads the text of received pages.
+    pub ocr: Ocr,
     /// Programs that make PDF of what is not read here.
     #[serde(rename = "converter")]
     pub converters: Vec<Converter>,
@@ -112,6 +129,8 @@ pub struct Fax {
     pub voice_seconds: u32,
     /// Highest speed, bit/s: 14400, 9600 or 4800.
     pub max_bit_rate: u32,
+    /// Least rate at which a page must get on, bit/s; 0: any.
+    pub min_rate: u32,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
     /// Seconds that a call may last, without its pages.
@@ -124,8 +143,42 @@ pub struct Fax {
     pub header_font: Option<PathBuf>,
     /// Paper of pages that bring no size of their own: text and pictures.
     pub paper: Paper,
+    /// What becomes of pages that are longer than any sheet.
+    pub long_pages: LongPages,
     /// Whether the text of a mail is a page.
     pub body: Body,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    /// What is done with a fax that may have arrived.
+    pub uncertain: Uncertain,
+    /// Hours in which no call begins: `22:00-07:00`.
+    pub quiet_hours: Vec<String>,
+}
+
+/// What is done with a fax that may have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncertain {
+    /// Its sender is told, and decides.
+    Tell,
+    /// It is sent again, from the first page that was not confirmed.
+    Resend,
+}
+
+/// `[cover]`: the cover page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cover {
+    /// Whether every fax begins with one, where nobody says otherwise.
+    pub on: bool,
+    /// The language of the one that comes with Postfax.
+    pub language: Language,
+    /// A page of the site's own: a PDF with form fields, or a text like `mail/cover.en.txt`.
+    pub template: Option<PathBuf>,
 }
 
 /// Whether the text of a mail is faxed, before its attachments.
@@ -167,6 +220,40 @@ fn a_gigabyte() -> u64 {
     1024
 }
 
+/// `[ocr]`: how the text of received pages is read, for the routes that want it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ocr {
+    /// Tesseract, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// The languages of the pages, as tesseract calls them: `eng+deu`; `{language}` in the command.
+    pub language: String,
+    /// Seconds that all pages of one fax may take.
+    pub seconds: u64,
+    /// Megabytes that it may have.
+    pub memory_mb: u64,
+}
+
+impl Default for Ocr {
+    fn default() -> Ocr {
+        Ocr {
+            command: [
+                "/usr/bin/tesseract",
+                "{input}",
+                "document",
+                "-l",
+                "{language}",
+                "tsv",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            language: "eng".into(),
+            seconds: 120,
+            memory_mb: 1024,
+        }
+    }
+}
+
 /// `[[route]]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -179,6 +266,25 @@ pub struct Route {
     /// A Maildir that gets them.
     #[serde(default)]
     pub maildir: Option<PathBuf>,
+    /// Whether their PDF can be searched: its text is read.
+    #[serde(default)]
+    pub ocr: bool,
+}
+
+/// `[receipts]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Receipts {
+    /// Language of the mails we write.
+    pub language: Language,
+    /// Folder with templates of the site's own.
+    pub templates: Option<PathBuf>,
+    /// Whether who did not say so (NOTIFY, RFC 3461) hears of deliveries, too.
+    pub tell_delivered: bool,
+    /// Hours after which the sender of a fax that still waits is told, once; 0: never.
+    pub tell_delay_hours: u64,
+    /// A mail to more recipients than this is reported in one mail.
+    pub one_mail_over: usize,
 }
 
 /// `[mail]`
@@ -187,10 +293,14 @@ pub struct Route {
 pub struct Mail {
     /// Mail address in the From of what we write; empty: `postfax@` and the host name.
     pub from: String,
+    /// Who gets the mails that their recipients' server refuses; empty: `postmaster@` and the domain of `from`.
+    pub postmaster: String,
     /// The mail server that takes our mails, `host:port`.
     pub relay: String,
     /// TLS to the relay.
     pub tls: RelayTls,
+    /// PEM file of authorities that may vouch for the relay, beside the system's.
+    pub tls_ca: Option<PathBuf>,
     /// User at the relay; empty: no AUTH.
     pub username: String,
     /// Password at the relay.
@@ -233,6 +343,8 @@ pub struct Status {
     pub listen: Option<SocketAddr>,
     /// Names under which a browser may ask for it, beside `localhost`.
     pub names: Vec<String>,
+    /// Whether it shows the first pages of faxes.
+    pub previews: bool,
 }
 
 impl Default for Config {
@@ -244,14 +356,20 @@ impl Default for Config {
             smtp: Smtp::default(),
             dialing: Dialing::default(),
             fax: Fax::default(),
+            cover: Cover::default(),
+            queue: Queue::default(),
+            retry: retry::Rules::default(),
+            hours: Vec::new(),
             senders: Vec::new(),
             sip: Sip::default(),
             trunks: Vec::new(),
             inbound: Inbound::default(),
             routes: Vec::new(),
             mail: Mail::default(),
+            receipts: Receipts::default(),
             renderer: Renderer::default(),
             status: Status::default(),
+            ocr: Ocr::default(),
             converters: Vec::new(),
         }
     }
@@ -298,13 +416,24 @@ impl Default for Fax {
             t85: true,
             voice_seconds: 20,
             max_bit_rate: 14400,
+            min_rate: 600,
             give_up_hours: 24,
             call_seconds: 180,
             call_seconds_per_page: 180,
             memory_days: 30,
             header_font: None,
             paper: Paper::Letter,
+            long_pages: LongPages::Split,
             body: Body::Auto,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            uncertain: Uncertain::Tell,
+            quiet_hours: Vec::new(),
         }
     }
 }
@@ -313,11 +442,25 @@ impl Default for Mail {
     fn default() -> Mail {
         Mail {
             from: String::new(),
+            postmaster: String::new(),
             relay: "127.0.0.1:25".into(),
             tls: RelayTls::Opportunistic,
+            tls_ca: None,
             username: String::new(),
             password: String::new(),
             maildir: None,
+        }
+    }
+}
+
+impl Default for Receipts {
+    fn default() -> Receipts {
+        Receipts {
+            language: Language::En,
+            templates: None,
+            tell_delivered: true,
+            tell_delay_hours: 4,
+            one_mail_over: 5,
         }
     }
 }
@@ -337,6 +480,7 @@ impl Default for Status {
         Status {
             listen: Some(([127, 0, 0, 1], 8025).into()),
             names: Vec::new(),
+            previews: false,
         }
     }
 }
@@ -390,9 +534,43 @@ impl Config {
         }
     }
 
+    /// Who gets what cannot be delivered to anybody else.
+    pub fn postmaster(&self) -> String {
+        if !self.mail.postmaster.is_empty() {
+            return self.mail.postmaster.clone();
+        }
+        let from = self.mail_from();
+        let domain = from
+            .rsplit_once('@')
+            .map_or("localhost", |(_, domain)| domain);
+        format!("postmaster@{domain}")
+    }
+
+    /// The language of this sender's receipts; `asked`: what its mail asks for.
+    pub fn language_for(&self, sender: &str, asked: Option<&str>) -> Language {
+        let asked = match asked {
+            Some("en") => Some(Language::En),
+            Some("de") => Some(Language::De),
+            _ => None,
+        };
+        let general = self.receipts.language;
+        asked.unwrap_or_else(|| self.sender(sender).language.unwrap_or(general))
+    }
+
+    /// Whether this sender hears of deliveries without having asked by NOTIFY.
+    pub fn tells_delivered(&self, sender: &str) -> bool {
+        let own = self.sender(sender).tell_delivered;
+        own.unwrap_or(self.receipts.tell_delivered)
+    }
+
     /// Whether the text of this sender's mails is a page.
     pub fn body_for(&self, sender: &str) -> Body {
         self.sender(sender).body.unwrap_or(self.fax.body)
+    }
+
+    /// Whether this sender's faxes begin with a cover page.
+    pub fn cover_for(&self, sender: &str) -> bool {
+        self.sender(sender).cover.unwrap_or(self.cover.on)
     }
 
     /// What the faxes of a sender carry: the first `[[sender]]` that fits, filled up from `[fax]`. Its caller id is
@@ -425,6 +603,16 @@ impl Config {
             .iter()
             .find(same)
             .or_else(|| self.routes.iter().find(|route| route.number == "*"))
+    }
+
+    /// What follows attempts that did not deliver.
+    pub fn retry_policy(&self) -> retry::Policy {
+        retry::Policy {
+            rules: self.retry.clone(),
+            give_up_seconds: self.give_up_seconds(),
+            resend_uncertain: self.queue.uncertain == Uncertain::Resend,
+            zone: self.time_zone(),
+        }
     }
 
     /// The seconds after which a fax fails.

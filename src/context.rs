@@ -1,6 +1,7 @@
 //! What both journeys share: the settings in force, the store, the children, the calls in progress.
 
 pub mod reader;
+pub mod templates;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -12,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::outcome::FarEnd;
 use crate::config::Config;
+use crate::config::hours::Hours;
 use crate::config::numbers::Numbering;
 use crate::letter::Letterhead;
+use crate::letter::templates::Templates;
 use crate::net::line::LineEvent;
 use crate::net::trunk::Trunks;
 use crate::pages::header::HeaderFont;
@@ -43,12 +46,17 @@ pub struct Context {
 struct Settings {
     config: Arc<Config>,
     numbering: Arc<Numbering>,
+    letterhead: Letterhead,
+    hours: Arc<Hours>,
 }
 
 impl Settings {
     fn of(config: Config) -> Settings {
         let numbering = Numbering::of(&config).expect("patterns were checked when they were read");
+        let hours = Hours::of(&config).expect("patterns were checked when they were read");
         Settings {
+            letterhead: letterhead(&config),
+            hours: Arc::new(hours),
             config: Arc::new(config),
             numbering: Arc::new(numbering),
         }
@@ -88,6 +96,11 @@ impl Context {
         self.settings().numbering.clone()
     }
 
+    /// When whom may be rung, by the settings in force.
+    pub fn hours(&self) -> Arc<Hours> {
+        self.settings().hours.clone()
+    }
+
     /// Puts new settings in force. The trunks stay as they were at the start.
     pub fn reload(&self, config: Config) {
         let settings = Settings::of(config);
@@ -116,12 +129,22 @@ impl Context {
 
     /// The head of every letter, from the settings in force.
     pub fn letterhead(&self) -> Letterhead {
-        let config = self.config();
-        Letterhead {
-            from: format!("Postfax <{}>", config.mail_from()),
-            hostname: config.hostname(),
-            zone: config.time_zone(),
-        }
+        self.settings().letterhead.clone()
+    }
+}
+
+/// The head of every letter. A folder of templates that cannot be read is told of, and ours are used.
+pub fn letterhead(config: &Config) -> Letterhead {
+    let templates = templates::read(config).unwrap_or_else(|what| {
+        tracing::error!("{what}; the templates that come with Postfax are used");
+        Templates::default()
+    });
+    Letterhead {
+        from: format!("Postfax <{}>", config.mail_from()),
+        hostname: config.hostname(),
+        zone: config.time_zone(),
+        templates,
+        language: config.receipts.language,
     }
 }
 
@@ -157,9 +180,9 @@ pub async fn guarded(
     };
     let what = format!("the claim of {claim:?}");
     tracing::error!("{what}: a bug in postfax, please report it: {death}");
-    let give_up = context.config().give_up_seconds();
+    let policy = context.config().retry_policy();
     until_stored(&what, || {
-        context.store.release(claim.clone(), give_up, now())
+        context.store.release(claim.clone(), &policy, now())
     })
     .await;
     context.tell();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The outcome of one attempt to send or receive a fax.
 ///
 /// Stored by its [`Outcome::name`]; never rename a variant without an upgrade of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every page was confirmed by the far end (MCF after EOP, T.30 5.3.6.1.7).
@@ -44,6 +44,8 @@ pub enum Outcome {
     FarEndSilent,
     /// The call went past the time that so many pages may take.
     TooLong,
+    /// A page went more slowly than the least rate that is set.
+    TooSlow,
     /// The last page and its EOP went out, and whether it arrived cannot be known.
     Uncertain,
     /// The call broke a rule of T.30 in a way that no other outcome names.
@@ -58,11 +60,13 @@ pub enum Outcome {
     Cancelled,
     /// Ended because the gateway was told to stop.
     GatewayStopped,
+    /// The time that its sender gave it was over before it could be sent.
+    Expired,
 }
 
 impl Outcome {
     /// Every outcome, for tables and tests.
-    pub const ALL: [Outcome; 25] = [
+    pub const ALL: [Outcome; 27] = [
         Outcome::Delivered,
         Outcome::Busy,
         Outcome::NoAnswer,
@@ -81,6 +85,7 @@ impl Outcome {
         Outcome::FarEndHungUp,
         Outcome::FarEndSilent,
         Outcome::TooLong,
+        Outcome::TooSlow,
         Outcome::Uncertain,
         Outcome::ProtocolError,
         Outcome::ChildCrashed,
@@ -88,6 +93,7 @@ impl Outcome {
         Outcome::StorageFailed,
         Outcome::Cancelled,
         Outcome::GatewayStopped,
+        Outcome::Expired,
     ];
 
     /// The name under which the outcome is stored and shown in JSON.
@@ -111,6 +117,7 @@ impl Outcome {
             Outcome::FarEndHungUp => "far_end_hung_up",
             Outcome::FarEndSilent => "far_end_silent",
             Outcome::TooLong => "too_long",
+            Outcome::TooSlow => "too_slow",
             Outcome::Uncertain => "uncertain",
             Outcome::ProtocolError => "protocol_error",
             Outcome::ChildCrashed => "child_crashed",
@@ -118,6 +125,7 @@ impl Outcome {
             Outcome::StorageFailed => "storage_failed",
             Outcome::Cancelled => "cancelled",
             Outcome::GatewayStopped => "gateway_stopped",
+            Outcome::Expired => "expired",
         }
     }
 
@@ -153,6 +161,7 @@ impl Outcome {
             Outcome::FarEndHungUp => "the far end hung up early",
             Outcome::FarEndSilent => "the far end fell silent in the middle of the call",
             Outcome::TooLong => "the call took longer than its pages may take",
+            Outcome::TooSlow => "a page went too slowly over the line",
             Outcome::Uncertain => {
                 "the last page went out, but its confirmation did not come back; it may have arrived"
             }
@@ -164,6 +173,7 @@ impl Outcome {
             Outcome::StorageFailed => "the pages could not be stored",
             Outcome::Cancelled => "it was cancelled",
             Outcome::GatewayStopped => "the gateway was stopped",
+            Outcome::Expired => "its time was over before it could be sent",
         }
     }
 }

@@ -8,10 +8,12 @@ use super::table::print;
 use super::wait_for;
 use crate::config::numbers::Numbering;
 use crate::config::{Config, Converter, Route, Trunk};
+use crate::mail_to_fax::cover::template;
 use crate::mail_to_fax::recipient;
 use crate::net::trunk::{self, Trunks};
 use crate::pages::pdfium;
 use crate::queue::{Store, StoreError, Violation};
+use crate::worker::host::Children;
 use crate::worker::sandbox;
 use Finding::{Fine, Note, Wrong};
 
@@ -51,6 +53,8 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     ];
     findings.push(walls());
     findings.extend(config.converters.iter().map(converter));
+    findings.extend(wait_for(cover_page(config))?);
+    findings.extend(text_reader(config));
     findings.extend(mail_ways(config));
     findings.extend(line_ways(config));
     findings.extend(wait_for(store(&config.state_dir))?);
@@ -95,6 +99,30 @@ fn converter(converter: &Converter) -> Finding {
             "there is no {program}, which is to make PDF of {types}; install it, or remove its [[converter]]"
         )),
     }
+}
+
+fn text_reader(config: &Config) -> Option<Finding> {
+    let wanted = config.routes.iter().any(|route| route.ocr);
+    let program = &config.ocr.command[0];
+    wanted.then(|| match Path::new(program).is_file() {
+        true => Fine(format!("{program} reads the text of received pages")),
+        false => Wrong(format!(
+            "there is no {program}, which is to read the text of received pages; install tesseract-ocr, or take \
+             ocr = true out of the [[route]]"
+        )),
+    })
+}
+
+async fn cover_page(config: &Config) -> Option<Finding> {
+    let path = config.cover.template.as_deref()?.display();
+    let library = pdfium::locate(config.renderer.pdfium.as_deref()).ok()?;
+    let children = Children::new(Some(library), config.renderer.seconds);
+    Some(match template::try_out(config, &children).await {
+        Ok(()) => Fine(format!("cover pages are made of {path}")),
+        Err(e) => Wrong(format!(
+            "cover.template {path}: {e}; until it is mended, faxes carry the page that comes with postfax"
+        )),
+    })
 }
 
 fn mail_ways(config: &Config) -> Vec<Finding> {

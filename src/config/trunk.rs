@@ -10,6 +10,7 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Body;
+use crate::pages::cover::Language;
 
 /// `[sip]`: our side of every trunk.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,8 +75,15 @@ pub struct Trunk {
     pub withhold_caller: bool,
     /// Calls at a time, both directions; 0: as many as `sip.channels`.
     pub channels: usize,
+    /// Whether it takes calls for which a trunk before it has no free channel; false: only where those are down or
+    /// refuse.
+    pub overflow: bool,
     /// Calls begun a second; 0: no limit.
     pub calls_per_second: f64,
+    /// Calls of faxes sent over it on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
     /// Seconds between OPTIONS to each target; 0: none are sent.
     pub options_seconds: u32,
     /// Seconds after which a target that says nothing to an INVITE is given up.
@@ -92,6 +100,8 @@ pub struct Trunk {
     pub reinvite_seconds: u32,
     /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
     pub redundancy: u8,
+    /// Seconds that a far end which has agreed to T.38 may keep silent in it, in calls we place.
+    pub t38_silence_seconds: u32,
     /// Seconds to let the far end ring.
     pub ring_seconds: u32,
     /// Session timer asked for, seconds (RFC 4028); 0: none.
@@ -115,6 +125,18 @@ pub struct Sender {
     pub name: String,
     /// Whether the text of their mails is a page; none: `fax.body`.
     pub body: Option<Body>,
+    /// Calls of theirs at a time; 0: no limit.
+    pub channels: u32,
+    /// Calls of theirs on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
+    /// Whether their faxes begin with a cover page; none: `cover.on`.
+    pub cover: Option<bool>,
+    /// Language of their receipts; none: `receipts.language`.
+    pub language: Option<Language>,
+    /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
+    pub tell_delivered: Option<bool>,
 }
 
 /// `[inbound]`: which calls are not taken.
@@ -242,7 +264,10 @@ impl Default for Trunk {
             caller_header: CallerHeader::From,
             withhold_caller: false,
             channels: 0,
+            overflow: true,
             calls_per_second: 5.0,
+            calls_per_day: 0,
+            minutes_per_day: 0,
             options_seconds: 60,
             silence_seconds: 3,
             peers: Vec::new(),
@@ -251,6 +276,7 @@ impl Default for Trunk {
             reinvite_in: Reinvite::Us,
             reinvite_seconds: 4,
             redundancy: 3,
+            t38_silence_seconds: 12,
             ring_seconds: 60,
             session_expires: 1800,
             follow_redirects: false,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use super::ffi::{AudioEngine, ToneDetector};
 use super::mend::Remedy;
 use super::session::Session;
+use super::thrift::AudioThrift;
 use super::v21;
 use super::{Event, Holder, Options, Progress, SetUpFailed};
 
@@ -14,6 +15,7 @@ pub struct AudioTerminal {
     calling: bool,
     /// DCN after SpanDSP's own end, which comes without one.
     farewell: VecDeque<i16>,
+    thrift: AudioThrift,
 }
 
 impl AudioTerminal {
@@ -27,6 +29,7 @@ impl AudioTerminal {
             engine: AudioEngine::new(options, session)?,
             calling: options.calling,
             farewell: VecDeque::new(),
+            thrift: AudioThrift::new(!options.calling),
         })
     }
 
@@ -47,6 +50,11 @@ impl AudioTerminal {
     /// Fills `samples` with what is to be sent; returns how many there are (all of them, until the end).
     pub fn transmit(&mut self, samples: &mut [i16]) -> usize {
         let done = self.drive(|engine| engine.transmit(samples));
+        let parting = self.engine.session().dcn_leaving();
+        let left_out = self.thrift.leaves(samples, parting);
+        if left_out > 0 {
+            self.drive(|engine| engine.transmit(&mut vec![0; left_out]));
+        }
         if self.engine.session().is_silenced() {
             samples.fill(0);
         } else if !self.farewell.is_empty() {

@@ -37,8 +37,8 @@ pub(super) enum Frame<'a> {
     Dcs(&'a [u8]),
     /// Training succeeded.
     Cfr,
-    /// Image data of this many octets (ECM).
-    Fcd(usize),
+    /// Image data (ECM): the number of the frame, and how many octets it has.
+    Fcd(u8, usize),
     /// EOP, PPS-EOP or their procedure interrupt forms: the last page is out.
     EndOfProcedure,
     /// MPS, EOM and their partial page forms: the page is out, more come.
@@ -67,7 +67,7 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
         (0x82, dcs) => Frame::Dcs(dcs),
         (0x84, _) => Frame::Cfr,
         // FIF of FCD: the frame number, then data (T.4 annex A).
-        (0x06, data) => Frame::Fcd(data.len().saturating_sub(1)),
+        (0x06, [number, data @ ..]) => Frame::Fcd(*number, data.len()),
         (0x2e | 0x3e, _) => Frame::EndOfProcedure,
         (0x4e | 0x5e | 0x8e | 0x9e | 0x1e, _) => Frame::EndOfPage,
         // PPS: FCF2 says what follows the partial page (T.30 annex A.4.3).
@@ -81,6 +81,12 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
         (0xfa, _) => Frame::Dcn,
         _ => Frame::Other,
     }
+}
+
+/// Whether an IFP packet (of T.38 version 0) ends a signal: its first field is HDLC or T.4 data with "signal end"
+/// (T.38 7.3.2).
+pub(super) fn ends_signal(ifp: &[u8]) -> bool {
+    matches!(ifp, [head, count, field, ..] if *count > 0 && head & 0xc0 == 0xc0 && matches!(field >> 4 & 7, 1 | 4 | 5 | 7))
 }
 
 /// Text of an identification: sent last digit first (T.30 5.3.6.2.4).

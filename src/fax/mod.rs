@@ -11,6 +11,8 @@
 #[forbid(unsafe_code)]
 mod audio;
 #[forbid(unsafe_code)]
+mod block;
+#[forbid(unsafe_code)]
 mod dis;
 #[forbid(unsafe_code)]
 mod ending;
@@ -24,6 +26,8 @@ mod mend;
 mod session;
 #[forbid(unsafe_code)]
 mod t38;
+#[forbid(unsafe_code)]
+mod thrift;
 #[forbid(unsafe_code)]
 mod v21;
 
@@ -116,6 +120,8 @@ pub struct Progress {
     pub page: u32,
     /// Octets of page data so far; counted in ECM frames, so 0 without ECM.
     pub bytes: u64,
+    /// Octets of all pages so far without repeats, likewise.
+    pub headway: u64,
 }
 
 /// SpanDSP could not be set up: out of memory, or an option with a NUL in it.

@@ -4,11 +4,12 @@
 
 use std::collections::VecDeque;
 
+use super::block::Block;
 use super::dis::{self, Abilities};
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
 use super::mend::Mend;
-use super::t38::DATA_V21;
+use super::thrift::Thrift;
 use super::{Event, Holder, Ifp, Progress, Role};
 
 /// Packets that may leave in one call into SpanDSP. A hostile far end can make it loop; a real tick sends three.
@@ -59,7 +60,10 @@ pub(super) struct Session {
     /// FCF of the last frame that asks for a verdict on a page ended the procedure.
     end_of_procedure: bool,
     page_octets: u64,
+    block: Block,
+    headway: u64,
     mend: Mend,
+    thrift: Thrift,
 }
 
 impl Session {
@@ -91,7 +95,10 @@ impl Session {
             dcn_left: false,
             end_of_procedure: false,
             page_octets: 0,
+            block: Block::default(),
+            headway: 0,
             mend: Mend::new(role),
+            thrift: Thrift::default(),
         }
     }
 
@@ -109,6 +116,7 @@ impl Session {
         Progress {
             page: self.pages + 1,
             bytes: self.page_octets,
+            headway: self.headway,
         }
     }
 
@@ -119,6 +127,11 @@ impl Session {
 
     pub(super) fn is_silenced(&self) -> bool {
         self.silenced
+    }
+
+    /// Whether our DCN is on its way.
+    pub(super) fn dcn_leaving(&self) -> bool {
+        self.dcn_leaving
     }
 
     /// Whether our DCN is on the wire, to its last bit (T.38 only).
@@ -141,6 +154,11 @@ impl Session {
         &mut self.mend
     }
 
+    /// What leaves, for [`Thrift`].
+    pub(super) fn thrift(&mut self) -> &mut Thrift {
+        &mut self.thrift
+    }
+
     pub(super) fn new_tick(&mut self) {
         self.budget = PACKETS_PER_TICK;
     }
@@ -154,7 +172,8 @@ impl Session {
             return false;
         }
         self.budget -= 1;
-        self.dcn_left |= self.dcn_leaving && ends_signal(octets);
+        self.dcn_left |= self.dcn_leaving && frames::ends_signal(octets);
+        self.thrift.leaves(octets);
         if !self.silenced && !octets.is_empty() {
             self.transmits.push_back(Ifp {
                 octets: octets.to_vec(),
@@ -176,7 +195,13 @@ impl Session {
             Frame::SubAddress(fif) if incoming => self.sub_address = frames::ident(fif),
             Frame::Dcs(fif) if from_sender => self.link = frames::dcs(fif),
             Frame::Cfr if !from_sender => self.agreed(),
-            Frame::Fcd(octets) if from_sender => self.page_octets += octets as u64,
+            Frame::Fcd(number, octets) if from_sender => {
+                self.page_octets += octets as u64;
+                if self.block.is_new(number) {
+                    self.headway += octets as u64;
+                }
+            }
+            Frame::Mcf if !from_sender => self.block.confirmed(),
             Frame::EndOfProcedure if from_sender => {
                 self.end_of_procedure = true;
                 if self.role == Role::Sender {
@@ -351,9 +376,4 @@ impl Session {
             last: self.complete,
         });
     }
-}
-
-/// Whether an IFP packet (of T.38 version 0) ends a V.21 signal: its one field says "FCS OK, signal end" (T.38 7.3.2).
-fn ends_signal(octets: &[u8]) -> bool {
-    matches!(octets, [DATA_V21, 1, field, ..] if field >> 4 & 7 == 4)
 }

@@ -36,14 +36,11 @@ pub struct T38Terminal {
     parted: u32,
 }
 
-/// Samples from our DCN to the end: 300 ms for repeats and jitter. SpanDSP would flush the buffers of a modem for a
-/// second more, and there is no modem.
-const FLUSH: u32 = 2400;
+/// Samples from our DCN to the end: 200 ms, for a gateway's modem to say it to its last bit. SpanDSP would flush the
+/// buffers of a modem of our own for a second more, and there is none.
+const FLUSH: u32 = 1600;
 /// Samples by which to hasten a tick then.
 const HASTE: u32 = 4000;
-
-/// Samples by which CED is shortened: of 200 ms of silence and 3 s of CED, a second stays.
-const SHORTENED: u32 = 17_600;
 
 impl T38Terminal {
     /// A terminal at the start of T.30 phase A, speaking T.38 version `version`.
@@ -84,7 +81,10 @@ impl T38Terminal {
         if self.engine.session().dcn_left() {
             self.parted = self.parted.saturating_add(samples);
         }
-        let haste = if self.parted > FLUSH { HASTE } else { 0 };
+        let haste = match self.parted > FLUSH {
+            true => HASTE,
+            false => self.engine.session().thrift().take_spare(),
+        };
         self.drive(|engine| engine.tick(samples + haste));
         if let Some(farewell) = &mut self.farewell {
             farewell.tick(samples);
@@ -121,12 +121,9 @@ impl T38Terminal {
         }
     }
 
-    /// Called terminals, at their start: says CED for one second instead of three. For a far end that has heard it in
-    /// audio before, when it switches to T.38 late; the second that stays is for a gateway that is slow to switch.
-    pub fn shorten_ced(&mut self) {
-        for _ in 0..SHORTENED / 80 {
-            self.drive(|engine| engine.tick(80));
-        }
+    /// At the start: the call was in audio until now, so that a called terminal can be brief about its CED.
+    pub fn follow_audio(&mut self) {
+        self.engine.session().thrift().follow_audio();
     }
 
     /// Whether a T.30 frame of the far end was heard.
@@ -203,4 +200,4 @@ impl Farewell {
 /// T.38 7.3.1: indicator 3.
 const INDICATOR_V21_PREAMBLE: u8 = 3 << 1;
 /// T.38 7.3.2: data present, T.30 data, V.21.
-pub(super) const DATA_V21: u8 = 0xc0;
+const DATA_V21: u8 = 0xc0;

@@ -15,6 +15,7 @@ use crate::call::outcome::CallReport;
 use crate::context::{Context, Direction, LiveCall, LiveGuard, guarded, now, until_stored};
 use crate::net::line::{FaxSettings, IncomingCall, LineEvent, policy};
 use crate::net::trunk::Channel;
+use crate::pages::preview;
 use crate::queue::{Claim, NewReceived};
 
 /// Answers one call, or refuses it: as the screen says, or 480 where nothing can be stored. The channel is given back
@@ -50,7 +51,7 @@ pub async fn answer(context: &Arc<Context>, mut call: IncomingCall, channel: Cha
         "answering"
     );
     let (claim, here) = (Claim::Received(id.clone()), context.clone());
-    let settings = FaxSettings::of(&config, &trunk.config);
+    let settings = FaxSettings::of(&config);
     let work = async move { take(&here, &id, call, settings).await };
     guarded(context, claim, work).await;
     drop(channel);
@@ -64,6 +65,22 @@ async fn take(context: &Context, id: &str, call: IncomingCall, settings: FaxSett
                    detail = report.detail, "call ended");
     let (what, store) = (format!("the end of fax {id}"), &context.store);
     until_stored(&what, || store.end_received(id, report.clone(), now())).await;
+    if let Err(e) = show(context, id).await {
+        tracing::warn!(fax = id, "there is no small picture of its first page: {e}");
+    }
+}
+
+/// Makes a small picture of the first page. The fax is safe without.
+async fn show(context: &Context, id: &str) -> anyhow::Result<()> {
+    let (store, blobs) = (&context.store, context.store.blobs().clone());
+    let Some(page) = store.received_page(id, 1).await? else {
+        return Ok(());
+    };
+    let key = format!("v-{id}");
+    let kept = key.clone();
+    let drawn = move || -> anyhow::Result<()> { Ok(blobs.keep(&kept, &preview::png(&page)?)?) };
+    tokio::task::spawn_blocking(drawn).await??;
+    Ok(store.received_drawn(id, &key).await?)
 }
 
 async fn receive(

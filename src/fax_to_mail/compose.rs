@@ -4,10 +4,12 @@ use jiff::Timestamp;
 use minijinja::{Value, context};
 
 use crate::call::outcome::{FarEnd, Outcome};
-use crate::letter::draft::{AutoSubmitted, Draft, Thread};
-use crate::letter::wording::{self, one_line};
+use crate::letter::draft::{Attachment, AutoSubmitted, Draft, Thread};
+use crate::letter::wording::one_line;
+use crate::letter::words;
 use crate::letter::{Letter, LetterError, Letterhead};
 use crate::pages::Resolution;
+use crate::pages::cover::Language;
 
 /// What is known of a received fax.
 #[derive(Debug, Clone)]
@@ -48,32 +50,43 @@ pub fn write(
     let file = file_name(fax, head);
     Draft {
         to: recipients,
-        subject: subject(fax),
-        text: wording::fill("fax-received.txt", facts(fax, &file, head))?,
+        subject: subject(fax, head.language),
+        text: head
+            .templates
+            .fill("fax-received.txt", head.language, &facts(fax, &file, head))?,
+        html: None,
+        picture: None,
+        report: None,
         date: now,
         // The time keeps the faxes of a queue started anew apart from those of the old.
         message_id: format!("received.{}.{}", fax.fax, fax.received.as_second()),
         thread: Thread::default(),
         auto_submitted: AutoSubmitted::Generated,
         fax_message: true,
-        pdf: Some((file, pdf)),
+        attachment: Some(Attachment::Pdf(file, pdf)),
+        bounces: true,
     }
     .write(head)
 }
 
-fn subject(fax: &ReceivedFax) -> String {
-    let kind = match fax.cut_off {
-        Some(_) => "Incomplete fax",
-        None => "Fax",
-    };
-    let pages = wording::pages(fax.pages);
-    format!("{kind} from {}, {pages}", caller(fax))
+fn subject(fax: &ReceivedFax, language: Language) -> String {
+    let pages = words::pages(fax.pages, language);
+    let from = caller(fax, language);
+    match (language, fax.cut_off) {
+        (Language::En, None) => format!("Fax from {from}, {pages}"),
+        (Language::En, Some(_)) => format!("Incomplete fax from {from}, {pages}"),
+        (Language::De, None) => format!("Fax von {from}, {pages}"),
+        (Language::De, Some(_)) => format!("Unvollständiges Fax von {from}, {pages}"),
+    }
 }
 
-fn caller(fax: &ReceivedFax) -> String {
+fn caller(fax: &ReceivedFax, language: Language) -> String {
     match fax.from.as_deref().map(|from| one_line(from, 40)) {
         Some(from) if !from.is_empty() => from,
-        _ => "an unknown number".to_string(),
+        _ => match language {
+            Language::En => "an unknown number".to_string(),
+            Language::De => "unbekannter Nummer".to_string(),
+        },
     }
 }
 
@@ -97,32 +110,37 @@ fn file_name(fax: &ReceivedFax, head: &Letterhead) -> String {
 
 /// What the template may say.
 fn facts(fax: &ReceivedFax, file: &str, head: &Letterhead) -> Value {
+    let language = head.language;
     let station = fax.far_end.ident.as_deref();
     context! {
-        from => caller(fax),
+        from => caller(fax, language),
         to => one_line(&fax.to, 40),
         station => station.map(|ident| one_line(ident, 20)),
         sub_address => fax.far_end.sub_address.as_deref().map(|sub| one_line(sub, 20)),
         pages => fax.pages,
         seconds => fax.seconds,
         resolution => resolution(fax.resolution),
-        line => wording::line(&fax.far_end),
-        received => wording::when(fax.received, &head.zone),
-        received_exactly => wording::clock(fax.received, &head.zone),
+        line => words::line(&fax.far_end, language),
+        received => words::when(fax.received, &head.zone, language),
+        received_exactly => words::clock(fax.received, &head.zone, language),
         cut_off => fax.cut_off.map(Outcome::in_words),
-        damaged => (!fax.damaged.is_empty()).then(|| numbers(&fax.damaged)),
+        damaged => (!fax.damaged.is_empty()).then(|| numbers(&fax.damaged, language)),
         file => file,
         fax => one_line(&fax.fax, 40),
         hostname => head.hostname.as_str(),
     }
 }
 
-/// "page 2", "pages 2 and 5", "pages 1, 2 and 5".
-fn numbers(pages: &[u32]) -> String {
-    let words: Vec<String> = pages.iter().map(u32::to_string).collect();
-    match words.split_last() {
-        Some((last, [])) => format!("page {last}"),
-        Some((last, others)) => format!("pages {} and {last}", others.join(", ")),
+/// "page 2", "pages 2 and 5", "Seiten 1, 2 und 5".
+fn numbers(pages: &[u32], language: Language) -> String {
+    let (one, many, and) = match language {
+        Language::En => ("page", "pages", "and"),
+        Language::De => ("Seite", "Seiten", "und"),
+    };
+    let numbers: Vec<String> = pages.iter().map(u32::to_string).collect();
+    match numbers.split_last() {
+        Some((last, [])) => format!("{one} {last}"),
+        Some((last, others)) => format!("{many} {} {and} {last}", others.join(", ")),
         None => String::new(),
     }
 }

@@ -88,6 +88,27 @@ pub async fn run<T, Claim, Claimed, Work, Worked>(
     }
 }
 
+/// How often is looked for faxes that wait for long.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(20);
+
+/// Queues a mail to those whose faxes wait for long, until `stop`.
+pub async fn tell_delays(context: Arc<Context>, stop: CancellationToken) {
+    loop {
+        match context.store.tell_delays(now()).await {
+            Ok(0) => {}
+            Ok(_) => {
+                context.tell();
+                continue;
+            }
+            Err(e) => tracing::error!("nobody is told of delays: {e}"),
+        }
+        let nap = tokio::time::sleep(BETWEEN_LOOKS);
+        if stop.run_until_cancelled(nap).await.is_none() {
+            return;
+        }
+    }
+}
+
 fn start(
     tasks: &TaskTracker,
     context: &Arc<Context>,

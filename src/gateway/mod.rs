@@ -6,6 +6,7 @@
 mod listeners;
 mod loops;
 pub mod post;
+mod searchable;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use crate::fax_to_mail::answer;
 use crate::fax_to_mail::screen::{self, Refused};
 use crate::mail_to_fax::dial::{Dialling, Found};
 use crate::mail_to_fax::intake::FrontDoor;
-use crate::mail_to_fax::{dial, render};
+use crate::mail_to_fax::{cover, dial, render};
 use crate::net::line::Line;
 use crate::net::sip::IncomingCall;
 use crate::net::smtp::Server;
@@ -75,7 +76,7 @@ impl Gateway {
     /// Whatever stands in the way, by name: the state folder, the library, an address in use.
     pub async fn start(config: Config, children: Children) -> anyhow::Result<Gateway> {
         let store = Store::open(&config.state_dir)?;
-        let recovered = store.recover(config.give_up_seconds(), now()).await?;
+        let recovered = store.recover(&config.retry_policy(), now()).await?;
         if recovered > 0 {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }
@@ -83,6 +84,11 @@ impl Gateway {
         // Before the doors open: what is forked for a call has never met a stranger's byte.
         let nursery = children.open_nursery().await;
         nursery.context("the nursery of the calls does not start")?;
+        if let Err(e) = cover::template::try_out(&config, &children).await {
+            tracing::error!(
+                "cover.template: {e}; until it is mended, faxes carry the page that comes with postfax"
+            );
+        }
         let context = Arc::new(Context::new(config, store, children, font)?);
         Gateway::open(context).await
     }
@@ -112,6 +118,7 @@ impl Gateway {
         let trunks = &gateway.context.trunks;
         trunks.care(gateway.line.endpoint(), &gateway.doors, &gateway.closed);
         gateway.look_around();
+        gateway.tell_delays();
         let door = Arc::new(FrontDoor::new(gateway.context.clone()));
         let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());
         gateway
@@ -294,6 +301,13 @@ impl Gateway {
                 }
             }
         });
+    }
+
+    /// Tells those whose faxes wait for long.
+    fn tell_delays(&self) {
+        let (context, closing) = (self.context.clone(), self.closing.clone());
+        self.doors
+            .spawn(async move { loops::tell_delays(context, closing).await });
     }
 
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {

@@ -1,25 +1,23 @@
 //! The post: every mail in the outgoing table goes to its next hop.
 //!
-//! Takes over: a mail that [`Store::claim_mail`] gave out. Its text is composed here, from rows that no longer change.
-//! Promises: the row stays until the next hop has said yes, whatever the relay does for however long.
+//! Takes over: a mail that [`Store::claim_mail`] gave out. Its text is composed here ([`letters`]), from rows that no
+//! longer change.
+//! Promises: the row stays until the next hop has said yes, whatever the relay does for however long. What it refuses
+//! for good goes to the postmaster, once.
 //! When it dies: the claim falls at the next start, and the mail goes again, under the same Message-ID and into the
 //! same Maildir file.
+
+pub mod letters;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
-use crate::call::outcome::{FarEnd, Outcome};
 use crate::config::{Config, RelayTls};
 use crate::context::{Context, now, until_stored};
-use crate::fax_to_mail::compose;
-use crate::letter::Letter;
-use crate::mail_to_fax::receipt::{self, Attempt, Ending, OriginalMail, Receipt};
 use crate::net::delivery::{self, OutgoingMail, Target};
 use crate::net::relay::{Login, Patience, Relay, Tls};
-use crate::pages::pdf::{self, PdfInfo};
-use crate::queue::{AttemptRow, ClaimedMail, FaxRow, Millis, Store, StoreError};
+use crate::queue::{ClaimedMail, StoreError};
+use letters::Composed;
 
 /// Seconds before the 2nd, 3rd, ... try; the last one repeats. A mail is never given up for lack of tries: its next
 /// hop is the office's own mail server, and somebody is waiting for the fax.
@@ -40,7 +38,11 @@ pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
             reply,
         }) => {
             tracing::error!(mail = id, to, "refused for good: {reply}");
-            until_stored(&what, || store.mail_failed(id, &reply, now())).await;
+            let postmaster = context.config().postmaster();
+            until_stored(&what, || {
+                store.mail_refused(id, &reply, Some(&postmaster), now())
+            })
+            .await;
         }
         Err(Refusal {
             permanent: false,
@@ -58,23 +60,40 @@ pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
 }
 
 /// Why a mail was not delivered.
+#[derive(Debug)]
 struct Refusal {
     permanent: bool,
     reply: String,
 }
 
-impl From<StoreError> for Refusal {
-    fn from(e: StoreError) -> Refusal {
+impl Refusal {
+    fn never(reply: impl ToString) -> Refusal {
+        Refusal {
+            permanent: true,
+            reply: reply.to_string(),
+        }
+    }
+
+    fn later(reply: impl ToString) -> Refusal {
         Refusal {
             permanent: false,
-            reply: e.to_string(),
+            reply: reply.to_string(),
         }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(e: StoreError) -> Refusal {
+        Refusal::later(e)
     }
 }
 
 async fn compose_and_deliver(context: &Context, mail: &ClaimedMail) -> Result<String, Refusal> {
     let config = context.config();
-    let letter = letter(context, mail).await?;
+    let letter = match letters::compose(context, mail).await? {
+        Composed::Letter(letter) => letter,
+        Composed::Nothing(why) => return Ok(format!("not sent: {why}")),
+    };
     let target = target(&config, &mail.recipient);
     let outgoing = OutgoingMail {
         id: mail.id.clone(),
@@ -91,156 +110,7 @@ async fn compose_and_deliver(context: &Context, mail: &ClaimedMail) -> Result<St
     }
 }
 
-async fn letter(context: &Context, mail: &ClaimedMail) -> Result<Letter, Refusal> {
-    let never = |reply: String| Refusal {
-        permanent: true,
-        reply,
-    };
-    let head = context.letterhead();
-    let date = timestamp(mail.created_at);
-    if mail.receipt {
-        let facts = receipt_of(&context.store, &mail.subject_of).await?;
-        let facts = facts.ok_or_else(|| never(format!("there is no fax {}", mail.subject_of)))?;
-        return receipt::write(&facts, &head, date).map_err(|e| never(e.to_string()));
-    }
-    let fax = context.store.received_fax(&mail.subject_of).await?;
-    let fax = fax.ok_or_else(|| never(format!("there is no received fax {}", mail.subject_of)))?;
-    let written = tokio::task::spawn_blocking({
-        let to = if folder_of(&mail.recipient).is_some() {
-            vec![context.config().mail_from()]
-        } else {
-            vec![mail.recipient.clone()]
-        };
-        move || {
-            let facts = received_facts(&fax);
-            let title = format!(
-                "Fax from {}",
-                facts.from.as_deref().unwrap_or("an unknown number")
-            );
-            let pdf = pdf::write(
-                &fax.pages,
-                &PdfInfo {
-                    title,
-                    sender: sender(&facts),
-                    created: facts.received,
-                },
-            );
-            compose::write(&facts, &pdf, &to, &head, date)
-        }
-    })
-    .await;
-    written
-        .map_err(|e| Refusal {
-            permanent: false,
-            reply: e.to_string(),
-        })?
-        .map_err(|e| never(e.to_string()))
-}
-
-/// Who sent a fax, by name and number as far as they are known.
-fn sender(fax: &compose::ReceivedFax) -> Option<String> {
-    let station = fax.far_end.ident.as_deref().map(str::trim);
-    match (station.filter(|name| !name.is_empty()), fax.from.as_deref()) {
-        (Some(name), Some(number)) if name != number => Some(format!("{name} ({number})")),
-        (one, other) => one.or(other).map(str::to_owned),
-    }
-}
-
-/// The facts of a receipt; `None`: no such fax. Also what `postfax show` prints.
-///
-/// # Errors
-/// As the store says.
-pub async fn receipt_of(store: &Store, fax: &str) -> Result<Option<Receipt>, StoreError> {
-    let Some(row) = store.fax(fax).await? else {
-        return Ok(None);
-    };
-    let Some(mail) = store.message(&row.message).await? else {
-        return Ok(None);
-    };
-    let attempts = store.attempts(fax).await?;
-    let last = attempts.last();
-    Ok(Some(Receipt {
-        ending: ending(&row),
-        number: row.number,
-        sub_address: row.sub_address,
-        pages: row.page_count.unwrap_or(0),
-        confirmed: row.confirmed,
-        seconds: last.map_or(0.0, |attempt| attempt.seconds),
-        ended: timestamp(row.ended_at.unwrap_or(row.created_at)),
-        far_end: last.map(far_end).unwrap_or_default(),
-        attempts: attempts.iter().map(attempt).collect(),
-        parts: serde_json::from_str(&mail.manifest).unwrap_or_default(),
-        mail: OriginalMail {
-            sender: row.sender,
-            subject: Some(row.subject).filter(|subject| !subject.is_empty()),
-            message_id: mail.message_id,
-            references: mail.references,
-        },
-        fax: row.id,
-    }))
-}
-
-fn ending(fax: &FaxRow) -> Ending {
-    match (&fax.failed_part, &fax.failure, &fax.outcome) {
-        (Some(document), Some(why), None) => Ending::NotRendered {
-            document: document.clone(),
-            why: why.clone(),
-        },
-        (_, _, outcome) => Ending::Called(outcome_of(outcome.as_deref())),
-    }
-}
-
-fn outcome_of(name: Option<&str>) -> Outcome {
-    name.and_then(Outcome::from_name)
-        .unwrap_or(Outcome::GatewayStopped)
-}
-
-fn attempt(row: &AttemptRow) -> Attempt {
-    Attempt {
-        began: timestamp(row.started_at),
-        outcome: outcome_of(row.outcome.as_deref()),
-        detail: row.detail.clone(),
-        pages: row.pages,
-        seconds: row.seconds,
-    }
-}
-
-fn far_end(row: &AttemptRow) -> FarEnd {
-    FarEnd {
-        ident: row.far_ident.clone(),
-        bit_rate: row.bit_rate,
-        ecm: row.ecm,
-        t38: row.t38,
-        compression: row.compression.clone(),
-        said: row.far_said.clone(),
-        sub_address: None,
-    }
-}
-
-fn received_facts(fax: &crate::queue::ReceivedFax) -> compose::ReceivedFax {
-    use crate::pages::Resolution;
-    compose::ReceivedFax {
-        fax: fax.id.clone(),
-        from: Some(fax.caller.clone()).filter(|caller| !caller.is_empty()),
-        to: fax.called.clone(),
-        far_end: fax.far_end.clone(),
-        pages: fax.pages.len() as u32,
-        damaged: fax.damaged.clone(),
-        resolution: match fax.pages.first().map_or(196, |page| page.y_dpi) {
-            0..=120 => Resolution::Standard,
-            121..=250 => Resolution::Fine,
-            _ => Resolution::Superfine,
-        },
-        seconds: fax.seconds,
-        received: timestamp(fax.started_at),
-        cut_off: Some(fax.outcome).filter(|outcome| *outcome != Outcome::Delivered),
-    }
-}
-
-fn timestamp(time: Millis) -> Timestamp {
-    Timestamp::from_millisecond(time.0).unwrap_or(Timestamp::UNIX_EPOCH)
-}
-
+/// The path of a recipient that is a Maildir.
 fn folder_of(recipient: &str) -> Option<PathBuf> {
     recipient.strip_prefix("maildir:").map(PathBuf::from)
 }
@@ -268,6 +138,7 @@ fn target(config: &Config, recipient: &str) -> Target {
             RelayTls::Starttls => Tls::RequiredStartTls,
             RelayTls::Implicit => Tls::Implicit,
         },
+        authorities: config.mail.tls_ca.clone(),
         login: (!login.user.is_empty()).then_some(login),
         hello: config.hostname(),
         patience: Patience::default(),

@@ -1,5 +1,6 @@
 //! What the page shows, gathered from the queue and the calls in progress.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,6 +34,8 @@ struct Books {
     sent: Vec<FaxRow>,
     received: Vec<ReceivedRow>,
     mails: Vec<OutgoingRow>,
+    /// The faxes whose first page may be seen.
+    shown: HashSet<String>,
 }
 
 impl Desk {
@@ -50,12 +53,22 @@ impl Desk {
         let zone = self.context.config().time_zone();
         let midnight = Timestamp::now().to_zoned(zone).start_of_day();
         let since = midnight.map_or(0, |midnight| midnight.timestamp().as_millisecond());
+        let (sent, received) = (store.ended_faxes(ROWS).await?, store.received(ROWS).await?);
+        let shown = match self.context.config().status.previews {
+            true => {
+                let ids = sent.iter().map(|fax| fax.id.clone());
+                let ids = ids.chain(received.iter().map(|fax| fax.id.clone()));
+                store.with_preview(ids.collect()).await?
+            }
+            false => HashSet::new(),
+        };
         Ok(Books {
             counts: store.counts(now(), Millis(since)).await?,
             waiting: store.waiting_faxes(ROWS).await?,
-            sent: store.ended_faxes(ROWS).await?,
-            received: store.received(ROWS).await?,
+            sent,
+            received,
             mails: store.undelivered_mails(ROWS).await?,
+            shown,
         })
     }
 }
@@ -78,6 +91,7 @@ impl Source for Desk {
                 sent: vec![],
                 received: vec![],
                 mails: vec![],
+                shown: HashSet::new(),
             }
         });
         if books.counts.mails_failed > 0 {
@@ -104,15 +118,30 @@ impl Source for Desk {
                 .filter(|fax| fax.state != "calling")
                 .map(waiting)
                 .collect(),
-            sent: books.sent.iter().map(sent).collect(),
+            sent: books
+                .sent
+                .iter()
+                .map(|fax| sent(fax, &books.shown))
+                .collect(),
             received: books
                 .received
                 .iter()
                 .filter(|fax| fax.ended_at.is_some())
-                .map(received)
+                .map(|fax| received(fax, &books.shown))
                 .collect(),
             mails: books.mails.iter().map(mail).collect(),
         }
+    }
+
+    async fn preview(&self, fax: &str) -> Option<Vec<u8>> {
+        if !self.context.config().status.previews {
+            return None;
+        }
+        let found = self.context.store.preview(fax).await;
+        found.unwrap_or_else(|e| {
+            tracing::warn!(fax, "its first page cannot be shown: {e}");
+            None
+        })
     }
 }
 
@@ -245,7 +274,12 @@ fn waiting(fax: &FaxRow) -> WaitingFax {
     }
 }
 
-fn sent(fax: &FaxRow) -> SentFax {
+/// Where the first page of a fax can be seen.
+fn preview(shown: &HashSet<String>, fax: &str) -> Option<String> {
+    shown.contains(fax).then(|| format!("/preview/{fax}.png"))
+}
+
+fn sent(fax: &FaxRow, shown: &HashSet<String>) -> SentFax {
     SentFax {
         fax: fax.id.clone(),
         number: fax.number.clone(),
@@ -257,10 +291,11 @@ fn sent(fax: &FaxRow) -> SentFax {
         seconds: fax.seconds.unwrap_or(0.0).round() as u64,
         attempts: fax.calls,
         ended: time(fax.ended_at.unwrap_or(fax.created_at)),
+        preview: preview(shown, &fax.id),
     }
 }
 
-fn received(fax: &ReceivedRow) -> ReceivedFax {
+fn received(fax: &ReceivedRow, shown: &HashSet<String>) -> ReceivedFax {
     ReceivedFax {
         fax: fax.id.clone(),
         from: known(&fax.caller),
@@ -277,6 +312,7 @@ fn received(fax: &ReceivedRow) -> ReceivedFax {
         seconds: fax.seconds.round() as u64,
         ended: time(fax.ended_at.unwrap_or(fax.started_at)),
         handed_over: fax.mail.as_deref() == Some("delivered"),
+        preview: preview(shown, &fax.id),
     }
 }
 

@@ -5,11 +5,12 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use lettre::Address;
 use lettre::address::Envelope;
-use lettre::message::header::{
-    ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
-};
-use lettre::message::{Body, Mailbox, Message, MessageBuilder, MultiPart, SinglePart};
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MessageBuilder};
 
+pub use super::body::{Attachment, Picture};
+use super::body::{Body, Tree};
+use super::report::Report;
 use super::wording::one_line;
 use super::{Letter, LetterError, Letterhead};
 
@@ -22,6 +23,12 @@ pub struct Draft<'a> {
     pub subject: String,
     /// The text, lines end with LF.
     pub text: String,
+    /// The same as HTML.
+    pub html: Option<String>,
+    /// A picture that the HTML shows.
+    pub picture: Option<Picture<'a>>,
+    /// What machines are told (RFC 3464).
+    pub report: Option<&'a Report>,
     /// The Date line; in UTC.
     pub date: Timestamp,
     /// The left side of the Message-ID; whatever does not belong there becomes a dot.
@@ -32,8 +39,11 @@ pub struct Draft<'a> {
     pub auto_submitted: AutoSubmitted,
     /// Whether it carries a fax: `Message-Context: fax-message` (RFC 3458 3).
     pub fax_message: bool,
-    /// A PDF and the name it gets, which must be a plain one: other characters than `A-Za-z0-9+-.` become `_`.
-    pub pdf: Option<(String, &'a [u8])>,
+    /// What hangs on it.
+    pub attachment: Option<Attachment<'a>>,
+    /// Whether somebody is told when it cannot be delivered. RFC 3834 3.3, RFC 3464 2: a response and a report have
+    /// the null return path. A received fax is neither; if it bounces, somebody must know.
+    pub bounces: bool,
 }
 
 /// What tells a mail program where the letter belongs (RFC 5322 3.6.4): header values as they came in.
@@ -69,11 +79,15 @@ impl Draft<'_> {
             .collect::<Result<Vec<_>, _>>()?;
         let envelope = Envelope::new(None, to.clone()).map_err(|_| LetterError::NoRecipient)?;
 
-        // RFC 3834 3.3: a response has the null return path. A received fax is none; if it bounces, somebody must know.
-        let return_path = match self.auto_submitted {
-            AutoSubmitted::Replied => None,
-            AutoSubmitted::Generated => Some(from.email.to_string()),
+        let return_path = self.bounces.then(|| from.email.to_string());
+        let body = Body {
+            text: self.text,
+            html: self.html,
+            picture: self.picture,
+            report: self.report,
+            attachment: self.attachment,
         };
+        let tree = body.tree(&message_id);
 
         let mut builder = Message::builder()
             .envelope(envelope)
@@ -89,18 +103,9 @@ impl Draft<'_> {
         if self.fax_message {
             builder = builder.header(MessageContext);
         }
-        let text = SinglePart::plain(self.text);
-        let message = match self.pdf {
-            None => builder.singlepart(text),
-            Some((name, pdf)) => {
-                // RFC 2045 6.7: "=_" occurs neither in quoted-printable nor in base64. Ours stays the same, so that
-                // the same facts make the same octets.
-                let parts = MultiPart::mixed()
-                    .boundary("=_postfax")
-                    .singlepart(text)
-                    .singlepart(attachment(&name, pdf));
-                builder.multipart(parts)
-            }
+        let message = match tree {
+            Tree::Leaf(part) => builder.singlepart(part),
+            Tree::Branch(parts) => builder.multipart(parts),
         };
         let message = message.expect("From, Date and envelope are set");
         Ok(Letter {
@@ -110,16 +115,6 @@ impl Draft<'_> {
             bytes: message.formatted(),
         })
     }
-}
-
-/// Always base64: left to itself lettre sends an ASCII-only PDF as 7bit, and its line ends would not survive.
-fn attachment(name: &str, pdf: &[u8]) -> SinglePart {
-    let body = Body::new_with_encoding(pdf.to_vec(), ContentTransferEncoding::Base64)
-        .expect("base64 takes every octet");
-    SinglePart::builder()
-        .content_type(ContentType::parse("application/pdf").expect("a media type"))
-        .header(FileName(name.to_string()))
-        .body(body)
 }
 
 /// `<left@hostname>` (RFC 5322 3.6.4).
@@ -231,46 +226,22 @@ impl Header for MessageContext {
     }
 }
 
-/// `Content-Disposition: attachment` (RFC 2183) with a name on a line of its own. lettre would cut the name of a fax
-/// in continuations (RFC 2231 3), which not every mail program puts together again.
-#[derive(Clone)]
-struct FileName(String);
-
-impl Header for FileName {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Content-Disposition")
-    }
-
-    fn parse(value: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(FileName(value.to_string()))
-    }
-
-    fn display(&self) -> HeaderValue {
-        let plain = |c: char| {
-            if c.is_ascii_alphanumeric() || "+-.".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        };
-        let name: String = self.0.chars().map(plain).take(60).collect();
-        let folded = format!("attachment;\r\n filename=\"{name}\"");
-        HeaderValue::dangerous_new_pre_encoded(Self::name(), name, folded)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::tz::TimeZone;
     use mail_parser::MessageParser;
 
     use super::*;
+    use crate::letter::templates::Templates;
+    use crate::pages::cover::Language;
 
     fn head() -> Letterhead {
         Letterhead {
             from: "Postfax <postmaster@fax.law.example>".into(),
             hostname: "fax.law.example".into(),
             zone: TimeZone::UTC,
+            templates: Templates::default(),
+            language: Language::En,
         }
     }
 
@@ -279,12 +250,16 @@ mod tests {
             to,
             subject: "Fax delivered: x".into(),
             text: "Your fax was delivered.\n".into(),
+            html: None,
+            picture: None,
+            report: None,
             date: Timestamp::UNIX_EPOCH,
             message_id: "receipt.17".into(),
             thread: Thread::default(),
             auto_submitted: AutoSubmitted::Replied,
             fax_message: false,
-            pdf: None,
+            attachment: None,
+            bounces: false,
         }
     }
 

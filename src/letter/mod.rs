@@ -5,10 +5,19 @@
 //! through [`wording::one_line`] before it stands in a text, and through [`draft::Draft`] before it stands in a
 //! header.
 
+mod body;
+pub mod cover;
 pub mod draft;
+pub mod report;
+pub mod returned;
+pub mod templates;
 pub mod wording;
+pub mod words;
 
 use jiff::tz::TimeZone;
+
+use crate::pages::cover::Language;
+use templates::Templates;
 
 /// What is the same on every letter of this house.
 #[derive(Debug, Clone)]
@@ -19,6 +28,10 @@ pub struct Letterhead {
     pub hostname: String,
     /// Where the people who read it live.
     pub zone: TimeZone,
+    /// What it says, and in which words.
+    pub templates: Templates,
+    /// What language they read, where nothing else is known of them.
+    pub language: Language,
 }
 
 /// A finished letter, for the table of outgoing mails.
@@ -26,11 +39,11 @@ pub struct Letterhead {
 pub struct Letter {
     /// Its Message-ID with angle brackets; the same whenever it is composed from the same facts.
     pub message_id: String,
-    /// Return path: the null one (`None`) for receipts, our From address for received faxes.
+    /// Return path: the null one (`None`) for receipts and what is returned, our From address for received faxes.
     pub from: Option<String>,
     /// Recipients.
     pub to: Vec<String>,
-    /// Headers and body (RFC 5322), ASCII, lines end with CRLF.
+    /// Headers and body (RFC 5322), lines end with CRLF; ASCII, unless a mail that is returned whole is not.
     pub bytes: Vec<u8>,
 }
 

@@ -43,6 +43,7 @@ pub(super) struct Opened {
     pub(super) subject: Option<String>,
     pub(super) message_id: Option<String>,
     pub(super) references: Option<String>,
+    pub(super) cover: Option<message::CoverWish>,
     pub(super) documents: Vec<MailDocument>,
     pub(super) parts: Vec<receipt::Part>,
 }
@@ -72,6 +73,7 @@ pub(super) fn open(text: &[u8], body: Body, config: &Config) -> Result<Opened, B
         subject: found.subject,
         message_id: found.message_id,
         references: found.references,
+        cover: found.cover,
     })
 }
 

@@ -127,6 +127,13 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
+        let config = self.context.config();
+        let resolution = config.fax.resolution;
+        let wish = contents.cover;
+        let cover = match &wish {
+            Some(wish) => wish.wanted,
+            None => config.cover_for(&envelope.sender),
+        };
         let faxes: Vec<NewFax> = id::several(now, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -135,6 +142,9 @@ impl FrontDoor {
                 recipient: recipient.address,
                 number: recipient.number,
                 sub_address: recipient.sub_address,
+                cover: Some(cover),
+                resolution,
+                ..NewFax::default()
             })
             .collect();
         let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
@@ -142,15 +152,21 @@ impl FrontDoor {
         let message = NewMessage {
             id,
             client: client.to_string(),
+            account: envelope.sender.clone(),
+            via: "network".into(),
             sender: envelope.sender,
             message_id,
             references: contents.references,
             subject: contents.subject.unwrap_or_default(),
+            notes: wish
+                .map(|wish| wish.notes)
+                .filter(|notes| !notes.is_empty()),
             manifest,
             size,
             text_key: text_key.clone(),
-            resolution: self.context.config().fax.resolution,
+            one_report: faxes.len() > self.context.config().receipts.one_mail_over,
             faxes,
+            ..NewMessage::default()
         };
         if let Err(e) = self.context.store.accept(message, now).await {
             let blobs = self.context.store.blobs().clone();
@@ -372,6 +388,7 @@ mod tests {
             subject: Some("Lease".into()),
             message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
             references: None,
+            cover: None,
             documents: vec![],
             parts: vec![],
         };

@@ -1,5 +1,6 @@
 //! Journey 1: a mail becomes a fax.
 
+pub mod cover;
 pub mod dial;
 mod documents;
 pub mod intake;
@@ -9,3 +10,4 @@ pub mod receipt;
 pub mod recipient;
 pub mod render;
 pub mod stamp;
+mod turns;

@@ -1,36 +1,60 @@
 //! The receipt: what the sender of a mail hears about the fax that was made of it. Pure.
 //!
-//! Exactly one is written for a fax, when nothing will be tried any more. Its first sentence is the answer; what
-//! follows is for those who ask on. The null return path and `Auto-Submitted` keep machines from answering it.
+//! One is written for a fax when nothing will be tried any more, and at most one before that, when it waits for long.
+//! Its first sentence is the answer; what follows is for those who ask on. For machines it is a report (RFC 3464),
+//! but for a delivery that nobody asked to be told of in that form: mail programs show a report less well than a mail.
+//! The null return path and `Auto-Submitted` keep machines from answering it.
+
+pub mod broadcast;
+pub mod examples;
+mod facts;
+mod status;
+pub mod wanted;
 
 use jiff::Timestamp;
-use minijinja::context;
-use minijinja::value::{Serde, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::call::outcome::{FarEnd, Outcome};
-use crate::letter::draft::{AutoSubmitted, Draft, Thread};
-use crate::letter::wording::{self, one_line};
+use crate::letter::draft::{AutoSubmitted, Draft, Picture, Thread};
+use crate::letter::report::{Report, Returned};
+use crate::letter::templates::Templates;
+use crate::letter::wording::one_line;
 use crate::letter::{Letter, LetterError, Letterhead};
+use crate::pages::cover::Language;
+pub use wanted::Wanted;
 
-/// What is known of a fax when nothing will be tried any more.
+/// What is known of a fax.
 #[derive(Debug, Clone)]
 pub struct Receipt {
     /// Its id in the queue.
     pub fax: String,
-    /// How it ended.
+    /// How it ended, or how it stands.
     pub ending: Ending,
     /// The number dialled.
     pub number: String,
+    /// Its name in the phone book.
+    pub name: Option<String>,
+    /// The address to which the mail came.
+    pub recipient: String,
+    /// ORCPT (RFC 3461 4.2), decoded.
+    pub orcpt: Option<String>,
+    /// What its sender wants to hear.
+    pub wanted: Wanted,
     /// The sub-address that was to go with it (T.33).
     pub sub_address: Option<String>,
+    /// Project or billing code.
+    pub billing: Option<String>,
     /// Pages it has; 0 where it never got that far.
     pub pages: u32,
     /// Pages the far end confirmed, over all attempts.
     pub confirmed: u32,
+    /// Calls so far.
+    pub calls: u32,
     /// Seconds of the last call, from answer to end.
     pub seconds: f64,
-    /// When it ended.
+    /// When its mail was accepted.
+    pub accepted: Timestamp,
+    /// When it ended; of one that waits: now.
     pub ended: Timestamp,
     /// What is known of the far end.
     pub far_end: FarEnd,
@@ -38,6 +62,10 @@ pub struct Receipt {
     pub attempts: Vec<Attempt>,
     /// The parts of the mail, in their order.
     pub parts: Vec<Part>,
+    /// What was noticed when its pages were made, as sentences.
+    pub remarks: Vec<String>,
+    /// Its first page, a PNG.
+    pub picture: Option<Vec<u8>>,
     /// The mail it came from.
     pub mail: OriginalMail,
 }
@@ -53,9 +81,15 @@ pub struct OriginalMail {
     pub message_id: Option<String>,
     /// References.
     pub references: Option<String>,
+    /// ENVID (RFC 3461 4.4), decoded.
+    pub envelope_id: Option<String>,
+    /// What of it goes back with a report.
+    pub returned: Option<Returned>,
+    /// The language of its receipts.
+    pub language: Language,
 }
 
-/// How a fax ended.
+/// How a fax ended, or how it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// As its last call did, or as the admin wished.
@@ -66,6 +100,15 @@ pub enum Ending {
         document: String,
         /// Half a sentence: "it is damaged and cannot be read as PDF".
         why: String,
+    },
+    /// It has not ended.
+    Waits {
+        /// What became of the last attempt.
+        last: Option<Outcome>,
+        /// Somebody holds it back.
+        held: bool,
+        /// When it is given up.
+        until: Timestamp,
     },
 }
 
@@ -82,6 +125,10 @@ pub struct Attempt {
     pub pages: u32,
     /// Seconds from answer to end; 0 where nobody answered.
     pub seconds: f64,
+    /// Final SIP status of the INVITE.
+    pub sip_code: Option<u16>,
+    /// Q.850 cause.
+    pub q850: Option<u16>,
 }
 
 /// A part of the mail, and what was done with it. The queue keeps these as JSON.
@@ -109,41 +156,41 @@ pub enum Fate {
     },
 }
 
-/// The kinds of receipt, each with a template and a subject of its own.
+/// The kinds of receipt, each with sentences and a subject of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub enum Kind {
+    /// Every page was confirmed.
     Delivered,
+    /// Given up.
     Failed,
+    /// It waits.
+    Delayed,
+    /// It may have arrived.
     Uncertain,
+    /// Somebody cancelled it.
     Cancelled,
 }
 
 impl Kind {
-    fn of(ending: &Ending) -> Kind {
+    /// The kind that goes with an ending.
+    pub fn of(ending: &Ending) -> Kind {
         match ending {
             Ending::Called(Outcome::Delivered) => Kind::Delivered,
             Ending::Called(Outcome::Uncertain) => Kind::Uncertain,
             Ending::Called(Outcome::Cancelled) => Kind::Cancelled,
             Ending::Called(_) | Ending::NotRendered { .. } => Kind::Failed,
+            Ending::Waits { .. } => Kind::Delayed,
         }
     }
 
-    fn name(self) -> &'static str {
+    /// As templates and Message-IDs have it.
+    pub fn name(self) -> &'static str {
         match self {
             Kind::Delivered => "delivered",
             Kind::Failed => "failed",
+            Kind::Delayed => "delayed",
             Kind::Uncertain => "uncertain",
             Kind::Cancelled => "cancelled",
-        }
-    }
-
-    /// What the subject begins with, so that a glance at the inbox is enough.
-    fn prefix(self) -> &'static str {
-        match self {
-            Kind::Delivered => "Fax delivered",
-            Kind::Failed => "Fax NOT delivered",
-            Kind::Uncertain => "Fax perhaps delivered",
-            Kind::Cancelled => "Fax cancelled",
         }
     }
 }
@@ -155,181 +202,117 @@ impl Kind {
 /// these: there is nobody to tell (RFC 3834 2).
 pub fn write(receipt: &Receipt, head: &Letterhead, now: Timestamp) -> Result<Letter, LetterError> {
     let kind = Kind::of(&receipt.ending);
-    let text = wording::fill(
-        &format!("receipt-{}.txt", kind.name()),
-        facts(receipt, head),
-    )?;
+    let language = receipt.mail.language;
+    // The time keeps the receipts of a queue started anew apart from those of the old.
+    let id = match kind {
+        Kind::Delayed => receipt.accepted,
+        _ => receipt.ended,
+    };
+    let id = format!("receipt.{}.{}.{}", receipt.fax, kind.name(), id.as_second());
+    let cid = format!("page-1.{id}@{}", head.hostname);
+    let facts = facts::of_receipt(
+        receipt,
+        head,
+        receipt.picture.is_some().then_some(cid.as_str()),
+    );
+    let fill = |name| head.templates.fill(name, language, &facts);
+    let prefix = one_line(&fill("subject")?, 80);
+    let report = report(receipt, kind, head);
     Draft {
         to: std::slice::from_ref(&receipt.mail.sender),
-        subject: format!("{}: {}", kind.prefix(), subject_or_number(receipt)),
-        text,
+        subject: format!("{prefix}: {}", subject_or_number(receipt)),
+        text: fill("receipt.txt")?,
+        html: Some(fill("receipt.html")?),
+        picture: receipt
+            .picture
+            .as_deref()
+            .map(|png| Picture { cid: &cid, png }),
+        report: report.as_ref(),
         date: now,
-        // The time keeps the receipts of a queue started anew apart from those of the old.
-        message_id: format!(
-            "receipt.{}.{}.{}",
-            receipt.fax,
-            kind.name(),
-            receipt.ended.as_second()
-        ),
-        thread: Thread {
-            message_id: receipt.mail.message_id.as_deref(),
-            references: receipt.mail.references.as_deref(),
-        },
+        message_id: id,
+        thread: receipt.mail.thread(),
         auto_submitted: AutoSubmitted::Replied,
         fax_message: false,
-        pdf: None,
+        attachment: None,
+        bounces: false,
     }
     .write(head)
 }
 
-/// The sub-address, and that it was not taken where the far end has said so (DIS, bit 49).
-fn sub_address(receipt: &Receipt) -> Option<String> {
-    let sub_address = one_line(receipt.sub_address.as_deref()?, 20);
-    let said = receipt.far_end.said.as_ref();
-    Some(match said.is_some_and(|said| !said.sub_address) {
-        true => format!("{sub_address}, not sent: the machine there takes no sub-address"),
-        false => sub_address,
+/// The first sentence of the receipt, and what to do next, which may be empty: what the page and `postfax show` say.
+///
+/// # Errors
+/// [`LetterError::Template`] should our own templates be broken.
+pub fn in_short(receipt: &Receipt, head: &Letterhead) -> Result<(String, String), LetterError> {
+    let facts = facts::of_receipt(receipt, head, None);
+    let fill = |name| head.templates.fill(name, receipt.mail.language, &facts);
+    Ok((fill("first")?, fill("next")?))
+}
+
+/// The report for machines. Who asked for nothing gets none of a delivery (RFC 3461 4.1), only a mail.
+fn report(receipt: &Receipt, kind: Kind, head: &Letterhead) -> Option<Report> {
+    let asked = receipt.wanted.by_dsn || kind != Kind::Delivered;
+    asked.then(|| Report {
+        reporting_mta: head.hostname.clone(),
+        envelope_id: receipt.mail.envelope_id.clone(),
+        arrived: receipt.accepted,
+        recipients: vec![status::of(receipt)],
+        returned: receipt.mail.returned_with(kind),
+        zone: head.zone.clone(),
     })
 }
 
-fn subject_or_number(receipt: &Receipt) -> String {
-    subject(receipt, 120).unwrap_or_else(|| one_line(&receipt.number, 40))
+impl OriginalMail {
+    fn thread(&self) -> Thread<'_> {
+        Thread {
+            message_id: self.message_id.as_deref(),
+            references: self.references.as_deref(),
+        }
+    }
+
+    /// RFC 3461 4.3: RET is about failures; with any other report only the header goes back.
+    fn returned_with(&self, kind: Kind) -> Option<Returned> {
+        match (&self.returned, kind) {
+            (Some(Returned::Whole(mail)), Kind::Delivered | Kind::Delayed) => {
+                Some(Returned::headers_of(mail))
+            }
+            (returned, _) => returned.clone(),
+        }
+    }
 }
 
-fn subject(receipt: &Receipt, limit: usize) -> Option<String> {
-    let subject = one_line(receipt.mail.subject.as_deref()?, limit);
+fn subject_or_number(receipt: &Receipt) -> String {
+    subject(&receipt.mail, 120).unwrap_or_else(|| one_line(&receipt.number, 40))
+}
+
+fn subject(mail: &OriginalMail, limit: usize) -> Option<String> {
+    let subject = one_line(mail.subject.as_deref()?, limit);
     (!subject.is_empty()).then_some(subject)
 }
 
-/// What the templates may say.
-fn facts(receipt: &Receipt, head: &Letterhead) -> Value {
-    let attempts: Vec<_> = receipt
-        .attempts
-        .iter()
-        .map(|attempt| AttemptFacts::of(attempt, head))
-        .collect();
-    let parts: Vec<_> = receipt.parts.iter().map(PartFacts::of).collect();
-    let name_width = parts.iter().map(|part| part.name.chars().count()).max();
-    let station = receipt.far_end.ident.as_deref();
-    context! {
-        title => subject(receipt, 80).map_or(String::new(), |subject| format!("\"{subject}\" ")),
-        number => one_line(&receipt.number, 40),
-        sub_address => sub_address(receipt),
-        pages => receipt.pages,
-        confirmed => receipt.confirmed,
-        seconds => receipt.seconds,
-        ended => wording::when(receipt.ended, &head.zone),
-        cause => cause(&receipt.ending),
-        what_next => what_next(&receipt.ending),
-        station => station.map(|ident| one_line(ident, 20)),
-        line => wording::line(&receipt.far_end),
-        fax => one_line(&receipt.fax, 40),
-        attempts => Value::from(Serde(attempts)),
-        parts => Value::from(Serde(parts)),
-        name_width => name_width.unwrap_or(0),
-        hostname => head.hostname.as_str(),
-    }
-}
-
-#[derive(Serialize)]
-struct AttemptFacts {
-    began: String,
-    cause: &'static str,
-    facts: String,
-}
-
-impl AttemptFacts {
-    fn of(attempt: &Attempt, head: &Letterhead) -> AttemptFacts {
-        let mut facts = Vec::new();
-        if attempt.seconds > 0.0 {
-            let (pages, seconds) = (
-                wording::pages(attempt.pages),
-                wording::seconds(attempt.seconds),
-            );
-            facts.push(format!("{pages} confirmed in {seconds}"));
+/// What does not work in the templates of a site: each is tried with every kind of mail that it is for.
+pub fn broken_templates(templates: &Templates, head: &Letterhead) -> Vec<String> {
+    let mut broken = Vec::new();
+    for language in [Language::En, Language::De] {
+        let one = ["subject", "first", "next", "receipt.txt", "receipt.html"];
+        let many = ["many-subject", "broadcast.txt", "broadcast.html"];
+        let mut attempts = Vec::new();
+        for receipt in examples::all() {
+            let facts = facts::of_receipt(&receipt, head, Some("page-1@example"));
+            attempts.extend(one.map(|name| (name, facts.clone())));
         }
-        facts.push(one_line(&attempt.detail, 200));
-        facts.retain(|fact| !fact.is_empty());
-        AttemptFacts {
-            began: wording::clock(attempt.began, &head.zone),
-            cause: attempt.outcome.in_words(),
-            facts: facts.join("; "),
+        for all in examples::broadcasts() {
+            let facts = broadcast::facts(&all, head);
+            attempts.extend(many.map(|name| (name, facts.clone())));
+        }
+        for (name, facts) in attempts {
+            broken.extend(templates.fill_own(name, language, &facts).err());
         }
     }
-}
-
-#[derive(Serialize)]
-struct PartFacts {
-    name: String,
-    fate: String,
-}
-
-impl PartFacts {
-    fn of(part: &Part) -> PartFacts {
-        PartFacts {
-            name: one_line(&part.name, 60),
-            fate: match &part.fate {
-                Fate::Faxed { pages } => format!("faxed, {}", wording::pages(*pages)),
-                Fate::Skipped { why } => format!("not faxed: {}", one_line(why, 200)),
-            },
-        }
-    }
-}
-
-/// The cause, to stand behind a colon.
-fn cause(ending: &Ending) -> String {
-    match ending {
-        Ending::Called(outcome) => outcome.in_words().to_string(),
-        Ending::NotRendered { document, why } => format!(
-            "\"{}\" could not be made into fax pages, because {}",
-            one_line(document, 60),
-            one_line(why, 200)
-        ),
-    }
-}
-
-/// What the sender can do about it.
-fn what_next(ending: &Ending) -> &'static str {
-    let Ending::Called(outcome) = ending else {
-        return "Please send it again as a PDF that opens without a password.";
-    };
-    match outcome {
-        Outcome::Delivered => "",
-        Outcome::Busy | Outcome::Congestion => "Please send it again later.",
-        Outcome::NoAnswer => {
-            "Please check the number, or ask the recipient to switch the fax machine on, and send it again."
-        }
-        Outcome::NotInService => "Please check the number and send it again.",
-        Outcome::NoFax | Outcome::VoiceAnswered => {
-            "Please check that this is the number of a fax machine."
-        }
-        Outcome::Refused => {
-            "Please check the number; if it is right, show this mail to your administrator."
-        }
-        Outcome::TrainingFailed | Outcome::FarEndHungUp | Outcome::FarEndSilent => {
-            "Please send it again; if that does not help, ask the recipient to look at the fax machine."
-        }
-        Outcome::PageRefused => {
-            "Please ask the recipient to look at the fax machine (paper, memory), and send it again."
-        }
-        Outcome::Incompatible => {
-            "Please ask the recipient which paper and resolution the fax machine takes, or for another number."
-        }
-        Outcome::TooLong => "Please send it again with fewer pages or without pictures.",
-        Outcome::T38Failed
-        | Outcome::T38Silent
-        | Outcome::ProtocolError
-        | Outcome::TrunkDown
-        | Outcome::NotAuthorized
-        | Outcome::ChildCrashed
-        | Outcome::ChildHung
-        | Outcome::StorageFailed => {
-            "Please show this mail to your administrator, and send the fax again when the cause is gone."
-        }
-        Outcome::Uncertain => "Please ask the recipient; if it is missing, send your mail again.",
-        Outcome::Cancelled => "If it is still wanted, send your mail again.",
-        Outcome::GatewayStopped => "Please send your mail again.",
-    }
+    let mut told: Vec<String> = broken.iter().map(ToString::to_string).collect();
+    told.sort();
+    told.dedup();
+    told
 }
 
 #[cfg(test)]

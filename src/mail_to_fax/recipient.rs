@@ -131,6 +131,18 @@ fn learned(local: &str) -> Result<FaxAddress, BadAddress> {
     })
 }
 
+/// Whom the paper is for, where an address says so (ATTN of RFC 2846).
+pub fn attention(address: &str) -> Option<String> {
+    let (local, _) = address.rsplit_once('@')?;
+    let mut elements = local
+        .split('/')
+        .filter_map(|element| element.split_once('='));
+    let (_, name) = elements.find(|(key, _)| key.trim().eq_ignore_ascii_case("ATTN"))?;
+    // A dot or an underscore stands for a space, which would have to be quoted.
+    let name = name.replace(['.', '_'], " ").trim().to_owned();
+    Some(name).filter(|name| !name.is_empty())
+}
+
 /// RFC 3192 3: digits and written separators; T.30 5.3.6.1.3 carries 20 of them.
 fn t33(written: &str) -> Result<String, BadAddress> {
     let digits: String = written
@@ -210,6 +222,22 @@ mod tests {
             let to = number_to_dial(address, &domains(), &numbers()).unwrap();
             assert_eq!(to.number, "+12025550123", "{address}");
             assert_eq!(to.sub_address.as_deref(), Some("6377"), "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_may_say_whom_the_paper_is_for() {
+        for (address, name) in [
+            (
+                "FAX=+12025550123/ATTN=Jane.Roe@gw.example",
+                Some("Jane Roe"),
+            ),
+            ("/attn=Jane Roe/fax=1@gw.example", Some("Jane Roe")),
+            ("FAX=1/ATTN=@gw.example", None),
+            ("12025550123@gw.example", None),
+            ("ATTN=x", None),
+        ] {
+            assert_eq!(attention(address).as_deref(), name, "{address}");
         }
     }
 

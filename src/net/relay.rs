@@ -7,17 +7,19 @@ use std::error::Error as _;
 use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::address::Envelope;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::{Code, Response, Severity};
 use lettre::transport::smtp::{self};
 
 use super::delivery::{Delivered, Failure, with_line_ends};
+use super::tls::authorities;
 
 /// The mail server that takes our mails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub struct Relay {
     pub port: u16,
     /// How the connection is encrypted.
     pub tls: Tls,
+    /// PEM file of authorities that may vouch for it, beside the system's and those that everybody knows.
+    pub authorities: Option<PathBuf>,
     /// How we log in, if we do.
     pub login: Option<Login>,
     /// Our own name, said in EHLO (RFC 5321 4.1.4).
@@ -140,21 +144,22 @@ impl<'a> Session<'a> {
     /// whatever the code (a 554 greeting, RFC 5321 3.1; a 535 for a wrong password).
     async fn open(relay: &'a Relay) -> Result<Session<'a>, Failure> {
         let name = ClientId::Domain(relay.hello.clone());
+        let tls = match relay.tls {
+            Tls::None => None,
+            _ => Some(tls_parameters(relay)?),
+        };
         let connect = async {
             let address = (relay.host.as_str(), relay.port);
-            let tls = match relay.tls {
-                Tls::Implicit => Some(tls_parameters(relay)?),
-                _ => None,
+            let (at_once, later) = match relay.tls {
+                Tls::Implicit => (tls, None),
+                _ => (None, tls),
             };
             let mut line =
-                AsyncSmtpConnection::connect_tokio1(address, None, &name, tls, None).await?;
-            let wanted = match relay.tls {
-                Tls::None | Tls::Implicit => false,
-                Tls::StartTls => line.can_starttls(),
-                Tls::RequiredStartTls => true,
-            };
-            if wanted {
-                line.starttls(tls_parameters(relay)?, &name).await?;
+                AsyncSmtpConnection::connect_tokio1(address, None, &name, at_once, None).await?;
+            if let Some(tls) = later
+                && (relay.tls == Tls::RequiredStartTls || line.can_starttls())
+            {
+                line.starttls(tls, &name).await?;
             }
             Ok(line)
         };
@@ -215,11 +220,22 @@ impl<'a> Session<'a> {
     }
 }
 
-fn tls_parameters(relay: &Relay) -> Result<TlsParameters, smtp::Error> {
-    TlsParameters::builder(relay.host.clone())
-        .dangerous_accept_invalid_certs(relay.tls == Tls::StartTls)
-        .dangerous_accept_invalid_hostnames(relay.tls == Tls::StartTls)
-        .build()
+fn tls_parameters(relay: &Relay) -> Result<TlsParameters, Failure> {
+    let anybody = relay.tls == Tls::StartTls;
+    let mut parameters = TlsParameters::builder(relay.host.clone())
+        .dangerous_accept_invalid_certs(anybody)
+        .dangerous_accept_invalid_hostnames(anybody);
+    if !anybody {
+        let roots = authorities(relay.authorities.as_deref());
+        for root in roots.map_err(|e| Failure::temporary(format!("{relay}: {e}")))? {
+            // One that cannot be read vouches for nobody.
+            if let Ok(root) = Certificate::from_der(root.to_vec()) {
+                parameters = parameters.add_root_certificate(root);
+            }
+        }
+    }
+    let unusable = |e: smtp::Error| Failure::temporary(told(relay, "TLS", &e));
+    parameters.build().map_err(unusable)
 }
 
 /// A reply that says something of this mail: 5yz is permanent, with the exceptions of [`is_final`].

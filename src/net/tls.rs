@@ -56,19 +56,25 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
 /// When the file cannot be read. A system without authorities is none: then only the file's count.
 pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, TlsError> {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if let Some(path) = authorities {
-        let own = certificates("authority's certificate", path)?;
-        for certificate in own {
-            roots.add(certificate)?;
-        }
-    }
+    roots.add_parsable_certificates(self::authorities(authorities)?);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// The certificates of the system's authorities, and those in the file `own`.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(super) fn authorities(own: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let mut all = rustls_native_certs::load_native_certs().certs;
+    if let Some(path) = own {
+        all.extend(certificates("authority's certificate", path)?);
+    }
+    Ok(all)
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cover::{CoverSource, Form, Sheet};
+use super::cut::LongPages;
 use super::kind::Kind;
 use super::layout::Paper;
 use super::pdfium::Renderer;
 use super::picture::{self, Picture};
+use super::remark::Remark;
 use super::text::{LeftOut, TextPages, TextSource};
 use super::tiff::{self, AnyTiff, TiffPage};
 use super::{DocumentRefusal, FaxPage, Resolution, pdfium, render};
@@ -24,6 +27,8 @@ pub enum Source {
     Shown,
     /// A text, which does not say so by its octets.
     Text(TextSource),
+    /// A cover page.
+    Cover(CoverSource),
 }
 
 /// What pages are made.
@@ -33,6 +38,26 @@ pub struct Target {
     pub resolution: Resolution,
     /// Paper of pages that bring no size of their own.
     pub paper: Paper,
+    /// What becomes of pages that are longer than any sheet.
+    #[serde(default)]
+    pub long_pages: LongPages,
+}
+
+/// The pages of a fax that one page of a document became: one, or several where it was too long.
+pub struct Drawn {
+    /// In their order; at least one.
+    pub pages: Vec<FaxPage>,
+    /// What is to be said of it.
+    pub remark: Option<Remark>,
+}
+
+impl Drawn {
+    fn one(page: FaxPage) -> Drawn {
+        Drawn {
+            pages: vec![page],
+            remark: None,
+        }
+    }
 }
 
 /// A document that was opened.
@@ -45,6 +70,10 @@ pub enum Document<'a> {
     Picture(Picture),
     /// Set pages.
     Text(Box<TextPages>),
+    /// One set page.
+    Cover(Box<Sheet>),
+    /// A PDF with its fields filled in.
+    Form(Form<'a>),
     /// No page, and why.
     LeftOut(LeftOut),
 }
@@ -56,7 +85,7 @@ impl<'a> Document<'a> {
     /// Why it cannot be faxed.
     pub fn open(
         renderer: &'a Renderer,
-        source: &Source,
+        source: &'a Source,
         octets: &'a [u8],
         paper: Paper,
     ) -> Result<Document<'a>, DocumentRefusal> {
@@ -65,6 +94,13 @@ impl<'a> Document<'a> {
                 Ok(pages) => Document::Text(Box::new(pages)),
                 Err(left_out) => Document::LeftOut(left_out),
             });
+        }
+        if let Source::Cover(CoverSource::Sheet) = source {
+            let sheet = Sheet::set(octets, paper)?;
+            return Ok(Document::Cover(Box::new(sheet)));
+        }
+        if let Source::Cover(CoverSource::Form(values)) = source {
+            return Form::open(renderer.open(octets)?, values).map(Document::Form);
         }
         if octets.is_empty() {
             return Err(DocumentRefusal::Empty);
@@ -94,7 +130,7 @@ impl<'a> Document<'a> {
         match self {
             Document::Pdf(pdf) => pdf.pages(),
             Document::Tiff(tiff) => tiff.pages(),
-            Document::Picture(_) => 1,
+            Document::Picture(_) | Document::Cover(_) | Document::Form(_) => 1,
             Document::Text(text) => text.pages(),
             Document::LeftOut(_) => 0,
         }
@@ -112,12 +148,21 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Fax page `number`, from 1.
+    /// What page `number`, from 1, becomes.
     ///
     /// # Errors
     /// Why it cannot be made.
-    pub fn page(&mut self, number: u32, target: Target) -> Result<FaxPage, DocumentRefusal> {
-        let Target { resolution, paper } = target;
+    pub fn draw(&mut self, number: u32, target: Target) -> Result<Drawn, DocumentRefusal> {
+        match self {
+            Document::Pdf(pdf) => render::drawn(&pdf.page(number)?, number, target),
+            other => other.page(number, target).map(Drawn::one),
+        }
+    }
+
+    fn page(&mut self, number: u32, target: Target) -> Result<FaxPage, DocumentRefusal> {
+        let Target {
+            resolution, paper, ..
+        } = target;
         match self {
             Document::Pdf(pdf) => render::fax_page(&pdf.page(number)?, resolution),
             Document::Tiff(tiff) => Ok(match tiff.page(number)? {
@@ -126,6 +171,8 @@ impl<'a> Document<'a> {
             }),
             Document::Picture(picture) => Ok(picture.fax_page(resolution, paper)),
             Document::Text(text) => Ok(text.page(number, resolution)),
+            Document::Cover(sheet) => Ok(sheet.page(resolution)),
+            Document::Form(form) => form.page(resolution),
             Document::LeftOut(_) => Err(DocumentRefusal::NoPages),
         }
     }

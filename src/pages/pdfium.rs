@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use pdfium_render::prelude::{
-    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfPage, PdfPageObject, PdfPageObjectCommon,
-    PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject, PdfPageRenderRotation,
-    PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
+    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfFormFieldCommon, PdfPage, PdfPageAnnotationCommon,
+    PdfPageObject, PdfPageObjectCommon, PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject,
+    PdfPageRenderRotation, PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError,
+    PdfiumInternalError,
 };
 
 use super::layout::Layout;
@@ -183,6 +184,17 @@ impl Document<'_> {
     }
 }
 
+/// A text field of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextField {
+    /// By which it is found.
+    pub name: String,
+    /// It takes several lines.
+    pub multiline: bool,
+    /// Left, top, right and bottom in pels of a fax page.
+    pub place: [i32; 4],
+}
+
 /// A page of an open PDF. PDFium keeps its pictures decoded for as long as it lives.
 pub struct Page<'a> {
     page: PdfPage<'a>,
@@ -196,6 +208,11 @@ impl Page<'_> {
             self.page.width().value.into(),
             self.page.height().value.into(),
         )
+    }
+
+    /// The text on the page; empty where it has none.
+    pub(super) fn text(&self) -> String {
+        self.page.text().map(|text| text.all()).unwrap_or_default()
     }
 
     /// That nothing of this page can be seen.
@@ -239,6 +256,55 @@ impl Page<'_> {
                 let (across, down) = (bounds.width().value, bounds.height().value);
                 f64::from(across * down) >= width * height * SCAN_SHARE
             })
+    }
+
+    /// The names of the text fields on the page.
+    pub fn text_field_names(&self) -> Vec<String> {
+        let annotations = self.page.annotations().iter();
+        let names = annotations.filter_map(|annotation| {
+            let field = annotation.as_form_field()?.as_text_field()?;
+            field.name()
+        });
+        names.collect()
+    }
+
+    /// Takes away what stands in the text fields: the page is then drawn without.
+    pub fn empty_text_fields(&mut self) {
+        for mut annotation in self.page.annotations_mut().iter() {
+            let field = annotation.as_form_field_mut();
+            if let Some(field) = field.and_then(|field| field.as_text_field_mut()) {
+                // One that is empty already has nothing to lose.
+                let _ = field.set_value("");
+            }
+        }
+    }
+
+    /// The text fields on the page, and where they lie on a fax page.
+    pub fn text_fields(&self, layout: &Layout) -> Vec<TextField> {
+        let recipe = recipe(layout);
+        // It counts from the corner of the PDF's page.
+        let pels = |x, y| {
+            let (x, y) = self.page.points_to_pixels(x, y, &recipe).ok()?;
+            Some((x + layout.x as i32, y + layout.y as i32))
+        };
+        let annotations = self.page.annotations().iter();
+        let fields = annotations.filter_map(|annotation| {
+            let field = annotation.as_form_field()?.as_text_field()?;
+            let bounds = annotation.bounds().ok()?;
+            let one = pels(bounds.left(), bounds.top())?;
+            let other = pels(bounds.right(), bounds.bottom())?;
+            Some(TextField {
+                name: field.name()?,
+                multiline: field.is_multiline(),
+                place: [
+                    one.0.min(other.0),
+                    one.1.min(other.1),
+                    one.0.max(other.0),
+                    one.1.max(other.1),
+                ],
+            })
+        });
+        fields.collect()
     }
 
     /// Draws the page onto an otherwise white fax page.

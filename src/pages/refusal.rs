@@ -52,6 +52,9 @@ pub enum DocumentRefusal {
         "no font here has its letters; please send it as PDF, or ask the administrator to install fonts (fonts-noto-cjk for Chinese, Japanese and Korean)"
     )]
     NoFont,
+    /// A PDF that is no cover page.
+    #[error("{0}")]
+    Cover(String),
     /// It wants a password.
     #[error("it is protected with a password; please send it without")]
     Encrypted,

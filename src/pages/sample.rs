@@ -73,6 +73,59 @@ pub fn large_picture(side: u32) -> Vec<u8> {
     file.finish(tree, None, "", "")
 }
 
+/// A cover page of a site's own: a letterhead with a form below it. Each field has a name, its corners (left, bottom,
+/// right, top) in points, and whether it takes several lines.
+pub fn cover_form(fields: &[(&str, [f64; 4], bool)]) -> Vec<u8> {
+    let mut page = Canvas::default();
+    page.bold(70.0, 760.0, 26.0, "OFFICE FAX");
+    page.line_width(2.0);
+    page.line((70.0, 745.0), (525.0, 745.0));
+    for (name, [left, bottom, ..], _) in fields {
+        page.text(70.0, bottom + 4.0, 9.0, name);
+        page.line_width(0.5);
+        page.line((*left, *bottom), (525.0, *bottom));
+    }
+    let mut file = PdfFile::new();
+    let tree = file.reserve();
+    let fonts = file.add(&canvas::fonts());
+    let widgets: Vec<String> = fields
+        .iter()
+        .map(|(name, [left, bottom, right, top], multiline)| {
+            let flags = if *multiline { 4096 } else { 0 };
+            let widget = format!(
+                "<< /Type /Annot /Subtype /Widget /FT /Tx /T ({name}) /V (placeholder) /Ff {flags} /F 4 \
+                 /DA (/Helv 12 Tf 0 g) /Rect [{left} {bottom} {right} {top}] >>"
+            );
+            file.add(&widget).to_string()
+        })
+        .collect();
+    let widgets = widgets.join(" ");
+    let contents = file.add_stream("", page.content().as_bytes());
+    let page = file.add(&format!(
+        "<< /Type /Page /Parent {tree} /MediaBox [0 0 {} {}] /Contents {contents} /Annots [{widgets}] \
+         /Resources << /Font {fonts} >> >>",
+        A4.0, A4.1
+    ));
+    file.set_page_tree(tree, &[page]);
+    let form = format!(
+        "/AcroForm << /Fields [{widgets}] /NeedAppearances true /DA (/Helv 12 Tf 0 g) \
+         /DR << /Font << /Helv << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >> "
+    );
+    file.finish(tree, None, &form, "")
+}
+
+/// A page of black text, one of white text, and one without any.
+pub fn white_text() -> Vec<u8> {
+    let page = |grey: f64, text: &str| {
+        let mut page = Canvas::default();
+        page.grey(grey);
+        page.text(100.0, 400.0, 12.0, text);
+        page
+    };
+    let pages = [page(0.0, "black"), page(1.0, "white"), Canvas::default()];
+    document(A4, &pages)
+}
+
 /// Valid, and without any page.
 pub fn without_pages() -> Vec<u8> {
     document(A4, &[])

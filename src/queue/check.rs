@@ -14,9 +14,20 @@ pub struct Violation {
 /// Each query names the rows that break the rule before it.
 const INVARIANTS: &[(&str, &str)] = &[
     (
-        "a fax that is over has exactly one receipt",
-        "SELECT f.id FROM faxes f WHERE f.ended_at IS NOT NULL AND
+        "a fax that is over has exactly one receipt, unless its mail is reported as one",
+        "SELECT f.id FROM faxes f JOIN messages m ON m.id = f.message
+         WHERE f.ended_at IS NOT NULL AND m.open_faxes IS NULL AND
            (SELECT count(*) FROM outgoing o WHERE o.kind = 'receipt' AND o.subject_of = f.id) <> 1",
+    ),
+    (
+        "a mail that is reported as one knows how many of its faxes are not over",
+        "SELECT m.id FROM messages m WHERE m.open_faxes IS NOT NULL AND m.open_faxes <>
+           (SELECT count(*) FROM faxes f WHERE f.message = m.id AND f.ended_at IS NULL)",
+    ),
+    (
+        "a mail that is reported as one has its report when its last fax is over, and not before",
+        "SELECT m.id FROM messages m WHERE m.open_faxes IS NOT NULL AND (m.open_faxes = 0) <>
+           EXISTS (SELECT 1 FROM outgoing o WHERE o.kind = 'broadcast' AND o.subject_of = m.id)",
     ),
     (
         "a fax that is not over has no receipt",
@@ -26,7 +37,12 @@ const INVARIANTS: &[(&str, &str)] = &[
     (
         "no more pages are confirmed than there are, and a delivered fax has all of them",
         "SELECT f.id FROM faxes f JOIN documents d ON d.id = f.document
-         WHERE f.confirmed > ifnull(d.page_count, 0) OR (f.state = 'delivered' AND f.confirmed <> d.page_count)",
+         WHERE f.confirmed > ifnull(d.page_count + ifnull(f.cover, 0), 0)
+            OR (f.state = 'delivered' AND f.confirmed <> d.page_count + ifnull(f.cover, 0))",
+    ),
+    (
+        "a cover page is kept before anything of its fax is sent",
+        "SELECT f.id FROM faxes f WHERE f.cover = 1 AND f.cover_key IS NULL AND f.confirmed > 0",
     ),
     (
         "the pages confirmed in the calls of a fax add up",
@@ -78,7 +94,10 @@ impl Store {
             let named: Vec<String> = db
                 .prepare(
                     "SELECT text_key FROM messages UNION SELECT pages_key FROM documents WHERE pages_key IS NOT NULL
-                     UNION SELECT g4_key FROM received_pages",
+                     UNION SELECT preview_key FROM documents WHERE preview_key IS NOT NULL
+                     UNION SELECT cover_key FROM faxes WHERE cover_key IS NOT NULL
+                     UNION SELECT g4_key FROM received_pages
+                     UNION SELECT preview_key FROM received WHERE preview_key IS NOT NULL",
                 )?
                 .query_map([], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;

@@ -4,9 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{LEASE_SECONDS, Millis, Result, Store, id};
 use crate::pages::Resolution;
+use crate::proto::smtp::{Notify, Ret};
 
 /// A mail about to be accepted. Its text is already a durable blob.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NewMessage {
     /// Its identifier, from [`id::new`].
     pub id: String,
@@ -14,6 +15,18 @@ pub struct NewMessage {
     pub client: String,
     /// Envelope sender.
     pub sender: String,
+    /// Whose limits it counts against.
+    pub account: String,
+    /// What opened the door to it, in words.
+    pub via: String,
+    /// Its envelope identifier (RFC 3461 4.4), decoded.
+    pub envelope_id: Option<String>,
+    /// How much of it comes back with a failure.
+    pub ret: Option<Ret>,
+    /// Language of its receipts; none: the site's.
+    pub language: Option<String>,
+    /// For the cover page.
+    pub notes: Option<String>,
     /// `Message-ID`, with brackets.
     pub message_id: Option<String>,
     /// `References`, as it came.
@@ -26,14 +39,14 @@ pub struct NewMessage {
     pub size: u64,
     /// Blob key of the text.
     pub text_key: String,
-    /// Resolution of the pages to make.
-    pub resolution: Resolution,
+    /// Whether its sender hears of all its faxes in one mail.
+    pub one_report: bool,
     /// One fax for each.
     pub faxes: Vec<NewFax>,
 }
 
 /// One recipient of a [`NewMessage`].
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct NewFax {
     /// Its identifier, from [`id::several`].
     pub id: String,
@@ -43,6 +56,26 @@ pub struct NewFax {
     pub number: String,
     /// The sub-address to send with it (T.33).
     pub sub_address: Option<String>,
+    /// Its name in the phone book; none: a number was written.
+    pub name: Option<String>,
+    /// Project or billing code, as written.
+    pub billing: Option<String>,
+    /// With a cover page or without; none: without.
+    pub cover: Option<bool>,
+    /// Resolution of its pages. All recipients of a mail with the same one share a document.
+    pub resolution: Resolution,
+    /// The address the mail was first sent to (RFC 3461 4.2), decoded: `rfc822;...`.
+    pub orcpt: Option<String>,
+    /// What its sender wants to be told; none: as the site says.
+    pub notify: Option<Notify>,
+    /// From -9 to 9, higher first (RFC 6710).
+    pub priority: i8,
+    /// Not dialled before that.
+    pub not_before: Option<Millis>,
+    /// Not dialled after that; none: as the site says.
+    pub give_up_at: Option<Millis>,
+    /// When its sender is told that it still waits; none: never.
+    pub tell_delay_at: Option<Millis>,
 }
 
 /// A fax of a mail that may be the same as one that comes in.
@@ -81,7 +114,14 @@ impl Store {
     /// # Errors
     /// As the disk or the database says; then nothing was taken over.
     pub async fn accept(&self, message: NewMessage, now: Millis) -> Result<()> {
-        self.write(move |db| insert(db, &message, now)).await
+        self.write(move |db| {
+            insert(db, &message, now)?;
+            if message.one_report {
+                super::outgoing::report_as_one(db, &message.id, message.faxes.len())?;
+            }
+            Ok(())
+        })
+        .await
     }
 
     /// Mails taken over since `since` that may be the same as one that comes in now: same Message-ID, sender and size.
@@ -164,7 +204,7 @@ impl Store {
                 params![document, pages_key, page_count],
             )?;
             db.execute(
-                "UPDATE faxes SET state = 'ready', next_try_at = ?2 WHERE document = ?1 AND state = 'rendering'",
+                "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0)) WHERE document = ?1 AND state = 'rendering'",
                 params![document, now.0],
             )?;
             Ok(())
@@ -206,18 +246,18 @@ impl Store {
                 "UPDATE documents SET state = 'failed', failed_part = ?2, failure = ?3, owner = NULL, lease_until = NULL WHERE id = ?1",
                 params![document, name, why],
             )?;
-            db.execute(
-                "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
-                 SELECT f.id, 'receipt', f.id, m.sender, ?2, 'waiting', ?2
-                 FROM faxes f JOIN messages m ON m.id = f.message
-                 WHERE f.document = ?1 AND f.state = 'rendering'",
-                params![document, now.0],
-            )?;
+            let ended: Vec<String> = db
+                .prepare("SELECT id FROM faxes WHERE document = ?1 AND state = 'rendering'")?
+                .query_map([&document], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
             db.execute(
                 "UPDATE faxes SET state = 'failed', outcome = NULL, detail = ?2, ended_at = ?3
                  WHERE document = ?1 AND state = 'rendering'",
                 params![document, format!("{name}: {why}"), now.0],
             )?;
+            for fax in &ended {
+                super::outgoing::fax_ended(db, fax, now)?;
+            }
             Ok(())
         })
         .await
@@ -225,16 +265,22 @@ impl Store {
 }
 
 fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {
-    let document = id::new(now);
     db.prepare_cached(
-        "INSERT INTO messages (id, accepted_at, client, sender, message_id, refs, subject, manifest, size, text_key)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        "INSERT INTO messages (id, accepted_at, client, sender, account, via, envelope_id, ret, language, notes,
+                               message_id, refs, subject, manifest, size, text_key)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?
     .execute(params![
         message.id,
         now.0,
         message.client,
         message.sender,
+        message.account,
+        message.via,
+        message.envelope_id,
+        message.ret.map(Ret::name),
+        message.language,
+        message.notes,
         message.message_id,
         message.references,
         message.subject,
@@ -242,25 +288,67 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
         message.size,
         message.text_key
     ])?;
+    let mut documents: Vec<(Resolution, String)> = Vec::new();
+    for fax in &message.faxes {
+        let made = documents.iter().find(|(made, _)| *made == fax.resolution);
+        let document = match made {
+            Some((_, document)) => document.clone(),
+            None => {
+                let document = insert_document(db, &message.id, fax.resolution, now)?;
+                documents.push((fax.resolution, document.clone()));
+                document
+            }
+        };
+        insert_fax(db, message, &document, fax, now)?;
+    }
+    Ok(())
+}
+
+fn insert_document(
+    db: &Connection,
+    message: &str,
+    resolution: Resolution,
+    now: Millis,
+) -> rusqlite::Result<String> {
+    let document = id::new(now);
     db.prepare_cached(
         "INSERT INTO documents (id, message, resolution, state, next_try_at) VALUES (?1, ?2, ?3, 'waiting', ?4)",
     )?
-    .execute(params![document, message.id, resolution_name(message.resolution), now.0])?;
-    for fax in &message.faxes {
-        db.prepare_cached(
-            "INSERT INTO faxes (id, message, document, recipient, number, sub_address, state, created_at, next_try_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'rendering', ?7, ?7)",
-        )?
-        .execute(params![
-            fax.id,
-            message.id,
-            document,
-            fax.recipient,
-            fax.number,
-            fax.sub_address,
-            now.0
-        ])?;
-    }
+    .execute(params![document, message, resolution_name(resolution), now.0])?;
+    Ok(document)
+}
+
+fn insert_fax(
+    db: &Connection,
+    message: &NewMessage,
+    document: &str,
+    fax: &NewFax,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO faxes (id, message, document, recipient, number, sub_address, name, billing, cover, orcpt, notify,
+                            priority, account, not_before, give_up_at, tell_delay_at, state, created_at, next_try_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, 'rendering', ?17, ?17)",
+    )?
+    .execute(params![
+        fax.id,
+        message.id,
+        document,
+        fax.recipient,
+        fax.number,
+        fax.sub_address,
+        fax.name,
+        fax.billing,
+        fax.cover,
+        fax.orcpt,
+        fax.notify.map(Notify::bits),
+        fax.priority,
+        message.account,
+        fax.not_before.map(|at| at.0),
+        fax.give_up_at.map(|at| at.0),
+        fax.tell_delay_at.map(|at| at.0),
+        now.0
+    ])?;
     Ok(())
 }
 

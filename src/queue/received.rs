@@ -119,6 +119,37 @@ impl Store {
         .await
     }
 
+    /// One page of a received fax, from 1; `None`: there is none.
+    ///
+    /// # Errors
+    /// As the disk or the database says.
+    pub async fn received_page(&self, received: &str, page: u32) -> Result<Option<FaxPage>> {
+        let (received, blobs) = (received.to_owned(), self.blobs().clone());
+        let found = self.read(move |db| {
+            db.query_row(
+                "SELECT width, height, x_dpi, y_dpi, g4_key FROM received_pages WHERE received = ?1 AND page = ?2",
+                params![received, page],
+                |row| {
+                    let page = FaxPage {
+                        width: row.get(0)?,
+                        height: row.get(1)?,
+                        x_dpi: row.get(2)?,
+                        y_dpi: row.get(3)?,
+                        g4: Vec::new(),
+                    };
+                    Ok((page, row.get::<_, String>(4)?))
+                },
+            )
+            .optional()
+        });
+        let Some((page, key)) = found.await? else {
+            return Ok(None);
+        };
+        let g4 = tokio::task::spawn_blocking(move || blobs.read(&key)).await;
+        let g4 = g4.map_err(std::io::Error::other)??;
+        Ok(Some(FaxPage { g4, ..page }))
+    }
+
     /// A received fax with the data of its pages.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 2; the numbered steps
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 3; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
@@ -15,12 +15,20 @@ CREATE TABLE messages (
     accepted_at  INTEGER NOT NULL,
     client       TEXT    NOT NULL,           -- address of the SMTP client
     sender       TEXT    NOT NULL,           -- envelope sender: gets the receipts
+    account      TEXT    NOT NULL DEFAULT '', -- whose limits it counts against: a [[sender]], or the sender itself
+    via          TEXT    NOT NULL DEFAULT '', -- what opened the door to it: "network", "auth ...", "dkim ..."
+    envelope_id  TEXT,                       -- ENVID (RFC 3461 4.4), decoded
+    ret          TEXT CHECK (ret IN ('full', 'hdrs')), -- RET (RFC 3461 4.3); NULL: as we see fit
+    language     TEXT,                       -- of its receipts; NULL: the site's
+    notes        TEXT,                       -- for the cover page
     message_id   TEXT,                       -- Message-ID, with brackets
     refs         TEXT,                       -- References, as it came
     subject      TEXT    NOT NULL DEFAULT '',
     manifest     TEXT    NOT NULL,           -- JSON: every MIME part, faxed or skipped and why
     size         INTEGER NOT NULL,           -- octets
-    text_key     TEXT    NOT NULL            -- blob: the mail as it came
+    text_key     TEXT    NOT NULL,           -- blob: the mail as it came
+    open_faxes   INTEGER                     -- to be reported in one mail: how many of its faxes have not ended;
+                                             -- NULL: each fax has a receipt of its own
 ) STRICT;
 -- A mail that comes a second time, because its 250 was lost, is known by these.
 CREATE INDEX messages_by_message_id ON messages (message_id, sender, size) WHERE message_id IS NOT NULL;
@@ -35,6 +43,8 @@ CREATE TABLE documents (
     next_try_at  INTEGER NOT NULL,
     page_count   INTEGER,                    -- known once rendered
     pages_key    TEXT,                       -- blob: TIFF without header lines, once rendered
+    preview_key  TEXT,                       -- blob: PNG of the first page
+    remarks      TEXT    NOT NULL DEFAULT '[]', -- JSON: what drawing found, as sentences: a page that came out blank ...
     failed_part  TEXT,                       -- file name of the part that spoilt it, once failed
     failure      TEXT,                       -- half a sentence on why, once failed
     owner        TEXT,
@@ -52,11 +62,25 @@ CREATE TABLE faxes (
     recipient    TEXT    NOT NULL,           -- the address as the sender wrote it
     number       TEXT    NOT NULL,           -- what is dialled
     sub_address  TEXT,                       -- T.33: whom or what the far end gives the pages to (SUB)
+    name         TEXT,                       -- in the phone book; NULL: a number was written
+    billing      TEXT,                       -- project or billing code, as written
+    cover        INTEGER,                    -- 1, 0: a cover page or none; NULL: none
+    cover_key    TEXT,                       -- blob: TIFF of the cover page, without header line
+    orcpt        TEXT,                       -- ORCPT (RFC 3461 4.2), decoded: "rfc822;..."
+    notify       INTEGER,                    -- NOTIFY (RFC 3461 4.1): 0 never, else 1 success + 2 failure + 4 delay
     state        TEXT    NOT NULL CHECK (state IN
                      ('rendering', 'ready', 'calling', 'delivered', 'failed', 'uncertain', 'cancelled')),
     created_at   INTEGER NOT NULL,
     next_try_at  INTEGER NOT NULL,
     tries        INTEGER NOT NULL DEFAULT 0, -- attempts that count against the limit
+    priority     INTEGER NOT NULL DEFAULT 0, -- MT-PRIORITY (RFC 6710): -9 to 9, higher first
+    account      TEXT    NOT NULL DEFAULT '', -- messages.account: faxes of several accounts take turns
+    not_before   INTEGER,                    -- asked to leave then (RFC 4865, X-Fax-At)
+    give_up_at   INTEGER,                    -- no attempt after that (RFC 2852); NULL: as the site says
+    tell_delay_at INTEGER,                   -- when its sender hears that it still waits; NULL: told, or never
+    held         INTEGER NOT NULL DEFAULT 0, -- 1: somebody holds it back until it is released
+    trunk        TEXT,                       -- the only trunk it may take; NULL: as the trunks are set
+    turn         INTEGER,                    -- its place in the line, within its priority; NULL: its time has not come
     confirmed    INTEGER NOT NULL DEFAULT 0, -- pages confirmed by MCF, over all attempts
     leaving      INTEGER NOT NULL DEFAULT 0, -- 1: the last page's EOP may be out and is not yet answered
     cancelling   INTEGER NOT NULL DEFAULT 0, -- 1: somebody asked to cancel it
@@ -68,9 +92,19 @@ CREATE TABLE faxes (
     CHECK ((state = 'calling') = (owner IS NOT NULL)),
     CHECK ((state IN ('delivered', 'failed', 'uncertain', 'cancelled')) = (ended_at IS NOT NULL))
 ) STRICT;
--- With the number: a hundred thousand faxes to one busy number are passed over without touching their rows.
-CREATE INDEX faxes_due ON faxes (state, next_try_at, id, number);
+CREATE INDEX faxes_due ON faxes (state, next_try_at, id);
+-- Those whose time will come, by when it does; then they stand in line (line.rs).
+CREATE INDEX faxes_to_line_up ON faxes (next_try_at, id) WHERE state = 'ready' AND turn IS NULL AND held = 0;
+-- The line. With number and account: a hundred thousand faxes to one busy number are passed over without touching rows.
+CREATE INDEX faxes_in_line ON faxes (priority DESC, turn, id, number, account) WHERE state = 'ready' AND turn IS NOT NULL;
+-- The last turn of an account, in the line or in a call.
+CREATE INDEX faxes_turns ON faxes (account, priority, turn) WHERE turn IS NOT NULL;
+CREATE INDEX faxes_calling ON faxes (number, account) WHERE state = 'calling';
+CREATE INDEX faxes_to_give_up ON faxes (give_up_at) WHERE give_up_at IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX faxes_by_number ON faxes (number, id);
 CREATE INDEX faxes_by_message ON faxes (message);
+-- Those whose senders have not heard yet that they still wait.
+CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX faxes_by_document ON faxes (document);
 CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
 
@@ -103,6 +137,24 @@ CREATE TABLE attempts (
 CREATE INDEX attempts_by_fax ON attempts (fax);
 CREATE INDEX attempts_open ON attempts (id) WHERE ended_at IS NULL;
 
+-- A number that rests: it was busy, silent, or no fax machine, and no fax is dialled to it before then (rests.rs).
+CREATE TABLE rests (
+    number       TEXT PRIMARY KEY,           -- faxes.number
+    outcome      TEXT    NOT NULL,           -- of the last call to it
+    in_a_row     INTEGER NOT NULL,           -- calls in a row that ended so, of whichever fax
+    until        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was used on a day, against the limits of accounts and trunks (usage.rs).
+CREATE TABLE usage (
+    day          TEXT    NOT NULL,           -- in the site's time zone: "2026-11-21"
+    kind         TEXT    NOT NULL CHECK (kind IN ('account', 'trunk')),
+    name         TEXT    NOT NULL,
+    calls        INTEGER NOT NULL DEFAULT 0, -- begun
+    seconds      REAL    NOT NULL DEFAULT 0, -- from answer to end
+    PRIMARY KEY (day, kind, name)
+) STRICT, WITHOUT ROWID;
+
 -- What earlier calls taught about a number, until it expires: how the next call to it goes (memory.rs).
 CREATE TABLE numbers (
     number       TEXT PRIMARY KEY,           -- in canonical form, so that +1202..., 1202... and 202... are one
@@ -129,6 +181,7 @@ CREATE TABLE received (
     trunk        TEXT    NOT NULL DEFAULT '', -- name of the trunk that it came over
     sub_address  TEXT,                       -- T.33: whom or what the caller wants the pages to reach (SUB)
     recipients   TEXT    NOT NULL,           -- JSON: who gets its pages, by the route in force when it was answered
+    preview_key  TEXT,                       -- blob: PNG of the first page
     outcome      TEXT,
     detail       TEXT    NOT NULL DEFAULT '',
     far_ident    TEXT,
@@ -162,8 +215,8 @@ CREATE TABLE received_pages (
 -- rows that no longer change. UNIQUE makes a second receipt for one fax impossible.
 CREATE TABLE outgoing (
     id           TEXT PRIMARY KEY,
-    kind         TEXT    NOT NULL CHECK (kind IN ('receipt', 'received_fax')),
-    subject_of   TEXT    NOT NULL,           -- faxes.id or received.id
+    kind         TEXT    NOT NULL CHECK (kind IN ('receipt', 'delay', 'broadcast', 'returned', 'received_fax')),
+    subject_of   TEXT    NOT NULL,           -- faxes.id, received.id; messages.id of a broadcast; outgoing.id of one returned
     recipient    TEXT    NOT NULL,           -- mail address; for a Maildir route its path
     created_at   INTEGER NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'failed')),

@@ -2,12 +2,25 @@
 
 use std::path::Path;
 
+mod line_of_faxes;
+
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
+use crate::call::retry::{Policy, Rules};
 use crate::pages::{FaxPage, Resolution};
 
+const TODAY: &str = "2026-11-18";
 const NOW: Millis = Millis(1_795_000_000_000);
 const DAY: u64 = 86_400;
+
+fn policy() -> Policy {
+    Policy {
+        rules: Rules::default(),
+        give_up_seconds: DAY,
+        resend_uncertain: false,
+        zone: jiff::tz::TimeZone::UTC,
+    }
+}
 
 fn message(recipients: &[&str]) -> NewMessage {
     let id = id::new(NOW);
@@ -20,7 +33,7 @@ fn message(recipients: &[&str]) -> NewMessage {
         manifest: "[]".into(),
         size: 1234,
         text_key: format!("m-{id}"),
-        resolution: Resolution::Fine,
+        one_report: false,
         faxes: id::several(NOW, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -28,10 +41,11 @@ fn message(recipients: &[&str]) -> NewMessage {
                 id,
                 recipient: format!("{number}@fax.local"),
                 number: (*number).to_owned(),
-                sub_address: None,
+                ..NewFax::default()
             })
             .collect(),
         id,
+        ..NewMessage::default()
     }
 }
 
@@ -70,8 +84,8 @@ async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
 
 /// The fax that is due, whichever it is.
 async fn claimed(store: &Store, now: Millis) -> Option<ClaimedFax> {
-    let anything = |_: &DueFax| Some(("header".to_owned(), ()));
-    let claimed = store.claim_fax(anything, now).await.unwrap();
+    let anything = |_: &DueFax| Choice::Take("header".to_owned(), ());
+    let claimed = store.claim_fax(anything, TODAY.into(), now).await.unwrap();
     claimed.map(|(fax, ())| fax)
 }
 
@@ -79,7 +93,7 @@ async fn claimed(store: &Store, now: Millis) -> Option<ClaimedFax> {
 async fn crash_and_recover(state: &Path, store: Store) -> Store {
     drop(store);
     let store = Store::open(state).unwrap();
-    store.recover(DAY, NOW).await.unwrap();
+    store.recover(&policy(), NOW).await.unwrap();
     assert_eq!(store.check().await.unwrap(), []);
     store
 }
@@ -105,7 +119,7 @@ async fn a_mail_becomes_a_fax_becomes_a_receipt() {
             &fax.id,
             fax.attempt,
             report(Outcome::Delivered, 2),
-            DAY,
+            &policy(),
             NOW,
         )
         .await
@@ -116,7 +130,11 @@ async fn a_mail_becomes_a_fax_becomes_a_receipt() {
         .await
         .unwrap()
         .expect("a receipt waits");
-    assert!(mail.receipt && mail.recipient == "clerk@example.com" && mail.subject_of == fax.id);
+    assert!(
+        mail.kind == MailKind::Receipt
+            && mail.recipient == "clerk@example.com"
+            && mail.subject_of == fax.id
+    );
     store.mail_delivered(&mail.id, "250 ok", NOW).await.unwrap();
     assert!(store.claim_mail(NOW).await.unwrap().is_none());
     assert_eq!(store.check().await.unwrap(), []);
@@ -159,7 +177,7 @@ async fn busy_waits_and_comes_again_with_the_pages_that_are_left() {
             &fax.id,
             fax.attempt,
             report(Outcome::FarEndHungUp, 1),
-            DAY,
+            &policy(),
             NOW,
         )
         .await
@@ -239,7 +257,7 @@ async fn a_far_end_that_hangs_up_before_mcf_leaves_doubt() {
             &fax.id,
             fax.attempt,
             report(Outcome::ChildCrashed, 0),
-            DAY,
+            &policy(),
             NOW,
         )
         .await
@@ -324,7 +342,8 @@ async fn received_pages_survive_a_crash_and_find_their_route() {
         (fax.outcome, fax.pages),
         (Outcome::GatewayStopped, vec![page])
     );
-    assert!(!store.claim_mail(NOW).await.unwrap().unwrap().receipt);
+    let mail = store.claim_mail(NOW).await.unwrap().unwrap();
+    assert_eq!(mail.kind, MailKind::ReceivedFax);
 }
 
 #[tokio::test]
@@ -382,7 +401,7 @@ async fn a_received_fax_is_queued_once_however_often_its_end_is_stored() {
         store.end_received(&id, report, NOW).await.unwrap();
     }
     store
-        .release(Claim::Received(id.clone()), DAY, NOW)
+        .release(Claim::Received(id.clone()), &policy(), NOW)
         .await
         .unwrap();
     assert_eq!(store.mails_about(&id).await.unwrap().len(), 1);
@@ -459,7 +478,7 @@ async fn delivered_without_every_page_is_not_delivered() {
     store.last_page_leaving(&fax.id).await.unwrap();
     let report = report(Outcome::Delivered, 1);
     store
-        .settle_attempt(&fax.id, fax.attempt, report, DAY, NOW)
+        .settle_attempt(&fax.id, fax.attempt, report, &policy(), NOW)
         .await
         .unwrap();
     let row = store.fax(&fax.id).await.unwrap().unwrap();
@@ -478,7 +497,7 @@ async fn an_outcome_stored_twice_is_settled_once() {
                 &fax.id,
                 fax.attempt,
                 report(Outcome::Delivered, 2),
-                DAY,
+                &policy(),
                 NOW,
             )
             .await
@@ -496,7 +515,7 @@ async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
     for calls in 1..1000 {
         let report = report(outcome, 0);
         let settled = store
-            .settle_attempt(&fax.id, fax.attempt, report, DAY, now)
+            .settle_attempt(&fax.id, fax.attempt, report, &policy(), now)
             .await
             .unwrap();
         let Settled::Again(at) = settled else {
@@ -530,7 +549,7 @@ async fn a_daemon_that_dies_in_every_call_does_not_dial_for_ever() {
         assert!(restarts <= 10, "dialled for ever");
         drop(store);
         store = Store::open(state.path()).unwrap();
-        store.recover(DAY, now).await.unwrap();
+        store.recover(&policy(), now).await.unwrap();
         now = now.plus_seconds(600);
         if claimed(&store, now).await.is_none() {
             break;
@@ -545,6 +564,9 @@ async fn a_clock_that_ran_a_year_ahead_puts_nothing_off_for_a_year() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     calling(&store, &["5551234567", "5557654321"]).await;
+    // Out of the line, as a call that failed leaves it.
+    let leave = "UPDATE faxes SET turn = NULL WHERE state = 'ready'";
+    store.write(|db| db.execute(leave, [])).await.unwrap();
     let yesterday = Millis(NOW.0 - 365 * 86_400_000);
     assert!(claimed(&store, yesterday).await.is_none());
     store.next_due(yesterday).await.unwrap();
@@ -558,11 +580,11 @@ async fn a_claim_whose_task_panicked_is_released() {
     let store = Store::open(state.path()).unwrap();
     let fax = calling(&store, &["5551234567"]).await;
     let claim = Claim::Fax(fax.id.clone());
-    store.release(claim.clone(), DAY, NOW).await.unwrap();
+    store.release(claim.clone(), &policy(), NOW).await.unwrap();
     assert!(claimed(&store, NOW).await.is_some());
     store.last_page_leaving(&fax.id).await.unwrap();
     for _ in 0..2 {
-        store.release(claim.clone(), DAY, NOW).await.unwrap();
+        store.release(claim.clone(), &policy(), NOW).await.unwrap();
     }
     let row = store.fax(&fax.id).await.unwrap().unwrap();
     assert_eq!(row.state, "uncertain");
@@ -604,7 +626,7 @@ async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
     let store = Store::open(state.path()).unwrap();
     let plan: Vec<String> = store
         .read(|db| {
-            db.prepare(&format!("EXPLAIN QUERY PLAN {}", faxes::NEXT))?
+            db.prepare(&format!("EXPLAIN QUERY PLAN {}", line::NEXT))?
                 .query_map([1], |row| row.get(3))?
                 .collect()
         })
@@ -616,7 +638,7 @@ async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
     assert!(!plan.contains("TEMP B-TREE"), "sorts: {plan}");
     assert!(!plan.contains("CORRELATED"), "asks of each: {plan}");
     assert!(
-        plan.starts_with("SEARCH faxes USING COVERING INDEX faxes_due"),
+        plan.contains("faxes USING COVERING INDEX faxes_in_line"),
         "reads rows: {plan}"
     );
 }
@@ -663,36 +685,66 @@ async fn a_number_is_remembered_until_its_day_and_forgotten_when_asked() {
     );
 }
 
+/// Writes the store anew as version 1 had it: its tables, with the rows that are there now.
+fn as_version_1(path: &Path) {
+    let new = path.with_file_name("new.db");
+    let whole = Connection::open(path).unwrap();
+    whole.execute("VACUUM INTO ?1", [new.to_str()]).unwrap();
+    drop(whole);
+    for ending in ["", "-wal", "-shm"] {
+        let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
+    }
+    let old = Connection::open(path).unwrap();
+    old.execute_batch(include_str!("upgrade/version1.sql"))
+        .unwrap();
+    old.pragma_update(None, "foreign_keys", false).unwrap();
+    old.execute("ATTACH ?1 AS new", [new.to_str()]).unwrap();
+    let sql =
+        "SELECT t.name, group_concat(c.name) FROM sqlite_schema t JOIN pragma_table_info(t.name) c
+               WHERE t.type = 'table' GROUP BY t.name";
+    let mut tables = old.prepare(sql).unwrap();
+    let tables = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+    for table in tables.unwrap() {
+        let (table, columns): (String, String) = table.unwrap();
+        let sql = format!("INSERT INTO main.{table} ({columns}) SELECT {columns} FROM new.{table}");
+        old.execute(&sql, []).unwrap();
+    }
+    old.pragma_update(None, "user_version", 1).unwrap();
+}
+
 #[tokio::test]
 async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     let fax = calling(&store, &["5551234567"]).await;
     drop(store);
-    // The same rows as version 1 had them: what version 2 added is taken away.
-    let old = Connection::open(state.path().join("queue.db")).unwrap();
-    old.execute_batch(
-        "DROP TABLE numbers;
-         ALTER TABLE faxes DROP COLUMN sub_address;
-         ALTER TABLE attempts DROP COLUMN called; ALTER TABLE attempts DROP COLUMN chosen;
-         ALTER TABLE attempts DROP COLUMN trunk; ALTER TABLE attempts DROP COLUMN target;
-         ALTER TABLE attempts DROP COLUMN far_said;
-         ALTER TABLE received DROP COLUMN caller_name; ALTER TABLE received DROP COLUMN trunk;
-         ALTER TABLE received DROP COLUMN sub_address; ALTER TABLE received DROP COLUMN far_said;
-         ALTER TABLE received_pages DROP COLUMN lost;
-         PRAGMA user_version = 1;",
-    )
-    .unwrap();
-    drop(old);
+    as_version_1(&state.path().join("queue.db"));
     assert!(matches!(
         Store::open_beside(state.path()),
         Err(StoreError::TooOld(1))
     ));
     let store = Store::open(state.path()).unwrap();
-    store.recover(DAY, NOW).await.unwrap();
+    store.recover(&policy(), NOW).await.unwrap();
     assert_eq!(store.check().await.unwrap(), []);
     let again = claimed(&store, NOW.plus_seconds(DAY))
         .await
         .expect("it goes on");
     assert_eq!((again.id, again.last_trunk.as_str()), (fax.id, ""));
+}
+
+#[tokio::test]
+async fn recipients_of_one_resolution_share_a_document() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let mut message = message(&["5551234567", "5557654321", "5550001111"]);
+    message.faxes[1].resolution = Resolution::Superfine;
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    let mut made = Vec::new();
+    while let Some(document) = store.claim_document(NOW).await.unwrap() {
+        made.push(document.resolution);
+    }
+    made.sort_by_key(|resolution| resolution.dpi());
+    assert_eq!(made, [Resolution::Fine, Resolution::Superfine]);
+    assert_eq!(store.check().await.unwrap(), []);
 }

@@ -57,7 +57,7 @@ pub struct FaxRow {
     pub tries: u32,
     /// Pages confirmed.
     pub confirmed: u32,
-    /// Pages in all, once rendered.
+    /// Pages in all, the cover counted, once rendered.
     pub page_count: Option<u32>,
     /// Name of the last or final outcome.
     pub outcome: Option<String>,
@@ -72,6 +72,12 @@ pub struct FaxRow {
     pub failed_part: Option<String>,
     /// Why not, in half a sentence.
     pub failure: Option<String>,
+    /// Its name in the phone book.
+    pub name: Option<String>,
+    /// Somebody holds it back.
+    pub held: bool,
+    /// When it is given up, where its sender said so.
+    pub give_up_at: Option<Millis>,
     /// Calls so far.
     pub calls: u32,
     /// Seconds of the last call, from answer to its end.
@@ -179,7 +185,7 @@ pub struct ReceivedRow {
 pub struct OutgoingRow {
     /// Its identifier.
     pub id: String,
-    /// `receipt` or `received_fax`.
+    /// What kind of thing it is about, as [`super::MailKind::name`] has it.
     pub kind: String,
     /// The fax it is about.
     pub subject_of: String,
@@ -197,11 +203,12 @@ pub struct OutgoingRow {
     pub reply: String,
 }
 
-const FAX: &str =
+pub(super) const FAX: &str =
     "SELECT f.id, f.message, m.sender, m.subject, f.recipient, f.number, f.state, f.created_at,
-    f.next_try_at, f.tries, f.confirmed, d.page_count, f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
+    f.next_try_at, f.tries, f.confirmed, d.page_count + ifnull(f.cover, 0), f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
     (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
-    (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address
+    (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address, f.name, f.held,
+    f.give_up_at
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
@@ -355,6 +362,19 @@ impl Store {
         .await
     }
 
+    /// One mail that we write.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn outgoing(&self, id: &str) -> Result<Option<OutgoingRow>> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            db.query_row(&format!("{OUTGOING} WHERE id = ?1"), [id], outgoing)
+                .optional()
+        })
+        .await
+    }
+
     /// The mails about one fax.
     ///
     /// # Errors
@@ -370,7 +390,7 @@ impl Store {
     }
 }
 
-fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
+pub(super) fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
     Ok(FaxRow {
         id: row.get(0)?,
         message: row.get(1)?,
@@ -393,6 +413,9 @@ fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         calls: row.get(18)?,
         seconds: row.get(19)?,
         sub_address: row.get(20)?,
+        name: row.get(21)?,
+        held: row.get(22)?,
+        give_up_at: row.get::<_, Option<i64>>(23)?.map(Millis),
     })
 }
 

@@ -8,7 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 /// Everything the page needs is its own style sheet; all else is forbidden, framing included.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; \
                                        form-action 'none'; frame-ancestors 'none'";
 
 /// Answers only to our own names, so that a page on the web cannot read this one through a name of its own that

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Json, Response};
@@ -29,6 +29,9 @@ pub use snapshot::Snapshot;
 pub trait Source: Send + Sync + 'static {
     /// What is known now.
     fn snapshot(&self) -> impl Future<Output = Snapshot> + Send;
+
+    /// The first page of a fax as a PNG, where there is one and the site lets it be seen.
+    fn preview(&self, fax: &str) -> impl Future<Output = Option<Vec<u8>>> + Send;
 }
 
 /// How the page is reached and read.
@@ -80,6 +83,7 @@ fn routes<S: Source>(site: Site, source: Arc<S>) -> Router {
         .route("/status.json", get(show_json::<S>))
         .route("/healthz", get(show_health::<S>))
         .route("/style.css", get(show_style))
+        .route("/preview/{file}", get(show_preview::<S>))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(from_fn(move |request, next| {
@@ -122,6 +126,20 @@ async fn show_health<S: Source>(State(desk): Asked<S>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, reasons).into_response()
         }
         Err(silence) => silence,
+    }
+}
+
+/// `/preview/ID.png`.
+async fn show_preview<S: Source>(
+    State(desk): Asked<S>,
+    Path(file): Path<String>,
+    uri: Uri,
+) -> Response {
+    let fax = file.strip_suffix(".png").unwrap_or_default();
+    let asked = tokio::time::timeout(SOURCE_PATIENCE, desk.source.preview(fax)).await;
+    match asked.ok().flatten() {
+        Some(png) => ([(header::CONTENT_TYPE, "image/png")], png).into_response(),
+        None => not_found(uri).await,
     }
 }
 

@@ -243,6 +243,8 @@ pub struct SentFax {
     pub attempts: u32,
     /// When it ended.
     pub ended: Timestamp,
+    /// Where its first page can be seen: `/preview/ID.png`; `None`: nowhere.
+    pub preview: Option<String>,
 }
 
 /// A fax that came in.
@@ -270,6 +272,8 @@ pub struct ReceivedFax {
     pub ended: Timestamp,
     /// Whether the next hop has taken the mail with it.
     pub handed_over: bool,
+    /// Where its first page can be seen: `/preview/ID.png`; `None`: nowhere.
+    pub preview: Option<String>,
 }
 
 /// A mail that the next hop has not taken yet.

@@ -15,6 +15,10 @@ impl Source for Still {
     async fn snapshot(&self) -> Snapshot {
         self.0.clone()
     }
+
+    async fn preview(&self, fax: &str) -> Option<Vec<u8>> {
+        (fax == "17").then(|| b"PNG".to_vec())
+    }
 }
 
 fn time(text: &str) -> Timestamp {
@@ -104,6 +108,7 @@ fn sent(number: &str, outcome: Outcome, detail: &str, confirmed: u32, ended: &st
         seconds: u64::from(confirmed) * 24,
         attempts: 1 + u32::from(number.ends_with('7')),
         ended: time(ended),
+        preview: (confirmed > 0).then(|| "/preview/17.png".into()),
     }
 }
 
@@ -126,6 +131,7 @@ fn received(
         seconds: 52,
         ended: time(ended),
         handed_over,
+        preview: None,
     }
 }
 
@@ -542,8 +548,40 @@ async fn a_queue_that_does_not_answer_is_said_so() {
         async fn snapshot(&self) -> Snapshot {
             std::future::pending().await
         }
+
+        async fn preview(&self, _: &str) -> Option<Vec<u8>> {
+            std::future::pending().await
+        }
     }
     let answer = served(Mute).await.ask("GET /healthz").await;
     assert_eq!(status(&answer), "503");
     assert!(answer.contains("did not tell its state in time"));
+}
+
+#[tokio::test]
+async fn first_pages_are_shown_where_there_are_any_and_to_our_own_names_only() {
+    let site = served(Still(busy())).await;
+    let page = site.ask("GET /").await;
+    assert!(
+        page.contains("<img src=\"&#x2f;preview&#x2f;17.png\""),
+        "{page}"
+    );
+    assert!(page.contains("img-src 'self'"));
+    let picture = site.ask("GET /preview/17.png").await;
+    assert_eq!(status(&picture), "200");
+    assert!(picture.contains("content-type: image/png") && picture.contains("no-store"));
+    for nothing in [
+        "/preview/18.png",
+        "/preview/17",
+        "/preview/",
+        "/preview/..%2fqueue.db.png",
+    ] {
+        assert_eq!(
+            status(&site.ask(&format!("GET {nothing}")).await),
+            "404",
+            "{nothing}"
+        );
+    }
+    let plain = served(Still(idle())).await.ask("GET /").await;
+    assert!(!plain.contains("<img"));
 }

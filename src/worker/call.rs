@@ -7,6 +7,7 @@
 
 mod control;
 mod custody;
+mod headway;
 mod legs;
 mod run;
 mod source;

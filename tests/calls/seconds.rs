@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use postfax::pages::Resolution;
 use postfax::proto::sdp::ErrorCorrection;
-use postfax::worker::call::trial::{Medium, Report, Trial, Weather};
+use postfax::worker::call::trial::{LEAST_PAUSE, Medium, Report, Trial, Weather};
 
 use crate::capacity::{self, Step};
 use crate::figures::Figures;
@@ -48,7 +48,45 @@ pub fn measure(figures: &mut Figures) -> anyhow::Result<()> {
             );
         }
     }
+    println!();
+    signal_by_signal()?;
     real_time(figures)
+}
+
+/// Each signal of one call, and how few seconds T.30 has for it.
+fn signal_by_signal() -> anyhow::Result<()> {
+    let report = fax(&[Kind::Letter.page(Resolution::Fine)], T38, false)?;
+    println!("The fine letter in T.38, signal by signal, and the least that T.30 has for each:");
+    println!(
+        "{:<18}{:<10}{:>7}{:>9}{:>8}",
+        "signal", "by", "at", "seconds", "least"
+    );
+    let mut least = 0.0;
+    for signal in &report.signals {
+        let by = if signal.by_sender {
+            "sender"
+        } else {
+            "receiver"
+        };
+        println!(
+            "{:<18}{by:<10}{:>7.2}{:>9.2}{:>8.2}",
+            signal.name, signal.began, signal.seconds, signal.least
+        );
+        least += signal.least;
+    }
+    let pauses = LEAST_PAUSE * report.signals.len() as f64;
+    println!(
+        "{:<35}{:>9.2}{:>8.2}",
+        "pauses", report.seconds.pauses, pauses
+    );
+    println!(
+        "{:<35}{:>9.2}{:>8.2}",
+        "all",
+        report.seconds.total,
+        least + pauses
+    );
+    println!();
+    Ok(())
 }
 
 fn fax(pages: &[postfax::pages::FaxPage], medium: Medium, t85: bool) -> anyhow::Result<Report> {

@@ -71,13 +71,14 @@ fn mail(job: usize, accepted: Millis) -> NewMessage {
         manifest: "[]".into(),
         size: 10_000,
         text_key: "m-figures".into(),
-        resolution: Resolution::Fine,
+        one_report: false,
         faxes: vec![NewFax {
             id: id::new(accepted),
             recipient: format!("{number}@fax.local"),
             number,
-            sub_address: None,
+            ..NewFax::default()
         }],
+        ..NewMessage::default()
     }
 }
 

@@ -37,6 +37,11 @@ pub fn measure(settings: &Settings) -> anyhow::Result<LongRun> {
         Ok((tool, best))
     };
     Ok(LongRun(
-        TOOLS.into_iter().map(one).collect::<Result<_, _>>()?,
+        settings
+            .tools
+            .iter()
+            .copied()
+            .map(one)
+            .collect::<Result<_, _>>()?,
     ))
 }

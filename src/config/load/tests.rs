@@ -26,6 +26,8 @@ fn the_example_states_every_key_and_its_default() {
     stated.converters.clear();
     assert_eq!(stated.senders.len(), 1, "the example shows a sender");
     stated.senders.clear();
+    assert_eq!(stated.hours.len(), 1, "the example shows hours");
+    stated.hours.clear();
     let trunk = stated.trunks.pop().expect("the example shows a trunk");
     assert_eq!(trunk.server.len(), 2);
     assert_eq!(
@@ -46,6 +48,7 @@ fn the_example_states_every_key_and_its_default() {
         &mut stated.mail.maildir,
         &mut stated.renderer.pdfium,
         &mut stated.fax.header_font,
+        &mut stated.cover.template,
     ];
     for option in shown {
         assert!(

@@ -3,6 +3,8 @@ use mail_parser::{MessageParser, MimeHeaders};
 
 use super::*;
 use crate::letter::golden::assert_golden;
+use crate::letter::templates::Templates;
+use crate::pages::cover::Language;
 
 const PDF: &[u8] = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\nnot really\n%%EOF\n";
 
@@ -11,6 +13,8 @@ fn head() -> Letterhead {
         from: "Fax <fax@law.example>".into(),
         hostname: "fax.law.example".into(),
         zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
+        templates: Templates::default(),
+        language: Language::En,
     }
 }
 
@@ -58,7 +62,7 @@ fn rows_that_were_lost_are_told_of() {
     fax.damaged = vec![2];
     let text = String::from_utf8(letter(&fax).bytes).unwrap();
     assert!(text.contains("Rows are missing on page 2: "), "{text}");
-    assert_eq!(numbers(&[1, 2, 5]), "pages 1, 2 and 5");
+    assert_eq!(numbers(&[1, 2, 5], Language::En), "pages 1, 2 and 5");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Nothing is dropped silently: every part of the message is in the manifest with what became of it, and a part
 //! that somebody meant to be faxed and that cannot be makes the whole message refused, by name.
 
+pub mod cover;
 mod mime;
 mod parts;
 mod texts;
@@ -15,6 +16,7 @@ use crate::pages::DocumentRefusal;
 use crate::proto::smtp::Refusal;
 use mime::{Entity, Leaf, Leaves};
 
+pub use cover::CoverWish;
 pub use mime::Unpacked;
 pub use parts::{Document, Fate, Part, Reading, Skipped};
 
@@ -38,6 +40,8 @@ pub struct FaxMessage<'m> {
     pub message_id: Option<String>,
     /// The identifiers of the messages before it in its thread, with angle brackets.
     pub references: Option<String>,
+    /// What it says of a cover page, if anything.
+    pub cover: Option<CoverWish>,
     /// What is faxed, in the order of the message; never empty. Of these, pictures and texts may still turn out to have
     /// nothing on them that belongs on a page.
     pub documents: Vec<Document<'m>>,
@@ -77,6 +81,11 @@ pub enum BadMessage {
     /// A container without its parts.
     #[error("the mail is damaged: its parts cannot be found")]
     Broken,
+    /// The field that asks for a cover page.
+    #[error(
+        "X-Fax-Cover says \"{0}\"; write yes or no, with notes for the page behind a semicolon"
+    )]
+    CoverWish(String),
     /// See [`MAX_PARTS`].
     #[error("the mail has more than {MAX_PARTS} parts")]
     TooManyParts,
@@ -105,6 +114,7 @@ impl From<BadMessage> for Refusal {
             BadMessage::NothingToFax
             | BadMessage::Damaged(..)
             | BadMessage::Broken
+            | BadMessage::CoverWish(_)
             | BadMessage::TooManyParts
             | BadMessage::TooDeep
             | BadMessage::HeaderTooLarge => "5.6.0",
@@ -132,6 +142,7 @@ pub fn read<'m>(
     let entity = Entity::read(raw)?;
     refuse_loops(&entity)?;
     let header = entity.header.clone();
+    let cover = cover::wish(&header)?;
     let leaves = mime::leaves(entity, unpacked)?;
     let (documents, manifest) = parts::sort(&leaves, reading)?;
     Ok(FaxMessage {
@@ -139,6 +150,7 @@ pub fn read<'m>(
         subject: text(&header, HeaderName::Subject),
         message_id: text(&header, HeaderName::MessageId),
         references: references(&header),
+        cover,
         documents,
         manifest,
     })

@@ -1,6 +1,7 @@
 use jiff::tz::TimeZone;
-use mail_parser::MessageParser;
+use mail_parser::{MessageParser, MimeHeaders};
 
+use super::broadcast::Broadcast;
 use super::*;
 use crate::letter::golden::assert_golden;
 
@@ -9,6 +10,8 @@ fn head() -> Letterhead {
         from: "Postfax <postmaster@fax.law.example>".into(),
         hostname: "fax.law.example".into(),
         zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
+        templates: Templates::default(),
+        language: Language::En,
     }
 }
 
@@ -23,6 +26,8 @@ fn attempt(began: &str, outcome: Outcome, detail: &str, pages: u32, seconds: f64
         detail: detail.into(),
         pages,
         seconds,
+        sip_code: detail.starts_with("486").then_some(486),
+        q850: detail.starts_with("486").then_some(17),
     }
 }
 
@@ -32,10 +37,17 @@ fn lease_agreement() -> Receipt {
         fax: "17".into(),
         ending: Ending::Called(Outcome::Delivered),
         number: "5551234567".into(),
+        name: None,
+        recipient: "5551234567@fax.local".into(),
+        orcpt: Some("rfc822;5551234567@fax.local".into()),
+        wanted: Wanted::of(None, true),
         sub_address: None,
+        billing: None,
         pages: 2,
         confirmed: 2,
+        calls: 2,
         seconds: 48.2,
+        accepted: time("2026-11-21T09:09:58Z"),
         ended: time("2026-11-21T09:15:50Z"),
         far_end: FarEnd {
             ident: Some("+1 555 123 4567".into()),
@@ -61,6 +73,7 @@ fn lease_agreement() -> Receipt {
                 48.2,
             ),
         ],
+        remarks: vec![],
         parts: vec![
             Part {
                 name: "Lease agreement.pdf".into(),
@@ -78,7 +91,13 @@ fn lease_agreement() -> Receipt {
             subject: Some("Lease agreement".into()),
             message_id: Some("<20261121.3@law.example>".into()),
             references: Some("<20261120.1@law.example>".into()),
+            envelope_id: Some("QQ314159".into()),
+            returned: Some(Returned::Headers(
+                b"From: anna.lee@law.example\r\nSubject: Lease agreement\r\n".to_vec(),
+            )),
+            language: Language::En,
         },
+        picture: None,
     }
 }
 
@@ -87,7 +106,7 @@ fn ended(outcome: Outcome, confirmed: u32, detail: &str) -> Receipt {
     receipt.ending = Ending::Called(outcome);
     receipt.confirmed = confirmed;
     let last = receipt.attempts.last_mut().unwrap();
-    (last.outcome, last.pages, last.detail) = (outcome, confirmed, detail.into());
+    *last = attempt("2026-11-21T09:15:00Z", outcome, detail, confirmed, 48.2);
     receipt
 }
 
@@ -100,12 +119,35 @@ fn text(letter: &Letter) -> String {
     parsed.body_text(0).unwrap().replace("\r\n", "\n")
 }
 
+/// Both languages, each with its golden mail.
+fn assert_golden_in_both(name: &str, receipt: &Receipt) {
+    for (language, code) in [(Language::En, "en"), (Language::De, "de")] {
+        let mut receipt = receipt.clone();
+        receipt.mail.language = language;
+        let letter = letter(&receipt);
+        assert_eq!(letter.from, None, "RFC 3464 2: the null return path");
+        assert_eq!(letter.to, ["anna.lee@law.example"]);
+        assert_golden(&format!("receipt-{name}.{code}.eml"), &letter.bytes);
+    }
+}
+
 #[test]
 fn golden_delivered() {
-    let letter = letter(&lease_agreement());
-    assert_eq!(letter.from, None);
-    assert_eq!(letter.to, ["anna.lee@law.example"]);
-    assert_golden("receipt-delivered.eml", &letter.bytes);
+    assert_golden_in_both("delivered", &lease_agreement());
+}
+
+#[test]
+fn golden_delivered_with_all_there_is_to_tell() {
+    let receipt = Receipt {
+        name: Some("Dr. Smith".into()),
+        sub_address: Some("6377".into()),
+        billing: Some("Case 2026/117".into()),
+        remarks: vec!["Page 2 came out blank.".into()],
+        picture: Some(b"\x89PNG not really".to_vec()),
+        wanted: Wanted::of(Some(1), true),
+        ..lease_agreement()
+    };
+    assert_golden_in_both("delivered-asked-for", &receipt);
 }
 
 #[test]
@@ -114,13 +156,13 @@ fn golden_failed_busy() {
     receipt.far_end = FarEnd::default();
     receipt.seconds = 0.0;
     receipt.attempts[1].seconds = 0.0;
-    assert_golden("receipt-failed-busy.eml", &letter(&receipt).bytes);
+    assert_golden_in_both("failed-busy", &receipt);
 }
 
 #[test]
 fn golden_failed_drops_after_page_1() {
     let receipt = ended(Outcome::FarEndHungUp, 1, "DCN after MCF of page 1");
-    assert_golden("receipt-failed-after-page-1.eml", &letter(&receipt).bytes);
+    assert_golden_in_both("failed-after-page-1", &receipt);
 }
 
 #[test]
@@ -130,17 +172,29 @@ fn golden_failed_document_damaged() {
         document: "Lease agreement.pdf".into(),
         why: "it is damaged and cannot be read as PDF".into(),
     };
-    (receipt.pages, receipt.confirmed) = (0, 0);
+    (receipt.pages, receipt.confirmed, receipt.calls) = (0, 0, 0);
     receipt.far_end = FarEnd::default();
     receipt.attempts.clear();
     receipt.parts.clear();
-    assert_golden("receipt-failed-document.eml", &letter(&receipt).bytes);
+    assert_golden_in_both("failed-document", &receipt);
+}
+
+#[test]
+fn golden_delayed() {
+    let mut receipt = ended(Outcome::NoAnswer, 0, "480 Temporarily Unavailable");
+    receipt.ending = Ending::Waits {
+        last: Some(Outcome::NoAnswer),
+        held: false,
+        until: time("2026-11-22T09:09:58Z"),
+    };
+    receipt.attempts[1].seconds = 0.0;
+    assert_golden_in_both("delayed", &receipt);
 }
 
 #[test]
 fn golden_uncertain() {
     let receipt = ended(Outcome::Uncertain, 1, "silence after the last EOP");
-    assert_golden("receipt-uncertain.eml", &letter(&receipt).bytes);
+    assert_golden_in_both("uncertain", &receipt);
 }
 
 #[test]
@@ -149,7 +203,288 @@ fn golden_cancelled_with_a_subject_in_japanese() {
     receipt.mail.subject = Some("賃貸契約書".into());
     receipt.attempts.truncate(1);
     receipt.far_end = FarEnd::default();
-    assert_golden("receipt-cancelled.eml", &letter(&receipt).bytes);
+    assert_golden_in_both("cancelled", &receipt);
+}
+
+/// A mail to three: one got it, one did not, one waits unless all have ended.
+fn to_three(last: Ending) -> Broadcast {
+    let mut faxes = vec![
+        lease_agreement(),
+        ended(Outcome::NotInService, 0, "404 Not Found"),
+        ended(Outcome::Delivered, 2, ""),
+    ];
+    faxes[2].ending = last;
+    for (n, fax) in (1..).zip(&mut faxes) {
+        fax.fax = format!("17{n}");
+        fax.number = format!("555123456{n}");
+        fax.recipient = format!("555123456{n}@fax.local");
+        fax.orcpt = None;
+        fax.name = (n == 2).then(|| "Dr. Smith".to_owned());
+        fax.attempts.remove(0);
+    }
+    Broadcast {
+        message: "16".into(),
+        accepted: time("2026-11-21T09:09:58Z"),
+        ended: time("2026-11-21T11:00:00Z"),
+        mail: lease_agreement().mail,
+        parts: lease_agreement().parts,
+        faxes,
+    }
+}
+
+fn letter_to_three(all: &Broadcast) -> Option<Letter> {
+    broadcast::write(all, &head(), time("2026-11-21T11:00:01Z")).unwrap()
+}
+
+#[test]
+fn golden_broadcast() {
+    let waits = Ending::Waits {
+        last: None,
+        held: false,
+        until: time("2026-11-22T09:09:58Z"),
+    };
+    for (name, last) in [
+        ("broadcast", Ending::Called(Outcome::Delivered)),
+        ("broadcast-delayed", waits),
+    ] {
+        for (language, code) in [(Language::En, "en"), (Language::De, "de")] {
+            let mut all = to_three(last.clone());
+            all.mail.language = language;
+            let letter = letter_to_three(&all).unwrap();
+            assert_golden(&format!("receipt-{name}.{code}.eml"), &letter.bytes);
+        }
+    }
+}
+
+#[test]
+fn of_a_broadcast_only_is_told_what_was_asked_for() {
+    let mut all = to_three(Ending::Called(Outcome::Delivered));
+    for fax in &mut all.faxes {
+        fax.wanted = Wanted::of(Some(2), true);
+    }
+    let recipients = |all: &Broadcast| {
+        let groups = groups(&letter_to_three(all).unwrap());
+        groups[1..]
+            .iter()
+            .map(|group| group["final-recipient"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(recipients(&all), ["rfc822; 5551234562@fax.local"]);
+    all.faxes[0].wanted = Wanted::of(Some(1), true);
+    assert_eq!(recipients(&all).len(), 2);
+    for fax in &mut all.faxes {
+        fax.wanted = Wanted::of(Some(0), true);
+    }
+    assert!(letter_to_three(&all).is_none(), "NOTIFY=NEVER");
+}
+
+/// The groups of `message/delivery-status`, as RFC 3464 2.1 has them: field names in lower case, unfolded.
+fn groups(letter: &Letter) -> Vec<std::collections::BTreeMap<String, String>> {
+    let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
+    assert!(parsed.root_part().is_content_type("multipart", "report"));
+    let report_type = parsed
+        .root_part()
+        .content_type()
+        .unwrap()
+        .attribute("report-type");
+    assert_eq!(report_type, Some("delivery-status"), "RFC 6522 3");
+    let part = parsed
+        .parts
+        .iter()
+        .find(|part| part.is_content_type("message", "delivery-status"));
+    let text = String::from_utf8(part.unwrap().contents().to_vec()).unwrap();
+    let text = text.replace("\r\n ", " ");
+    let field = |line: &str| {
+        let (name, value) = line.split_once(": ").expect("a field");
+        (name.to_ascii_lowercase(), value.to_owned())
+    };
+    let groups = text.trim_end().split("\r\n\r\n");
+    groups
+        .map(|group| group.split("\r\n").map(field).collect())
+        .collect()
+}
+
+#[test]
+fn every_outcome_makes_a_report_that_rfc_3464_allows() {
+    for outcome in Outcome::ALL
+        .into_iter()
+        .filter(|it| *it != Outcome::Delivered)
+    {
+        let groups = groups(&letter(&ended(outcome, 0, "486 Busy Here")));
+        assert_eq!(groups.len(), 2);
+        assert_eq!(groups[0]["reporting-mta"], "dns; fax.law.example");
+        assert_eq!(groups[0]["original-envelope-id"], "QQ314159");
+        let it = &groups[1];
+        assert_eq!(it["original-recipient"], "rfc822; 5551234567@fax.local");
+        assert_eq!(it["final-recipient"], "rfc822; 5551234567@fax.local");
+        assert_eq!(it["action"], "failed");
+        // RFC 3463 2: class 4 or 5 of what failed, subject and detail of at most three digits.
+        let status: Vec<&str> = it["status"].split('.').collect();
+        assert!(
+            status.len() == 3 && ["4", "5"].contains(&status[0]),
+            "{status:?}"
+        );
+        let diagnostic = &it["diagnostic-code"];
+        assert!(
+            diagnostic.starts_with(&format!("x-fax; {outcome} (")),
+            "{diagnostic}"
+        );
+        assert!(diagnostic.contains("SIP 486; Q.850 17"), "{diagnostic}");
+        assert_eq!(it["last-attempt-date"], "Sat, 21 Nov 2026 10:15:00 +0100");
+    }
+}
+
+#[test]
+fn a_delay_has_class_4_and_says_until_when() {
+    let mut receipt = ended(Outcome::NotInService, 0, "");
+    receipt.ending = Ending::Waits {
+        last: Some(Outcome::NotInService),
+        held: false,
+        until: time("2026-11-22T09:09:58Z"),
+    };
+    let it = &groups(&letter(&receipt))[1];
+    assert_eq!(
+        (it["action"].as_str(), it["status"].as_str()),
+        ("delayed", "4.1.1")
+    );
+    assert_eq!(it["will-retry-until"], "Sun, 22 Nov 2026 10:09:58 +0100");
+}
+
+#[test]
+fn a_delivery_is_reported_to_machines_only_where_notify_asks() {
+    let mut receipt = lease_agreement();
+    let is_report = |receipt: &Receipt| {
+        let letter = letter(receipt);
+        let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
+        parsed.root_part().is_content_type("multipart", "report")
+    };
+    assert!(!is_report(&receipt));
+    receipt.wanted = Wanted::of(Some(3), true);
+    assert!(is_report(&receipt));
+    let it = &groups(&letter(&receipt))[1];
+    assert_eq!(
+        (it["action"].as_str(), it["status"].as_str()),
+        ("delivered", "2.0.0")
+    );
+}
+
+#[test]
+fn ret_full_gives_the_mail_back_with_a_failure_only() {
+    let mail = b"Subject: Lease agreement\r\n\r\ncaf\xc3\xa9 =_a.receipt\r\n".to_vec();
+    let returned = |outcome| {
+        let mut receipt = ended(outcome, 0, "");
+        receipt.wanted = Wanted::of(Some(3), true);
+        receipt.mail.returned = Some(Returned::whole(mail.clone()));
+        let letter = letter(&receipt);
+        let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
+        let part = parsed.parts.last().unwrap();
+        let whole = parsed
+            .parts
+            .iter()
+            .find(|part| part.is_content_type("message", "rfc822"))
+            .and_then(|part| {
+                part.message()
+                    .map(|mail| mail.subject().unwrap_or("").to_owned())
+            });
+        (whole, part.is_content_type("text", "rfc822-headers"))
+    };
+    assert_eq!(
+        returned(Outcome::Busy),
+        (Some("Lease agreement".to_owned()), false)
+    );
+    assert_eq!(returned(Outcome::Delivered), (None, true));
+}
+
+#[test]
+fn the_picture_is_shown_by_the_html_that_stands_beside_it() {
+    let receipt = Receipt {
+        picture: Some(b"\x89PNG not really".to_vec()),
+        ..lease_agreement()
+    };
+    let letter = letter(&receipt);
+    let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
+    let html = parsed.body_html(0).unwrap();
+    let picture = parsed
+        .parts
+        .iter()
+        .find(|part| part.is_content_type("image", "png"))
+        .unwrap();
+    let cid = picture.content_id().unwrap();
+    assert!(html.contains(&format!("src=\"cid:{cid}\"")), "{cid} {html}");
+    assert_eq!(picture.contents(), b"\x89PNG not really");
+    for remote in ["http:", "https:", "<script", "<style", "javascript"] {
+        assert!(!html.contains(remote), "{remote}");
+    }
+}
+
+#[test]
+fn strangers_words_are_no_html() {
+    let forged = "<script>alert('x')</script><b>&amp;";
+    let mut receipt = ended(Outcome::Busy, 0, forged);
+    receipt.mail.subject = Some(forged.into());
+    receipt.name = Some(forged.into());
+    receipt.far_end.ident = Some(forged.into());
+    receipt.parts[0].name = forged.into();
+    receipt.remarks = vec![forged.into()];
+    let mut all = to_three(Ending::Called(Outcome::Delivered));
+    all.faxes.push(receipt.clone());
+    for letter in [letter(&receipt), letter_to_three(&all).unwrap()] {
+        let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
+        let html = parsed.body_html(0).unwrap();
+        assert!(!html.contains("<script") && !html.contains("<b>"), "{html}");
+        assert!(
+            html.contains("&lt;script&gt;") && !html.contains("&amp;lt;"),
+            "{html}"
+        );
+        let text = parsed.body_text(0).unwrap();
+        assert!(text.contains("<script>alert('x')"), "{text}");
+    }
+}
+
+#[test]
+fn german_has_a_cause_for_every_outcome() {
+    for outcome in Outcome::ALL {
+        let mut receipt = ended(outcome, 0, "");
+        receipt.mail.language = Language::De;
+        receipt.attempts.clear();
+        let text = text(&letter(&receipt));
+        assert!(!text.contains(outcome.in_words()), "{outcome}: {text}");
+        assert!(
+            !text.contains("\n\n\n") && !text.contains("  \n"),
+            "{outcome}: {text}"
+        );
+        assert!(text.starts_with("Ihr Fax ") || text.starts_with("Ob Ihr Fax "));
+    }
+}
+
+#[test]
+fn our_own_templates_are_whole() {
+    let files = [
+        "sentences.en.txt",
+        "receipt.txt",
+        "receipt.html",
+        "broadcast.txt",
+        "broadcast.html",
+    ];
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("mail");
+    let own = files.map(|file| {
+        (
+            file.to_owned(),
+            std::fs::read_to_string(folder.join(file)).unwrap(),
+        )
+    });
+    let templates = Templates::of(own.into_iter().collect());
+    assert_eq!(broken_templates(&templates, &head()), Vec::<String>::new());
+    let broken = [(
+        "sentences.de.txt".to_owned(),
+        "{% macro first(fax) %}\n{{ fax.nmuber }}\n{% endmacro %}".to_owned(),
+    )];
+    let told = broken_templates(&Templates::of(broken.into_iter().collect()), &head());
+    assert!(
+        told.iter()
+            .any(|it| it.starts_with("sentences.de.txt, line 2")),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -72,6 +72,7 @@ impl Server {
             host: "127.0.0.1".into(),
             port: self.port,
             tls: Tls::None,
+            authorities: None,
             login: None,
             hello: "fax.law.example".into(),
             patience: Patience {
@@ -290,6 +291,7 @@ async fn a_wrong_password_does_not_bounce_the_mail() {
 #[test]
 fn a_password_is_not_sent_in_the_open_nor_shown() {
     let mut relay = Relay {
+        authorities: None,
         host: "mail.law.example".into(),
         port: 587,
         tls: Tls::StartTls,

@@ -4,7 +4,7 @@ mod charset;
 mod html;
 mod plain;
 mod telling;
-mod typeset;
+pub(in crate::pages) mod typeset;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,12 +1,14 @@
 //! Sets paragraphs on pages and draws them, black on white, at the pels of a fax.
 
+pub(in crate::pages) mod block;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use cosmic_text::fontdb::{Database, Source};
 use cosmic_text::{
-    Attrs, Buffer, CacheKey, CacheKeyFlags, Family, FontSystem, LayoutGlyph, Metrics, Shaping,
-    Stretch, SwashCache, Weight, Wrap,
+    Attrs, Buffer, CacheKey, CacheKeyFlags, Family, FontSystem, LayoutGlyph, LayoutRun, Metrics,
+    Shaping, Stretch, SwashCache, Weight, Wrap,
 };
 use zeno::{Format, Mask, Placement, Transform};
 
@@ -40,10 +42,20 @@ const MISSING_PERCENT: usize = 15;
 
 /// What is on one page, in points from its upper left corner.
 #[derive(Debug, Default)]
-pub(super) struct SetPage {
+pub(in crate::pages) struct SetPage {
     glyphs: Vec<SetGlyph>,
-    /// Where rules across the page are.
-    rules: Vec<f32>,
+    rules: Vec<Rule>,
+}
+
+/// A black bar, in points.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::pages) struct Rule {
+    /// Its left end.
+    pub(in crate::pages) x: f32,
+    /// Its top.
+    pub(in crate::pages) y: f32,
+    pub(in crate::pages) width: f32,
+    pub(in crate::pages) height: f32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -53,10 +65,12 @@ struct SetGlyph {
     x: f32,
     /// Of the baseline.
     y: f32,
+    /// From its place to the next letter's.
+    advance: f32,
 }
 
 /// The fonts, and the paper.
-pub(super) struct Typesetter {
+pub(in crate::pages) struct Typesetter {
     fonts: FontSystem,
     outlines: SwashCache,
     face: Face,
@@ -87,17 +101,25 @@ impl Face {
 impl Typesetter {
     /// With the fonts that come with the program and, where the text has letters that these lack, the system's.
     pub(super) fn new(paper: Paper, lines: &[Line], heading: &[(String, String)]) -> Typesetter {
-        let mut database = Database::new();
-        let face = load(&mut database, dejavu::sans_condensed::regular());
-        load(&mut database, dejavu::sans_condensed::bold());
-        let columns_face = load(&mut database, dejavu::sans_mono::regular());
-        load(&mut database, dejavu::sans_mono::bold());
         let text = lines
             .iter()
             .flat_map(|line| &line.spans)
             .map(|span| span.text.as_str());
         let heading = heading.iter().map(|(_, value)| value.as_str());
-        if text.chain(heading).any(needs_more) {
+        Typesetter::for_texts(paper, text.chain(heading))
+    }
+
+    /// As [`Typesetter::new`], for texts of any other shape.
+    pub(in crate::pages) fn for_texts<'t>(
+        paper: Paper,
+        mut texts: impl Iterator<Item = &'t str>,
+    ) -> Typesetter {
+        let mut database = Database::new();
+        let face = load(&mut database, dejavu::sans_condensed::regular());
+        load(&mut database, dejavu::sans_condensed::bold());
+        let columns_face = load(&mut database, dejavu::sans_mono::regular());
+        load(&mut database, dejavu::sans_mono::bold());
+        if texts.any(needs_more) {
             for folder in FONT_DIRS {
                 database.load_fonts_dir(folder);
             }
@@ -108,9 +130,7 @@ impl Typesetter {
             face,
             columns_face,
             paper,
-            width: (f64::from(PAGE_WIDTH) / Resolution::Fine.exact_dpi().0) as f32
-                * POINTS_PER_INCH
-                - 2.0 * SIDE * POINTS_PER_INCH,
+            width: page_width() - 2.0 * SIDE * POINTS_PER_INCH,
             letters: 0,
             missing: 0,
         }
@@ -155,14 +175,12 @@ impl Typesetter {
         for run in buffer.layout_runs() {
             let top = column.room_for(height);
             let baseline = top + (run.line_y - run.line_top);
+            let left = SIDE * POINTS_PER_INCH;
             for glyph in run.glyphs {
                 self.letters += 1;
-                let is_missing = glyph.glyph_id == 0;
-                self.missing += usize::from(is_missing);
-                // A small picture that no font has is left out; a letter shows as its box.
-                let shown = run.text.get(glyph.start..glyph.end).unwrap_or_default();
-                if !(is_missing && shown.chars().all(is_pictorial)) {
-                    column.page().glyphs.push(set(glyph, baseline));
+                self.missing += usize::from(glyph.glyph_id == 0);
+                if is_shown(&run, glyph) {
+                    column.page().glyphs.push(set(glyph, left, baseline));
                 }
             }
         }
@@ -174,14 +192,33 @@ impl Typesetter {
     }
 
     /// The page as a fax page.
-    pub(super) fn draw(&mut self, page: &SetPage, resolution: Resolution) -> FaxPage {
+    pub(in crate::pages) fn draw(&mut self, page: &SetPage, resolution: Resolution) -> FaxPage {
+        let y_dpi = resolution.exact_dpi().1;
+        let height = (self.paper.length() * y_dpi).round() as u32;
+        let mut bitmap = Bitmap::new(PAGE_WIDTH, height).expect("paper is within the limits");
+        self.ink(&mut bitmap, page, resolution);
+        let (x_dpi, y_dpi) = resolution.dpi();
+        FaxPage {
+            width: PAGE_WIDTH,
+            height,
+            x_dpi,
+            y_dpi,
+            g4: g4::encode(&bitmap),
+        }
+    }
+
+    /// Puts what is on `page` onto a bitmap of this resolution.
+    pub(in crate::pages) fn ink(
+        &mut self,
+        bitmap: &mut Bitmap,
+        page: &SetPage,
+        resolution: Resolution,
+    ) {
         let (x_dpi, y_dpi) = resolution.exact_dpi();
         let scale = (
             x_dpi as f32 / POINTS_PER_INCH,
             y_dpi as f32 / POINTS_PER_INCH,
         );
-        let height = (self.paper.length() * y_dpi).round() as u32;
-        let mut bitmap = Bitmap::new(PAGE_WIDTH, height).expect("paper is within the limits");
         let mut masks: HashMap<CacheKey, Option<(Vec<u8>, Placement)>> = HashMap::new();
         for glyph in &page.glyphs {
             let mask = masks.entry(glyph.key).or_insert_with(|| {
@@ -202,27 +239,26 @@ impl Typesetter {
             };
             let left = (glyph.x * scale.0).round() as i32 + placed.left;
             let top = (glyph.y * scale.1).round() as i32 + placed.top;
-            stamp(&mut bitmap, coverage, placed.width, left, top);
+            stamp(bitmap, coverage, placed.width, left, top);
         }
         for rule in &page.rules {
-            let (left, right) = (
-                SIDE * POINTS_PER_INCH * scale.0,
-                (SIDE * POINTS_PER_INCH + self.width) * scale.0,
-            );
-            let top = (rule * scale.1).round() as u32;
-            for y in top..=top + (RULE * scale.1) as u32 {
-                bitmap.blacken(y.min(height - 1), &[left as u32, right as u32]);
-            }
-        }
-        let (x_dpi, y_dpi) = resolution.dpi();
-        FaxPage {
-            width: PAGE_WIDTH,
-            height,
-            x_dpi,
-            y_dpi,
-            g4: g4::encode(&bitmap),
+            let ends = [rule.x, rule.x + rule.width].map(|x| (x * scale.0) as u32);
+            let top = (rule.y * scale.1).round() as u32;
+            let rows = ((rule.height * scale.1).round() as u32).max(1);
+            (top..top + rows).for_each(|y| bitmap.blacken(y, &ends));
         }
     }
+}
+
+/// Points across a fax page.
+pub(in crate::pages) fn page_width() -> f32 {
+    (f64::from(PAGE_WIDTH) / Resolution::Fine.exact_dpi().0) as f32 * POINTS_PER_INCH
+}
+
+/// Whether a glyph is drawn: a small picture that no font has is left out; a letter shows as its box.
+fn is_shown(run: &LayoutRun<'_>, glyph: &LayoutGlyph) -> bool {
+    let shown = run.text.get(glyph.start..glyph.end).unwrap_or_default();
+    glyph.glyph_id != 0 || !shown.chars().all(is_pictorial)
 }
 
 /// Emoji, and what chooses among their forms.
@@ -268,7 +304,7 @@ fn sizes(lines: &[Line], width: f32) -> Vec<f32> {
     sizes
 }
 
-fn set(glyph: &LayoutGlyph, baseline: f32) -> SetGlyph {
+fn set(glyph: &LayoutGlyph, left: f32, baseline: f32) -> SetGlyph {
     let (key, _, _) = CacheKey::new(
         glyph.font_id,
         glyph.glyph_id,
@@ -279,8 +315,9 @@ fn set(glyph: &LayoutGlyph, baseline: f32) -> SetGlyph {
     );
     SetGlyph {
         key,
-        x: SIDE * POINTS_PER_INCH + glyph.x + glyph.font_size * glyph.x_offset,
+        x: left + glyph.x + glyph.font_size * glyph.x_offset,
         y: baseline + glyph.y - glyph.font_size * glyph.y_offset,
+        advance: glyph.w,
     }
 }
 
@@ -334,7 +371,13 @@ impl Column {
 
     fn rule(&mut self) {
         let y = self.room_for(SIZE) + SIZE * 0.3;
-        self.page().rules.push(y);
+        let side = SIDE * POINTS_PER_INCH;
+        self.page().rules.push(Rule {
+            x: side,
+            y,
+            width: page_width() - 2.0 * side,
+            height: RULE,
+        });
         self.y += SIZE * 0.5;
     }
 }

@@ -9,11 +9,13 @@
 //! (RFC 5321 2.3.8 and 4.1.1.4; VU#302671 is what happens otherwise).
 
 mod command;
+mod dsn;
 mod line;
 mod reply;
 mod session;
 mod text;
 
+pub use dsn::{Notify, Ret};
 pub use reply::{Refusal, Reply};
 pub use session::{Envelope, Output, Session, SessionConfig};
 

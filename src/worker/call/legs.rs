@@ -75,6 +75,15 @@ impl Leg {
         }
     }
 
+    /// Octets of pages so far, repeats left out in error correction mode (`ecm`); `None` without it in audio, where the
+    /// modem's speed is that of the page.
+    pub(super) fn headway(&mut self, ecm: bool) -> Option<u64> {
+        match self {
+            Leg::T38(leg) => Some(leg.headway(ecm)),
+            Leg::Audio(leg) => ecm.then(|| leg.terminal.progress().headway),
+        }
+    }
+
     pub(super) fn terminate(&mut self) {
         match self {
             Leg::T38(leg) => leg.terminal.terminate(),
@@ -86,14 +95,6 @@ impl Leg {
         match self {
             Leg::T38(leg) => leg.terminal.silence(),
             Leg::Audio(leg) => leg.terminal.silence(),
-        }
-    }
-
-    /// Whether the far end has heard our CED, whole and in audio.
-    pub(super) fn has_said_ced(&self) -> bool {
-        match self {
-            Leg::T38(_) => false,
-            Leg::Audio(leg) => leg.has_said_ced(),
         }
     }
 

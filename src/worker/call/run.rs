@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 
 use super::control::Control;
 use super::custody::{Custody, Paper};
+use super::headway::Headway;
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
 use super::wire_end::WireEnd;
@@ -51,7 +52,7 @@ const HUSH_TICKS: u32 = 200;
 const ALIVE_TICKS: u32 = 500;
 /// Ticks to get DCN and its repeats out after an early end.
 const FAREWELL_TICKS: u32 = 150;
-/// Ticks after a regular end, for what is still queued.
+/// Ticks after a regular end in audio, for what is still queued.
 const REGULAR_TICKS: u32 = 10;
 /// For [`Mishap::HangUpAfterPage`]: ticks that the page's MCF needs to leave.
 const MCF_TICKS: u32 = 250;
@@ -123,6 +124,7 @@ pub(super) struct Call {
     unlooked: u32,
     media_since: Option<Instant>,
     last_sign: Instant,
+    headway: Headway,
     mcf_ticks: Option<u32>,
     /// Ticks for which no audio is sent, while a re-INVITE of ours is out.
     hushed: u32,
@@ -156,7 +158,6 @@ impl Call {
             },
             rtp: WireEnd::new(rtp)?,
             udptl: WireEnd::new(udptl)?,
-            start,
             role,
             leg: None,
             page_sizes,
@@ -170,10 +171,12 @@ impl Call {
             unlooked: 0,
             media_since: None,
             last_sign: Instant::now(),
+            headway: Headway::new(start.min_rate),
             mcf_ticks: None,
             hushed: 0,
             stop: None,
             ending: None,
+            start,
         })
     }
 
@@ -316,13 +319,12 @@ impl Call {
         self.t38_heard = false;
         let rate = self.start.max_bit_rate.min(media.max_bit_rate.max(2400));
         let options = self.options(rate);
-        let ced_said = self.leg.as_ref().is_some_and(Leg::has_said_ced);
-        self.leg = None;
+        let behind_audio = self.leg.take().is_some();
         let holder = Box::new(self.custody.clone());
-        match T38Leg::new(&options, media, self.start.redundancy, holder) {
+        match T38Leg::new(&options, media, holder) {
             Ok(mut leg) => {
-                if ced_said {
-                    leg.shorten_ced();
+                if behind_audio {
+                    leg.follow_audio();
                 }
                 self.far_end.t38 = true;
                 self.begin(Leg::T38(Box::new(leg)));
@@ -516,11 +518,23 @@ impl Call {
         if since.elapsed() > seconds(self.start.total_seconds) {
             self.stop(Stop::TimeUp);
         }
+        if self.is_stuck() {
+            self.stop(Stop::TooSlow);
+        }
         let voice = self.start.voice_seconds;
         let listens = voice > 0 && !self.start.calling && since.elapsed() > seconds(voice);
         if listens && self.leg.as_mut().is_some_and(Leg::is_voice) {
             self.stop(Stop::Voice);
         }
+    }
+
+    /// Whether a page is under way and does not get on.
+    fn is_stuck(&mut self) -> bool {
+        let octets = match &mut self.leg {
+            Some(leg) if !self.far_end.compression.is_empty() => leg.headway(self.far_end.ecm),
+            _ => None,
+        };
+        octets.is_some_and(|octets| self.headway.is_lost(self.pages, octets, Instant::now()))
     }
 
     /// Ends the call early, but not before what has already come in is taken in: it may be the last MCF.
@@ -550,6 +564,7 @@ impl Call {
             (Some(_), Some(Stop::HangUp)) if complete => 0,
             (Some(_), Some(Stop::FarEndGone)) => 0,
             // Somebody who talks needs no DCN in the ear.
+            (Some(Leg::T38(_)), None) => 0,
             (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
             (Some(_), Some(_)) => FAREWELL_TICKS,
         };

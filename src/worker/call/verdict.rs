@@ -18,6 +18,8 @@ pub(super) enum Stop {
     Inactive,
     /// The call lasted too long.
     TimeUp,
+    /// Its pages went too slowly.
+    TooSlow,
 }
 
 impl Stop {
@@ -29,6 +31,7 @@ impl Stop {
             Stop::DaemonGone => "the gateway was gone",
             Stop::Inactive => "nothing came in for too long",
             Stop::TimeUp => "the call lasted too long",
+            Stop::TooSlow => "the pages went more slowly than fax.min_rate for a minute",
         }
     }
 }
@@ -57,6 +60,7 @@ fn stopped(stop: Stop) -> Outcome {
         Stop::DaemonGone => Outcome::GatewayStopped,
         Stop::Inactive => Outcome::FarEndSilent,
         Stop::TimeUp => Outcome::TooLong,
+        Stop::TooSlow => Outcome::TooSlow,
     }
 }
 
@@ -168,6 +172,7 @@ mod tests {
             (Stop::DaemonGone, Outcome::GatewayStopped),
             (Stop::Inactive, Outcome::FarEndSilent),
             (Stop::TimeUp, Outcome::TooLong),
+            (Stop::TooSlow, Outcome::TooSlow),
         ];
         for (stop, expected) in table {
             let got = outcome(Role::Sender, &ending(Cause::Dropped), Some(stop));

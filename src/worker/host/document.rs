@@ -12,11 +12,12 @@ use tokio::time::timeout;
 use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
 use super::super::wire::{
-    self, DocumentRefusal, FromRender, Paper, RenderJob, Source, StartRender, Target,
+    self, DocumentRefusal, FromRender, Paper, Remark, RenderJob, Source, StartRender, Target,
 };
 use super::frames::Frames;
 use super::{Children, how_it_ended};
 use crate::pages::FaxPage;
+use crate::pages::cover::CoverSource;
 use crate::pages::render::Found;
 
 /// Why there are no pages.
@@ -63,7 +64,22 @@ impl Children {
         target: Target,
         max_pages: u32,
     ) -> Result<Vec<FaxPage>, RenderFailure> {
-        let mut pages = Vec::new();
+        let rendered = self.render_with_remarks(source, document, target, max_pages);
+        Ok(rendered.await?.0)
+    }
+
+    /// As [`Children::render`], with what is to be said of the pages.
+    ///
+    /// # Errors
+    /// As [`Children::render`].
+    pub async fn render_with_remarks(
+        &self,
+        source: &Source,
+        document: &[u8],
+        target: Target,
+        max_pages: u32,
+    ) -> Result<(Vec<FaxPage>, Vec<Remark>), RenderFailure> {
+        let (mut pages, mut remarks) = (Vec::new(), Vec::new());
         let mut complete = false;
         self.render_child(
             source,
@@ -84,6 +100,9 @@ impl Children {
                         g4: blob,
                     });
                 }
+                FromRender::Remark(remark) if remarks.len() <= max_pages as usize => {
+                    remarks.push(remark);
+                }
                 // Only as many as were asked for, whatever has become of the child.
                 FromRender::Rendered => complete = pages.len() <= max_pages as usize,
                 _ => {}
@@ -91,10 +110,27 @@ impl Children {
         )
         .await?;
         if complete {
-            Ok(pages)
+            Ok((pages, remarks))
         } else {
             Err(failed("ended before the last page"))
         }
+    }
+
+    /// Makes a cover page of a text, or of a site's PDF.
+    ///
+    /// # Errors
+    /// [`RenderFailure`], as [`Children::render`].
+    pub async fn cover(
+        &self,
+        cover: CoverSource,
+        octets: &[u8],
+        target: Target,
+    ) -> Result<FaxPage, RenderFailure> {
+        let place = self.covers.acquire().await;
+        let _place = place.expect("nobody closes it");
+        let source = Source::Cover(cover);
+        let page = self.render(&source, octets, target, 1).await?.pop();
+        page.ok_or_else(|| failed("made no page"))
     }
 
     /// Has one child do one job, and ends it when it takes too long or too much.

@@ -127,7 +127,7 @@ impl Endpoint {
             return;
         }
         if self.core.absorb(&request, now) {
-            return;
+            return self.on_repeated(&request);
         }
         let abilities = if inside { INSIDE } else { OUTSIDE };
         if let Err(malformed) = check::request(&request, &abilities) {
@@ -153,6 +153,15 @@ impl Endpoint {
             (Method::Options, None) => self.on_options(&request, from),
             // RFC 3261 12.2.2, 15.1.2.
             (_, None) => self.refuse(&request, from, 481),
+        }
+    }
+
+    /// A request that came before. For an INVITE with a 2xx this is the user's (RFC 6026 7.1): the 2xx is lost or late,
+    /// and leaves again without waiting for its timer.
+    fn on_repeated(&mut self, request: &Message) {
+        let number = request.cseq().map_or(0, |cseq| cseq.number);
+        if let Some(id) = self.core.accepted_by(request) {
+            self.with(id, |call, core| call.repeat_answer(core, number));
         }
     }
 

@@ -110,6 +110,13 @@ impl Call {
         self.go_on(core, next, now);
     }
 
+    /// Their INVITE of this number came again, behind its 2xx.
+    pub fn repeat_answer(&mut self, core: &mut Core, number: u32) {
+        if let Stage::Up(session) = &self.stage {
+            session.repeat_answer(core, number);
+        }
+    }
+
     /// An INVITE of the far end was cancelled before its answer.
     pub fn handle_cancel(
         &mut self,

@@ -202,6 +202,13 @@ impl Core {
         Some((key, entry.call, pending))
     }
 
+    /// Whose INVITE this is, if it had a 2xx.
+    pub fn accepted_by(&self, invite: &Message) -> Option<CallId> {
+        let entry = self.servers.get(&self.server_of(invite)?)?;
+        matches!(&entry.machine, Machine::Invite(machine) if machine.is_accepted())
+            .then_some(entry.call)
+    }
+
     /// RFC 3261 8.2.7: answers without remembering that it did.
     pub fn refuse(&mut self, request: &Message, from: &Flow, mut refusal: Message) {
         if request.method() == Some(&Method::Ack) {

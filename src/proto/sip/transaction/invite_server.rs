@@ -79,6 +79,11 @@ impl InviteServer {
         matches!(self.state, State::Completed | State::Confirmed)
     }
 
+    /// Whether it was answered with a 2xx.
+    pub fn is_accepted(&self) -> bool {
+        self.state == State::Accepted
+    }
+
     /// The INVITE came again.
     pub fn handle_request(&self) -> Option<Event> {
         matches!(self.state, State::Proceeding | State::Completed).then_some(Event::Retransmit)

@@ -13,8 +13,6 @@ use crate::proto::rtp;
 use crate::proto::sdp::TELEPHONE_EVENT;
 use crate::worker::wire::AudioMedia;
 
-/// Samples after which a called terminal has said its CED in audio: 200 ms of silence, 2.6 s of tone.
-const CED: usize = 22400;
 /// RFC 3389: comfort noise, which a far end sends in place of silence.
 const COMFORT_NOISE: u8 = 13;
 
@@ -31,9 +29,6 @@ pub(in crate::worker::call) struct AudioLeg {
     receiver: rtp::Receiver,
     pub(super) hearing: Hearing,
     patience: Patience,
-    called: bool,
-    /// Samples sent.
-    said: usize,
     /// Every second tick, a frame of 20 ms leaves.
     half_frame: bool,
     ready: Option<Vec<u8>>,
@@ -57,8 +52,6 @@ impl AudioLeg {
             receiver: rtp::Receiver::new(),
             hearing: Hearing::new(options.calling).map_err(io::Error::other)?,
             patience: Patience::default(),
-            called: !options.calling,
-            said: 0,
             half_frame: false,
             ready: None,
             talker: None,
@@ -77,11 +70,6 @@ impl AudioLeg {
             self.events[1] = media.telephone_event;
             self.sender.set_payload_type(media.payload_type);
         }
-    }
-
-    /// Whether the far end has heard our CED, whole.
-    pub(super) fn has_said_ced(&self) -> bool {
-        self.called && self.said > CED
     }
 
     pub(super) fn look(&self, octets: &[u8]) -> Look {
@@ -159,7 +147,6 @@ impl AudioLeg {
             if let Some(talker) = &mut self.talker {
                 talker.talk(&mut samples);
             }
-            self.said += samples.len();
             loud = is_loud(&samples);
             let payload = samples.map(|s| self.law.compress(s));
             self.ready = Some(self.sender.wrap(&payload));

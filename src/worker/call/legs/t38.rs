@@ -31,10 +31,11 @@ pub(in crate::worker::call) struct T38Leg {
     pub(super) terminal: T38Terminal,
     sender: udptl::Sender,
     receiver: udptl::Receiver,
-    redundancy: u8,
     openers: u32,
     /// The last packet that came in was page data.
     page_data: bool,
+    /// Octets of all packets with page data, either way.
+    page_octets: u64,
     /// The last datagram, and ticks since it left.
     last: (Vec<u8>, u32),
     ready: VecDeque<Vec<u8>>,
@@ -44,17 +45,16 @@ impl T38Leg {
     pub(in crate::worker::call) fn new(
         options: &Options,
         media: &T38Media,
-        redundancy: u8,
         holder: Box<dyn Holder>,
     ) -> Result<T38Leg, SetUpFailed> {
-        let repair = repair(media, redundancy);
+        let repair = repair(media);
         Ok(T38Leg {
             terminal: T38Terminal::new(options, media.version, holder)?,
             sender: udptl::Sender::new(repair, media.max_datagram.into()),
             receiver: udptl::Receiver::new(),
-            redundancy,
             openers: OPENERS,
             page_data: false,
+            page_octets: 0,
             last: (Vec::new(), 0),
             ready: VecDeque::new(),
         })
@@ -62,20 +62,28 @@ impl T38Leg {
 
     /// A new agreement in the middle of it: another address, another datagram size. Its NAT is to be opened again.
     pub(in crate::worker::call) fn renegotiate(&mut self, media: &T38Media) {
-        let repair = repair(media, self.redundancy);
+        let repair = repair(media);
         self.sender.renegotiate(repair, media.max_datagram.into());
         // The next tick says the last datagram again.
         self.last.1 = KEEPALIVE;
     }
 
-    /// See [`T38Terminal::shorten_ced`].
-    pub(in crate::worker::call) fn shorten_ced(&mut self) {
-        self.terminal.shorten_ced();
+    /// See [`T38Terminal::follow_audio`].
+    pub(in crate::worker::call) fn follow_audio(&mut self) {
+        self.terminal.follow_audio();
     }
 
     /// Whether page data comes in, packet after packet.
     pub(in crate::worker::call) fn takes_in_a_page(&self) -> bool {
         self.page_data
+    }
+
+    /// Octets of pages so far: without repeats in error correction mode, else all of them.
+    pub(super) fn headway(&mut self, ecm: bool) -> u64 {
+        match ecm {
+            true => self.terminal.progress().headway,
+            false => self.page_octets,
+        }
     }
 
     pub(super) fn look(&self, octets: &[u8]) -> Look {
@@ -100,6 +108,7 @@ impl T38Leg {
     fn deliver(&mut self) {
         while let Some((seq, ifp)) = self.receiver.poll() {
             self.page_data = is_page_data(&ifp);
+            self.count(&ifp);
             self.terminal.handle_ifp(&ifp, seq);
         }
     }
@@ -116,6 +125,7 @@ impl T38Leg {
         let mut any = false;
         while let Some(ifp) = self.terminal.poll_transmit() {
             any = true;
+            self.count(&ifp.octets);
             self.send(&ifp.octets, ifp.count);
         }
         self.keep_alive();
@@ -137,6 +147,12 @@ impl T38Leg {
         self.last = (datagram, 0);
     }
 
+    fn count(&mut self, ifp: &[u8]) {
+        if is_page_data(ifp) {
+            self.page_octets += ifp.len() as u64;
+        }
+    }
+
     fn keep_alive(&mut self) {
         let (datagram, ticks) = &mut self.last;
         *ticks += 1;
@@ -154,11 +170,11 @@ fn is_page_data(ifp: &[u8]) -> bool {
 }
 
 /// What the far end wants to receive is what it says of itself (T.38 annex D.2.1.5).
-fn repair(media: &T38Media, redundancy: u8) -> Repair {
+fn repair(media: &T38Media) -> Repair {
     match media.error_correction {
         ErrorCorrection::None => Repair::Nothing,
         ErrorCorrection::Redundancy => Repair::Redundancy {
-            packets: redundancy.into(),
+            packets: media.redundancy.into(),
         },
         ErrorCorrection::Fec => FEC,
     }
@@ -188,6 +204,7 @@ mod tests {
             max_datagram,
             max_bit_rate: 14400,
             error_correction: ErrorCorrection::Redundancy,
+            redundancy: 3,
         }
     }
 
@@ -203,7 +220,7 @@ mod tests {
             sub_address: None,
             password: None,
         };
-        T38Leg::new(&options, &media(400), 3, Box::new(Nobody)).unwrap()
+        T38Leg::new(&options, &media(400), Box::new(Nobody)).unwrap()
     }
 
     /// What leaves within so many ticks.

@@ -82,6 +82,14 @@ impl Session {
         }
     }
 
+    /// Their INVITE came again: the 2xx that it has not acknowledged is sent again.
+    pub fn repeat_answer(&self, core: &mut Core, number: u32) {
+        let unacked = self.unacked.as_ref();
+        if let Some(unacked) = unacked.filter(|unacked| unacked.number == number) {
+            core.transmit(&unacked.flow, unacked.octets.clone());
+        }
+    }
+
     pub(super) fn on_unacked_timeout(&mut self, core: &mut Core, now: Instant) -> Option<Stage> {
         let unacked = self.unacked.as_mut()?;
         if unacked.until <= now {

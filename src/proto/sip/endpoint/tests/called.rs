@@ -55,6 +55,18 @@ fn the_200_is_repeated_until_its_ack() {
 }
 
 #[test]
+fn an_invite_that_comes_again_gets_the_200_again() {
+    let mut script = Script::new();
+    let (_, dialog) = script.taken_unacked("");
+    script.say(&incoming_invite("", SDP));
+    script.expect("SIP/2.0 200 ");
+    script.in_dialog_numbered(&dialog, "ACK", 100, "", "");
+    assert_eq!(script.event(), SipEvent::Confirmed(None));
+    script.say(&incoming_invite("", SDP));
+    script.expect_silence();
+}
+
+#[test]
 fn an_ack_with_the_branch_of_its_invite_counts() {
     let mut script = Script::new();
     let (_, dialog) = script.taken_unacked("");

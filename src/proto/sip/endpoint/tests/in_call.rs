@@ -26,6 +26,28 @@ fn answers_then_reinvites() {
     script.forgotten();
 }
 
+/// Theirs crossed our 100 and our 200, or both were lost.
+#[test]
+fn a_repeated_reinvite_gets_the_200_again_and_never_the_100() {
+    let mut script = Script::new();
+    let (call, dialog) = script.answered("");
+    script.in_dialog_numbered(&dialog, "INVITE", 101, "", T38);
+    script.expect("SIP/2.0 100 ");
+    script.in_dialog_numbered(&dialog, "INVITE", 101, "", T38);
+    script.expect("SIP/2.0 100 ");
+    assert_eq!(script.event(), SipEvent::Reinvite(T38.into()));
+    script.command(call, accept(T38));
+    let answer = script.expect("SIP/2.0 200 ");
+    for _ in 0..3 {
+        script.in_dialog_numbered(&dialog, "INVITE", 101, "", T38);
+        assert_eq!(script.expect("SIP/2.0 200 "), answer);
+    }
+    script.in_dialog_numbered(&dialog, "ACK", 101, "", "");
+    script.in_dialog_numbered(&dialog, "INVITE", 101, "", T38);
+    script.expect_silence();
+    script.expect_no_event();
+}
+
 fn accept(sdp: &str) -> SipCommand {
     SipCommand::AnswerReinvite {
         code: 200,

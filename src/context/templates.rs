@@ -1,0 +1,30 @@
+//! The templates of the site, from its folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config::Config;
+use crate::letter::templates::Templates;
+
+/// Reads those in the folder of `receipts.templates`; none are set: none of its own.
+///
+/// # Errors
+/// What cannot be read, and why.
+pub fn read(config: &Config) -> Result<Templates, String> {
+    let Some(folder) = &config.receipts.templates else {
+        return Ok(Templates::default());
+    };
+    let unreadable =
+        |e: std::io::Error, path: &Path| format!("receipts.templates: {}: {e}", path.display());
+    let mut own = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).map_err(|e| unreadable(e, folder))? {
+        let path = entry.map_err(|e| unreadable(e, folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| Templates::knows(name)) else {
+            continue;
+        };
+        let text = std::fs::read_to_string(&path).map_err(|e| unreadable(e, &path))?;
+        own.insert(name.to_owned(), text);
+    }
+    Ok(Templates::of(own))
+}

@@ -1,0 +1,134 @@
+//! What a sender wants to hear of a fax (RFC 3461 4.1), and what is told to nobody.
+
+use super::Kind;
+
+/// What a sender wants to hear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wanted {
+    /// That it was delivered.
+    pub success: bool,
+    /// That it was not, or that nobody knows.
+    pub failure: bool,
+    /// That it takes long.
+    pub delay: bool,
+    /// It said so itself (NOTIFY), and gets reports for machines even of a delivery.
+    pub by_dsn: bool,
+}
+
+impl Wanted {
+    /// By NOTIFY as the queue keeps it (0 never, else 1 success + 2 failure + 4 delay); where the sender used none,
+    /// failures and delays, and deliveries as the account's setting says.
+    pub fn of(notify: Option<u8>, deliveries: bool) -> Wanted {
+        match notify {
+            Some(bits) => Wanted {
+                success: bits & 1 != 0,
+                failure: bits & 2 != 0,
+                delay: bits & 4 != 0,
+                by_dsn: true,
+            },
+            None => Wanted {
+                success: deliveries,
+                failure: true,
+                delay: true,
+                by_dsn: false,
+            },
+        }
+    }
+
+    /// Whether it wants to hear of this.
+    pub fn wants(self, kind: Kind) -> bool {
+        match kind {
+            Kind::Delivered => self.success,
+            Kind::Failed | Kind::Uncertain | Kind::Cancelled => self.failure,
+            Kind::Delayed => self.delay,
+        }
+    }
+}
+
+/// What the mail of a fax says of itself that forbids, or limits, an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserve {
+    /// Nothing.
+    None,
+    /// A program wrote it (`Auto-Submitted: auto-generated`): it is told what it asked for, and of failures.
+    Program,
+    /// It is an answer or a report itself (RFC 3464 2, RFC 3834 2): nobody is told anything.
+    Report,
+}
+
+/// Reads the header of the mail (RFC 3834 5, RFC 6522 3, RFC 8098 3).
+pub fn reserve_of(header: &[u8]) -> Reserve {
+    let header = String::from_utf8_lossy(header).to_ascii_lowercase();
+    // RFC 5322 2.2.3: a line that begins with white space goes on with the one before.
+    let unfolded = header
+        .replace("\r\n", "\n")
+        .replace("\n ", " ")
+        .replace("\n\t", " ");
+    let mut reserve = Reserve::None;
+    for line in unfolded.lines().take_while(|line| !line.is_empty()) {
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        let value = value.trim();
+        match name.trim() {
+            "auto-submitted" if value.starts_with("auto-replied") => return Reserve::Report,
+            "auto-submitted" if value.starts_with("auto-") => reserve = Reserve::Program,
+            "content-type" if value.starts_with("multipart/report") => return Reserve::Report,
+            _ => {}
+        }
+    }
+    reserve
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notify_never_is_obeyed_and_without_notify_the_setting_counts() {
+        let all = [
+            Kind::Delivered,
+            Kind::Failed,
+            Kind::Delayed,
+            Kind::Uncertain,
+            Kind::Cancelled,
+        ];
+        let told = |wanted: Wanted| all.map(|kind| wanted.wants(kind));
+        let never = [false; 5];
+        for (notify, deliveries, expected) in [
+            (Some(0), true, never),
+            (Some(1), false, [true, false, false, false, false]),
+            (Some(2), true, [false, true, false, true, true]),
+            (Some(4), true, [false, false, true, false, false]),
+            (Some(7), false, [true; 5]),
+            (None, true, [true; 5]),
+            (None, false, [false, true, true, true, true]),
+        ] {
+            assert_eq!(told(Wanted::of(notify, deliveries)), expected, "{notify:?}");
+        }
+    }
+
+    #[test]
+    fn a_report_and_an_answer_are_known_by_their_header() {
+        for (header, expected) in [
+            (
+                "Subject: x\r\n\r\nAuto-Submitted: auto-replied\r\n",
+                Reserve::None,
+            ),
+            (
+                "AUTO-submitted:\r\n Auto-Replied; x=y\r\n\r\n",
+                Reserve::Report,
+            ),
+            ("Auto-Submitted: auto-generated\r\n\r\n", Reserve::Program),
+            ("Auto-Submitted: no\r\n\r\n", Reserve::None),
+            (
+                "Auto-Submitted: auto-generated\r\nContent-Type: Multipart/Report;\r\n report-type=x\r\n\r\n",
+                Reserve::Report,
+            ),
+            ("\u{fffd}garbage\r\n", Reserve::None),
+            ("", Reserve::None),
+        ] {
+            assert_eq!(reserve_of(header.as_bytes()), expected, "{header:?}");
+        }
+    }
+}
