@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use pdfium_render::prelude::{
-    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfFormFieldCommon, PdfPage, PdfPageAnnotationCommon,
-    PdfPageObject, PdfPageObjectCommon, PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject,
-    PdfPageRenderRotation, PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError,
-    PdfiumInternalError,
+    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfFormFieldCommon, PdfPage, PdfPageAnnotation,
+    PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageObject, PdfPageObjectCommon,
+    PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject, PdfPageRenderRotation,
+    PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 
 use super::layout::Layout;
@@ -234,7 +234,11 @@ impl Page<'_> {
                 (Path, Some(path)) => is_thinner(path, thinnest).unwrap_or(true),
                 _ => true,
             };
-        !self.page.annotations().is_empty()
+        // Links are not drawn.
+        let is_link = |annotation: PdfPageAnnotation| {
+            annotation.annotation_type() == PdfPageAnnotationType::Link
+        };
+        !self.page.annotations().iter().all(is_link)
             || self
                 .page
                 .objects()
