@@ -1,25 +1,28 @@
 //! `config.toml` to typed values. `config.toml.example` is the reference; a test keeps the two alike.
 
 pub mod dialplan;
+pub mod door;
 pub mod hours;
 mod load;
 pub mod numbers;
 pub mod trunk;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use door::{Contact, Domain, Socket, Upstream, User};
 pub use hours::HoursOf;
 pub use load::ConfigError;
 use numbers::Numbering;
-pub use trunk::{Inbound, Sender, Sip, Trunk};
+pub use trunk::{Inbound, Machine, Sender, Sip, Trunk};
 
 use crate::call::retry;
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
+use crate::pages::cut::LongPages;
 use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
@@ -46,14 +49,28 @@ pub struct Config {
     pub retry: retry::Rules,
     /// When certain numbers may be rung.
     pub hours: Vec<HoursOf>,
-    /// What certain senders' faxes carry.
+    /// What is different for the addresses of certain domains.
+    #[serde(rename = "domain")]
+    pub domains: Vec<Domain>,
+    /// Who has a name here.
+    pub phone_book: Vec<Contact>,
+    /// What certain senders may do, and what their faxes carry.
     #[serde(rename = "sender")]
     pub senders: Vec<Sender>,
+    /// Who may log in.
+    #[serde(rename = "user")]
+    pub users: Vec<User>,
+    /// Mail servers that have checked who sent a mail.
+    #[serde(rename = "upstream")]
+    pub upstreams: Vec<Upstream>,
     /// Our side of the telephone line.
     pub sip: Sip,
     /// The carriers.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
+    /// What certain machines want that we call.
+    #[serde(rename = "machine")]
+    pub machines: Vec<Machine>,
     /// Which calls are not taken.
     pub inbound: Inbound,
     /// Our numbers and where their faxes go.
@@ -67,6 +84,8 @@ pub struct Config {
     pub renderer: Renderer,
     /// The page for the admin.
     pub status: Status,
+    /// The program that reads the text of received pages.
+    pub ocr: Ocr,
     /// Programs that make PDF of what is not read here.
     #[serde(rename = "converter")]
     pub converters: Vec<Converter>,
@@ -78,6 +97,8 @@ pub struct Config {
 pub struct Smtp {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// Sockets where LMTP is spoken.
+    pub lmtp: Vec<Socket>,
     /// Domains whose local parts are fax numbers.
     pub domains: Vec<String>,
     /// Networks that may submit mail.
@@ -88,6 +109,8 @@ pub struct Smtp {
     pub max_recipients: usize,
     /// Sessions at a time.
     pub max_sessions: usize,
+    /// Days that a fax may be put off by its sender; 0: not at all.
+    pub max_hold_days: u32,
     /// PEM file of the certificate chain for STARTTLS; none: not offered.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file of its key.
@@ -140,6 +163,8 @@ pub struct Fax {
     pub header_font: Option<PathBuf>,
     /// Paper of pages that bring no size of their own: text and pictures.
     pub paper: Paper,
+    /// What becomes of pages that are longer than any sheet.
+    pub long_pages: LongPages,
     /// Whether the text of a mail is a page.
     pub body: Body,
 }
@@ -215,6 +240,40 @@ fn a_gigabyte() -> u64 {
     1024
 }
 
+/// `[ocr]`: how the text of received pages is read, for the routes that want it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ocr {
+    /// Tesseract, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// The languages of the pages, as tesseract calls them: `eng+deu`; `{language}` in the command.
+    pub language: String,
+    /// Seconds that all pages of one fax may take.
+    pub seconds: u64,
+    /// Megabytes that it may have.
+    pub memory_mb: u64,
+}
+
+impl Default for Ocr {
+    fn default() -> Ocr {
+        Ocr {
+            command: [
+                "/usr/bin/tesseract",
+                "{input}",
+                "document",
+                "-l",
+                "{language}",
+                "tsv",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            language: "eng".into(),
+            seconds: 120,
+            memory_mb: 1024,
+        }
+    }
+}
+
 /// `[[route]]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -227,6 +286,9 @@ pub struct Route {
     /// A Maildir that gets them.
     #[serde(default)]
     pub maildir: Option<PathBuf>,
+    /// Whether their PDF can be searched: its text is read.
+    #[serde(default)]
+    pub ocr: bool,
 }
 
 /// `[receipts]`
@@ -318,15 +380,21 @@ impl Default for Config {
             queue: Queue::default(),
             retry: retry::Rules::default(),
             hours: Vec::new(),
+            domains: Vec::new(),
+            phone_book: Vec::new(),
             senders: Vec::new(),
+            users: Vec::new(),
+            upstreams: Vec::new(),
             sip: Sip::default(),
             trunks: Vec::new(),
+            machines: Vec::new(),
             inbound: Inbound::default(),
             routes: Vec::new(),
             mail: Mail::default(),
             receipts: Receipts::default(),
             renderer: Renderer::default(),
             status: Status::default(),
+            ocr: Ocr::default(),
             converters: Vec::new(),
         }
     }
@@ -336,6 +404,7 @@ impl Default for Smtp {
     fn default() -> Smtp {
         Smtp {
             listen: vec![([127, 0, 0, 1], 2525).into()],
+            lmtp: Vec::new(),
             domains: vec!["fax.local".into()],
             clients: vec![
                 "127.0.0.0/8".parse().expect("a network"),
@@ -344,6 +413,7 @@ impl Default for Smtp {
             max_size: 30 << 20,
             max_recipients: 100,
             max_sessions: 50,
+            max_hold_days: 30,
             tls_certificate: None,
             tls_key: None,
         }
@@ -380,6 +450,7 @@ impl Default for Fax {
             memory_days: 30,
             header_font: None,
             paper: Paper::Letter,
+            long_pages: LongPages::Split,
             body: Body::Auto,
         }
     }
@@ -543,6 +614,34 @@ impl Config {
             name: or(found.name, &self.fax.name),
             ..found
         }
+    }
+
+    /// What is different for the addresses of a domain, if it is one of ours.
+    pub fn domain(&self, name: &str) -> Option<Domain> {
+        let bare = name.strip_suffix('.').unwrap_or(name);
+        let is_it = |ours: &str| ours.eq_ignore_ascii_case(bare);
+        let own = self.domains.iter().find(|domain| is_it(&domain.name));
+        let plain = || {
+            let name = self.smtp.domains.iter().find(|name| is_it(name))?;
+            Some(Domain {
+                name: name.clone(),
+                ..Domain::default()
+            })
+        };
+        own.cloned().or_else(plain)
+    }
+
+    /// Who has this name here.
+    pub fn contact(&self, name: &str) -> Option<&Contact> {
+        let name = name.to_lowercase();
+        let mut book = self.phone_book.iter();
+        book.find(|contact| contact.name.to_lowercase() == name)
+    }
+
+    /// The upstream whose mails come from `client`.
+    pub fn upstream(&self, client: IpAddr) -> Option<&Upstream> {
+        let has = |upstream: &&Upstream| upstream.clients.iter().any(|it| it.contains(&client));
+        self.upstreams.iter().find(has)
     }
 
     /// Our number in the calls of a sender over `trunk`.

@@ -3,6 +3,7 @@
 mod carrier;
 mod check;
 mod demo;
+mod hash_password;
 mod order;
 mod queue;
 mod render;
@@ -127,6 +128,8 @@ enum Command {
     Demo(demo::Args),
     /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
     Carrier(carrier::Args),
+    /// Make of a password what a [[user]] in the configuration has instead of it
+    HashPassword,
     /// Make fax pages of a document, as a TIFF: what the far end would see
     Render(render::Args),
     /// Wrap the pages of a fax TIFF in a PDF, without loss
@@ -170,6 +173,7 @@ pub fn main() -> ExitCode {
         Command::Move(args) => config().and_then(|config| order::move_to(args, &config)),
         Command::Demo(args) => demo::run(args),
         Command::Carrier(args) => carrier::run(args),
+        Command::HashPassword => hash_password::run(),
         Command::Render(args) => render::run(args).map(|()| ExitCode::SUCCESS),
         Command::ToPdf(args) => to_pdf::run(args).map(|()| ExitCode::SUCCESS),
         Command::Worker(Worker::Convert(args)) => return crate::worker::convert::run(&args),

@@ -1,5 +1,6 @@
 //! Reading `config.toml`: every error says where, what and what to do.
 
+mod door;
 #[cfg(test)]
 mod tests;
 mod trunks;
@@ -227,15 +228,34 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
         ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
         ("retry", "", config.retry.contradiction()),
+        ("ocr", "command", bad_command(&config.ocr.command)),
+        (
+            "inbound",
+            "password",
+            bad_password(&config.inbound.password),
+        ),
         ("mail", "relay", relay.and_then(|it| bad_host_and_port(it))),
     ];
     checks
         .into_iter()
         .find_map(|(section, name, wrong)| Some((Key::new(section, name), wrong?)))
+        .or_else(|| door::contradiction(config))
         .or_else(|| trunks::contradiction(config))
         .or_else(|| first_bad(&config.converters, "converter", "command", bad_converter))
         .or_else(|| first_bad(&config.routes, "route", "number", bad_route))
         .or_else(|| first_bad(&config.hours, "hours", "open", bad_hours))
+        .or_else(|| {
+            first_bad(&config.machines, "machine", "password", |machine| {
+                bad_password(&machine.password)
+            })
+        })
+}
+
+/// T.30 5.3.6.2: twenty digits; a keypad has # and * too.
+fn bad_password(password: &str) -> Option<String> {
+    let fits = |c: char| c.is_ascii_digit() || "#*".contains(c);
+    (password.len() > 20 || !password.chars().all(fits))
+        .then(|| format!("{password:?} must be at most 20 of digits, # and *"))
 }
 
 /// The first of several sections that is wrong.
@@ -343,21 +363,23 @@ fn bad_ports([first, last]: [u16; 2]) -> Option<String> {
 }
 
 fn bad_converter(converter: &Converter) -> Option<String> {
-    let Some(program) = converter.command.first() else {
+    bad_command(&converter.command).or_else(|| {
+        let program = &converter.command[0];
+        let none = converter.types.is_empty();
+        none.then(|| format!("the converter {program} needs `types`"))
+    })
+}
+
+fn bad_command(command: &[String]) -> Option<String> {
+    let Some(program) = command.first() else {
         return Some("name the program and its arguments".into());
     };
-    if converter.types.is_empty() {
-        return Some(format!("the converter {program} needs `types`"));
-    }
     if !Path::new(program).is_absolute() {
         return Some(format!(
             "\"{program}\" must be an absolute path, such as \"/usr/bin/soffice\""
         ));
     }
-    let is_handed = converter
-        .command
-        .iter()
-        .any(|word| word.contains("{input}"));
+    let is_handed = command.iter().any(|word| word.contains("{input}"));
     (!is_handed).then(|| {
         format!("{program} is not handed the document: write {{input}} where its name goes")
     })

@@ -6,11 +6,11 @@
 
 use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
-use phonenumber::{Mode, PhoneNumber};
+use phonenumber::{Mode, PhoneNumber, Type};
 
 use super::dialplan::{self, BadPattern, Plan, Refused};
 use super::trunk::{NumberFormat, Trunk};
-use super::{Config, Dialing};
+use super::{Config, Dialing, Domain};
 
 /// Prefixes by which countries dial abroad.
 const ABROAD: [&str; 4] = ["00", "011", "010", "0011"];
@@ -40,6 +40,36 @@ impl Numbering {
             allow,
             deny,
         } = &config.dialing;
+        let blocked = dialplan::patterns(&config.inbound.blocked)?;
+        Numbering::new(country, Plan::new(allow, deny)?, blocked)
+    }
+
+    /// The numbers of a domain: its country and its plan where it has them.
+    ///
+    /// # Errors
+    /// The first pattern that cannot be read.
+    pub fn of_domain(config: &Config, domain: &Domain) -> Result<Numbering, BadPattern> {
+        let Dialing {
+            country,
+            allow,
+            deny,
+        } = &config.dialing;
+        let own = |own: &String| !own.is_empty();
+        let country = Some(&domain.country)
+            .filter(|it| own(it))
+            .unwrap_or(country);
+        let allow = match domain.allow.is_empty() {
+            true => allow,
+            false => &domain.allow,
+        };
+        Numbering::new(country, Plan::new(allow, deny)?, Vec::new())
+    }
+
+    fn new(
+        country: &str,
+        plan: Plan,
+        blocked: Vec<dialplan::Pattern>,
+    ) -> Result<Numbering, BadPattern> {
         // A country that is not known was refused when the file was read.
         let country = country.parse().unwrap_or(Id::US);
         let metadata = DATABASE.by_id(country.as_ref());
@@ -50,8 +80,8 @@ impl Numbering {
             trunk_prefix: trunk_prefix.to_owned(),
             country,
             code,
-            plan: Plan::new(allow, deny)?,
-            blocked: dialplan::patterns(&config.inbound.blocked)?,
+            plan,
+            blocked,
         })
     }
 
@@ -66,6 +96,50 @@ impl Numbering {
         Ok(self.canonical(written))
     }
 
+    /// As [`Numbering::to_dial`], for somebody who may dial what is in `permitted`, too. Emergency numbers never are.
+    ///
+    /// # Errors
+    /// The rule that forbids it.
+    pub fn to_dial_with(
+        &self,
+        written: &str,
+        permitted: &[dialplan::Pattern],
+    ) -> Result<String, Refused> {
+        match self.to_dial(written) {
+            Err(refused @ (Refused::Denied(_) | Refused::NotAllowed(_))) => {
+                let (forms, _) = self.forms(written);
+                let is_permitted =
+                    |pattern: &dialplan::Pattern| forms.iter().any(|form| pattern.matches(form));
+                match permitted.iter().any(is_permitted) {
+                    true => Ok(self.canonical(written)),
+                    false => Err(refused),
+                }
+            }
+            verdict => verdict,
+        }
+    }
+
+    /// The number behind its area code, where it is no number without, and is one with it.
+    pub fn in_area(&self, written: &str, area: &str) -> String {
+        let is_whole = |number: &str| self.read(number).is_some_and(|number| number.is_valid());
+        let longer = format!("{area}{written}");
+        match area.is_empty() || written.starts_with('+') || is_whole(written) || !is_whole(&longer)
+        {
+            true => written.to_owned(),
+            false => longer,
+        }
+    }
+
+    /// What makes a number dear, if anything does, for the sentence that refuses it.
+    pub fn why_dear(&self, written: &str) -> Option<&'static str> {
+        let number = self.read(written)?;
+        match number.number_type(&DATABASE) {
+            Type::PremiumRate => Some("a premium number"),
+            _ if number.is_valid() && !self.is_home(&number) => Some("a number abroad"),
+            _ => None,
+        }
+    }
+
     /// E.164 where the number can be read and is a valid one; else as written.
     pub fn canonical(&self, written: &str) -> String {
         let valid = self.read(written).filter(PhoneNumber::is_valid);
@@ -73,6 +147,13 @@ impl Numbering {
             .map(|number| e164(&number))
             .filter(|e164| self.says_the_same(written, e164))
             .unwrap_or_else(|| written.to_owned())
+    }
+
+    /// The password that the machine with this number wants.
+    pub fn password(&self, config: &Config, number: &str) -> Option<String> {
+        let mut machines = config.machines.iter();
+        let machine = machines.find(|machine| self.is_same(&machine.number, number))?;
+        Some(machine.password.clone()).filter(|password| !password.is_empty())
     }
 
     /// Whether two numbers are one.
@@ -481,6 +562,15 @@ mod tests {
             assert!(us.is_blocked(caller), "{caller}");
         }
         assert!(!us.is_blocked("+12125550123") && !us.is_blocked(""));
+    }
+
+    #[test]
+    fn password_of_a_machine_is_found_by_any_form_of_its_number() {
+        let text = "[[machine]]\nnumber = \"202-555-0123\"\npassword = \"4711\"\n";
+        let config = Config::parse(text, "config.toml").unwrap();
+        let us = Numbering::of(&config).unwrap();
+        assert_eq!(us.password(&config, "+12025550123").unwrap(), "4711");
+        assert_eq!(us.password(&config, "+12025550124"), None);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::Body;
+use super::door::fits;
+use crate::pages::Resolution;
 use crate::pages::cover::Language;
 
 /// `[sip]`: our side of every trunk.
@@ -75,6 +77,9 @@ pub struct Trunk {
     pub withhold_caller: bool,
     /// Calls at a time, both directions; 0: as many as `sip.channels`.
     pub channels: usize,
+    /// Whether it takes calls for which a trunk before it has no free channel; false: only where those are down or
+    /// refuse.
+    pub overflow: bool,
     /// Calls begun a second; 0: no limit.
     pub calls_per_second: f64,
     /// Calls of faxes sent over it on a day; 0: no limit.
@@ -97,6 +102,8 @@ pub struct Trunk {
     pub reinvite_seconds: u32,
     /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
     pub redundancy: u8,
+    /// Seconds that a far end which has agreed to T.38 may keep silent in it, in calls we place.
+    pub t38_silence_seconds: u32,
     /// Seconds to let the far end ring.
     pub ring_seconds: u32,
     /// Session timer asked for, seconds (RFC 4028); 0: none.
@@ -105,7 +112,7 @@ pub struct Trunk {
     pub follow_redirects: bool,
 }
 
-/// `[[sender]]`: what a sender's faxes carry.
+/// `[[sender]]`: what a sender may do, and what his faxes carry.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Sender {
@@ -120,11 +127,19 @@ pub struct Sender {
     pub name: String,
     /// Whether the text of their mails is a page; none: `fax.body`.
     pub body: Option<Body>,
+    /// Resolution of their faxes; none: `fax.resolution`.
+    pub resolution: Option<Resolution>,
+    /// Patterns of numbers that they may dial whatever `[dialing]` says.
+    pub allow: Vec<String>,
+    /// The name under which all of them count as one; empty: each for himself.
+    pub account: String,
+    /// Whether they may send from outside `smtp.clients` where their domain is proven.
+    pub verified: bool,
     /// Calls of theirs at a time; 0: no limit.
     pub channels: u32,
     /// Calls of theirs on a day; 0: no limit.
     pub calls_per_day: u32,
-    /// Minutes of them; 0: no limit.
+    /// Minutes of calls on a day, over all of their account; 0: no limit.
     pub minutes_per_day: u32,
     /// Whether their faxes begin with a cover page; none: `cover.on`.
     pub cover: Option<bool>,
@@ -132,6 +147,16 @@ pub struct Sender {
     pub language: Option<Language>,
     /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
     pub tell_delivered: Option<bool>,
+}
+
+/// `[[machine]]`: what a machine wants that we call.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Machine {
+    /// Its number, in any form.
+    pub number: String,
+    /// The password (SID) without which it takes nothing.
+    pub password: String,
 }
 
 /// `[inbound]`: which calls are not taken.
@@ -142,6 +167,8 @@ pub struct Inbound {
     pub refuse_anonymous: bool,
     /// Patterns of numbers whose calls are refused.
     pub blocked: Vec<String>,
+    /// What a caller's machine must give as its password; empty: nothing.
+    pub password: String,
 }
 
 /// A socket: `udp:127.0.0.1:5060`.
@@ -259,6 +286,7 @@ impl Default for Trunk {
             caller_header: CallerHeader::From,
             withhold_caller: false,
             channels: 0,
+            overflow: true,
             calls_per_second: 5.0,
             calls_per_day: 0,
             minutes_per_day: 0,
@@ -270,6 +298,7 @@ impl Default for Trunk {
             reinvite_in: Reinvite::Us,
             reinvite_seconds: 4,
             redundancy: 3,
+            t38_silence_seconds: 12,
             ring_seconds: 60,
             session_expires: 1800,
             follow_redirects: false,
@@ -300,10 +329,14 @@ impl Trunk {
 impl Sender {
     /// Whether it is about this mail address.
     pub fn is_about(&self, address: &str) -> bool {
-        let (pattern, address) = (self.pattern.to_lowercase(), address.to_lowercase());
-        match pattern.strip_prefix('*') {
-            Some(end) => address.ends_with(end),
-            None => address == pattern,
+        fits(&self.pattern, address)
+    }
+
+    /// The account that mails of `address` count against.
+    pub fn account_of(&self, address: &str) -> String {
+        match self.account.as_str() {
+            "" => address.to_lowercase(),
+            account => account.to_owned(),
         }
     }
 }

@@ -21,12 +21,22 @@ pub fn smtp(config: &Config) -> Settings {
     let smtp = &config.smtp;
     Settings {
         listen: smtp.listen.clone(),
-        networks: smtp.clients.clone(),
+        lmtp: smtp.lmtp.clone(),
+        networks: smtp
+            .clients
+            .iter()
+            .chain(config.upstreams.iter().flat_map(|it| &it.clients))
+            .copied()
+            .collect(),
+        // Whoever can log in may come from anywhere.
+        strangers: !config.users.is_empty() && smtp.tls_certificate.is_some(),
         tls: tls_files(&smtp.tls_certificate, &smtp.tls_key),
         session: SessionConfig {
             hostname: config.hostname(),
             max_size: smtp.max_size,
             max_recipients: smtp.max_recipients,
+            max_hold: u64::from(smtp.max_hold_days) * 86_400,
+            auth_available: !config.users.is_empty(),
             ..SessionConfig::default()
         },
         max_connections: smtp.max_sessions,
@@ -93,11 +103,7 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let changed = [
         ("state_dir", old.state_dir != new.state_dir),
         ("smtp.listen", listen(old) != listen(new)),
-        (
-            "smtp.tls_certificate",
-            old.smtp.tls_certificate != new.smtp.tls_certificate,
-        ),
-        ("smtp.tls_key", old.smtp.tls_key != new.smtp.tls_key),
+        ("smtp.lmtp", old.smtp.lmtp != new.smtp.lmtp),
         ("sip", old.sip != new.sip),
         ("trunk", old.trunks != new.trunks),
         (

@@ -6,6 +6,7 @@
 mod listeners;
 mod loops;
 pub mod post;
+mod searchable;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ use crate::config::dialplan::Refused;
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
 use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, LineEvent, policy};
 use crate::net::trunk::invite::{self, Parties};
-use crate::net::trunk::{Channel, Reservation, Seat, Trunk};
+use crate::net::trunk::{Channel, Reservation, Seat};
 use crate::pages::tiff;
 use crate::queue::{ClaimedFax, DueFax, Settled, StoreError};
 
@@ -114,7 +114,7 @@ async fn request(
     if candidates.is_empty() {
         return Err(not_dialled(Outcome::TrunkDown, troubles.join("; ")));
     }
-    let settings = lesson.settings(settings(context, fax, channel.trunk()));
+    let settings = lesson.settings(settings(context, fax));
     let cover = match cover::of(context, fax).await {
         Ok(cover) => cover,
         Err(cover::NotMade { outcome, why }) => return Err(not_dialled(outcome, why)),
@@ -143,9 +143,13 @@ fn candidate(
 ) -> Result<Candidate, Refused> {
     let (config, numbers) = (context.config(), context.numbering());
     let trunk = &seat.trunk.config;
-    let sender = config.sender(&fax.sender);
-    let written = recipient::parse(&fax.recipient, &config.smtp.domains).ok();
-    let written = written.map(|address| address.number);
+    let mut sender = config.sender(&fax.sender);
+    let domain = fax.recipient.rsplit_once('@');
+    let domain = domain.and_then(|(_, name)| config.domain(name));
+    if let Some(domain) = domain.filter(|domain| !domain.caller_id.is_empty()) {
+        sender.caller_id = domain.caller_id;
+    }
+    let written = recipient::written(&fax.recipient, &config);
     let parties = Parties {
         called: numbers.called(&fax.number, written.as_deref(), trunk)?,
         caller: numbers.caller(&config.caller_id(&sender, trunk), trunk),
@@ -159,12 +163,13 @@ fn candidate(
 }
 
 /// Our terminal, as the sender and the first trunk want it.
-fn settings(context: &Context, fax: &ClaimedFax, trunk: &Trunk) -> FaxSettings {
+fn settings(context: &Context, fax: &ClaimedFax) -> FaxSettings {
     let config = context.config();
     FaxSettings {
         ident: config.sender(&fax.sender).station_id,
         sub_address: fax.sub_address.clone(),
-        ..FaxSettings::of(&config, &trunk.config)
+        password: context.numbering().password(&config, &fax.number),
+        ..FaxSettings::of(&config)
     }
 }
 

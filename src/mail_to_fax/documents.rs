@@ -43,7 +43,8 @@ pub(super) struct Opened {
     pub(super) subject: Option<String>,
     pub(super) message_id: Option<String>,
     pub(super) references: Option<String>,
-    pub(super) cover: Option<message::CoverWish>,
+    /// The fields of its header for us.
+    pub(super) fields: Vec<(String, String)>,
     pub(super) documents: Vec<MailDocument>,
     pub(super) parts: Vec<receipt::Part>,
 }
@@ -73,7 +74,7 @@ pub(super) fn open(text: &[u8], body: Body, config: &Config) -> Result<Opened, B
         subject: found.subject,
         message_id: found.message_id,
         references: found.references,
-        cover: found.cover,
+        fields: found.fields,
     })
 }
 

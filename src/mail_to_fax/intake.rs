@@ -6,7 +6,7 @@
 //! When it dies: the client has no `250`, and sends the mail again; where the mail was taken over all the same, it is
 //! known again, and not faxed twice.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,15 +14,18 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::documents::{self, Opened};
+use super::doorman::Doorman;
 use super::receipt;
-use super::recipient::number_to_dial;
+pub use super::verdict::Recipient;
+use super::verdict::{now_exactly, on_recipient, on_sender};
+use super::wishes::Wishes;
 use crate::context::{Context, now};
-use crate::net::smtp::{Accepted, Intake, Message, Spool};
+use crate::net::smtp::{Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
 use crate::pages::document::Source;
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
-use crate::proto::smtp::Refusal;
+use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
 use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
 
@@ -38,18 +41,31 @@ const TWIN_MILLIS: i64 = 5 * 86_400_000;
 pub struct FrontDoor {
     context: Arc<Context>,
     desk: Semaphore,
+    doorman: Doorman,
 }
 
-/// A recipient that was found good.
-#[derive(Debug, Clone)]
-pub struct Recipient {
-    /// As the client wrote it.
-    address: String,
-    /// What to dial.
-    number: String,
-    /// Its sub-address (T.33).
-    sub_address: Option<String>,
+/// A mail that was found good in every respect, and is not taken over yet.
+struct Good {
+    mail: Mail,
+    client: IpAddr,
+    /// What opened the door to it, in words.
+    via: String,
+    recipients: Vec<Recipient>,
+    /// What its header asks for.
+    wishes: Wishes,
+    text: Spool,
+    contents: Opened,
 }
+
+/// What became of one recipient of a mail that was taken over.
+struct Queued {
+    fax: String,
+    /// An earlier copy of the very mail, or an earlier recipient of this one, had this number.
+    before: bool,
+}
+
+/// What two recipients have in common that get one fax: number and sub-address.
+type Line = (String, Option<String>);
 
 impl FrontDoor {
     /// The door to this gateway.
@@ -57,6 +73,7 @@ impl FrontDoor {
         FrontDoor {
             context,
             desk: Semaphore::new(DESK as usize),
+            doorman: Doorman::new(),
         }
     }
 
@@ -103,29 +120,91 @@ impl FrontDoor {
         Ok(())
     }
 
-    async fn keep(
-        &self,
-        client: IpAddr,
-        envelope: crate::proto::smtp::Envelope<Recipient>,
-        text: Spool,
-        contents: Opened,
-    ) -> Result<Vec<String>, StoreError> {
+    /// Takes the mail over. Says of each recipient, in their order, which fax is theirs.
+    async fn keep(&self, good: Good) -> Result<Vec<Queued>, KeepError> {
         let now = now();
-        let message_id = contents.message_id.as_ref().map(|id| format!("<{id}>"));
+        let message_id = good.contents.message_id.as_ref();
+        let message_id = message_id.map(|id| format!("<{id}>"));
         let before = self
-            .taken_before(message_id.as_deref(), &envelope.sender, &text, now)
+            .taken_before(message_id.as_deref(), &good.mail.sender, &good.text, now)
             .await?;
-        let recipients = once_each(envelope.recipients, &before);
-        if recipients.is_empty() {
+        let ids = id::several(now, good.recipients.len());
+        let (queued, fresh) = once_each(&good.recipients, ids, &before);
+        if queued.iter().any(|queued| queued.before) && !before.is_empty() {
             tracing::info!(
-                sender = envelope.sender,
-                "the same mail again; its 250 must have been lost"
+                sender = good.mail.sender,
+                message_id,
+                "the same mail again, its 250 must have been lost: {} of {} recipients are new",
+                fresh.len(),
+                queued.len()
             );
-            return Ok(before.into_iter().map(|twin| twin.fax).collect());
         }
+        if fresh.is_empty() {
+            return Ok(queued);
+        }
+        let faxes = fresh
+            .into_iter()
+            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
+            .collect::<Result<Vec<_>, _>>()?;
+        let message = self.new_message(good, message_id, faxes, now).await?;
+        let text_key = message.text_key.clone();
+        if let Err(e) = self.context.store.accept(message, now).await {
+            let blobs = self.context.store.blobs().clone();
+            let _ = tokio::task::spawn_blocking(move || blobs.remove(&text_key)).await;
+            return Err(e.into());
+        }
+        self.context.tell();
+        Ok(queued)
+    }
+
+    /// One recipient's fax. What the address asks for counts before what MAIL, RCPT, the header and the site say.
+    fn new_fax(
+        &self,
+        id: String,
+        to: &Recipient,
+        sender: &str,
+        header: &Wishes,
+    ) -> Result<NewFax, Refusal> {
+        let config = self.context.config();
+        let cover = config.cover_for(sender);
+        let wishes = to.wishes.clone().or(header).or(&to.defaults);
+        let days = config.smtp.max_hold_days;
+        let times = wishes.times(now_exactly(), &config.time_zone(), days);
+        let times = times.map_err(bad_header)?;
+        let millis = |at: Option<jiff::Timestamp>| at.map(|at| Millis(at.as_millisecond()));
+        Ok(NewFax {
+            id,
+            recipient: to.address.clone(),
+            number: to.number.clone(),
+            sub_address: to.sub_address.clone(),
+            name: to.name.clone(),
+            billing: wishes.code,
+            cover: Some(wishes.cover.unwrap_or(cover)),
+            resolution: wishes.resolution.unwrap_or(config.fax.resolution),
+            orcpt: to.orcpt.clone(),
+            notify: wishes.notify,
+            priority: wishes.priority.unwrap_or_default(),
+            not_before: millis(times.not_before),
+            give_up_at: millis(times.give_up),
+            tell_delay_at: millis(times.tell_delay),
+        })
+    }
+
+    /// The mail as the queue takes it; its text becomes a durable blob.
+    async fn new_message(
+        &self,
+        good: Good,
+        message_id: Option<String>,
+        faxes: Vec<NewFax>,
+        now: Millis,
+    ) -> Result<NewMessage, StoreError> {
         let id = id::new(now);
         let text_key = format!("m-{id}");
-        let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
+        let (blobs, key, text) = (
+            self.context.store.blobs().clone(),
+            text_key.clone(),
+            good.text,
+        );
         let size = tokio::task::spawn_blocking(move || {
             let size = text.file().metadata()?.len();
             let (_, path) = text.keep();
@@ -133,54 +212,28 @@ impl FrontDoor {
         })
         .await
         .map_err(io::Error::other)??;
-        let config = self.context.config();
-        let resolution = config.fax.resolution;
-        let wish = contents.cover;
-        let cover = match &wish {
-            Some(wish) => wish.wanted,
-            None => config.cover_for(&envelope.sender),
-        };
-        let faxes: Vec<NewFax> = id::several(now, recipients.len())
-            .into_iter()
-            .zip(recipients)
-            .map(|(id, recipient)| NewFax {
-                id,
-                recipient: recipient.address,
-                number: recipient.number,
-                sub_address: recipient.sub_address,
-                cover: Some(cover),
-                resolution,
-                ..NewFax::default()
-            })
-            .collect();
-        let ids = faxes.iter().map(|fax| fax.id.clone()).collect();
+        let (mail, contents, config) = (good.mail, good.contents, self.context.config());
         let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
-        let message = NewMessage {
+        let sender = config.sender(&mail.sender);
+        Ok(NewMessage {
             id,
-            client: client.to_string(),
-            account: envelope.sender.clone(),
-            via: "network".into(),
-            sender: envelope.sender,
+            client: good.client.to_string(),
+            account: sender.account_of(&mail.sender),
+            via: good.via,
+            sender: mail.sender,
+            envelope_id: mail.options.envelope_id,
+            ret: mail.options.ret,
+            language: good.wishes.language,
+            notes: good.wishes.notes,
             message_id,
             references: contents.references,
             subject: contents.subject.unwrap_or_default(),
-            notes: wish
-                .map(|wish| wish.notes)
-                .filter(|notes| !notes.is_empty()),
             manifest,
             size,
-            text_key: text_key.clone(),
-            one_report: faxes.len() > self.context.config().receipts.one_mail_over,
+            text_key,
+            one_report: faxes.len() > config.receipts.one_mail_over,
             faxes,
-            ..NewMessage::default()
-        };
-        if let Err(e) = self.context.store.accept(message, now).await {
-            let blobs = self.context.store.blobs().clone();
-            let _ = tokio::task::spawn_blocking(move || blobs.remove(&text_key)).await;
-            return Err(e);
-        }
-        self.context.tell();
-        Ok(ids)
+        })
     }
 
     /// The faxes of this very mail, octet for octet, that were taken over before: a client whose connection broke
@@ -212,48 +265,82 @@ impl FrontDoor {
     }
 }
 
-/// One recipient for each number and sub-address, without those that have their fax already: who is named in To and in Cc wants one.
-fn once_each(recipients: Vec<Recipient>, before: &[Twin]) -> Vec<Recipient> {
+/// One fax for each number and sub-address, and none for those that have theirs already: who is named in To and in Cc
+/// wants one. Says of each recipient whose fax is theirs, and which of them are new.
+fn once_each<'r>(
+    recipients: &'r [Recipient],
+    ids: Vec<String>,
+    before: &[Twin],
+) -> (Vec<Queued>, Vec<(String, &'r Recipient)>) {
     let twins = before.iter();
-    let mut seen: HashSet<_> = twins
-        .map(|twin| (twin.number.clone(), twin.sub_address.clone()))
+    let mut faxes: HashMap<Line, String> = twins
+        .map(|twin| {
+            (
+                (twin.number.clone(), twin.sub_address.clone()),
+                twin.fax.clone(),
+            )
+        })
         .collect();
-    recipients
-        .into_iter()
-        .filter(|to| seen.insert((to.number.clone(), to.sub_address.clone())))
-        .collect()
+    let (mut queued, mut fresh) = (Vec::new(), Vec::new());
+    for (recipient, id) in recipients.iter().zip(ids) {
+        let line = (recipient.number.clone(), recipient.sub_address.clone());
+        let before = faxes.contains_key(&line);
+        let fax = faxes.entry(line).or_insert(id).clone();
+        if !before {
+            fresh.push((fax.clone(), recipient));
+        }
+        queued.push(Queued { fax, before });
+    }
+    (queued, fresh)
+}
+
+/// Why a good mail is not taken over.
+enum KeepError {
+    Store(StoreError),
+    Refused(Refusal),
+}
+
+impl From<StoreError> for KeepError {
+    fn from(e: StoreError) -> KeepError {
+        KeepError::Store(e)
+    }
+}
+
+impl From<Refusal> for KeepError {
+    fn from(refusal: Refusal) -> KeepError {
+        KeepError::Refused(refusal)
+    }
 }
 
 impl Intake for FrontDoor {
     type Recipient = Recipient;
 
-    fn recipient(
+    async fn login(&self, client: IpAddr, login: Login) -> Result<(), Refusal> {
+        let config = self.context.config();
+        self.doorman
+            .login(&config.users, client, login, now())
+            .await
+    }
+
+    fn sender(&self, client: IpAddr, mail: &Mail) -> Result<(), Refusal> {
+        on_sender(&self.context.config(), client, mail).map(drop)
+    }
+
+    async fn recipient(
         &self,
         _client: IpAddr,
-        sender: &str,
+        mail: &Mail,
         recipient: &str,
+        options: RcptOptions,
     ) -> Result<Recipient, Refusal> {
-        can_be_told(sender)?;
-        let config = self.context.config();
-        let numbers = self.context.numbering();
-        let to = number_to_dial(recipient, &config.smtp.domains, &numbers)?;
-        let trunks = &self.context.trunks;
-        if !trunks.is_empty() && !trunks.carries(&numbers.for_prefixes(&to.number)) {
-            let text = format!("no trunk of ours leads to {}", to.number);
-            return Err(Refusal::new(550, "5.7.1", text));
-        }
-        Ok(Recipient {
-            address: recipient.to_owned(),
-            number: to.number,
-            sub_address: to.sub_address,
-        })
+        on_recipient(&self.context, mail, recipient, options).await
     }
 
     fn spool(&self) -> io::Result<Spool> {
         Spool::create(self.context.store.blobs().incoming())
     }
 
-    async fn accept(&self, message: Message<Recipient>) -> Result<Accepted, Refusal> {
+    async fn accept(&self, message: Message<Recipient>) -> Result<Taken, Refusal> {
         let Message {
             client,
             envelope,
@@ -262,6 +349,7 @@ impl Intake for FrontDoor {
         if let Some(damage) = self.context.store.damage() {
             return Err(our_trouble(format!("the queue is damaged: {damage}")));
         }
+        let (mail, recipients) = (envelope.mail, envelope.recipients);
         let size = text.file().metadata().map_err(our_trouble)?.len();
         let place = self
             .desk
@@ -269,25 +357,36 @@ impl Intake for FrontDoor {
             .await
             .map_err(|_| Refusal::new(421, "4.3.2", "closing"))?;
         let config = self.context.config();
-        let body = config.body_for(&envelope.sender);
+        // A reload in the middle of a mail shuts the door for it, too.
+        let way = on_sender(&config, client, &mail)?;
+        let body = config.body_for(&mail.sender);
         let open = move |text: &[u8]| documents::open(text, body, &config);
         let read = self.context.reader.read(text.path().to_owned(), open);
         let mut contents = read.await.map_err(our_trouble)??;
+        let via = way.opens(&mail.sender, &contents.fields)?;
+        let fields = contents.fields.iter();
+        let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
+        let wishes = wishes.map_err(bad_header)?;
         self.count_pages(&mut contents).await?;
         contents.documents.clear();
         drop(place);
-        let sender = envelope.sender.clone();
-        let ids = self
-            .keep(client, envelope, text, contents)
-            .await
-            .map_err(our_trouble)?;
+        let sender = mail.sender.clone();
+        let good = Good {
+            mail,
+            client,
+            via,
+            recipients,
+            wishes,
+            text,
+            contents,
+        };
+        let queued = self.keep(good).await.map_err(|e| match e {
+            KeepError::Store(e) => our_trouble(e),
+            KeepError::Refused(refusal) => refusal,
+        })?;
+        let ids: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
         tracing::info!(sender, faxes = ids.join(" "), "mail taken over");
-        Ok(Accepted {
-            text: match ids.as_slice() {
-                [id] => format!("fax queued as {id}"),
-                ids => format!("{} faxes queued as {} and following", ids.len(), ids[0]),
-            },
-        })
+        Ok(told(&queued))
     }
 }
 
@@ -299,19 +398,33 @@ fn at_once(source: &Source, octets: &[u8]) -> Option<Found> {
     }
 }
 
+/// What is said behind the `250` of SMTP, and behind each of LMTP's.
+fn told(queued: &[Queued]) -> Taken {
+    let each = queued.iter().map(|queued| match queued.before {
+        false => format!("fax queued as {}", queued.fax),
+        true => format!("the same fax is queued as {} already", queued.fax),
+    });
+    Taken {
+        text: match queued {
+            [one] => format!("fax queued as {}", one.fax),
+            all => {
+                let first = all.first().map_or("", |queued| &queued.fax);
+                format!("{} faxes queued as {first} and following", all.len())
+            }
+        },
+        each: each.collect(),
+    }
+}
+
+/// The sentence for the sender of a header that asks for what cannot be.
+fn bad_header(bad: super::wishes::BadWish) -> Refusal {
+    Refusal::new(554, "5.6.0", bad.to_string())
+}
+
 /// The place on the desk of a mail of so many octets; one that is larger than the desk has it for itself.
 fn place_of(size: u64) -> u32 {
     let megabytes = u32::try_from(size.div_ceil(1 << 20)).unwrap_or(DESK);
     megabytes.clamp(SMALLEST, DESK)
-}
-
-/// Every fax ends with a receipt, so there must be somebody to get it: an address that our own letters can go to.
-fn can_be_told(sender: &str) -> Result<(), Refusal> {
-    let is_address = sender.is_ascii() && sender.parse::<lettre::Address>().is_ok();
-    is_address.then_some(()).ok_or_else(|| {
-        let text = format!("\"{sender}\" cannot be written to, and the receipt has to go there");
-        Refusal::new(550, "5.1.7", text)
-    })
 }
 
 /// The names of the documents that have pages.
@@ -354,7 +467,7 @@ fn not_a_document(name: &str, failure: RenderFailure) -> Refusal {
 }
 
 /// Our own trouble: the client keeps the mail and comes again (RFC 3463 4.3.x).
-fn our_trouble(e: impl std::fmt::Display) -> Refusal {
+pub(super) fn our_trouble(e: impl std::fmt::Display) -> Refusal {
     tracing::error!("a mail cannot be taken over: {e}");
     Refusal::new(
         451,
@@ -364,108 +477,4 @@ fn our_trouble(e: impl std::fmt::Display) -> Refusal {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use super::*;
-    use crate::config::Config;
-    use crate::pages::header::HeaderFont;
-    use crate::proto::smtp::Envelope;
-    use crate::queue::Store;
-    use crate::worker::host::Children;
-
-    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
-
-    fn door(state: &std::path::Path) -> FrontDoor {
-        let context = Context::new(
-            Config::default(),
-            Store::open(state).unwrap(),
-            Children::new(None, 60),
-            HeaderFont::builtin(),
-        );
-        FrontDoor::new(Arc::new(context.unwrap()))
-    }
-
-    /// Hands a mail in that was found good, without its message id where that is empty.
-    async fn hand_in(door: &FrontDoor, message_id: &str, numbers: &[&str], text: &str) -> usize {
-        let spool = door.spool().unwrap();
-        spool.file().write_all(text.as_bytes()).unwrap();
-        let recipient = |number: &&str| Recipient {
-            address: format!("{number}@fax.local"),
-            number: (*number).to_owned(),
-            sub_address: None,
-        };
-        let envelope = Envelope {
-            sender: "clerk@example.com".into(),
-            recipients: numbers.iter().map(recipient).collect(),
-            helo: "there".into(),
-            tls: false,
-        };
-        let contents = Opened {
-            subject: Some("Lease".into()),
-            message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
-            references: None,
-            cover: None,
-            documents: vec![],
-            parts: vec![],
-        };
-        door.keep(HERE, envelope, spool, contents).await.unwrap();
-        let waiting = door.context.store.waiting_faxes(100).await.unwrap();
-        assert_eq!(door.context.store.check().await.unwrap(), []);
-        waiting.len()
-    }
-
-    #[tokio::test]
-    async fn a_number_named_twice_gets_one_fax() {
-        let state = tempfile::tempdir().unwrap();
-        let door = door(state.path());
-        let numbers = ["5551234567", "5557654321", "5551234567"];
-        assert_eq!(hand_in(&door, "1@a", &numbers, "a lease").await, 2);
-    }
-
-    #[tokio::test]
-    async fn a_mail_whose_250_was_lost_is_not_faxed_twice() {
-        let state = tempfile::tempdir().unwrap();
-        let door = door(state.path());
-        let number = ["5551234567"];
-        assert_eq!(hand_in(&door, "1@a", &number, "a lease").await, 1);
-        assert_eq!(hand_in(&door, "1@a", &number, "a lease").await, 1);
-        let both = ["5551234567", "5557654321"];
-        assert_eq!(
-            hand_in(&door, "1@a", &both, "a lease").await,
-            2,
-            "only the new one"
-        );
-        assert_eq!(
-            hand_in(&door, "1@a", &number, "another").await,
-            3,
-            "other octets"
-        );
-        assert_eq!(
-            hand_in(&door, "2@a", &number, "a lease").await,
-            4,
-            "meant again"
-        );
-        assert_eq!(hand_in(&door, "", &number, "a lease").await, 5);
-        assert_eq!(
-            hand_in(&door, "", &number, "a lease").await,
-            6,
-            "nothing to know it by"
-        );
-        let left = std::fs::read_dir(door.context.store.blobs().incoming()).unwrap();
-        assert_eq!(left.count(), 0);
-    }
-
-    #[tokio::test]
-    async fn a_sender_who_cannot_be_told_is_refused_before_he_sends() {
-        let state = tempfile::tempdir().unwrap();
-        let door = door(state.path());
-        let verdict = |sender| door.recipient(HERE, sender, "5551234567@fax.local");
-        for (sender, status) in [("nobody", "5.1.7"), ("j\u{fc}rgen@a.example", "5.1.7")] {
-            assert_eq!(verdict(sender).unwrap_err().status, status, "{sender}");
-        }
-        for sender in ["clerk@example.com", "root@localhost", "a+b@mail.example"] {
-            assert!(verdict(sender).is_ok(), "{sender}");
-        }
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 pub mod cover;
 pub mod dial;
 mod documents;
+mod doorman;
 pub mod intake;
 pub mod lesson;
 pub mod message;
@@ -11,3 +12,5 @@ pub mod recipient;
 pub mod render;
 pub mod stamp;
 mod turns;
+mod verdict;
+pub mod wishes;

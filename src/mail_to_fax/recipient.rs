@@ -1,19 +1,30 @@
-//! Reads a recipient's address: `12025550123@fax.example` and its more learned forms.
+//! Reads a recipient's address: `12025550123@fax.example`, `dr-smith+fine@fax.example`, and the more learned forms.
 
-use crate::config::dialplan::Refused;
+use super::wishes::{BadWish, Wishes};
+use crate::config::dialplan::{Pattern, Refused};
 use crate::config::numbers::Numbering;
+use crate::config::{Config, Contact, Domain};
 use crate::proto::smtp::Refusal;
 
 /// Digits in a number at most: E.164 has 15, a prefix for an outside line and one for abroad come on top.
 const MAX_DIGITS: usize = 20;
 
+/// How much alike a mistyped name and one in the phone book are.
+const ALIKE: f64 = 0.85;
+
 /// What a recipient's address says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FaxAddress {
     /// The number without decoration: digits, with a `+` in front if there was one.
     pub number: String,
-    /// The sub-address (T.33) of an RFC 3192 address: digits, at most 20.
+    /// The sub-address (T.33): digits, at most 20.
     pub sub_address: Option<String>,
+    /// Who has the name that was written; none: a number was.
+    pub contact: Option<Contact>,
+    /// The domain behind it.
+    pub domain: Domain,
+    /// What the address asks for.
+    pub wishes: Wishes,
 }
 
 /// Why an address is not taken; [`std::fmt::Display`] is the sentence for its writer.
@@ -33,6 +44,14 @@ pub enum BadAddress {
     /// The local part is something else.
     #[error("\"{0}\" is not a fax number; write to digits, such as 12025550123")]
     NotANumber(String),
+    /// A name that nobody has.
+    #[error("\"{name}\" is neither a fax number nor in the phone book{}", did_you_mean(.near))]
+    UnknownName {
+        /// As it was written.
+        name: String,
+        /// The name most like it.
+        near: Option<String>,
+    },
     /// More than any telephone network takes.
     #[error("\"{0}\" has more digits than a telephone number can have")]
     TooLong(String),
@@ -42,69 +61,158 @@ pub enum BadAddress {
     /// A sub-address that T.30 cannot carry.
     #[error("the sub-address \"{0}\" must be 1 to 20 digits (RFC 3192), such as T33S=6377")]
     BadSubAddress(String),
-    /// The dial plan says no.
+    /// An option behind the number.
     #[error(transparent)]
-    NotAllowed(#[from] Refused),
+    BadOption(#[from] BadWish),
+    /// The dial plan says no.
+    #[error("{refused}{}", dear(.why))]
+    NotAllowed {
+        /// The rule.
+        refused: Refused,
+        /// What makes the number dear.
+        why: Option<&'static str>,
+    },
+}
+
+fn did_you_mean(near: &Option<String>) -> String {
+    let near = near.as_ref();
+    near.map_or_else(String::new, |name| format!("; did you mean \"{name}\"?"))
+}
+
+fn dear(why: &Option<&'static str>) -> String {
+    why.map_or_else(String::new, |why| format!(" (it is {why})"))
 }
 
 impl From<BadAddress> for Refusal {
     fn from(bad: BadAddress) -> Refusal {
         let status = match bad {
             BadAddress::UnknownDomain { .. } => "5.1.2",
-            BadAddress::NotANumber(_) => "5.1.1",
+            BadAddress::NotANumber(_) | BadAddress::UnknownName { .. } => "5.1.1",
             BadAddress::NoDomain
             | BadAddress::TooLong(_)
             | BadAddress::BadElement(_)
-            | BadAddress::BadSubAddress(_) => "5.1.3",
-            BadAddress::NotAllowed(_) => "5.7.1",
+            | BadAddress::BadSubAddress(_)
+            | BadAddress::BadOption(_) => "5.1.3",
+            BadAddress::NotAllowed { .. } => "5.7.1",
         };
         Refusal::new(550, status, bad.to_string())
     }
 }
 
-/// The verdict at RCPT: the number to dial, in canonical form, and its sub-address, if `address` is one of ours, a
-/// number, and allowed.
+/// The verdict at RCPT: what an address says, its number in canonical form, if it is one of ours and allowed. Its sender
+/// may dial what is `permitted`, too.
 ///
 /// # Errors
 /// The first rule that `address` breaks.
 pub fn number_to_dial(
     address: &str,
-    domains: &[String],
-    numbers: &Numbering,
+    config: &Config,
+    site: &Numbering,
+    permitted: &[Pattern],
 ) -> Result<FaxAddress, BadAddress> {
-    let address = parse(address, domains)?;
-    Ok(FaxAddress {
-        number: numbers.to_dial(&address.number)?,
-        ..address
-    })
+    let address = parse(address, config)?;
+    let domain = &address.domain;
+    let is_plain = domain.allow.is_empty() && !domain.has_own_numbers();
+    // A name means the same number everywhere.
+    let own = match is_plain || address.contact.is_some() {
+        true => None,
+        false => Numbering::of_domain(config, domain).ok(),
+    };
+    let numbers = own.as_ref().unwrap_or(site);
+    let written = match address.contact {
+        Some(_) => address.number.clone(),
+        None => numbers.in_area(&address.number, &domain.area),
+    };
+    let number = numbers.to_dial_with(&written, permitted);
+    let number = number.map_err(|refused| BadAddress::NotAllowed {
+        why: numbers.why_dear(&written),
+        refused,
+    })?;
+    Ok(FaxAddress { number, ..address })
 }
 
-/// Reads an address, quotes already undone; `domains` are ours.
+/// The number as the sender wrote it, where it means the same on the whole site.
+pub fn written(address: &str, config: &Config) -> Option<String> {
+    let address = parse(address, config).ok()?;
+    let is_plain = address.contact.is_none() && !address.domain.has_own_numbers();
+    is_plain.then_some(address.number)
+}
+
+/// Reads an address, quotes already undone.
 ///
 /// # Errors
 /// The first rule that `address` breaks.
-pub fn parse(address: &str, domains: &[String]) -> Result<FaxAddress, BadAddress> {
-    let (local, domain) = address.rsplit_once('@').ok_or(BadAddress::NoDomain)?;
-    let bare = domain.strip_suffix('.').unwrap_or(domain);
-    if !domains.iter().any(|ours| ours.eq_ignore_ascii_case(bare)) {
-        return Err(BadAddress::UnknownDomain {
-            domain: domain.to_string(),
-            ours: domains.first().cloned().unwrap_or_default(),
-        });
+pub fn parse(address: &str, config: &Config) -> Result<FaxAddress, BadAddress> {
+    let (local, name) = address.rsplit_once('@').ok_or(BadAddress::NoDomain)?;
+    let domain = config.domain(name).ok_or_else(|| {
+        let mut ours = config.smtp.domains.iter();
+        BadAddress::UnknownDomain {
+            domain: name.to_string(),
+            ours: ours.next().cloned().unwrap_or_default(),
+        }
+    })?;
+    let mut wishes = Wishes::default();
+    let (number, sub_address, contact) = match local.contains('=') {
+        true => {
+            let (number, sub_address) = learned(local)?;
+            (number, sub_address, None)
+        }
+        false => {
+            let (addressee, options) = split_options(local);
+            let contact = config.contact(addressee).cloned();
+            let number = match &contact {
+                Some(contact) => number(&contact.number)?,
+                None => number(addressee).map_err(|bad| or_a_name(bad, config))?,
+            };
+            for option in options {
+                wishes.option(option)?;
+            }
+            (number, None, contact)
+        }
+    };
+    let in_book = contact.as_ref().map(|contact| contact.sub_address.clone());
+    let in_book = in_book.filter(|digits| !digits.is_empty());
+    Ok(FaxAddress {
+        number,
+        sub_address: sub_address.or(wishes.sub_address.take()).or(in_book),
+        contact,
+        domain,
+        wishes,
+    })
+}
+
+/// `+12025550123+fine+cover`: a number or a name, and its options.
+fn split_options(local: &str) -> (&str, impl Iterator<Item = &str>) {
+    let digits = local.strip_prefix('+').unwrap_or(local);
+    let end = digits
+        .find('+')
+        .map_or(local.len(), |at| local.len() - digits.len() + at);
+    let (addressee, options) = local.split_at(end);
+    (addressee, options.split('+').skip(1))
+}
+
+/// What has letters was meant as a name.
+fn or_a_name(bad: BadAddress, config: &Config) -> BadAddress {
+    let BadAddress::NotANumber(name) = &bad else {
+        return bad;
+    };
+    if config.phone_book.is_empty() || !name.chars().any(char::is_alphabetic) {
+        return bad;
     }
-    if local.contains('=') {
-        learned(local)
-    } else {
-        Ok(FaxAddress {
-            number: number(local)?,
-            sub_address: None,
-        })
+    let written = name.to_lowercase();
+    let likeness =
+        |contact: &&Contact| strsim::jaro_winkler(&contact.name.to_lowercase(), &written);
+    let mut book = config.phone_book.iter();
+    let near = book.find(|contact| likeness(contact) > ALIKE);
+    BadAddress::UnknownName {
+        name: name.clone(),
+        near: near.map(|contact| contact.name.clone()),
     }
 }
 
 /// RFC 3192: `FAX=+12025550123/T33S=6377`, in slashes or not, with what RFC 2846 adds; `12025550123/T33S=6377` for
 /// short.
-fn learned(local: &str) -> Result<FaxAddress, BadAddress> {
+fn learned(local: &str) -> Result<(String, Option<String>), BadAddress> {
     let bad = |element: &str| BadAddress::BadElement(element.to_string());
     let mut found = None;
     let mut sub_address = None;
@@ -125,10 +233,7 @@ fn learned(local: &str) -> Result<FaxAddress, BadAddress> {
             _ => return Err(bad(element)),
         }
     }
-    Ok(FaxAddress {
-        number: found.ok_or_else(|| bad(local))?,
-        sub_address,
-    })
+    Ok((found.ok_or_else(|| bad(local))?, sub_address))
 }
 
 /// Whom the paper is for, where an address says so (ATTN of RFC 2846).
@@ -178,16 +283,116 @@ fn number(written: &str) -> Result<String, BadAddress> {
 mod tests {
     use super::*;
 
-    fn domains() -> Vec<String> {
-        vec!["gw.example".to_string(), "fax.local".to_string()]
-    }
+    const SITE: &str = r#"
+        [smtp]
+        domains = ["gw.example", "fax.local"]
+        [[domain]]
+        name = "berlin.example"
+        country = "DE"
+        area = "030"
+        allow = ["0Z.", "+49 Z."]
+        [[domain]]
+        name = "dc.example"
+        area = "202"
+        [[phone_book]]
+        name = "Dr-Smith"
+        number = "+1 (202) 555-0123"
+        sub_address = "6377"
+        [[phone_book]]
+        name = "tokyo"
+        number = "+81 3-1234-5678"
+    "#;
 
-    fn numbers() -> Numbering {
-        Numbering::of(&crate::config::Config::default()).unwrap()
+    fn site() -> Config {
+        Config::parse(SITE, "config.toml").unwrap()
     }
 
     fn read(address: &str) -> Result<FaxAddress, BadAddress> {
-        parse(address, &domains())
+        parse(address, &site())
+    }
+
+    fn verdict(address: &str, permitted: &[&str]) -> Result<FaxAddress, BadAddress> {
+        let config = site();
+        let permitted = crate::config::dialplan::patterns(permitted).unwrap();
+        number_to_dial(
+            address,
+            &config,
+            &Numbering::of(&config).unwrap(),
+            &permitted,
+        )
+    }
+
+    #[test]
+    fn a_name_leads_to_its_number_and_sub_address() {
+        for address in ["dr-smith@gw.example", "DR-SMITH+fine@berlin.example"] {
+            let to = verdict(address, &[]).unwrap();
+            assert_eq!(to.number, "+12025550123");
+            assert_eq!(to.sub_address.as_deref(), Some("6377"));
+            assert_eq!(written(address, &site()), None);
+        }
+        let to = verdict("dr-smith+sub-1@gw.example", &[]).unwrap();
+        assert_eq!(to.sub_address.as_deref(), Some("1"));
+        let bad = verdict("dr-smit@gw.example", &[]).unwrap_err().to_string();
+        assert_eq!(
+            bad,
+            "\"dr-smit\" is neither a fax number nor in the phone book; did you mean \"Dr-Smith\"?"
+        );
+    }
+
+    #[test]
+    fn options_stand_behind_the_number() {
+        for address in [
+            "12025550123+fine+p5@gw.example",
+            "+1-202-555-0123+fine+p5@gw.example",
+            "(202) 555-0123+p5+FINE@gw.example",
+        ] {
+            let to = verdict(address, &[]).unwrap();
+            assert_eq!(to.number, "+12025550123", "{address}");
+            assert_eq!(to.wishes.priority, Some(5));
+            assert_eq!(to.wishes.resolution, Some(crate::pages::Resolution::Fine));
+        }
+    }
+
+    #[test]
+    fn a_domain_has_a_country_and_an_area_of_its_own() {
+        for (address, number) in [
+            ("030901820@berlin.example", "+4930901820"),
+            ("901820@berlin.example", "+4930901820"),
+            ("+4930901820@berlin.example", "+4930901820"),
+            ("5550123@dc.example", "+12025550123"),
+            ("12125550123@dc.example", "+12125550123"),
+        ] {
+            assert_eq!(
+                verdict(address, &[]).map(|to| to.number),
+                Ok(number.into()),
+                "{address}"
+            );
+            assert_eq!(written(address, &site()), None, "{address}");
+        }
+        assert!(verdict("+12025550123@berlin.example", &[]).is_err());
+        let plain = written("2025550123@gw.example", &site());
+        assert_eq!(plain.as_deref(), Some("2025550123"));
+    }
+
+    #[test]
+    fn what_costs_much_takes_a_permission() {
+        for (address, said) in [
+            ("tokyo@gw.example", "(it is a number abroad)"),
+            ("011442079460018@gw.example", "(it is a number abroad)"),
+            (
+                "9002345678@gw.example",
+                "barred here (dialing.deny) (it is a premium number)",
+            ),
+        ] {
+            let bad = verdict(address, &[]).unwrap_err();
+            assert!(bad.to_string().ends_with(said), "{bad}");
+            assert_eq!(Refusal::from(bad).status, "5.7.1");
+        }
+        let abroad = verdict("tokyo@gw.example", &["+81."]).unwrap();
+        assert_eq!(abroad.number, "+81312345678");
+        let premium = verdict("9002345678@gw.example", &["1900NXXXXXX"]).unwrap();
+        assert_eq!(premium.number, "+19002345678");
+        assert!(verdict("911@gw.example", &["."]).is_err());
     }
 
     #[test]
@@ -219,7 +424,7 @@ mod tests {
             "+12025550123/T33S=6377@gw.example",
             "T33S=6377/FAX=+12025550123@gw.example",
         ] {
-            let to = number_to_dial(address, &domains(), &numbers()).unwrap();
+            let to = verdict(address, &[]).unwrap();
             assert_eq!(to.number, "+12025550123", "{address}");
             assert_eq!(to.sub_address.as_deref(), Some("6377"), "{address}");
         }
@@ -251,10 +456,11 @@ mod tests {
             ("info@gw.example", "5.1.1"),
             ("@gw.example", "5.1.1"),
             ("+@gw.example", "5.1.1"),
-            ("12+025550123@gw.example", "5.1.1"),
+            ("12+025550123@gw.example", "5.1.3"),
             ("++12025550123@gw.example", "5.1.1"),
             ("12025550123w42@gw.example", "5.1.1"),
-            ("12025550123+tag@gw.example", "5.1.1"),
+            ("12025550123+tag@gw.example", "5.1.3"),
+            ("12025550123+@gw.example", "5.1.3"),
             ("12025550123@evil.example@gw.example", "5.1.1"),
             ("\u{661}\u{662}@gw.example", "5.1.1"),
             ("123456789012345678901@gw.example", "5.1.3"),
@@ -272,8 +478,7 @@ mod tests {
             ("VOICE=1@gw.example", "5.1.3"),
             ("01144205550123@gw.example", "5.7.1"),
         ] {
-            let refusal =
-                Refusal::from(number_to_dial(address, &domains(), &numbers()).unwrap_err());
+            let refusal = Refusal::from(verdict(address, &[]).unwrap_err());
             assert_eq!((refusal.code, refusal.status), (550, status), "{address}");
         }
     }

@@ -89,14 +89,18 @@ impl Trunks {
         let mut order = self.order(number, now);
         order.retain(|trunk| may_take(&trunk.config));
         let mut not_now = NotNow::NoTrunk;
+        let mut is_full = false;
         for nth in 0..order.len() {
             let trunk = &order[nth];
+            if is_full && !trunk.config.overflow {
+                continue;
+            }
             if let Some(until) = trunk.rests_until(now) {
                 not_now = not_now.or_until(until);
                 continue;
             }
             let Some(channel) = trunk.channel() else {
-                not_now = not_now.or_busy();
+                (not_now, is_full) = (not_now.or_busy(), true);
                 continue;
             };
             // Another trunk takes over where this one is full or down, not because it is asked to be slow.

@@ -1,5 +1,6 @@
 //! Protocol cores without I/O.
 
+pub mod authres;
 pub mod g711;
 pub mod rtp;
 pub mod sdp;

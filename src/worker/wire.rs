@@ -22,6 +22,7 @@ use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
 pub use crate::pages::document::{Source, Target};
 pub use crate::pages::layout::Paper;
+pub use crate::pages::remark::Remark;
 pub use crate::pages::text::LeftOut;
 
 /// Largest JSON and largest blob of a frame; more is a broken peer.
@@ -222,7 +223,8 @@ pub struct StartCall {
     /// `#`, `*` and space.
     #[serde(default)]
     pub sub_address: Option<String>,
-    /// Senders: the password (PWD, T.30 5.3.6.1.5) that goes with it; as long.
+    /// Senders: the password (SID, T.30 5.3.6.1.2) that goes with it, as long. Receivers: the one without which no page is
+    /// taken.
     #[serde(default)]
     pub password: Option<String>,
     /// Senders: T.85 (JBIG) where the far end has it.
@@ -232,8 +234,6 @@ pub struct StartCall {
     /// 0: never.
     #[serde(default)]
     pub voice_seconds: u32,
-    /// UDPTL secondary IFPs to send with each packet (T.38 9.1.4.1), 0 to 8.
-    pub redundancy: u8,
     /// Seconds without any packet from the far end after which the call is given up.
     pub inactivity_seconds: u32,
     /// Bits a second by which a page must get on; 0: any.
@@ -362,6 +362,8 @@ pub enum FromRender {
         /// Why.
         why: LeftOut,
     },
+    /// What is to be said of the page that comes next.
+    Remark(Remark),
     /// A page of [`RenderJob::Render`]; the blob is its T.6 data.
     Page {
         /// Pels in a row.

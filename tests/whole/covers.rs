@@ -98,7 +98,7 @@ fn each_recipient_has_a_cover_page_and_a_mail_may_do_without() {
     assert_eq!(told.code, 554);
     assert!(
         told.text
-            .contains("X-Fax-Cover says \"perhaps\"; write yes or no"),
+            .contains("X-Fax-Cover: \"perhaps\" must be yes or no"),
         "{told:?}"
     );
     wait_until("three receipts", A_CALL, || site.receipts().len() == 3);

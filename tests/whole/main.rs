@@ -17,6 +17,7 @@ mod machines;
 mod nat;
 mod relays;
 mod rooms;
+mod searchable;
 mod stops;
 mod strangers;
 mod trunks;

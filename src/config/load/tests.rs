@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::numbers::Numbering;
-use crate::config::{Sender, Trunk};
+use crate::config::{Contact, Domain, Machine, Sender, Trunk, Upstream, User};
 
 fn error(text: &str) -> String {
     Config::parse(text, "config.toml").unwrap_err().to_string()
@@ -28,6 +28,16 @@ fn the_example_states_every_key_and_its_default() {
     stated.senders.clear();
     assert_eq!(stated.hours.len(), 1, "the example shows hours");
     stated.hours.clear();
+    assert_eq!(stated.domains.len(), 1, "the example shows a domain");
+    stated.domains.clear();
+    assert_eq!(stated.phone_book.len(), 1, "the example shows a contact");
+    stated.phone_book.clear();
+    assert_eq!(stated.users.len(), 1, "the example shows a user");
+    stated.users.clear();
+    assert_eq!(stated.upstreams.len(), 1, "the example shows an upstream");
+    stated.upstreams.clear();
+    assert_eq!(stated.machines.len(), 1, "the example shows a machine");
+    stated.machines.clear();
     let trunk = stated.trunks.pop().expect("the example shows a trunk");
     assert_eq!(trunk.server.len(), 2);
     assert_eq!(
@@ -64,7 +74,25 @@ fn the_example_states_every_key_and_its_default() {
 fn every_key_is_written() {
     let mut whole = Config::default();
     whole.trunks.push(Trunk::default());
-    whole.senders.push(Sender::default());
+    whole.senders.push(Sender {
+        resolution: Some(crate::pages::Resolution::Fine),
+        cover: Some(true),
+        body: Some(crate::config::Body::Auto),
+        ..Sender::default()
+    });
+    whole.domains.push(Domain {
+        resolution: Some(crate::pages::Resolution::Fine),
+        cover: Some(true),
+        ..Domain::default()
+    });
+    whole.phone_book.push(Contact {
+        resolution: Some(crate::pages::Resolution::Fine),
+        cover: Some(true),
+        ..Contact::default()
+    });
+    whole.users.push(User::default());
+    whole.upstreams.push(Upstream::default());
+    whole.machines.push(Machine::default());
     let every_key = toml::Table::try_from(whole).unwrap();
     let written: toml::Table = toml::from_str(&example_uncommented()).unwrap();
     for (section, value) in &every_key {
@@ -139,6 +167,14 @@ fn contradictions_are_found_with_their_line() {
             "config.toml:3: fax.max_bit_rate: 33600 is none of",
         ),
         (
+            "[inbound]\npassword = \"open sesame\"\n",
+            "config.toml:2: inbound.password: \"open sesame\" must be",
+        ),
+        (
+            "[[machine]]\nnumber = \"5551234567\"\npassword = \"123456789012345678901\"\n",
+            "config.toml:3: machine.password: \"123456789012345678901\" must be",
+        ),
+        (
             "time_zone = \"Mars\"\n",
             "config.toml:1: time_zone: \"Mars\" is no known time zone",
         ),
@@ -185,6 +221,38 @@ fn contradictions_are_found_with_their_line() {
         (
             "[[sender]]\nmatch = \"sales\"\n",
             "config.toml:2: sender.match: \"sales\" must be a mail address",
+        ),
+        (
+            "[[domain]]\nname = \"a\"\ncountry = \"Germany\"\n",
+            "config.toml:3: domain.country: \"Germany\" is no country",
+        ),
+        (
+            "[[phone_book]]\nname = \"42\"\nnumber = \"1\"\n",
+            "config.toml:2: phone_book.name: \"42\" must be letters",
+        ),
+        (
+            "[[phone_book]]\nname = \"a\"\nnumber = \"1\"\n[[phone_book]]\nname = \"A\"\nnumber = \"1\"\n",
+            "config.toml:2: phone_book.name: there are two of the name \"a\"",
+        ),
+        (
+            "[[phone_book]]\nname = \"a\"\nnumber = \"ask\"\n",
+            "config.toml:3: phone_book.number: \"ask\" is not a fax number",
+        ),
+        (
+            "[[user]]\nname = \"a\"\n",
+            "config.toml:2: user.name: passwords are taken under TLS only",
+        ),
+        (
+            "[smtp]\ntls_certificate = \"a\"\ntls_key = \"b\"\n[[user]]\nname = \"a\"\npassword = \"secret\"\n",
+            "config.toml:6: user.password: must be what `postfax hash-password` writes",
+        ),
+        (
+            "[[upstream]]\nauthserv_id = \"mx\"\n",
+            "config.toml:1: upstream.clients: name the addresses",
+        ),
+        (
+            "[smtp]\nlmtp = [\"run/lmtp\"]\n",
+            "config.toml:2: lmtp: \"run/lmtp\" must be address:port",
         ),
         (
             "[dialing]\ncountry = \"United States\"\n",

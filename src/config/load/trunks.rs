@@ -1,6 +1,6 @@
 //! What may be wrong with `[sip]`, `[[trunk]]` and `[[sender]]`.
 
-use super::{Key, bad_ports, bad_station_id, half_a_pair};
+use super::{Key, bad_pattern, bad_ports, bad_station_id, half_a_pair};
 use crate::config::trunk::{Listen, Reinvite, Server, Transport};
 use crate::config::{Config, Sender, Sip, Trunk};
 
@@ -38,7 +38,7 @@ fn in_sip(config: &Config) -> Checks<5> {
     ]
 }
 
-fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<11> {
+fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<12> {
     [
         ("server", bad_servers(&trunk.server)),
         ("name", twice(config, &trunk.name)),
@@ -56,12 +56,17 @@ fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<11> {
             "redundancy",
             (trunk.redundancy > 7).then(|| "at most 7".into()),
         ),
+        (
+            "t38_silence_seconds",
+            (trunk.t38_silence_seconds < 4).then(|| "at least 4".into()),
+        ),
         ("session_expires", bad_session(trunk.session_expires)),
     ]
 }
 
-fn in_sender(sender: &Sender) -> Checks<2> {
+fn in_sender(sender: &Sender) -> Checks<3> {
     [
+        ("allow", bad_pattern(&sender.allow)),
         ("match", bad_match(&sender.pattern)),
         ("station_id", bad_station_id(&sender.station_id)),
     ]
@@ -152,7 +157,7 @@ fn bad_session(seconds: u32) -> Option<String> {
         .then(|| format!("{seconds} must be at least 90 (RFC 4028), or 0 for none"))
 }
 
-fn bad_match(pattern: &str) -> Option<String> {
+pub(super) fn bad_match(pattern: &str) -> Option<String> {
     let fits = pattern.contains('@') && !pattern.get(1..).unwrap_or_default().contains('*');
     (!fits).then(|| {
         format!(

@@ -1,54 +1,11 @@
-//! What a mail says of its cover page: the field `X-Fax-Cover`, and who writes to whom.
+//! What a mail says for its cover page: who writes to whom.
 
 use std::borrow::Cow;
 
-use mail_parser::parsers::MessageStream;
 use mail_parser::{Address, HeaderName, MessagePart};
 
 use super::mime::Entity;
-use super::{BadMessage, one_line};
-
-/// `X-Fax-Cover: yes; please call back`.
-const FIELD: &str = "X-Fax-Cover";
-/// Characters of the longest note.
-const MOST: usize = 2000;
-
-/// What the field says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CoverWish {
-    /// Whether there is to be one.
-    pub wanted: bool,
-    /// What stands on it beside; empty: nothing.
-    pub notes: String,
-}
-
-/// Reads the field, if it is there.
-///
-/// # Errors
-/// [`BadMessage::CoverWish`] where it says neither yes nor no.
-pub(super) fn wish(header: &MessagePart<'_>) -> Result<Option<CoverWish>, BadMessage> {
-    let fields = header.headers.iter().rev();
-    let is_ours = |name: &HeaderName<'_>| name.as_str().eq_ignore_ascii_case(FIELD);
-    let Some(field) = fields.into_iter().find(|field| is_ours(&field.name)) else {
-        return Ok(None);
-    };
-    let said = decoded(field.value.as_text().unwrap_or_default());
-    let (word, notes) = said.split_once(';').unwrap_or((&said, ""));
-    let wanted = match word.trim().to_ascii_lowercase().as_str() {
-        "yes" | "on" | "true" | "1" => true,
-        "no" | "off" | "false" | "0" => false,
-        other => return Err(BadMessage::CoverWish(one_line(other))),
-    };
-    let notes = notes.trim().chars().take(MOST).collect();
-    Ok(Some(CoverWish { wanted, notes }))
-}
-
-/// RFC 2047: letters beyond ASCII.
-fn decoded(raw: &str) -> String {
-    let line = format!("{}\r\n", raw.trim());
-    let value = MessageStream::new(line.as_bytes()).parse_unstructured();
-    value.as_text().unwrap_or_default().to_owned()
-}
+use super::one_line;
 
 /// Who writes to whom, for people to read; empty where nobody is named.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -100,35 +57,6 @@ fn addresses<'h>(
 mod tests {
     use super::*;
 
-    fn said(field: &str) -> Result<Option<CoverWish>, BadMessage> {
-        let raw = format!("Subject: x\r\n{field}\r\n\r\ntext\r\n");
-        wish(&Entity::read(raw.as_bytes()).unwrap().header)
-    }
-
-    #[test]
-    fn a_cover_page_is_asked_for_with_notes_or_without() {
-        let wanted = |wanted, notes: &str| {
-            let notes = notes.to_owned();
-            Ok(Some(CoverWish { wanted, notes }))
-        };
-        assert_eq!(said("X-Fax-Cover: yes"), wanted(true, ""));
-        assert_eq!(said("x-fax-cover: NO"), wanted(false, ""));
-        assert_eq!(
-            said("X-Fax-Cover: yes; Please call back; today"),
-            wanted(true, "Please call back; today")
-        );
-        assert_eq!(
-            said("X-Fax-Cover: yes;\r\n =?utf-8?q?R=C3=BCckruf_erbeten?="),
-            wanted(true, "R\u{fc}ckruf erbeten")
-        );
-        assert_eq!(said("X-Other: yes"), Ok(None));
-        assert_eq!(
-            said("X-Fax-Cover: perhaps"),
-            Err(BadMessage::CoverWish("perhaps".into()))
-        );
-        assert!(said("X-Fax-Cover:").is_err());
-    }
-
     #[test]
     fn the_names_of_both_ends_come_from_the_header() {
         let raw = "From: =?utf-8?q?J=C3=BCrgen_Doe?= <jd@example.com>\r\n\
@@ -149,7 +77,7 @@ mod tests {
 
     #[test]
     fn mutated_headers_never_panic() {
-        let good = b"From: A <a@b>\r\nTo: =?utf-8?q?=C3=BC?= <1@c>, d:e;\r\nX-Fax-Cover: yes; =?utf-8?b?w7w=?=\r\n\r\n";
+        let good = b"From: A <a@b>\r\nTo: =?utf-8?q?=C3=BC?= <1@c>, d:e;\r\n\r\n";
         let mut rng = fastrand::Rng::with_seed(11);
         for _ in 0..5000 {
             let mut bad = good.to_vec();
@@ -158,7 +86,6 @@ mod tests {
                 bad[at] = rng.u8(..);
             }
             let _ = people(&bad, "1@c");
-            let _ = wish(&Entity::read(&bad).unwrap().header);
         }
     }
 }

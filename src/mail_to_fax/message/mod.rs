@@ -10,13 +10,13 @@ mod texts;
 
 use std::borrow::Cow;
 
+use mail_parser::parsers::MessageStream;
 use mail_parser::{Addr, HeaderName, MessagePart, MimeHeaders};
 
 use crate::pages::DocumentRefusal;
 use crate::proto::smtp::Refusal;
 use mime::{Entity, Leaf, Leaves};
 
-pub use cover::CoverWish;
 pub use mime::Unpacked;
 pub use parts::{Document, Fate, Part, Reading, Skipped};
 
@@ -40,8 +40,8 @@ pub struct FaxMessage<'m> {
     pub message_id: Option<String>,
     /// The identifiers of the messages before it in its thread, with angle brackets.
     pub references: Option<String>,
-    /// What it says of a cover page, if anything.
-    pub cover: Option<CoverWish>,
+    /// The fields of the header that ask something of us or say who checked it, in their order: name and value.
+    pub fields: Vec<(String, String)>,
     /// What is faxed, in the order of the message; never empty. Of these, pictures and texts may still turn out to have
     /// nothing on them that belongs on a page.
     pub documents: Vec<Document<'m>>,
@@ -81,11 +81,6 @@ pub enum BadMessage {
     /// A container without its parts.
     #[error("the mail is damaged: its parts cannot be found")]
     Broken,
-    /// The field that asks for a cover page.
-    #[error(
-        "X-Fax-Cover says \"{0}\"; write yes or no, with notes for the page behind a semicolon"
-    )]
-    CoverWish(String),
     /// See [`MAX_PARTS`].
     #[error("the mail has more than {MAX_PARTS} parts")]
     TooManyParts,
@@ -114,7 +109,6 @@ impl From<BadMessage> for Refusal {
             BadMessage::NothingToFax
             | BadMessage::Damaged(..)
             | BadMessage::Broken
-            | BadMessage::CoverWish(_)
             | BadMessage::TooManyParts
             | BadMessage::TooDeep
             | BadMessage::HeaderTooLarge => "5.6.0",
@@ -142,7 +136,6 @@ pub fn read<'m>(
     let entity = Entity::read(raw)?;
     refuse_loops(&entity)?;
     let header = entity.header.clone();
-    let cover = cover::wish(&header)?;
     let leaves = mime::leaves(entity, unpacked)?;
     let (documents, manifest) = parts::sort(&leaves, reading)?;
     Ok(FaxMessage {
@@ -150,10 +143,30 @@ pub fn read<'m>(
         subject: text(&header, HeaderName::Subject),
         message_id: text(&header, HeaderName::MessageId),
         references: references(&header),
-        cover,
+        fields: fields_for_us(&header),
         documents,
         manifest,
     })
+}
+
+/// `X-Fax-...`, with its encoded words decoded (RFC 2047), and Authentication-Results as it came.
+fn fields_for_us(header: &MessagePart<'_>) -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    for field in &header.headers {
+        let name = field.name.as_str();
+        let Some(raw) = field.value.as_text() else {
+            continue;
+        };
+        if name.eq_ignore_ascii_case("Authentication-Results") {
+            fields.push((name.to_owned(), raw.to_owned()));
+        } else if name.to_ascii_lowercase().starts_with("x-fax-") {
+            let line = format!("{}\r\n", raw.trim());
+            let decoded = MessageStream::new(line.as_bytes()).parse_unstructured();
+            let value = decoded.as_text().unwrap_or_default();
+            fields.push((name.to_owned(), value.trim().to_owned()));
+        }
+    }
+    fields
 }
 
 fn text(header: &MessagePart<'_>, name: HeaderName<'_>) -> Option<String> {

@@ -594,3 +594,18 @@ fn mutated_messages_never_panic() {
         }
     }
 }
+
+#[test]
+fn the_fields_for_us_are_read_whatever_their_letters() {
+    let raw = b"x-fax-notes: =?utf-8?q?R=C3=BCckruf?=\r\n =?utf-8?q?_erbeten?=\r\nSubject: x\r\n\
+        Authentication-Results: mx.example;\r\n dkim=pass header.d=a.example\r\n\r\ntext\r\n";
+    let unpacked = Unpacked::default();
+    let reading = Reading {
+        body: crate::config::Body::Always,
+        converts: &|_| false,
+    };
+    let fields = super::read(raw, &unpacked, &reading).unwrap().fields;
+    assert_eq!(fields[0].1, "R\u{fc}ckruf erbeten");
+    let results = crate::proto::authres::AuthenticationResults::read(&fields[1].1);
+    assert_eq!(results.unwrap().proven_domains(), ["a.example"]);
+}

@@ -96,7 +96,6 @@ fn lease_agreement() -> Receipt {
             )),
             language: Language::En,
         },
-        remarks: vec![],
         picture: None,
     }
 }

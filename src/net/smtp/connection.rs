@@ -6,14 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, Message, Spool};
 use super::settings::Settings;
-use crate::proto::smtp::{Envelope, Output, Refusal, Session};
+use crate::proto::smtp::{Envelope, Login, Output, Refusal, Session, SessionConfig, Taken};
 
 /// Octets read from the socket at a time, and of replies held back for pipelining.
 const BUFFER: usize = 16 * 1024;
@@ -34,6 +33,10 @@ pub(super) struct Connection<I: Intake> {
     replies: Vec<u8>,
     /// The text being received.
     text: Option<Text>,
+    /// Since when a command, or what is owed for the last one, is awaited.
+    command_began: Instant,
+    /// Since when the text is.
+    text_began: Instant,
     session_ends: Instant,
 }
 
@@ -53,17 +56,21 @@ enum End {
 impl<I: Intake> Connection<I> {
     pub(super) fn new(
         client: IpAddr,
+        session: SessionConfig,
         settings: Arc<Settings>,
         intake: Arc<I>,
         stop: CancellationToken,
     ) -> Connection<I> {
+        let now = Instant::now();
         Connection {
             client,
-            session: Session::new(settings.session.clone()),
+            session: Session::new(session),
             input: Vec::new(),
             replies: Vec::new(),
             text: None,
-            session_ends: Instant::now() + settings.timeouts.session,
+            command_began: now,
+            text_began: now,
+            session_ends: now + settings.timeouts.session,
             settings,
             intake,
             stop,
@@ -71,14 +78,19 @@ impl<I: Intake> Connection<I> {
     }
 
     /// Talks until one side has had enough.
-    pub(super) async fn serve(mut self, stream: TcpStream, tls: Option<TlsAcceptor>) {
+    pub(super) async fn serve<S>(mut self, stream: S, tls: Option<TlsAcceptor>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         if let Err(error) = self.talk(stream, tls).await {
             tracing::info!(client = %self.client, %error, "mail connection lost");
         }
     }
 
-    async fn talk(&mut self, mut stream: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<()> {
-        stream.set_nodelay(true)?;
+    async fn talk<S>(&mut self, mut stream: S, tls: Option<TlsAcceptor>) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
         if self.converse(&mut stream).await? == End::Close {
             return say_goodbye(stream).await;
         }
@@ -97,6 +109,7 @@ impl<I: Intake> Connection<I> {
     {
         loop {
             while let Some(output) = self.session.poll() {
+                self.goes_on(&output);
                 if let Some(end) = self.act(output, stream).await? {
                     self.flush(stream).await?;
                     return Ok(end);
@@ -129,10 +142,28 @@ impl<I: Intake> Connection<I> {
                     self.flush(stream).await?;
                 }
             }
-            Output::Recipient { sender, recipient } => {
-                let verdict = self.intake.recipient(self.client, &sender, &recipient);
+            Output::Login(login) => {
+                let verdict = self.log_in(login).await;
+                self.session.logged_in(verdict);
+            }
+            Output::Sender(mail) => {
+                let verdict = self.intake.sender(self.client, &mail);
                 if let Err(refusal) = &verdict {
-                    tracing::info!(client = %self.client, sender, recipient, %refusal, "recipient refused");
+                    tracing::info!(client = %self.client, sender = mail.sender, %refusal, "mail refused");
+                }
+                self.session.sender_verdict(verdict);
+            }
+            Output::Recipient {
+                mail,
+                recipient,
+                options,
+            } => {
+                let verdict = self
+                    .intake
+                    .recipient(self.client, &mail, &recipient, options);
+                let verdict = verdict.await;
+                if let Err(refusal) = &verdict {
+                    tracing::info!(client = %self.client, sender = mail.sender, recipient, %refusal, "recipient refused");
                 }
                 self.session.verdict(verdict);
             }
@@ -152,16 +183,41 @@ impl<I: Intake> Connection<I> {
         Ok(None)
     }
 
+    async fn log_in(&mut self, login: Login) -> Result<(), Refusal> {
+        let user = login.user.clone();
+        let verdict = self.intake.login(self.client, login).await;
+        match &verdict {
+            Ok(()) => tracing::info!(client = %self.client, user, "logged in"),
+            Err(refusal) => tracing::warn!(client = %self.client, user, %refusal, "login refused"),
+        }
+        verdict
+    }
+
     // ---- the socket ----
+
+    /// Starts the clocks anew: not by each octet, or a client could hold its place for ever with one a minute.
+    fn goes_on(&mut self, output: &Output<I::Recipient>) {
+        let now = Instant::now();
+        match output {
+            Output::Text(_) => {}
+            Output::OpenText => (self.command_began, self.text_began) = (now, now),
+            _ => self.command_began = now,
+        }
+    }
+
+    fn deadline(&self) -> Instant {
+        let allowed = &self.settings.timeouts;
+        let deadline = match self.session.is_in_text() {
+            true => (Instant::now() + allowed.text).min(self.text_began + allowed.message),
+            false => self.command_began + allowed.command,
+        };
+        deadline.min(self.session_ends)
+    }
 
     /// Reads what there is; false at the end of the stream. A client that is too slow, or a gateway that
     /// stops, makes the session end itself.
     async fn read<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<bool> {
-        let allowed = match self.session.is_in_text() {
-            true => self.settings.timeouts.text,
-            false => self.settings.timeouts.command,
-        };
-        let deadline = self.session_ends.min(Instant::now() + allowed);
+        let deadline = self.deadline();
         self.input.reserve(BUFFER);
         let mut limited = stream.take(BUFFER as u64);
         let read = timeout_at(deadline, limited.read_buf(&mut self.input));
@@ -221,7 +277,7 @@ impl<I: Intake> Connection<I> {
         }
     }
 
-    async fn hand_over(&mut self, envelope: Envelope<I::Recipient>) -> Result<String, Refusal> {
+    async fn hand_over(&mut self, envelope: Envelope<I::Recipient>) -> Result<Taken, Refusal> {
         let Some(mut text) = self.text.take() else {
             return Err(Refusal::new(
                 451,
@@ -234,7 +290,7 @@ impl<I: Intake> Connection<I> {
             .flush()
             .await
             .map_err(|error| cannot_store(&error))?;
-        let sender = envelope.sender.clone();
+        let sender = envelope.mail.sender.clone();
         let accepted = self
             .intake
             .accept(Message {
@@ -244,12 +300,12 @@ impl<I: Intake> Connection<I> {
             })
             .await;
         match &accepted {
-            Ok(accepted) => {
-                tracing::info!(client = %self.client, sender, text = accepted.text, "mail taken")
+            Ok(taken) => {
+                tracing::info!(client = %self.client, sender, text = taken.text, "mail taken")
             }
             Err(refusal) => tracing::info!(client = %self.client, sender, %refusal, "mail refused"),
         }
-        accepted.map(|accepted| accepted.text)
+        accepted
     }
 }
 

@@ -6,12 +6,29 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::proto::smtp::{Envelope, Refusal};
+use crate::proto::smtp::{Envelope, Login, Mail, RcptOptions, Refusal, Taken};
 
 /// The journey, as the listener sees it.
 pub trait Intake: Send + Sync + 'static {
     /// What a verdict makes of a recipient: the number to dial.
     type Recipient: Send + Sync + 'static;
+
+    /// Whether a name and a password are good.
+    ///
+    /// # Errors
+    /// The refusal to say.
+    fn login(
+        &self,
+        client: IpAddr,
+        login: Login,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// The verdict on a mail by its sender: whether it may come in at all, and whether what is asked of it can be
+    /// done. Quick, and without side effects.
+    ///
+    /// # Errors
+    /// The refusal to say.
+    fn sender(&self, client: IpAddr, mail: &Mail) -> Result<(), Refusal>;
 
     /// The verdict on one recipient. Quick, and without side effects.
     ///
@@ -20,9 +37,10 @@ pub trait Intake: Send + Sync + 'static {
     fn recipient(
         &self,
         client: IpAddr,
-        sender: &str,
+        mail: &Mail,
         recipient: &str,
-    ) -> Result<Self::Recipient, Refusal>;
+        options: RcptOptions,
+    ) -> impl Future<Output = Result<Self::Recipient, Refusal>> + Send;
 
     /// A new spool file for the text of a message; see [`Spool::create`]. May block.
     ///
@@ -38,7 +56,7 @@ pub trait Intake: Send + Sync + 'static {
     fn accept(
         &self,
         message: Message<Self::Recipient>,
-    ) -> impl Future<Output = Result<Accepted, Refusal>> + Send;
+    ) -> impl Future<Output = Result<Taken, Refusal>> + Send;
 }
 
 /// A message as it came in.
@@ -50,13 +68,6 @@ pub struct Message<R> {
     pub envelope: Envelope<R>,
     /// Its text: lines end with CRLF, dot-stuffing is undone.
     pub text: Spool,
-}
-
-/// A message was taken over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// What to say behind `250 2.0.0`: "1 fax queued as 17".
-    pub text: String,
 }
 
 /// A file for the text of one message. It is unlinked on drop unless it was kept.

@@ -6,16 +6,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::certificate::Certificate;
 use super::connection::Connection;
 use super::intake::Intake;
+use super::listener::{Listener, Stream};
 use super::settings::Settings;
-use crate::net::tls::{self, TlsError};
-use crate::proto::smtp::Reply;
+use crate::config::door::Socket;
+use crate::net::tls::{TlsError, TlsFiles};
+use crate::proto::smtp::{Protocol, Reply, SessionConfig};
+
+/// How long somebody who is turned away may take to read why.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Why the listener cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -23,8 +29,8 @@ pub enum StartError {
     /// An address is taken, not ours, or needs rights.
     #[error("cannot listen for mail on {address}: {cause}")]
     Listen {
-        /// The address.
-        address: SocketAddr,
+        /// The address or the path.
+        address: Socket,
         /// What the system says.
         cause: io::Error,
     },
@@ -36,9 +42,10 @@ pub enum StartError {
 /// The listener, bound to its addresses.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    lmtp_addresses: Vec<SocketAddr>,
     /// Until [`Server::run`] takes them.
-    listeners: Mutex<Vec<TcpListener>>,
-    tls: Option<TlsAcceptor>,
+    listeners: Mutex<Vec<(Protocol, Listener)>>,
+    tls: RwLock<Option<Arc<Certificate>>>,
     settings: RwLock<Arc<Settings>>,
     counts: Arc<Mutex<Counts>>,
 }
@@ -62,16 +69,28 @@ impl Server {
     /// # Errors
     /// The first address or file that does not work.
     pub async fn bind(settings: Settings) -> Result<Server, StartError> {
-        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let tls = settings.tls.as_ref().map(Certificate::read).transpose()?;
+        let smtp = settings.listen.iter().copied().map(Socket::Address);
+        let smtp = smtp.map(|socket| (Protocol::Smtp, socket));
+        let lmtp = settings.lmtp.iter().cloned();
         let mut listeners = Vec::new();
-        for &address in &settings.listen {
-            let bound = TcpListener::bind(address).await;
-            listeners.push(bound.map_err(|cause| StartError::Listen { address, cause })?);
+        for (protocol, address) in smtp.chain(lmtp.map(|socket| (Protocol::Lmtp, socket))) {
+            match Listener::bind(&address).await {
+                Ok(listener) => listeners.push((protocol, listener)),
+                Err(cause) => return Err(StartError::Listen { address, cause }),
+            }
         }
+        let addresses = |wanted: Protocol| {
+            let of_it = listeners.iter().filter(|(protocol, _)| *protocol == wanted);
+            of_it
+                .filter_map(|(_, listener)| listener.address())
+                .collect()
+        };
         let server = Server {
-            addresses: listeners.iter().flat_map(TcpListener::local_addr).collect(),
+            addresses: addresses(Protocol::Smtp),
+            lmtp_addresses: addresses(Protocol::Lmtp),
             listeners: Mutex::new(listeners),
-            tls,
+            tls: RwLock::new(tls.map(Arc::new)),
             settings: RwLock::default(),
             counts: Arc::default(),
         };
@@ -79,18 +98,42 @@ impl Server {
         Ok(server)
     }
 
+    /// The addresses where LMTP is spoken, without the sockets in folders.
+    pub fn lmtp_addresses(&self) -> Vec<SocketAddr> {
+        self.lmtp_addresses.clone()
+    }
+
     /// The addresses bound, with the ports that the system chose for port 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.addresses.clone()
     }
 
-    /// New settings for the sessions that start from now on; addresses and TLS stay as they were.
+    /// New settings for the sessions that start from now on, and the certificate as its files are now; addresses stay
+    /// as they were.
     pub fn reload(&self, mut settings: Settings) {
-        settings.session.tls_available = self.tls.is_some();
+        settings.session.tls_available = self.reload_certificate(settings.tls.as_ref());
         *self
             .settings
             .write()
             .unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+    }
+
+    /// Says whether there is a certificate. One that cannot be read leaves the one before it in force.
+    fn reload_certificate(&self, files: Option<&TlsFiles>) -> bool {
+        let mut tls = self.tls.write().unwrap_or_else(PoisonError::into_inner);
+        match (files, tls.as_deref()) {
+            (None, _) => *tls = None,
+            (Some(files), Some(certificate)) if certificate.files() == files => {
+                certificate.look_again();
+            }
+            (Some(files), _) => match Certificate::read(files) {
+                Ok(certificate) => *tls = Some(Arc::new(certificate)),
+                Err(error) => {
+                    tracing::error!("the certificate of SMTP stays what it was: {error}");
+                }
+            },
+        }
+        tls.is_some()
     }
 
     /// Serves until `stop`; then closes its sockets, so that mail servers try elsewhere or later and do not wait, says
@@ -106,7 +149,7 @@ impl Server {
         );
         let loops = listeners
             .into_iter()
-            .map(|listener| self.accept_loop(listener, intake.clone(), &sessions, &stop, &abort));
+            .map(|listener| self.accept_loop(listener, &intake, &sessions, &stop, &abort));
         join_all(loops).await;
         sessions.close();
         let grace = self.current().timeouts.grace;
@@ -122,14 +165,14 @@ impl Server {
 
     async fn accept_loop<I: Intake>(
         &self,
-        listener: TcpListener,
-        intake: Arc<I>,
+        (protocol, listener): (Protocol, Listener),
+        intake: &Arc<I>,
         sessions: &TaskTracker,
         stop: &CancellationToken,
         abort: &CancellationToken,
     ) {
         while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-            let (stream, peer) = match accepted {
+            let (stream, client) = match accepted {
                 Ok(accepted) => accepted,
                 // Out of descriptors, or the client is already gone: neither is worth a hot loop.
                 Err(error) => {
@@ -139,13 +182,14 @@ impl Server {
                     continue;
                 }
             };
-            let client = peer.ip().to_canonical();
             let settings = self.current();
             match self.admit(client, &settings) {
-                Err(reply) => turn_away(&stream, client, &reply),
+                Err(reply) => drop(sessions.spawn(turn_away(stream, client, reply))),
                 Ok(counted) => {
-                    let session = Connection::new(client, settings, intake.clone(), stop.clone());
-                    let tls = self.tls.clone();
+                    let session = told_apart(&settings.session, protocol);
+                    let session =
+                        Connection::new(client, session, settings, intake.clone(), stop.clone());
+                    let tls = self.certificate().map(|certificate| certificate.current());
                     let abort = abort.clone();
                     sessions.spawn(async move {
                         abort.run_until_cancelled(session.serve(stream, tls)).await;
@@ -154,6 +198,11 @@ impl Server {
                 }
             }
         }
+    }
+
+    fn certificate(&self) -> Option<Arc<Certificate>> {
+        let tls = self.tls.read().unwrap_or_else(PoisonError::into_inner);
+        tls.clone()
     }
 
     fn current(&self) -> Arc<Settings> {
@@ -206,10 +255,26 @@ impl Drop for Counted {
     }
 }
 
-/// Says a reply instead of the greeting (RFC 5321 3.1). The send buffer is empty, so nobody waits for anybody.
-fn turn_away(stream: &TcpStream, client: IpAddr, reply: &Reply) {
+/// What one session is told beyond what all are told.
+fn told_apart(all: &SessionConfig, protocol: Protocol) -> SessionConfig {
+    let hold = i64::try_from(all.max_hold).unwrap_or(i64::MAX);
+    let until = jiff::Timestamp::now().as_second().saturating_add(hold);
+    let until = jiff::Timestamp::from_second(until).ok();
+    SessionConfig {
+        protocol,
+        hold_until: until.map(|until| until.to_string()).unwrap_or_default(),
+        ..all.clone()
+    }
+}
+
+/// Says a reply instead of the greeting (RFC 5321 3.1).
+async fn turn_away(mut stream: Box<dyn Stream>, client: IpAddr, reply: Reply) {
     tracing::info!(%client, code = reply.code(), "mail connection turned away");
-    if let Err(error) = stream.try_write(&reply.encode()) {
+    let said = async {
+        stream.write_all(&reply.encode()).await?;
+        stream.shutdown().await
+    };
+    if let Ok(Err(error)) = timeout(FAREWELL, said).await {
         tracing::debug!(%client, %error, "and could not be told why");
     }
 }

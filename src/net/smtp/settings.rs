@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::door::Socket;
 use crate::net::tls::TlsFiles;
 use crate::proto::smtp::SessionConfig;
 
@@ -13,11 +14,16 @@ use crate::proto::smtp::SessionConfig;
 pub struct Settings {
     /// Addresses to listen on. Read at the start only.
     pub listen: Vec<SocketAddr>,
+    /// Where LMTP is spoken. Read at the start only.
+    pub lmtp: Vec<Socket>,
     /// Networks whose hosts may submit mail.
     pub networks: Vec<IpNet>,
-    /// Certificate and key for STARTTLS. Read at the start only.
+    /// Whether others may come in, too: to log in, or to prove who they are.
+    pub strangers: bool,
+    /// Certificate and key for STARTTLS.
     pub tls: Option<TlsFiles>,
-    /// Name and limits of a session; whether TLS is available is filled in by the server.
+    /// Name and limits of a session; what is spoken, whether TLS is available and until when mails are held is filled
+    /// in by the server.
     pub session: SessionConfig,
     /// How long a client may take.
     pub timeouts: Timeouts,
@@ -34,6 +40,8 @@ pub struct Timeouts {
     pub command: Duration,
     /// For the next piece of a text.
     pub text: Duration,
+    /// For the whole text of one message.
+    pub message: Duration,
     /// For the whole session.
     pub session: Duration,
     /// For a text in progress when the gateway stops.
@@ -43,9 +51,11 @@ pub struct Timeouts {
 impl Settings {
     /// Whether `client` may submit mail.
     pub(super) fn admits(&self, client: IpAddr) -> bool {
-        self.networks
-            .iter()
-            .any(|network| network.contains(&client))
+        self.strangers
+            || self
+                .networks
+                .iter()
+                .any(|network| network.contains(&client))
     }
 }
 
@@ -53,6 +63,8 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 2525))],
+            lmtp: Vec::new(),
+            strangers: false,
             networks: ["127.0.0.0/8", "::1/128"]
                 .map(|network| network.parse().expect("a network"))
                 .to_vec(),
@@ -70,6 +82,7 @@ impl Default for Timeouts {
         Timeouts {
             command: Duration::from_secs(300),
             text: Duration::from_secs(300),
+            message: Duration::from_secs(1800),
             session: Duration::from_secs(3600),
             grace: Duration::from_secs(30),
         }

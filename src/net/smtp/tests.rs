@@ -18,22 +18,39 @@ use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::proto::smtp::{Refusal, SessionConfig};
+use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, SessionConfig, Taken};
 
 /// Numbers, text, and whether it came through TLS.
-type Taken = (Vec<String>, Vec<u8>, bool);
+type Mailed = (Vec<String>, Vec<u8>, bool);
 
 /// Remembers what it was given.
 struct Journey {
     folder: TempDir,
-    taken: Mutex<Vec<Taken>>,
+    taken: Mutex<Vec<Mailed>>,
     disk_full: AtomicBool,
 }
 
 impl Intake for Journey {
     type Recipient = String;
 
-    fn recipient(&self, _: IpAddr, _: &str, recipient: &str) -> Result<String, Refusal> {
+    async fn login(&self, _: IpAddr, login: Login) -> Result<(), Refusal> {
+        match login.password.as_str() {
+            "right" => Ok(()),
+            _ => Err(Refusal::new(535, "5.7.8", "name or password is wrong")),
+        }
+    }
+
+    fn sender(&self, _: IpAddr, _: &Mail) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    async fn recipient(
+        &self,
+        _: IpAddr,
+        _: &Mail,
+        recipient: &str,
+        _: RcptOptions,
+    ) -> Result<String, Refusal> {
         match recipient.split_once('@') {
             Some((number, "fax.local")) => Ok(number.to_string()),
             _ => Err(Refusal::new(550, "5.1.2", "not a domain of ours")),
@@ -47,21 +64,23 @@ impl Intake for Journey {
         }
     }
 
-    async fn accept(&self, message: Message<String>) -> Result<Accepted, Refusal> {
+    async fn accept(&self, message: Message<String>) -> Result<Taken, Refusal> {
         let text = std::fs::read(message.text.path()).expect("the text is in its file");
         if text.starts_with(b"Subject: no") {
             return Err(Refusal::new(554, "5.6.0", "there is nothing to fax"));
         }
         let envelope = message.envelope;
         let mut taken = self.taken.lock().unwrap();
-        taken.push((envelope.recipients, text, envelope.tls));
+        let each = envelope.recipients.iter();
+        let each = each.map(|to| format!("taken for {to}")).collect();
+        taken.push((envelope.recipients, text, envelope.mail.tls));
         let text = format!("{} taken", taken.len());
-        Ok(Accepted { text })
+        Ok(Taken { text, each })
     }
 }
 
 /// A running server.
-struct Running {
+pub(super) struct Running {
     journey: Arc<Journey>,
     address: SocketAddr,
     server: Arc<Server>,
@@ -69,7 +88,7 @@ struct Running {
     task: tokio::task::JoinHandle<()>,
 }
 
-async fn start(settings: Settings) -> Running {
+pub(super) async fn start(settings: Settings) -> Running {
     let journey = Arc::new(Journey {
         folder: tempfile::tempdir().unwrap(),
         taken: Mutex::default(),
@@ -92,6 +111,21 @@ async fn start(settings: Settings) -> Running {
 }
 
 impl Running {
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Mails that were taken.
+    pub(super) fn mails(&self) -> usize {
+        self.journey.taken.lock().unwrap().len()
+    }
+
+    /// The text of the last one.
+    pub(super) fn last_text(&self) -> Vec<u8> {
+        let taken = self.journey.taken.lock().unwrap();
+        taken.last().expect("one was taken").1.clone()
+    }
+
     async fn connect(&self) -> Client {
         Client(TcpStream::connect(self.address).await.unwrap())
     }
@@ -440,6 +474,11 @@ async fn plaintext_behind_starttls_is_never_answered() {
 }
 
 async fn shake_hands(stream: TcpStream, pem: &str) -> TlsStream<TcpStream> {
+    let name = "localhost".try_into().unwrap();
+    connector(pem).connect(name, stream).await.unwrap()
+}
+
+fn connector(pem: &str) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     roots
         .add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap())
@@ -450,11 +489,7 @@ async fn shake_hands(stream: TcpStream, pem: &str) -> TlsStream<TcpStream> {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let connector = TlsConnector::from(Arc::new(config));
-    connector
-        .connect("localhost".try_into().unwrap(), stream)
-        .await
-        .unwrap()
+    TlsConnector::from(Arc::new(config))
 }
 
 #[tokio::test]
@@ -528,4 +563,143 @@ fn a_spool_is_private_gone_when_dropped_and_kept_on_demand() {
     let (_, path) = Spool::create(folder.path()).unwrap().keep();
     assert!(path.exists());
     assert_eq!(count(), 1);
+}
+
+#[tokio::test]
+async fn a_renewed_certificate_is_served_without_a_restart() {
+    let (running, old, folder) = start_with_tls().await;
+    let serves = async |pem: &str| {
+        let mut client = running.connect().await;
+        client.send("EHLO c\r\nSTARTTLS\r\n").await;
+        client.codes(3).await;
+        let connector = connector(pem);
+        let name = "localhost".try_into().unwrap();
+        connector.connect(name, client.0).await.is_ok()
+    };
+    assert!(serves(&old).await);
+    // A half-written pair leaves the old one in force.
+    let key = folder.path().join("key.pem");
+    std::fs::write(&key, "nonsense").unwrap();
+    running.server.reload(settings_with(&folder));
+    assert!(serves(&old).await);
+    let (_, new) = certificate(&folder);
+    running.server.reload(settings_with(&folder));
+    assert!(serves(&new).await);
+    assert!(!serves(&old).await, "the old one is no longer served");
+}
+
+fn settings_with(folder: &TempDir) -> Settings {
+    let files = TlsFiles {
+        certificate: folder.path().join("cert.pem"),
+        key: folder.path().join("key.pem"),
+    };
+    Settings {
+        tls: Some(files),
+        ..Settings::default()
+    }
+}
+
+#[tokio::test]
+async fn who_logs_in_may_come_from_anywhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let (files, pem) = certificate(&folder);
+    let session = SessionConfig {
+        auth_available: true,
+        ..SessionConfig::default()
+    };
+    let running = start(Settings {
+        tls: Some(files),
+        networks: vec![],
+        strangers: true,
+        session,
+        ..Settings::default()
+    })
+    .await;
+    let mut client = running.connect().await;
+    client.send("EHLO c\r\nSTARTTLS\r\n").await;
+    client.codes(3).await;
+    let mut protected = shake_hands(client.0, &pem).await;
+    let login = "EHLO c\r\nAUTH PLAIN AHVzZXIAd3Jvbmc=\r\nAUTH PLAIN AHVzZXIAcmlnaHQ=\r\nQUIT\r\n";
+    protected.write_all(login.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    protected.read_to_string(&mut said).await.unwrap();
+    assert!(
+        said.contains("\r\n535 5.7.8 ") && said.contains("\r\n235 2.7.0 "),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn lmtp_in_a_folder_says_a_reply_for_each_recipient() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lmtp");
+    // What a daemon that was killed leaves behind.
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    let running = start(Settings {
+        lmtp: vec![crate::config::door::Socket::Path(path.clone())],
+        ..Settings::default()
+    })
+    .await;
+    let mut stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let text = "LHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<1@fax.local>\r\nRCPT TO:<1@else.example>\r\n\
+                RCPT TO:<2@fax.local>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n";
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    let last: Vec<&str> = said.lines().rev().take(3).collect();
+    assert_eq!(
+        last[1..],
+        ["250 2.0.0 taken for 2", "250 2.0.0 taken for 1"],
+        "{said}"
+    );
+    assert_eq!(running.mails(), 1);
+    running.stop.cancel();
+    running.task.await.unwrap();
+    assert!(!path.exists(), "it is removed with the daemon");
+}
+
+#[tokio::test]
+async fn a_socket_in_use_and_a_file_that_is_none_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lmtp");
+    let settings = || Settings {
+        listen: vec![],
+        lmtp: vec![crate::config::door::Socket::Path(path.clone())],
+        ..Settings::default()
+    };
+    let first = Server::bind(settings()).await.unwrap();
+    let said = Server::bind(settings()).await.err().unwrap().to_string();
+    assert!(
+        said.contains("lmtp: address in use") || said.contains("in use"),
+        "{said}"
+    );
+    drop(first);
+    std::fs::write(&path, "somebody's letter").unwrap();
+    assert!(Server::bind(settings()).await.is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), b"somebody's letter");
+}
+
+#[tokio::test]
+async fn a_client_that_dribbles_is_ended_all_the_same() {
+    let timeouts = Timeouts {
+        command: Duration::from_millis(300),
+        message: Duration::from_millis(300),
+        ..Timeouts::default()
+    };
+    let running = start(Settings {
+        timeouts,
+        ..Settings::default()
+    })
+    .await;
+    for begin in ["", BEGIN] {
+        let mut client = running.connect().await;
+        client.send(begin).await;
+        let dribbles = async {
+            while client.0.write_all(b"a").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(30)).await;
+            }
+        };
+        let ended = tokio::time::timeout(Duration::from_secs(10), dribbles).await;
+        assert!(ended.is_ok(), "still there behind {begin:?}");
+    }
 }

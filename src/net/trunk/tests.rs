@@ -35,6 +35,26 @@ async fn a_full_trunk_leaves_the_call_to_the_next_and_gets_its_channel_back() {
 }
 
 #[tokio::test]
+async fn a_dearer_trunk_without_overflow_is_for_when_the_other_is_down() {
+    let text = format!("{TWO}overflow = false\n");
+    let (trunks, now) = (trunks(&text), Instant::now());
+    let first = trunks.reserve_at("+1", |_| true, now).ok().unwrap();
+    assert_eq!(
+        name(trunks.reserve_at("+1", |_| true, now)),
+        Err(NotNow::Busy)
+    );
+    let others: Vec<_> = first.others.iter().map(|it| &*it.config.name).collect();
+    assert_eq!(others, ["b"], "where the first refuses");
+    drop(first);
+    let a = trunks.all[0].clone();
+    a.look_up(now).await;
+    for server in ["192.0.2.1:5060", "192.0.2.2:5080"] {
+        a.heard(server.parse().unwrap(), Sign::Rest(30), now);
+    }
+    assert_eq!(name(trunks.reserve_at("+1", |_| true, now)), Ok("b".into()));
+}
+
+#[tokio::test]
 async fn a_fax_waits_for_its_second_and_does_not_take_the_dearer_trunk() {
     let (trunks, now) = (trunks(TWO), Instant::now());
     drop(trunks.reserve_at("+1", |_| true, now).ok().unwrap());

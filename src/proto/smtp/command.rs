@@ -1,17 +1,39 @@
 //! One clean command line to a command, or to the reply that says what is wrong with it.
 
-use smtp_proto::{Error, MAIL_BODY_7BIT, MAIL_BODY_8BITMIME, MailFrom, RcptTo, Request};
+use smtp_proto::{Error, Request};
 
+use super::parameters::{self, MailOptions, RcptOptions};
 use super::reply::Reply;
 
 /// What a client may ask of us.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Command {
-    Ehlo { host: String },
-    Helo { host: String },
-    Mail { sender: String, size: u64 },
-    Rcpt { recipient: String },
+    Ehlo {
+        host: String,
+    },
+    Helo {
+        host: String,
+    },
+    Lhlo {
+        host: String,
+    },
+    Mail {
+        sender: String,
+        options: MailOptions,
+    },
+    Rcpt {
+        recipient: String,
+        options: RcptOptions,
+    },
     Data,
+    Bdat {
+        size: u64,
+        last: bool,
+    },
+    Auth {
+        mechanism: String,
+        initial: Option<String>,
+    },
     Rset,
     Noop,
     Quit,
@@ -28,12 +50,21 @@ pub(super) struct BadCommand {
     pub(super) fatal: bool,
 }
 
-/// Reads one line, which comes without its CRLF.
+impl From<Reply> for BadCommand {
+    fn from(reply: Reply) -> BadCommand {
+        BadCommand {
+            reply,
+            fatal: false,
+        }
+    }
+}
+
+/// Reads one line, which comes without its CRLF. `auth`: whether AUTH is offered.
 ///
 /// # Errors
 /// The reply to say, for everything that is not a command we know in a form we know.
-pub(super) fn parse(line: &[u8]) -> Result<Command, BadCommand> {
-    let text = ascii(line)?;
+pub(super) fn parse(line: &[u8], auth: bool) -> Result<Command, BadCommand> {
+    let text = printable(line)?;
     if speaks_http(text) {
         return Err(fatal(
             500,
@@ -41,7 +72,18 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, BadCommand> {
             "this is a mail server, not a web server",
         ));
     }
-    let wire = [line, b"\r\n"].concat();
+    match text
+        .split(' ')
+        .next()
+        .map(str::to_ascii_uppercase)
+        .as_deref()
+    {
+        Some("BDAT") => return bdat(text),
+        Some("AUTH") => return Ok(login(text)?),
+        _ => {}
+    }
+    let (command, parameters) = split_parameters(text);
+    let wire = [command.as_bytes(), b"\r\n"].concat();
     let request = Request::parse(&mut wire.iter()).map_err(syntax_error)?;
     if takes_no_argument(&request) && text.trim().len() > request.name().len() {
         let name = request.name();
@@ -50,8 +92,9 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, BadCommand> {
     Ok(match request {
         Request::Ehlo { host } => Command::Ehlo { host: host.into() },
         Request::Helo { host } => Command::Helo { host: host.into() },
-        Request::Mail { from } => mail(from.into_owned())?,
-        Request::Rcpt { to } => rcpt(to.into_owned())?,
+        Request::Lhlo { host } => Command::Lhlo { host: host.into() },
+        Request::Mail { from } => mail(from.address.into(), parameters, auth)?,
+        Request::Rcpt { to } => rcpt(to.address.into(), parameters)?,
         Request::Data => Command::Data,
         Request::Rset => Command::Rset,
         Request::Noop { .. } => Command::Noop,
@@ -63,12 +106,15 @@ pub(super) fn parse(line: &[u8]) -> Result<Command, BadCommand> {
     })
 }
 
-/// Neither SMTPUTF8 nor control characters: RFC 5321 2.3.1, 4.1.2.
-fn ascii(line: &[u8]) -> Result<&str, BadCommand> {
-    let printable = line.iter().all(|octet| matches!(octet, b' '..=b'~'));
-    std::str::from_utf8(line)
-        .ok()
-        .filter(|_| printable)
+/// No control characters (RFC 5321 4.1.2), and beyond ASCII only in the addresses of MAIL and RCPT (RFC 6531 3.3).
+fn printable(line: &[u8]) -> Result<&str, BadCommand> {
+    let text = std::str::from_utf8(line).ok();
+    let takes_address = |text: &str| {
+        let verb = text.get(..4).unwrap_or_default();
+        verb.eq_ignore_ascii_case("MAIL") || verb.eq_ignore_ascii_case("RCPT")
+    };
+    text.filter(|text| !text.chars().any(char::is_control))
+        .filter(|text| text.is_ascii() || takes_address(text))
         .ok_or_else(|| {
             bad(
                 500,
@@ -91,6 +137,21 @@ fn speaks_http(line: &str) -> bool {
         || word.ends_with(':')
 }
 
+/// A command with its path, and the parameters behind it.
+fn split_parameters(line: &str) -> (&str, &str) {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, octet) in line.bytes().enumerate() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'>' if !quoted => return line.split_at(at + 1),
+            _ => {}
+        }
+    }
+    (line, "")
+}
+
 fn takes_no_argument<T>(request: &Request<T>) -> bool {
     matches!(
         request,
@@ -98,55 +159,79 @@ fn takes_no_argument<T>(request: &Request<T>) -> bool {
     )
 }
 
-fn mail(from: MailFrom<String>) -> Result<Command, BadCommand> {
-    // RFC 5321 4.1.1.11: a parameter of an extension that was not announced is refused, not ignored.
-    let known = MailFrom {
-        address: from.address.clone(),
-        flags: from.flags & (MAIL_BODY_7BIT | MAIL_BODY_8BITMIME),
-        size: from.size,
-        ..MailFrom::default()
-    };
-    if from != known {
-        return Err(bad(
-            555,
-            "5.5.4",
-            "of MAIL's parameters only SIZE and BODY=7BIT or 8BITMIME are offered here",
-        ));
-    }
-    if from.address.is_empty() {
+fn mail(sender: String, parameters: &str, auth: bool) -> Result<Command, BadCommand> {
+    let options = parameters::mail(behind_path(parameters)?, auth)?;
+    if sender.is_empty() {
         return Err(bad(
             550,
             "5.1.7",
             "a fax needs somebody to report to: give a full sender address (a bounce, which comes from <>, is not faxed)",
         ));
     }
-    Ok(Command::Mail {
-        sender: from.address,
-        size: from.size as u64,
-    })
+    // RFC 6531 3.5: an address beyond ASCII takes the parameter.
+    if !sender.is_ascii() && !options.utf8 {
+        let text = "a sender address that is not ASCII takes the parameter SMTPUTF8";
+        return Err(bad(553, "5.6.7", text));
+    }
+    Ok(Command::Mail { sender, options })
 }
 
-fn rcpt(to: RcptTo<String>) -> Result<Command, BadCommand> {
-    let known = RcptTo {
-        address: to.address.clone(),
-        ..RcptTo::default()
-    };
-    if to != known {
-        return Err(bad(
-            555,
-            "5.5.4",
-            "RCPT takes no parameters here (DSN is not offered)",
-        ));
-    }
-    if to.address.is_empty() {
+fn rcpt(recipient: String, parameters: &str) -> Result<Command, BadCommand> {
+    let options = parameters::rcpt(behind_path(parameters)?)?;
+    if recipient.is_empty() {
         return Err(bad(
             550,
             "5.1.1",
             "there is no mailbox here, only fax numbers: write to NUMBER@DOMAIN",
         ));
     }
-    Ok(Command::Rcpt {
-        recipient: to.address,
+    Ok(Command::Rcpt { recipient, options })
+}
+
+fn behind_path(parameters: &str) -> Result<&str, BadCommand> {
+    let stands_apart = parameters.is_empty() || parameters.starts_with(' ');
+    stands_apart.then_some(parameters).ok_or_else(|| {
+        bad(
+            501,
+            "5.5.4",
+            "a space stands between address and parameters",
+        )
+    })
+}
+
+/// RFC 3030 2: what follows is so many octets of text. Where that cannot be read, nobody knows what follows.
+fn bdat(line: &str) -> Result<Command, BadCommand> {
+    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+    let (size, last) = match words[1..] {
+        [size] => (size, false),
+        [size, last] if last.eq_ignore_ascii_case("LAST") => (size, true),
+        _ => ("", false),
+    };
+    let is_number = !size.is_empty() && size.bytes().all(|b| b.is_ascii_digit());
+    match size.parse() {
+        Ok(size) if is_number => Ok(Command::Bdat { size, last }),
+        _ => Err(fatal(
+            501,
+            "5.5.4",
+            "the command's form is: BDAT octets [LAST]; closing the connection",
+        )),
+    }
+}
+
+/// RFC 4954 4.
+fn login(line: &str) -> Result<Command, Reply> {
+    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+    let (mechanism, initial) = match words[1..] {
+        [mechanism] => (mechanism, None),
+        [mechanism, initial] => (mechanism, Some(initial.to_owned())),
+        _ => {
+            let text = "the command's form is: AUTH mechanism [initial-response]";
+            return Err(Reply::new(501, "5.5.4", text));
+        }
+    };
+    Ok(Command::Auth {
+        mechanism: mechanism.to_ascii_uppercase(),
+        initial,
     })
 }
 
@@ -166,39 +251,17 @@ fn syntax_error(error: Error) -> BadCommand {
         Error::SyntaxError { syntax } => {
             bad(501, "5.5.4", format!("the command's form is: {syntax}"))
         }
-        Error::InvalidParameter { param } => {
-            bad(501, "5.5.4", format!("the value of {param} cannot be read"))
-        }
-        Error::UnsupportedParameter { param } => bad(
-            555,
-            "5.5.4",
-            format!("the parameter {param} is not offered here"),
-        ),
-        Error::NeedsMoreData { .. } | Error::ResponseTooLong | Error::InvalidResponse { .. } => {
-            bad(501, "5.5.2", "the command cannot be read")
-        }
+        _ => bad(501, "5.5.2", "the command cannot be read"),
     }
 }
 
 fn not_offered<T>(request: &Request<T>) -> BadCommand {
     let name = request.name();
-    match request {
-        Request::Auth { .. } => bad(
-            502,
-            "5.5.1",
-            "AUTH is not offered here: access is by network address",
-        ),
-        // What follows BDAT is text, and would be read as commands.
-        Request::Bdat { .. } => fatal(502, "5.5.1", "BDAT is not offered here; use DATA"),
-        _ => bad(502, "5.5.1", format!("{name} is not offered here")),
-    }
+    bad(502, "5.5.1", format!("{name} is not offered here"))
 }
 
 fn bad(code: u16, status: &'static str, text: impl Into<String>) -> BadCommand {
-    BadCommand {
-        reply: Reply::new(code, status, text),
-        fatal: false,
-    }
+    Reply::new(code, status, text).into()
 }
 
 fn fatal(code: u16, status: &'static str, text: &str) -> BadCommand {
@@ -213,47 +276,72 @@ mod tests {
     use super::*;
 
     fn code(line: &str) -> u16 {
-        parse(line.as_bytes()).map_or_else(|bad| bad.reply.code(), |_| 250)
+        parse(line.as_bytes(), false).map_or_else(|bad| bad.reply.code(), |_| 250)
+    }
+
+    fn recipient(line: &str) -> String {
+        match parse(line.as_bytes(), false) {
+            Ok(Command::Rcpt { recipient, .. }) => recipient,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn reads_what_mailers_send() {
+        let Ok(Command::Mail { sender, options }) =
+            parse(b"mail from:<a@b.example> SIZE=12345 BODY=8BITMIME", false)
+        else {
+            panic!("no MAIL");
+        };
+        assert_eq!((sender.as_str(), options.size), ("a@b.example", 12345));
         assert_eq!(
-            parse(b"mail from:<a@b.example> SIZE=12345 BODY=8BITMIME"),
-            Ok(Command::Mail {
-                sender: "a@b.example".into(),
-                size: 12345
+            recipient("RCPT TO:<\"+1 (202) 555-0123\"@gw.example>"),
+            "+1 (202) 555-0123@gw.example"
+        );
+        assert_eq!(
+            recipient("RCPT TO:</FAX=+12025550123/T33S=6377/@gw.example> NOTIFY=NEVER"),
+            "/FAX=+12025550123/T33S=6377/@gw.example"
+        );
+        assert_eq!(
+            recipient("RCPT TO:<\"a>b\\\"\"@gw.example>"),
+            "a>b\"@gw.example"
+        );
+        assert_eq!(
+            recipient("RCPT TO:<m\u{fc}ller@gw.example>"),
+            "m\u{fc}ller@gw.example"
+        );
+        assert_eq!(parse(b"NOOP hello", false), Ok(Command::Noop));
+        assert_eq!(parse(b"quit ", false), Ok(Command::Quit));
+        let chunk = |line: &str| parse(line.as_bytes(), false);
+        assert_eq!(
+            chunk("bdat 12 last"),
+            Ok(Command::Bdat {
+                size: 12,
+                last: true
             })
         );
         assert_eq!(
-            parse(b"RCPT TO:<\"+1 (202) 555-0123\"@gw.example>"),
-            Ok(Command::Rcpt {
-                recipient: "+1 (202) 555-0123@gw.example".into()
+            chunk("BDAT 0"),
+            Ok(Command::Bdat {
+                size: 0,
+                last: false
             })
         );
-        assert_eq!(
-            parse(b"RCPT TO:</FAX=+12025550123/T33S=6377/@gw.example>"),
-            Ok(Command::Rcpt {
-                recipient: "/FAX=+12025550123/T33S=6377/@gw.example".into()
-            })
-        );
-        assert_eq!(parse(b"NOOP hello"), Ok(Command::Noop));
-        assert_eq!(parse(b"quit "), Ok(Command::Quit));
     }
 
     #[test]
-    fn refuses_parameters_that_were_not_announced() {
+    fn a_chunk_whose_size_cannot_be_read_ends_the_session() {
         for line in [
-            "MAIL FROM:<a@b.example> RET=HDRS",
-            "MAIL FROM:<a@b.example> ENVID=x",
-            "MAIL FROM:<a@b.example> SMTPUTF8",
-            "MAIL FROM:<a@b.example> BODY=BINARYMIME",
-            "MAIL FROM:<a@b.example> AUTH=<>",
-            "MAIL FROM:<a@b.example> X-FOO=BAR",
-            "RCPT TO:<1@b.example> NOTIFY=SUCCESS",
-            "RCPT TO:<1@b.example> ORCPT=rfc822;1@b.example",
+            "BDAT",
+            "BDAT x",
+            "BDAT +5",
+            "BDAT -1",
+            "BDAT 5 FIRST",
+            "BDAT 5 LAST now",
+            "BDAT 99999999999999999999",
         ] {
-            assert_eq!(code(line), 555, "{line}");
+            let bad = parse(line.as_bytes(), false).expect_err(line);
+            assert!(bad.fatal && bad.reply.code() == 501, "{line}");
         }
     }
 
@@ -273,10 +361,13 @@ mod tests {
             ("DATA now", 501),
             ("STARTTLS please", 501),
             ("EHLO", 501),
-            ("AUTH PLAIN AGEAYg==", 502),
+            ("AUTH", 501),
+            ("AUTH PLAIN a b", 501),
             ("EXPN list", 502),
-            ("BDAT 5 LAST", 502),
-            ("RCPT TO:<\u{e9}@gw.example>", 500),
+            ("RCPT TO:<1@gw.example>NOTIFY=NEVER", 501),
+            ("RCPT TO:<1@gw.example> ORCPT", 501),
+            ("MAIL FROM:<\u{e9}@b.example>", 553),
+            ("EHLO \u{e9}", 500),
             ("NOOP \0", 500),
             ("POST / HTTP/1.1", 500),
             ("Host: 127.0.0.1:2525", 500),
@@ -305,7 +396,7 @@ mod tests {
                     _ => line.insert(at, rng.u8(b' '..=b'~')),
                 }
             }
-            let _ = parse(&line);
+            let _ = parse(&line, true);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The server's side of SMTP (RFC 5321) as a machine without I/O.
+//! The server's side of SMTP (RFC 5321) and LMTP (RFC 2033) as a machine without I/O.
 //!
 //! Octets of the client go in through [`Session::handle`]; [`Session::poll`] gives out what the driver has to
 //! do: write a reply, ask for a verdict on a recipient, store text, take a message over. The machine owns the
@@ -11,13 +11,15 @@
 mod command;
 mod dsn;
 mod line;
+mod parameters;
 mod reply;
 mod session;
 mod text;
 
 pub use dsn::{Notify, Ret};
+pub use parameters::{DeliverBy, Hold, MailOptions, RcptOptions};
 pub use reply::{Refusal, Reply};
-pub use session::{Envelope, Output, Session, SessionConfig};
+pub use session::{Envelope, Login, Mail, Output, Protocol, Session, SessionConfig, Taken};
 
 #[cfg(test)]
 mod tests;

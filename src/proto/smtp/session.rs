@@ -1,17 +1,26 @@
 //! The state of one session: what the client may do next, and what it is told.
 
+mod auth;
+mod text;
+
 use std::collections::VecDeque;
 
 use super::command::{self, Command};
 use super::line::{CommandReader, Line};
+use super::parameters::{MailOptions, RcptOptions};
 use super::reply::{Refusal, Reply};
-use super::text::{TextLimits, TextReader, in_words};
+use super::text::in_words;
+pub use auth::Login;
+use auth::LoginStep;
+use text::Incoming;
 
 /// What a session is told about the server and its limits.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
     /// The name in the greeting.
     pub hostname: String,
+    /// Which of the two is spoken.
+    pub protocol: Protocol,
     /// Octets of a message at most (announced as SIZE, RFC 1870).
     pub max_size: u64,
     /// Octets in a line of text at most, CRLF not counted.
@@ -24,36 +33,76 @@ pub struct SessionConfig {
     pub max_errors: usize,
     /// Commands after which the session is ended.
     pub max_commands: usize,
+    /// Seconds that a mail may be held at most (announced as FUTURERELEASE, RFC 4865).
+    pub max_hold: u64,
+    /// The time that many seconds from now, as RFC 3339 writes it.
+    pub hold_until: String,
     /// Whether STARTTLS is offered.
     pub tls_available: bool,
+    /// Whether there is anybody who could log in; AUTH is offered under TLS only.
+    pub auth_available: bool,
+}
+
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    /// SMTP (RFC 5321).
+    #[default]
+    Smtp,
+    /// LMTP (RFC 2033): a reply for each recipient behind the text.
+    Lmtp,
 }
 
 impl Default for SessionConfig {
     fn default() -> SessionConfig {
         SessionConfig {
             hostname: "localhost".to_string(),
+            protocol: Protocol::Smtp,
             max_size: 35_000_000,
             max_line: 65_536,
             max_command: 2_048,
             max_recipients: 100,
             max_errors: 20,
             max_commands: 10_000,
+            max_hold: 0,
+            hold_until: String::new(),
             tls_available: false,
+            auth_available: false,
         }
     }
+}
+
+/// What is known of a mail at MAIL.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mail {
+    /// The reverse-path, never empty.
+    pub sender: String,
+    /// What else MAIL said.
+    pub options: MailOptions,
+    /// Who logged in.
+    pub user: Option<String>,
+    /// What the client called itself in EHLO, LHLO or HELO.
+    pub helo: String,
+    /// Whether the message comes through TLS.
+    pub tls: bool,
 }
 
 /// A message that waits to be taken over: who sent it, and to whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope<R> {
-    /// The reverse-path, never empty.
-    pub sender: String,
+    /// Who sent it, and how.
+    pub mail: Mail,
     /// What the verdicts made of the recipients, in the order of RCPT; never empty.
     pub recipients: Vec<R>,
-    /// What the client called itself in EHLO or HELO.
-    pub helo: String,
-    /// Whether the message came through TLS.
-    pub tls: bool,
+}
+
+/// What is said about a message that was taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Taken {
+    /// About all of it, behind the one `250` of SMTP.
+    pub text: String,
+    /// About each recipient, in the order of RCPT, behind the `250`s of LMTP; `text` where one is missing.
+    pub each: Vec<String>,
 }
 
 /// What the driver has to do next.
@@ -61,18 +110,24 @@ pub struct Envelope<R> {
 pub enum Output<R> {
     /// Write these octets.
     Reply(Vec<u8>),
+    /// Judge a login: answer with [`Session::logged_in`].
+    Login(Login),
+    /// Judge a mail by its sender: answer with [`Session::sender_verdict`].
+    Sender(Mail),
     /// Judge a recipient: answer with [`Session::verdict`].
     Recipient {
-        /// The reverse-path.
-        sender: String,
+        /// Who sends, and how.
+        mail: Mail,
         /// The forward-path, quotes undone.
         recipient: String,
+        /// What else RCPT said.
+        options: RcptOptions,
     },
     /// Make room for a text: answer with [`Session::text_opened`].
     OpenText,
     /// Append to the text. Should that fail, say so with [`Session::fail_text`].
     Text(Vec<u8>),
-    /// Throw away the text: the message was refused.
+    /// Throw away the text: the message was refused, or its client thought better of it.
     DropText,
     /// Take the message over: answer with [`Session::accepted`].
     Message(Envelope<R>),
@@ -82,7 +137,7 @@ pub enum Output<R> {
     Close,
 }
 
-/// One SMTP session of a client.
+/// One SMTP or LMTP session of a client.
 #[derive(Debug)]
 pub struct Session<R> {
     config: SessionConfig,
@@ -90,20 +145,30 @@ pub struct Session<R> {
     reader: CommandReader,
     output: VecDeque<Output<R>>,
     helo: Option<String>,
+    /// Who logged in.
+    user: Option<String>,
     transaction: Option<Transaction<R>>,
     tls: bool,
     errors: usize,
     commands: usize,
+    logins: usize,
 }
 
 #[derive(Debug)]
 enum State {
     /// Reading commands.
     Command,
-    /// Reading a text; the refusal is what the driver has to say at its end.
-    Text(TextReader, Option<Refusal>),
-    /// The text is at its end; the driver may still fail to store the last of it.
-    TextRead(Option<Refusal>),
+    /// Reading the answer to a challenge of AUTH.
+    Login(LoginStep),
+    /// Reading a text.
+    Text(Incoming),
+    /// A piece of text is at its end; the driver may still fail to store the last of it.
+    TextRead(Incoming),
+    /// Reading over a chunk that was refused; the reply is said behind it.
+    Skipping {
+        left: u64,
+        reply: Reply,
+    },
     /// The driver owes an answer.
     Waiting(Waiting),
     /// STARTTLS was agreed: what comes before the handshake is thrown away (RFC 3207 4.2).
@@ -111,35 +176,55 @@ enum State {
     Closed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Waiting {
+    Login {
+        user: String,
+    },
+    Sender(Box<Mail>),
     Verdict,
-    TextOpened,
-    Accepted,
+    TextOpened(Opening),
+    /// The number of its recipients.
+    Accepted(usize),
+}
+
+/// What begins a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Opening {
+    Data,
+    Bdat { size: u64, last: bool },
 }
 
 #[derive(Debug)]
 struct Transaction<R> {
-    sender: String,
+    mail: Mail,
     recipients: Vec<R>,
     /// RCPT commands, whatever became of them.
     asked: usize,
+    /// The text so far, between two chunks of it.
+    chunks: Option<Incoming>,
 }
 
 impl<R> Session<R> {
     /// A session that is about to greet.
     pub fn new(config: SessionConfig) -> Session<R> {
-        let greeting = format!("{} ESMTP Postfax", config.hostname);
+        let spoken = match config.protocol {
+            Protocol::Smtp => "ESMTP",
+            Protocol::Lmtp => "LMTP",
+        };
+        let greeting = format!("{} {spoken} Postfax", config.hostname);
         let mut session = Session {
             reader: CommandReader::new(config.max_command),
             config,
             state: State::Command,
             output: VecDeque::new(),
             helo: None,
+            user: None,
             transaction: None,
             tls: false,
             errors: 0,
             commands: 0,
+            logins: 0,
         };
         session.say(Reply::bare(220, vec![greeting]));
         session
@@ -150,11 +235,18 @@ impl<R> Session<R> {
     pub fn handle(&mut self, input: &[u8]) -> usize {
         let mut used = 0;
         while used < input.len() && self.output.is_empty() {
+            let input = &input[used..];
             used += match &mut self.state {
-                State::Command => self.read_command(&input[used..]),
-                State::Text(..) => self.read_text(&input[used..]),
+                State::Command | State::Login(_) => self.read_line(input),
+                State::Text(_) => self.read_text(input),
+                State::Skipping { left, .. } => {
+                    let skipped = shorter(input.len(), *left);
+                    *left -= skipped as u64;
+                    self.end_skipping();
+                    skipped
+                }
                 State::Waiting(_) | State::TextRead(_) => break,
-                State::Handshake | State::Closed => input.len() - used,
+                State::Handshake | State::Closed => input.len(),
             };
         }
         used
@@ -162,9 +254,8 @@ impl<R> Session<R> {
 
     /// The next thing to do, until there is nothing more to do without input.
     pub fn poll(&mut self) -> Option<Output<R>> {
-        if let (true, State::TextRead(refusal)) = (self.output.is_empty(), &mut self.state) {
-            let refusal = refusal.take();
-            self.end_of_text(refusal);
+        if self.output.is_empty() && matches!(self.state, State::TextRead(_)) {
+            self.end_of_text();
         }
         self.output.pop_front()
     }
@@ -176,12 +267,38 @@ impl<R> Session<R> {
 
     /// Whether the text of a message is being read.
     pub fn is_in_text(&self) -> bool {
-        matches!(self.state, State::Text(..))
+        matches!(self.state, State::Text(_) | State::Skipping { .. })
+    }
+
+    /// The driver's answer to [`Output::Login`].
+    pub fn logged_in(&mut self, verdict: Result<(), Refusal>) {
+        let Waiting::Login { user } = self.take_answer() else {
+            unreachable!("the driver answered a login without being asked");
+        };
+        self.end_login(user, verdict);
+    }
+
+    /// The driver's answer to [`Output::Sender`].
+    pub fn sender_verdict(&mut self, verdict: Result<(), Refusal>) {
+        let Waiting::Sender(mail) = self.take_answer() else {
+            unreachable!("the driver judged a sender without being asked");
+        };
+        if let Err(refusal) = verdict {
+            return self.say(refusal.into());
+        }
+        self.transaction = Some(Transaction {
+            mail: *mail,
+            recipients: Vec::new(),
+            asked: 0,
+            chunks: None,
+        });
+        self.say(Reply::new(250, "2.1.0", "sender ok"));
     }
 
     /// The driver's answer to [`Output::Recipient`].
     pub fn verdict(&mut self, verdict: Result<R, Refusal>) {
-        self.take_answer(Waiting::Verdict);
+        let asked = self.take_answer();
+        debug_assert_eq!(asked, Waiting::Verdict);
         match (verdict, &mut self.transaction) {
             (Ok(recipient), Some(transaction)) => {
                 transaction.recipients.push(recipient);
@@ -192,44 +309,12 @@ impl<R> Session<R> {
         }
     }
 
-    /// The driver's answer to [`Output::OpenText`]: go on, or a refusal (the disk is full).
-    pub fn text_opened(&mut self, opened: Result<(), Refusal>) {
-        self.take_answer(Waiting::TextOpened);
-        if let Err(refusal) = opened {
-            self.transaction = None;
-            return self.say(refusal.into());
-        }
-        let limits = TextLimits {
-            size: self.config.max_size,
-            line: self.config.max_line,
-        };
-        self.state = State::Text(TextReader::new(limits), None);
-        let text = "go on; end with a line that has only a dot";
-        self.say(Reply::bare(354, vec![text.to_string()]));
-    }
-
-    /// The driver could not store the text: the rest is read and dropped, and `refusal` said at its end.
-    pub fn fail_text(&mut self, refusal: Refusal) {
-        if let State::Text(_, failed) | State::TextRead(failed) = &mut self.state {
-            failed.get_or_insert(refusal);
-        }
-    }
-
-    /// The driver's answer to [`Output::Message`]: what to say behind `250`, or a refusal.
-    pub fn accepted(&mut self, accepted: Result<String, Refusal>) {
-        self.take_answer(Waiting::Accepted);
-        self.transaction = None;
-        self.say(match accepted {
-            Ok(text) => Reply::new(250, "2.0.0", text),
-            Err(refusal) => refusal.into(),
-        });
-    }
-
     /// The handshake is done: everything learned before it is forgotten (RFC 3207 4.2).
     pub fn tls_started(&mut self) {
         self.reader = CommandReader::new(self.config.max_command);
         self.state = State::Command;
         self.helo = None;
+        self.user = None;
         self.transaction = None;
         self.tls = true;
     }
@@ -243,12 +328,14 @@ impl<R> Session<R> {
 
     // ---- commands ----
 
-    fn read_command(&mut self, input: &[u8]) -> usize {
+    fn read_line(&mut self, input: &[u8]) -> usize {
         let (used, line) = self.reader.read(input);
-        match line {
-            None => {}
-            Some(Line::Command(line)) => self.command(&line),
-            Some(Line::Overlong) => {
+        match (line, &self.state) {
+            (None, _) => {}
+            (Some(Line::Command(line)), State::Login(_)) => self.login_answer(&line),
+            (Some(Line::Command(line)), _) => self.command(&line),
+            (Some(Line::Overlong), _) => {
+                self.state = State::Command;
                 let limit = self.config.max_command;
                 self.fail(Reply::new(
                     500,
@@ -256,7 +343,7 @@ impl<R> Session<R> {
                     format!("a command line has at most {limit} octets"),
                 ));
             }
-            Some(Line::BareLineEnd) => self.close_with(Reply::new(
+            (Some(Line::BareLineEnd), _) => self.close_with(Reply::new(
                 500,
                 "5.5.2",
                 "a command ends with CR LF; a CR or an LF alone is not allowed, closing the connection",
@@ -270,7 +357,7 @@ impl<R> Session<R> {
         if self.commands > self.config.max_commands {
             return self.end("4.7.0", "too many commands in one session");
         }
-        match command::parse(line) {
+        match command::parse(line, self.offers_auth()) {
             Ok(command) => self.run(command),
             Err(bad) if bad.fatal => self.close_with(bad.reply),
             Err(bad) => self.fail(bad.reply),
@@ -279,16 +366,16 @@ impl<R> Session<R> {
 
     fn run(&mut self, command: Command) {
         match command {
-            Command::Ehlo { host } => self.ehlo(host),
-            Command::Helo { host } => {
-                self.greeted(host);
-                self.say(Reply::bare(250, vec![self.config.hostname.clone()]));
-            }
-            Command::Mail { sender, size } => self.mail(sender, size),
-            Command::Rcpt { recipient } => self.rcpt(recipient),
+            Command::Ehlo { host } => self.greet(Protocol::Smtp, host, true),
+            Command::Helo { host } => self.greet(Protocol::Smtp, host, false),
+            Command::Lhlo { host } => self.greet(Protocol::Lmtp, host, true),
+            Command::Auth { mechanism, initial } => self.auth(&mechanism, initial.as_deref()),
+            Command::Mail { sender, options } => self.mail(sender, options),
+            Command::Rcpt { recipient, options } => self.rcpt(recipient, options),
             Command::Data => self.data(),
+            Command::Bdat { size, last } => self.bdat(size, last),
             Command::Rset => {
-                self.transaction = None;
+                self.forget();
                 self.say(Reply::new(250, "2.0.0", "forgotten"));
             }
             Command::Noop => self.say(Reply::new(250, "2.0.0", "ok")),
@@ -304,37 +391,67 @@ impl<R> Session<R> {
         }
     }
 
-    fn greeted(&mut self, host: String) {
-        // RFC 5321 4.1.4: EHLO in the middle of a session is a RSET too.
-        self.helo = Some(host);
-        self.transaction = None;
-    }
-
-    fn ehlo(&mut self, host: String) {
-        self.greeted(host);
-        // DSN (RFC 3461) and the others are announced once they are honoured.
-        let mut lines = vec![
-            self.config.hostname.clone(),
-            "PIPELINING".to_string(),
-            format!("SIZE {}", self.config.max_size),
-            "8BITMIME".to_string(),
-            "ENHANCEDSTATUSCODES".to_string(),
-        ];
-        if self.config.tls_available && !self.tls {
-            lines.push("STARTTLS".to_string());
+    fn greet(&mut self, spoken: Protocol, host: String, extended: bool) {
+        // RFC 2033 4.1: HELO and EHLO are no commands of LMTP, nor is LHLO one of SMTP.
+        if spoken != self.config.protocol {
+            let text = match self.config.protocol {
+                Protocol::Smtp => "this is SMTP: say EHLO",
+                Protocol::Lmtp => "this is LMTP: say LHLO",
+            };
+            return self.fail(Reply::new(500, "5.5.1", text));
         }
+        // RFC 5321 4.1.4: EHLO in the middle of a session is a RSET too.
+        self.forget();
+        self.helo = Some(host);
+        let lines = match extended {
+            true => self.announcement(),
+            false => vec![self.config.hostname.clone()],
+        };
         self.say(Reply::bare(250, lines));
     }
 
-    fn mail(&mut self, sender: String, size: u64) {
-        if self.helo.is_none() {
-            return self.fail(Reply::new(503, "5.5.1", "say EHLO first"));
+    /// Our name and what is honoured here.
+    fn announcement(&self) -> Vec<String> {
+        let config = &self.config;
+        let mut lines = vec![
+            config.hostname.clone(),
+            "PIPELINING".to_string(),
+            format!("SIZE {}", config.max_size),
+            "8BITMIME".to_string(),
+            "SMTPUTF8".to_string(),
+            "CHUNKING".to_string(),
+            "DSN".to_string(),
+            "DELIVERBY".to_string(),
+            "MT-PRIORITY".to_string(),
+            "ENHANCEDSTATUSCODES".to_string(),
+        ];
+        // RFC 4865 3: both limits are announced.
+        if config.max_hold > 0 && !config.hold_until.is_empty() {
+            let hold = format!("FUTURERELEASE {} {}", config.max_hold, config.hold_until);
+            lines.push(hold);
         }
+        if self.offers_auth() && self.user.is_none() {
+            lines.push("AUTH PLAIN LOGIN".to_string());
+        }
+        if config.tls_available && !self.tls {
+            lines.push("STARTTLS".to_string());
+        }
+        lines
+    }
+
+    fn mail(&mut self, sender: String, options: MailOptions) {
+        let Some(helo) = self.helo.clone() else {
+            let text = match self.config.protocol {
+                Protocol::Smtp => "say EHLO first",
+                Protocol::Lmtp => "say LHLO first",
+            };
+            return self.fail(Reply::new(503, "5.5.1", text));
+        };
         if self.transaction.is_some() {
             return self.fail(Reply::new(503, "5.5.1", "a mail is already begun"));
         }
         // RFC 1870 6.1: a declared size over the limit is refused before the text is sent.
-        let limit = self.config.max_size;
+        let (size, limit) = (options.size, self.config.max_size);
         if size > limit {
             return self.fail(Reply::new(
                 552,
@@ -346,19 +463,31 @@ impl<R> Session<R> {
                 ),
             ));
         }
-        self.transaction = Some(Transaction {
+        let mail = Mail {
             sender,
-            recipients: Vec::new(),
-            asked: 0,
-        });
-        self.say(Reply::new(250, "2.1.0", "sender ok"));
+            options,
+            user: self.user.clone(),
+            helo,
+            tls: self.tls,
+        };
+        self.output.push_back(Output::Sender(mail.clone()));
+        self.state = State::Waiting(Waiting::Sender(Box::new(mail)));
     }
 
-    fn rcpt(&mut self, recipient: String) {
+    fn rcpt(&mut self, recipient: String, options: RcptOptions) {
         let limit = self.config.max_recipients;
         let Some(transaction) = &mut self.transaction else {
             return self.fail(Reply::new(503, "5.5.1", "say MAIL first"));
         };
+        if transaction.chunks.is_some() {
+            let text = "the text has begun; its recipients come before it";
+            return self.fail(Reply::new(503, "5.5.1", text));
+        }
+        // RFC 6531 3.4: beyond ASCII only in a mail that was begun so.
+        if !recipient.is_ascii() && !transaction.mail.options.utf8 {
+            let text = "an address that is not ASCII takes SMTPUTF8 at MAIL";
+            return self.fail(Reply::new(553, "5.6.7", text));
+        }
         transaction.asked += 1;
         if transaction.asked > 10 * limit {
             return self.end("4.7.0", "far too many recipients in one mail");
@@ -374,23 +503,18 @@ impl<R> Session<R> {
             ));
         }
         self.output.push_back(Output::Recipient {
-            sender: transaction.sender.clone(),
+            mail: transaction.mail.clone(),
             recipient,
+            options,
         });
         self.state = State::Waiting(Waiting::Verdict);
     }
 
-    fn data(&mut self) {
-        match &self.transaction {
-            None => self.fail(Reply::new(503, "5.5.1", "say MAIL first")),
-            // RFC 2920 3.1: pipelining clients send DATA even when every RCPT was refused.
-            Some(transaction) if transaction.recipients.is_empty() => {
-                self.fail(Reply::new(554, "5.5.1", "no recipient was accepted"));
-            }
-            Some(_) => {
-                self.output.push_back(Output::OpenText);
-                self.state = State::Waiting(Waiting::TextOpened);
-            }
+    /// Ends a mail that was begun, with the text that came of it.
+    fn forget(&mut self) {
+        let transaction = self.transaction.take();
+        if transaction.is_some_and(|transaction| transaction.chunks.is_some()) {
+            self.output.push_back(Output::DropText);
         }
     }
 
@@ -398,44 +522,11 @@ impl<R> Session<R> {
         if self.tls || !self.config.tls_available {
             return self.fail(Reply::new(502, "5.5.1", "STARTTLS is not offered now"));
         }
+        // RFC 4954 4: who has logged in has done so under TLS, so this is a mail begun in plaintext.
+        self.transaction = None;
         self.say(Reply::new(220, "2.0.0", "shake hands"));
         self.output.push_back(Output::StartTls);
         self.state = State::Handshake;
-    }
-
-    // ---- the text ----
-
-    fn read_text(&mut self, input: &[u8]) -> usize {
-        let State::Text(reader, failed) = &mut self.state else {
-            unreachable!("only called while a text is read");
-        };
-        let mut text = Vec::new();
-        let (used, end) = reader.read(input, &mut text);
-        if !text.is_empty() && failed.is_none() {
-            self.output.push_back(Output::Text(text));
-        }
-        if end {
-            let refusal = failed.take().or_else(|| reader.defect().map(Refusal::from));
-            self.state = State::TextRead(refusal);
-        }
-        used
-    }
-
-    fn end_of_text(&mut self, refusal: Option<Refusal>) {
-        self.state = State::Command;
-        let transaction = self.transaction.take();
-        if let Some(refusal) = refusal {
-            self.output.push_back(Output::DropText);
-            return self.say(refusal.into());
-        }
-        let transaction = transaction.expect("a text is only read inside a transaction");
-        self.output.push_back(Output::Message(Envelope {
-            sender: transaction.sender,
-            recipients: transaction.recipients,
-            helo: self.helo.clone().unwrap_or_default(),
-            tls: self.tls,
-        }));
-        self.state = State::Waiting(Waiting::Accepted);
     }
 
     // ---- replies ----
@@ -461,10 +552,15 @@ impl<R> Session<R> {
         self.transaction = None;
     }
 
-    fn take_answer(&mut self, expected: Waiting) {
-        match self.state {
-            State::Waiting(waiting) if waiting == expected => self.state = State::Command,
-            _ => unreachable!("the driver answered {expected:?} without being asked"),
+    fn take_answer(&mut self) -> Waiting {
+        match std::mem::replace(&mut self.state, State::Command) {
+            State::Waiting(waiting) => waiting,
+            _ => unreachable!("the driver answered without being asked"),
         }
     }
+}
+
+/// As many octets of the input as are left.
+fn shorter(input: usize, left: u64) -> usize {
+    usize::try_from(left).map_or(input, |left| left.min(input))
 }

@@ -1,4 +1,4 @@
-//! Reads the text of a message between 354 and CRLF.CRLF.
+//! Reads the text of a message: between 354 and CRLF.CRLF, or in the chunks of BDAT.
 
 use super::reply::Refusal;
 
@@ -8,6 +8,22 @@ use super::reply::Refusal;
 #[derive(Debug)]
 pub(super) struct TextReader {
     position: Position,
+    text: Inspection,
+}
+
+/// Reads the text that comes in chunks: nothing in it ends it, and no dot was stuffed.
+///
+/// Line ends are the same as in DATA, since BINARYMIME is not offered (RFC 3030 3).
+#[derive(Debug)]
+pub(super) struct ChunkReader {
+    /// The last octet was a CR.
+    cr: bool,
+    text: Inspection,
+}
+
+/// Passes text on, until there is something wrong with it.
+#[derive(Debug)]
+struct Inspection {
     line_length: u64,
     size: u64,
     limits: TextLimits,
@@ -71,16 +87,13 @@ impl TextReader {
         TextReader {
             // The CRLF of the DATA command counts as the first half of CRLF.CRLF (RFC 5321 4.1.1.4).
             position: Position::LineStart,
-            line_length: 0,
-            size: 0,
-            limits,
-            defect: None,
+            text: Inspection::new(limits),
         }
     }
 
     /// What is wrong with the text so far.
     pub(super) fn defect(&self) -> Option<Defect> {
-        self.defect
+        self.text.defect
     }
 
     /// Reads `input`, appends text to `out`; says how many octets it used and whether the text is at its end.
@@ -90,13 +103,12 @@ impl TextReader {
             match (self.position, octet) {
                 (Position::DotCr, b'\n') => return (used + 1, true),
                 (Position::Cr, b'\n') => {
-                    self.emit(b"\r\n", out);
-                    self.line_length = 0;
+                    self.text.line_end(out);
                     self.position = Position::LineStart;
                     used += 1;
                 }
                 (Position::Cr | Position::DotCr, _) => {
-                    self.defect.get_or_insert(Defect::BareCarriageReturn);
+                    self.text.found(Defect::BareCarriageReturn);
                     self.position = Position::InLine;
                 }
                 (Position::LineStart, b'.') => {
@@ -118,18 +130,7 @@ impl TextReader {
     /// Takes what stands in a line up to its CR; a bare LF is just one more octet in it.
     fn in_line(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
         let run = input.split(|&o| o == b'\r').next().unwrap_or_default();
-        if run.contains(&b'\n') {
-            self.defect.get_or_insert(Defect::BareLineFeed);
-        }
-        if run.contains(&0) {
-            self.defect.get_or_insert(Defect::Nul);
-        }
-        self.line_length += run.len() as u64;
-        if self.line_length > self.limits.line {
-            self.defect
-                .get_or_insert(Defect::LongLine(self.limits.line));
-        }
-        self.emit(run, out);
+        self.text.run(run, out);
         if run.len() < input.len() {
             self.position = Position::Cr;
             return run.len() + 1;
@@ -137,12 +138,88 @@ impl TextReader {
         self.position = Position::InLine;
         run.len()
     }
+}
+
+impl ChunkReader {
+    pub(super) fn new(limits: TextLimits) -> ChunkReader {
+        ChunkReader {
+            cr: false,
+            text: Inspection::new(limits),
+        }
+    }
+
+    /// What is wrong with the text so far.
+    pub(super) fn defect(&self) -> Option<Defect> {
+        self.text.defect
+    }
+
+    /// Reads all of `input`, appends text to `out`.
+    pub(super) fn read(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        while let Some(&octet) = input.first() {
+            if std::mem::take(&mut self.cr) {
+                if octet == b'\n' {
+                    self.text.line_end(out);
+                    input = &input[1..];
+                    continue;
+                }
+                self.text.found(Defect::BareCarriageReturn);
+            }
+            let run = input.split(|&o| o == b'\r').next().unwrap_or_default();
+            self.text.run(run, out);
+            self.cr = run.len() < input.len();
+            input = &input[run.len() + usize::from(self.cr)..];
+        }
+    }
+
+    /// The last chunk is over: a last line without its end gets one.
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
+        if self.cr {
+            self.text.found(Defect::BareCarriageReturn);
+        } else if self.text.line_length > 0 {
+            self.text.line_end(out);
+        }
+    }
+}
+
+impl Inspection {
+    fn new(limits: TextLimits) -> Inspection {
+        Inspection {
+            line_length: 0,
+            size: 0,
+            limits,
+            defect: None,
+        }
+    }
+
+    /// The first defect is the one that is told.
+    fn found(&mut self, defect: Defect) {
+        self.defect.get_or_insert(defect);
+    }
+
+    /// Takes a piece of a line.
+    fn run(&mut self, run: &[u8], out: &mut Vec<u8>) {
+        if run.contains(&b'\n') {
+            self.found(Defect::BareLineFeed);
+        }
+        if run.contains(&0) {
+            self.found(Defect::Nul);
+        }
+        self.line_length += run.len() as u64;
+        if self.line_length > self.limits.line {
+            self.found(Defect::LongLine(self.limits.line));
+        }
+        self.emit(run, out);
+    }
+
+    fn line_end(&mut self, out: &mut Vec<u8>) {
+        self.emit(b"\r\n", out);
+        self.line_length = 0;
+    }
 
     fn emit(&mut self, octets: &[u8], out: &mut Vec<u8>) {
         self.size += octets.len() as u64;
         if self.size > self.limits.size {
-            self.defect
-                .get_or_insert(Defect::TooLarge(self.limits.size));
+            self.found(Defect::TooLarge(self.limits.size));
         }
         if self.defect.is_none() {
             out.extend_from_slice(octets);
@@ -247,6 +324,33 @@ mod tests {
             reader.read(&[b'x'; 1000], &mut out);
         }
         assert!(out.len() <= 1);
+    }
+
+    #[test]
+    fn a_chunked_text_has_lines_like_any_other() {
+        let read = |pieces: &[&str]| {
+            let mut reader = ChunkReader::new(LIMITS);
+            let mut out = Vec::new();
+            for piece in pieces {
+                reader.read(piece.as_bytes(), &mut out);
+            }
+            reader.end(&mut out);
+            (String::from_utf8(out).unwrap(), reader.defect())
+        };
+        let whole = |text: &str| (text.to_owned(), None);
+        assert_eq!(read(&["a\r", "\n.\r\nb"]), whole("a\r\n.\r\nb\r\n"));
+        assert_eq!(read(&["..\r\n", "", "\r\n"]), whole("..\r\n\r\n"));
+        assert_eq!(read(&[]), whole(""));
+        for (pieces, defect) in [
+            (&["a\r", "b"][..], Defect::BareCarriageReturn),
+            (&["a\r"], Defect::BareCarriageReturn),
+            (&["a\r\r\n"], Defect::BareCarriageReturn),
+            (&["a\n.\r\n"], Defect::BareLineFeed),
+            (&["a", "\nb"], Defect::BareLineFeed),
+            (&["a\0"], Defect::Nul),
+        ] {
+            assert_eq!(read(pieces).1, Some(defect), "{pieces:?}");
+        }
     }
 
     #[test]

@@ -321,7 +321,7 @@ impl Call {
         let options = self.options(rate);
         let behind_audio = self.leg.take().is_some();
         let holder = Box::new(self.custody.clone());
-        match T38Leg::new(&options, media, self.start.redundancy, holder) {
+        match T38Leg::new(&options, media, holder) {
             Ok(mut leg) => {
                 if behind_audio {
                     leg.follow_audio();
@@ -564,6 +564,7 @@ impl Call {
             (Some(_), Some(Stop::HangUp)) if complete => 0,
             (Some(_), Some(Stop::FarEndGone)) => 0,
             // Somebody who talks needs no DCN in the ear.
+            (Some(leg), None) if leg.is_parting() => FAREWELL_TICKS,
             (Some(Leg::T38(_)), None) => 0,
             (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
             (Some(_), Some(_)) => FAREWELL_TICKS,

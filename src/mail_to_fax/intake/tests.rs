@@ -1,0 +1,226 @@
+//! The front door without its sockets: what is taken over, and once only.
+
+use std::io::Write;
+
+use super::*;
+use crate::config::Config;
+use crate::pages::header::HeaderFont;
+use crate::queue::Store;
+use crate::worker::host::Children;
+
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+fn door(state: &std::path::Path) -> FrontDoor {
+    let context = Context::new(
+        Config::default(),
+        Store::open(state).unwrap(),
+        Children::new(None, 60),
+        HeaderFont::builtin(),
+    );
+    FrontDoor::new(Arc::new(context.unwrap()))
+}
+
+fn to(number: &str) -> Recipient {
+    Recipient {
+        address: format!("{number}@fax.local"),
+        number: number.to_owned(),
+        sub_address: None,
+        name: None,
+        orcpt: None,
+        wishes: Wishes::default(),
+        defaults: Wishes::default(),
+    }
+}
+
+/// A mail that was found good, without its message id where that is empty.
+fn good(door: &FrontDoor, message_id: &str, recipients: Vec<Recipient>, text: &str) -> Good {
+    let spool = door.spool().unwrap();
+    spool.file().write_all(text.as_bytes()).unwrap();
+    Good {
+        mail: from("clerk@example.com"),
+        client: HERE,
+        via: "network".into(),
+        recipients,
+        wishes: Wishes::default(),
+        text: spool,
+        contents: Opened {
+            subject: Some("Lease".into()),
+            message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
+            references: None,
+            fields: vec![],
+            documents: vec![],
+            parts: vec![],
+        },
+    }
+}
+
+fn from(sender: &str) -> Mail {
+    Mail {
+        sender: sender.into(),
+        ..Mail::default()
+    }
+}
+
+async fn keep(door: &FrontDoor, good: Good) -> Taken {
+    match door.keep(good).await {
+        Ok(queued) => told(&queued),
+        Err(KeepError::Store(e)) => panic!("{e}"),
+        Err(KeepError::Refused(refusal)) => panic!("{refusal}"),
+    }
+}
+
+/// Hands a mail in that was found good; says how many faxes wait then.
+async fn hand_in(door: &FrontDoor, message_id: &str, numbers: &[&str], text: &str) -> usize {
+    let recipients = numbers.iter().map(|number| to(number)).collect();
+    keep(door, good(door, message_id, recipients, text)).await;
+    let waiting = door.context.store.waiting_faxes(100).await.unwrap();
+    assert_eq!(door.context.store.check().await.unwrap(), []);
+    waiting.len()
+}
+
+#[tokio::test]
+async fn a_number_named_twice_gets_one_fax() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let numbers = ["5551234567", "5557654321", "5551234567"];
+    assert_eq!(hand_in(&door, "1@a", &numbers, "a lease").await, 2);
+}
+
+#[tokio::test]
+async fn a_mail_whose_250_was_lost_is_not_faxed_twice() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let number = ["5551234567"];
+    assert_eq!(hand_in(&door, "1@a", &number, "a lease").await, 1);
+    assert_eq!(hand_in(&door, "1@a", &number, "a lease").await, 1);
+    let both = ["5551234567", "5557654321"];
+    assert_eq!(
+        hand_in(&door, "1@a", &both, "a lease").await,
+        2,
+        "only the new one"
+    );
+    assert_eq!(
+        hand_in(&door, "1@a", &number, "another").await,
+        3,
+        "other octets"
+    );
+    assert_eq!(
+        hand_in(&door, "2@a", &number, "a lease").await,
+        4,
+        "meant again"
+    );
+    assert_eq!(hand_in(&door, "", &number, "a lease").await, 5);
+    assert_eq!(
+        hand_in(&door, "", &number, "a lease").await,
+        6,
+        "nothing to know it by"
+    );
+    let left = std::fs::read_dir(door.context.store.blobs().incoming()).unwrap();
+    assert_eq!(left.count(), 0);
+}
+
+#[tokio::test]
+async fn a_sender_who_cannot_be_told_is_refused_before_he_sends() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let verdict = |sender| door.sender(HERE, &from(sender));
+    for (sender, status) in [("nobody", "5.1.7"), ("j\u{fc}rgen@a.example", "5.1.7")] {
+        assert_eq!(verdict(sender).unwrap_err().status, status, "{sender}");
+    }
+    for sender in ["clerk@example.com", "root@localhost", "a+b@mail.example"] {
+        assert!(verdict(sender).is_ok(), "{sender}");
+    }
+}
+
+#[tokio::test]
+async fn each_recipient_of_a_mail_that_comes_again_hears_which_fax_is_theirs() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let both = || vec![to("5551234567"), to("5557654321")];
+    let first = keep(&door, good(&door, "1@a", both(), "a lease")).await;
+    let again = keep(&door, good(&door, "1@a", both(), "a lease")).await;
+    for (said, later) in first.each.iter().zip(&again.each) {
+        let id = said.strip_prefix("fax queued as ").expect("it is new");
+        assert_eq!(*later, format!("the same fax is queued as {id} already"));
+    }
+    let more = vec![to("5551234567"), to("5550001111")];
+    let more = keep(&door, good(&door, "1@a", more, "a lease")).await;
+    assert!(more.each[0].ends_with("already") && more.each[1].starts_with("fax queued as "));
+}
+
+#[tokio::test]
+async fn what_was_asked_for_is_on_disk_with_each_fax() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let mut fine = to("5551234567");
+    fine.wishes.option("standard").unwrap();
+    fine.wishes.option("p7").unwrap();
+    let mut good = good(&door, "1@a", vec![fine, to("5557654321")], "a lease");
+    let fields = [("X-Fax-Resolution", "superfine"), ("X-Fax-Priority", "-3")];
+    good.wishes = Wishes::of_header(fields).unwrap();
+    let asked = |fax: &NewFax| (fax.resolution, fax.priority);
+    let faxes: Vec<_> = good
+        .recipients
+        .iter()
+        .map(|to| door.new_fax("1".into(), to, "a@b", &good.wishes).unwrap())
+        .collect();
+    use crate::pages::Resolution;
+    assert_eq!(asked(&faxes[0]), (Resolution::Standard, 7));
+    assert_eq!(asked(&faxes[1]), (Resolution::Superfine, -3));
+    keep(&door, good).await;
+    let mut documents = 0;
+    while door
+        .context
+        .store
+        .claim_document(now())
+        .await
+        .unwrap()
+        .is_some()
+    {
+        documents += 1;
+    }
+    assert_eq!(documents, 2, "one a resolution");
+}
+
+#[tokio::test]
+async fn a_sender_over_todays_minutes_is_told_so() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let text = "[[sender]]\nmatch = \"clerk@example.com\"\nminutes_per_day = 1\n";
+    door.context
+        .reload(Config::parse(text, "config.toml").unwrap());
+    let verdict = async || {
+        let to = "5551234567@fax.local";
+        let mail = from("clerk@example.com");
+        let verdict = door.recipient(HERE, &mail, to, RcptOptions::default());
+        verdict.await.map_err(|refusal| refusal.to_string()).err()
+    };
+    assert_eq!(verdict().await, None);
+    hand_in(&door, "1@a", &["5551234567"], "a lease").await;
+    called_for(&door, 61.0).await;
+    assert_eq!(
+        verdict().await.as_deref(),
+        Some("550 5.7.1 clerk@example.com has used up today's 1 minutes; try again tomorrow")
+    );
+}
+
+/// One call of so many seconds for the fax that waits.
+async fn called_for(door: &FrontDoor, seconds: f64) {
+    use crate::call::outcome::{CallReport, Outcome};
+    use crate::queue::{Choice, DueFax};
+    let store = &door.context.store;
+    let document = store.claim_document(now()).await.unwrap().unwrap();
+    store.blobs().keep("pages", b"tiff").unwrap();
+    let rendered = store.document_rendered(&document.id, "pages", 1, now());
+    rendered.await.unwrap();
+    let policy = door.context.config().retry_policy();
+    let choose = |_: &DueFax| Choice::Take(String::new(), ());
+    let claimed = store.claim_fax(choose, policy.day(now().0), now()).await;
+    let (fax, ()) = claimed.unwrap().unwrap();
+    let report = CallReport {
+        seconds,
+        ..CallReport::never_placed(Outcome::Busy, String::new())
+    };
+    let settled = store.settle_attempt(&fax.id, fax.attempt, report, &policy, now());
+    settled.await.unwrap();
+}
