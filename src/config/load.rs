@@ -226,6 +226,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ),
         ("", "time_zone", unknown_zone(&config.time_zone)),
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
+        ("mail", "postmaster", no_address(&config.mail.postmaster)),
         ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
         ("retry", "", config.retry.contradiction()),
         ("ocr", "command", bad_command(&config.ocr.command)),
@@ -345,6 +346,11 @@ fn unknown_zone(name: &str) -> Option<String> {
             "\"{name}\" is no known time zone; write it like \"Europe/Berlin\", or leave it empty"
         )
     })
+}
+
+fn no_address(address: &str) -> Option<String> {
+    let bad = !address.is_empty() && address.parse::<lettre::Address>().is_err();
+    bad.then(|| format!("\"{address}\" is no mail address"))
 }
 
 fn bad_host_and_port(place: &str) -> Option<String> {

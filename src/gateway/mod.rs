@@ -27,7 +27,7 @@ use crate::fax_to_mail::answer;
 use crate::fax_to_mail::screen::{self, Refused};
 use crate::mail_to_fax::dial::{Dialling, Found};
 use crate::mail_to_fax::intake::FrontDoor;
-use crate::mail_to_fax::{cover, dial, render};
+use crate::mail_to_fax::{cover, dial, receipt, render};
 use crate::net::line::Line;
 use crate::net::sip::IncomingCall;
 use crate::net::smtp::Server;
@@ -98,6 +98,7 @@ impl Gateway {
         let (line, calls) = listeners::line(&context).await?;
         let smtp = Arc::new(Server::bind(listeners::smtp(&config)).await?);
         let page = listeners::status(&config).await?;
+        tell_of_broken_templates(&context);
         let gateway = Gateway {
             status: page
                 .as_ref()
@@ -156,6 +157,7 @@ impl Gateway {
         let later = listeners::needs_restart(&self.context.config(), &config);
         self.smtp.reload(listeners::smtp(&config));
         self.context.reload(config);
+        tell_of_broken_templates(&self.context);
         later
     }
 
@@ -341,6 +343,14 @@ impl Gateway {
                 tracing::error!("the page has ended: {e}");
             }
         });
+    }
+}
+
+/// They cost nothing but the site's own words: ours are used instead.
+fn tell_of_broken_templates(context: &Context) {
+    let head = context.letterhead();
+    for broken in receipt::broken_templates(&head.templates, &head) {
+        tracing::error!("the template {broken}; ours is used instead");
     }
 }
 

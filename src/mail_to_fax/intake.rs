@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use super::documents::{self, Opened};
 use super::doorman::Doorman;
 use super::receipt;
+use super::receipt::wanted::tell_delay_at;
 pub use super::verdict::Recipient;
 use super::verdict::{now_exactly, on_recipient, on_sender};
 use super::wishes::Wishes;
@@ -172,6 +173,10 @@ impl FrontDoor {
         let times = wishes.times(now_exactly(), &config.time_zone(), days);
         let times = times.map_err(bad_header)?;
         let millis = |at: Option<jiff::Timestamp>| at.map(|at| Millis(at.as_millisecond()));
+        let (not_before, hours) = (millis(times.not_before), config.receipts.tell_delay_hours);
+        // RFC 2852 4.1.4.2: who names the time of the notice gets it then.
+        let tell_delay_at = millis(times.tell_delay)
+            .or_else(|| tell_delay_at(hours, wishes.notify, not_before, now()));
         Ok(NewFax {
             id,
             recipient: to.address.clone(),
@@ -184,9 +189,9 @@ impl FrontDoor {
             orcpt: to.orcpt.clone(),
             notify: wishes.notify,
             priority: wishes.priority.unwrap_or_default(),
-            not_before: millis(times.not_before),
+            not_before,
             give_up_at: millis(times.give_up),
-            tell_delay_at: millis(times.tell_delay),
+            tell_delay_at,
         })
     }
 

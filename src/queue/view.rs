@@ -423,14 +423,18 @@ impl Store {
         .await
     }
 
-    /// The mails about one fax.
+    /// The mails about one fax, those about all faxes of its mail among them.
     ///
     /// # Errors
     /// As the database says.
     pub async fn mails_about(&self, subject_of: &str) -> Result<Vec<OutgoingRow>> {
         let subject_of = subject_of.to_owned();
         self.read(move |db| {
-            db.prepare(&format!("{OUTGOING} WHERE subject_of = ?1 ORDER BY id"))?
+            // With the kinds it goes by the index of UNIQUE.
+            db.prepare(&format!(
+                "{OUTGOING} WHERE kind IN ('receipt', 'delay', 'broadcast', 'returned', 'received_fax')
+                 AND subject_of IN (?1, ?1 || '-0', (SELECT message FROM faxes WHERE id = ?1)) ORDER BY id"
+            ))?
                 .query_map([subject_of], outgoing)?
                 .collect()
         })
@@ -503,7 +507,7 @@ fn received(db: &Connection, limit: u32, id: &str) -> rusqlite::Result<Vec<Recei
         "SELECT r.id, r.started_at, r.ended_at, r.called, r.caller, r.outcome, r.detail, r.far_ident,
                 (SELECT count(*) FROM received_pages p WHERE p.received = r.id), r.seconds, r.wire_bytes,
                 (SELECT state FROM outgoing o WHERE o.kind = 'received_fax' AND o.subject_of = r.id
-                 ORDER BY ended_at IS NOT NULL LIMIT 1),
+                 ORDER BY ended_at IS NOT NULL, state = 'delivered' LIMIT 1),
                 r.caller_name, r.trunk, r.sub_address, r.far_said
          FROM received r WHERE ?2 IN ('', r.id) ORDER BY r.id DESC LIMIT ?1",
     )?

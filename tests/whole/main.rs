@@ -16,6 +16,7 @@ mod killed;
 mod machines;
 mod nat;
 mod relays;
+mod reports;
 mod rooms;
 mod searchable;
 mod stops;

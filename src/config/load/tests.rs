@@ -56,6 +56,8 @@ fn the_example_states_every_key_and_its_default() {
         &mut stated.sip.tls_key,
         &mut stated.sip.tls_ca,
         &mut stated.mail.maildir,
+        &mut stated.mail.tls_ca,
+        &mut stated.receipts.templates,
         &mut stated.renderer.pdfium,
         &mut stated.fax.header_font,
         &mut stated.cover.template,
