@@ -752,7 +752,7 @@ async fn recipients_of_one_resolution_share_a_document() {
 /// Ends faxes that wait.
 async fn cancel_all(store: &Store, faxes: &[NewFax]) {
     for fax in faxes {
-        assert!(store.cancel(&fax.id, NOW).await.unwrap());
+        assert_eq!(store.cancel(&fax.id, NOW).await.unwrap(), Ordered::Done);
     }
 }
 
