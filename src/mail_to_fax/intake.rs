@@ -395,6 +395,14 @@ impl Intake for FrontDoor {
     }
 }
 
+/// What a look through a document would find, where it is a short plain letter: that needs no child.
+fn at_once(source: &Source, octets: &[u8]) -> Option<Found> {
+    match source {
+        Source::Text(text) => found_at_once(text, octets),
+        _ => None,
+    }
+}
+
 /// What is said behind the `250` of SMTP, and behind each of LMTP's.
 fn told(queued: &[Queued]) -> Taken {
     let each = queued.iter().map(|queued| match queued.before {
@@ -416,14 +424,6 @@ fn told(queued: &[Queued]) -> Taken {
 /// The sentence for the sender of a header that asks for what cannot be.
 fn bad_header(bad: super::wishes::BadWish) -> Refusal {
     Refusal::new(554, "5.6.0", bad.to_string())
-}
-
-/// What a look through a document would find, where it is a short plain letter: that needs no child.
-fn at_once(source: &Source, octets: &[u8]) -> Option<Found> {
-    match source {
-        Source::Text(text) => found_at_once(text, octets),
-        _ => None,
-    }
 }
 
 /// The place on the desk of a mail of so many octets; one that is larger than the desk has it for itself.

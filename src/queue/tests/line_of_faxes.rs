@@ -28,6 +28,9 @@ async fn add(store: &Store, number: &str, account: &str) -> String {
     let rendered = store.document_rendered(&document.id, "pages", 2, at);
     rendered.await.unwrap();
     set(store, &fax, "account", account).await;
+    let theirs =
+        "UPDATE messages SET account = f.account FROM faxes f WHERE f.message = messages.id";
+    store.write(|db| db.execute(theirs, [])).await.unwrap();
     fax
 }
 
