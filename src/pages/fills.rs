@@ -113,8 +113,9 @@ pub(super) fn mend(
             page.put(x as u32, piece.y, verdict.is_black);
         }
         if let Some(next) = grounds.next_in_row(&pieces, n) {
-            for x in piece.end..next.start {
-                page.put(x as u32, piece.y, row[x] < verdict.black_below);
+            let gap = piece.end..next.start;
+            for (x, &level) in gap.clone().zip(&row[gap]) {
+                page.put(x as u32, piece.y, level < verdict.black_below);
             }
         }
     }
