@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures bench-calls interop nat hostile hostile-documents setup pdfium build install
+.PHONY: demo test figures bench-calls bench-pages interop nat hostile hostile-documents setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -14,15 +14,22 @@ test: setup
 	cargo test --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-# Start with 10,000 jobs, memory, 250 to INVITE, hostile input, mails a second; minutes, on a quiet machine.
+# Start with 10,000 jobs, memory, 250 to INVITE, hostile input, mails a second, 1,000 forged INVITEs a second; minutes, on
+# a quiet machine. One of them: make figures PARTS=forged_invites.
 figures: setup
-	cargo bench --locked --bench figures
+	cargo bench --locked --bench figures -- $(PARTS)
 
 # What faxes survive (loss, bursts), what calls cost (10 to 800 at a time), what their seconds go to; a quarter of an
 # hour on two quiet cores. STEPS=10,50 AUDIO_STEPS=10 CALLS=5 makes it a short one, PARTS=matrix only a part of it.
 PARTS =
 bench-calls: setup
 	cargo bench --locked --bench calls -- $(PARTS)
+
+# Our pages beside those of Ghostscript, poppler and MuPDF: bytes, CPU, memory, words that can be read again; some ten
+# minutes. CORPUS=DIR takes the PDFs of a folder, KEEP=DIR keeps the pages as PNG.
+bench-pages: setup
+	tests/setup/install-converters.sh
+	cargo bench --locked --bench pages
 
 # Calls with Asterisk and others, from Debian packages in folders of their own; root, and some minutes.
 # One case: make interop CASES=out-fec; their names: make interop CASES=list.

@@ -2,6 +2,7 @@
 
 pub mod dialplan;
 pub mod door;
+pub mod hours;
 mod load;
 pub mod numbers;
 pub mod trunk;
@@ -13,12 +14,15 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use door::{Contact, Domain, Socket, Upstream, User};
+pub use hours::HoursOf;
 pub use load::ConfigError;
 use numbers::Numbering;
 pub use trunk::{Inbound, Sender, Sip, Trunk};
 
+use crate::call::retry;
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
+use crate::pages::cut::LongPages;
 use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
@@ -39,6 +43,12 @@ pub struct Config {
     pub fax: Fax,
     /// The page before their pages.
     pub cover: Cover,
+    /// Which fax goes when.
+    pub queue: Queue,
+    /// What is tried again, how often, and after how long.
+    pub retry: retry::Rules,
+    /// When certain numbers may be rung.
+    pub hours: Vec<HoursOf>,
     /// What is different for the addresses of certain domains.
     #[serde(rename = "domain")]
     pub domains: Vec<Domain>,
@@ -71,6 +81,8 @@ pub struct Config {
     pub renderer: Renderer,
     /// The page for the admin.
     pub status: Status,
+    /// The program that reads the text of received pages.
+    pub ocr: Ocr,
     /// Programs that make PDF of what is not read here.
     #[serde(rename = "converter")]
     pub converters: Vec<Converter>,
@@ -148,8 +160,30 @@ pub struct Fax {
     pub header_font: Option<PathBuf>,
     /// Paper of pages that bring no size of their own: text and pictures.
     pub paper: Paper,
+    /// What becomes of pages that are longer than any sheet.
+    pub long_pages: LongPages,
     /// Whether the text of a mail is a page.
     pub body: Body,
+}
+
+/// `[queue]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Queue {
+    /// What is done with a fax that may have arrived.
+    pub uncertain: Uncertain,
+    /// Hours in which no call begins: `22:00-07:00`.
+    pub quiet_hours: Vec<String>,
+}
+
+/// What is done with a fax that may have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Uncertain {
+    /// Its sender is told, and decides.
+    Tell,
+    /// It is sent again, from the first page that was not confirmed.
+    Resend,
 }
 
 /// `[cover]`: the cover page.
@@ -203,6 +237,40 @@ fn a_gigabyte() -> u64 {
     1024
 }
 
+/// `[ocr]`: how the text of received pages is read, for the routes that want it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ocr {
+    /// Tesseract, by its absolute path, and its arguments.
+    pub command: Vec<String>,
+    /// The languages of the pages, as tesseract calls them: `eng+deu`; `{language}` in the command.
+    pub language: String,
+    /// Seconds that all pages of one fax may take.
+    pub seconds: u64,
+    /// Megabytes that it may have.
+    pub memory_mb: u64,
+}
+
+impl Default for Ocr {
+    fn default() -> Ocr {
+        Ocr {
+            command: [
+                "/usr/bin/tesseract",
+                "{input}",
+                "document",
+                "-l",
+                "{language}",
+                "tsv",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
+            language: "eng".into(),
+            seconds: 120,
+            memory_mb: 1024,
+        }
+    }
+}
+
 /// `[[route]]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -215,6 +283,9 @@ pub struct Route {
     /// A Maildir that gets them.
     #[serde(default)]
     pub maildir: Option<PathBuf>,
+    /// Whether their PDF can be searched: its text is read.
+    #[serde(default)]
+    pub ocr: bool,
 }
 
 /// `[receipts]`
@@ -303,6 +374,9 @@ impl Default for Config {
             dialing: Dialing::default(),
             fax: Fax::default(),
             cover: Cover::default(),
+            queue: Queue::default(),
+            retry: retry::Rules::default(),
+            hours: Vec::new(),
             domains: Vec::new(),
             phone_book: Vec::new(),
             senders: Vec::new(),
@@ -316,6 +390,7 @@ impl Default for Config {
             receipts: Receipts::default(),
             renderer: Renderer::default(),
             status: Status::default(),
+            ocr: Ocr::default(),
             converters: Vec::new(),
         }
     }
@@ -371,7 +446,17 @@ impl Default for Fax {
             memory_days: 30,
             header_font: None,
             paper: Paper::Letter,
+            long_pages: LongPages::Split,
             body: Body::Auto,
+        }
+    }
+}
+
+impl Default for Queue {
+    fn default() -> Queue {
+        Queue {
+            uncertain: Uncertain::Tell,
+            quiet_hours: Vec::new(),
         }
     }
 }
@@ -569,6 +654,16 @@ impl Config {
             .iter()
             .find(same)
             .or_else(|| self.routes.iter().find(|route| route.number == "*"))
+    }
+
+    /// What follows attempts that did not deliver.
+    pub fn retry_policy(&self) -> retry::Policy {
+        retry::Policy {
+            rules: self.retry.clone(),
+            give_up_seconds: self.give_up_seconds(),
+            resend_uncertain: self.queue.uncertain == Uncertain::Resend,
+            zone: self.time_zone(),
+        }
     }
 
     /// The seconds after which a fax fails.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::outcome::FarEnd;
 use crate::config::Config;
+use crate::config::hours::Hours;
 use crate::config::numbers::Numbering;
 use crate::letter::Letterhead;
 use crate::letter::templates::Templates;
@@ -46,13 +47,16 @@ struct Settings {
     config: Arc<Config>,
     numbering: Arc<Numbering>,
     letterhead: Letterhead,
+    hours: Arc<Hours>,
 }
 
 impl Settings {
     fn of(config: Config) -> Settings {
         let numbering = Numbering::of(&config).expect("patterns were checked when they were read");
+        let hours = Hours::of(&config).expect("patterns were checked when they were read");
         Settings {
             letterhead: letterhead(&config),
+            hours: Arc::new(hours),
             config: Arc::new(config),
             numbering: Arc::new(numbering),
         }
@@ -90,6 +94,11 @@ impl Context {
     /// Numbers, as the settings in force see them.
     pub fn numbering(&self) -> Arc<Numbering> {
         self.settings().numbering.clone()
+    }
+
+    /// When whom may be rung, by the settings in force.
+    pub fn hours(&self) -> Arc<Hours> {
+        self.settings().hours.clone()
     }
 
     /// Puts new settings in force. The trunks stay as they were at the start.
@@ -171,9 +180,9 @@ pub async fn guarded(
     };
     let what = format!("the claim of {claim:?}");
     tracing::error!("{what}: a bug in postfax, please report it: {death}");
-    let give_up = context.config().give_up_seconds();
+    let policy = context.config().retry_policy();
     until_stored(&what, || {
-        context.store.release(claim.clone(), give_up, now())
+        context.store.release(claim.clone(), &policy, now())
     })
     .await;
     context.tell();

@@ -33,6 +33,8 @@ pub struct T38Media {
     pub max_bit_rate: u32,
     /// How losses are repaired (`T38FaxUdpEC`): what the far end can read, so what we send.
     pub error_correction: ErrorCorrection,
+    /// Earlier packets that are repeated in each of ours, where that is how.
+    pub redundancy: u8,
 }
 
 /// The fax part's end, in the child's view.

@@ -5,3 +5,4 @@ pub mod machine;
 pub mod media;
 pub mod outcome;
 pub mod policy;
+pub mod retry;

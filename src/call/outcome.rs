@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// The outcome of one attempt to send or receive a fax.
 ///
 /// Stored by its [`Outcome::name`]; never rename a variant without an upgrade of the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every page was confirmed by the far end (MCF after EOP, T.30 5.3.6.1.7).
@@ -60,11 +60,13 @@ pub enum Outcome {
     Cancelled,
     /// Ended because the gateway was told to stop.
     GatewayStopped,
+    /// The time that its sender gave it was over before it could be sent.
+    Expired,
 }
 
 impl Outcome {
     /// Every outcome, for tables and tests.
-    pub const ALL: [Outcome; 26] = [
+    pub const ALL: [Outcome; 27] = [
         Outcome::Delivered,
         Outcome::Busy,
         Outcome::NoAnswer,
@@ -91,6 +93,7 @@ impl Outcome {
         Outcome::StorageFailed,
         Outcome::Cancelled,
         Outcome::GatewayStopped,
+        Outcome::Expired,
     ];
 
     /// The name under which the outcome is stored and shown in JSON.
@@ -122,6 +125,7 @@ impl Outcome {
             Outcome::StorageFailed => "storage_failed",
             Outcome::Cancelled => "cancelled",
             Outcome::GatewayStopped => "gateway_stopped",
+            Outcome::Expired => "expired",
         }
     }
 
@@ -169,6 +173,7 @@ impl Outcome {
             Outcome::StorageFailed => "the pages could not be stored",
             Outcome::Cancelled => "it was cancelled",
             Outcome::GatewayStopped => "the gateway was stopped",
+            Outcome::Expired => "its time was over before it could be sent",
         }
     }
 }

@@ -75,6 +75,8 @@ pub struct CallPolicy {
     pub no_fax: Duration,
     /// How long after a switch to T.38 its first packet may take.
     pub t38_silence: Duration,
+    /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
+    pub redundancy: u8,
     /// How long a call may last from its answer, whatever happens.
     pub total: TotalTime,
     /// How long a child may take for its farewell (DCN) and its report.
@@ -93,6 +95,7 @@ impl CallPolicy {
             no_fax: Duration::from_secs(35),
             // A called terminal repeats its DIS every 3 s (T.30 T4), and its CED may come first.
             t38_silence: Duration::from_secs(12),
+            redundancy: 3,
             total: TotalTime::default(),
             farewell: Duration::from_secs(6),
         }

@@ -54,6 +54,7 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     findings.push(walls());
     findings.extend(config.converters.iter().map(converter));
     findings.extend(wait_for(cover_page(config))?);
+    findings.extend(text_reader(config));
     findings.extend(mail_ways(config));
     findings.extend(line_ways(config));
     findings.extend(wait_for(store(&config.state_dir))?);
@@ -98,6 +99,18 @@ fn converter(converter: &Converter) -> Finding {
             "there is no {program}, which is to make PDF of {types}; install it, or remove its [[converter]]"
         )),
     }
+}
+
+fn text_reader(config: &Config) -> Option<Finding> {
+    let wanted = config.routes.iter().any(|route| route.ocr);
+    let program = &config.ocr.command[0];
+    wanted.then(|| match Path::new(program).is_file() {
+        true => Fine(format!("{program} reads the text of received pages")),
+        false => Wrong(format!(
+            "there is no {program}, which is to read the text of received pages; install tesseract-ocr, or take \
+             ocr = true out of the [[route]]"
+        )),
+    })
 }
 
 async fn cover_page(config: &Config) -> Option<Finding> {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::wait_for;
+use crate::pages::cut::LongPages;
 use crate::pages::document::{Source, Target};
 use crate::pages::kind::Kind;
 use crate::pages::layout::Paper;
@@ -51,10 +52,15 @@ pub fn run(args: Args) -> anyhow::Result<()> {
     let target = Target {
         resolution: args.resolution,
         paper: args.paper,
+        long_pages: LongPages::default(),
     };
     let source = source(&args.input, &document);
-    let pages = wait_for(children.render(&source, &document, target, u32::MAX))?
-        .with_context(|| format!("{name} cannot be faxed"))?;
+    let rendered = children.render_with_remarks(&source, &document, target, u32::MAX);
+    let (pages, remarks) =
+        wait_for(rendered)?.with_context(|| format!("{name} cannot be faxed"))?;
+    for remark in remarks {
+        eprintln!("postfax: {name}: {remark}");
+    }
     fs::write(&args.output, tiff::write(&pages))
         .with_context(|| format!("cannot write {}", args.output.display()))
 }

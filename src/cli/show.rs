@@ -165,7 +165,10 @@ fn parts(message: &MessageRow) -> Vec<String> {
 fn tell_attempt(sheet: &mut Sheet, attempt: &AttemptRow, zone: &TimeZone) {
     sheet.field("began", time(attempt.started_at, zone));
     sheet.field("first page", attempt.first_page);
-    if let Ok(Stamp { date, name, number }) = serde_json::from_str(&attempt.header) {
+    if let Ok(Stamp {
+        date, name, number, ..
+    }) = serde_json::from_str(&attempt.header)
+    {
         sheet.field("header", format!("{date}  {name}  {number}"));
     }
     if !attempt.chosen.is_empty() {

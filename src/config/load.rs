@@ -10,6 +10,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::dialplan;
+use super::hours::{HoursOf, Span};
 use super::{Config, Converter, Route};
 
 /// What is wrong with a configuration.
@@ -116,6 +117,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.section {
             "" => f.write_str(self.name),
+            section if self.name.is_empty() => f.write_str(section),
             section => write!(f, "{section}.{}", self.name),
         }
     }
@@ -224,6 +226,9 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ),
         ("", "time_zone", unknown_zone(&config.time_zone)),
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
+        ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
+        ("retry", "", config.retry.contradiction()),
+        ("ocr", "command", bad_command(&config.ocr.command)),
         ("mail", "relay", relay.and_then(|it| bad_host_and_port(it))),
     ];
     checks
@@ -233,6 +238,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         .or_else(|| trunks::contradiction(config))
         .or_else(|| first_bad(&config.converters, "converter", "command", bad_converter))
         .or_else(|| first_bad(&config.routes, "route", "number", bad_route))
+        .or_else(|| first_bad(&config.hours, "hours", "open", bad_hours))
 }
 
 /// The first of several sections that is wrong.
@@ -265,6 +271,20 @@ fn zero(n: u32) -> Option<String> {
 fn bad_pattern(patterns: &[String]) -> Option<String> {
     let read = |pattern: &String| pattern.parse::<dialplan::Pattern>().err();
     patterns.iter().find_map(read).map(|e| e.to_string())
+}
+
+fn bad_spans(written: &[String]) -> Option<String> {
+    let read = |text: &String| text.parse::<Span>().err();
+    written.iter().find_map(read).map(|e| e.to_string())
+}
+
+fn bad_hours(hours: &HoursOf) -> Option<String> {
+    if hours.open.is_empty() || hours.numbers.is_empty() {
+        return Some("say for which `numbers`, and when they are `open`".into());
+    }
+    bad_spans(&hours.open)
+        .or_else(|| bad_pattern(&hours.numbers))
+        .or_else(|| unknown_zone(&hours.time_zone))
 }
 
 fn half_a_pair(
@@ -326,21 +346,23 @@ fn bad_ports([first, last]: [u16; 2]) -> Option<String> {
 }
 
 fn bad_converter(converter: &Converter) -> Option<String> {
-    let Some(program) = converter.command.first() else {
+    bad_command(&converter.command).or_else(|| {
+        let program = &converter.command[0];
+        let none = converter.types.is_empty();
+        none.then(|| format!("the converter {program} needs `types`"))
+    })
+}
+
+fn bad_command(command: &[String]) -> Option<String> {
+    let Some(program) = command.first() else {
         return Some("name the program and its arguments".into());
     };
-    if converter.types.is_empty() {
-        return Some(format!("the converter {program} needs `types`"));
-    }
     if !Path::new(program).is_absolute() {
         return Some(format!(
             "\"{program}\" must be an absolute path, such as \"/usr/bin/soffice\""
         ));
     }
-    let is_handed = converter
-        .command
-        .iter()
-        .any(|word| word.contains("{input}"));
+    let is_handed = command.iter().any(|word| word.contains("{input}"));
     (!is_handed).then(|| {
         format!("{program} is not handed the document: write {{input}} where its name goes")
     })

@@ -161,8 +161,13 @@ impl Numbering {
 
     /// Whether a caller's number is one of those whose calls are refused.
     pub fn is_blocked(&self, caller: &str) -> bool {
-        let (_, forms) = self.forms(&bare(caller));
-        let hit = |form: &String| self.blocked.iter().any(|pattern| pattern.matches(form));
+        self.is_one_of(caller, &self.blocked)
+    }
+
+    /// Whether a number, in any of its forms, fits one of the patterns.
+    pub fn is_one_of(&self, number: &str, patterns: &[dialplan::Pattern]) -> bool {
+        let (_, forms) = self.forms(&bare(number));
+        let hit = |form: &String| patterns.iter().any(|pattern| pattern.matches(form));
         forms.iter().any(hit)
     }
 

@@ -77,8 +77,15 @@ pub struct Trunk {
     pub withhold_caller: bool,
     /// Calls at a time, both directions; 0: as many as `sip.channels`.
     pub channels: usize,
+    /// Whether it takes calls for which a trunk before it has no free channel; false: only where those are down or
+    /// refuse.
+    pub overflow: bool,
     /// Calls begun a second; 0: no limit.
     pub calls_per_second: f64,
+    /// Calls of faxes sent over it on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
     /// Seconds between OPTIONS to each target; 0: none are sent.
     pub options_seconds: u32,
     /// Seconds after which a target that says nothing to an INVITE is given up.
@@ -95,6 +102,8 @@ pub struct Trunk {
     pub reinvite_seconds: u32,
     /// UDPTL packets repeated in each packet (T.38 9.1.4.1).
     pub redundancy: u8,
+    /// Seconds that a far end which has agreed to T.38 may keep silent in it, in calls we place.
+    pub t38_silence_seconds: u32,
     /// Seconds to let the far end ring.
     pub ring_seconds: u32,
     /// Session timer asked for, seconds (RFC 4028); 0: none.
@@ -122,12 +131,16 @@ pub struct Sender {
     pub resolution: Option<Resolution>,
     /// Patterns of numbers that they may dial whatever `[dialing]` says.
     pub allow: Vec<String>,
-    /// Minutes of calls a day, over all of their account; 0: as many as they like.
-    pub minutes_per_day: u32,
     /// The name under which all of them count as one; empty: each for himself.
     pub account: String,
     /// Whether they may send from outside `smtp.clients` where their domain is proven.
     pub verified: bool,
+    /// Calls of theirs at a time; 0: no limit.
+    pub channels: u32,
+    /// Calls of theirs on a day; 0: no limit.
+    pub calls_per_day: u32,
+    /// Minutes of them; 0: no limit.
+    pub minutes_per_day: u32,
     /// Whether their faxes begin with a cover page; none: `cover.on`.
     pub cover: Option<bool>,
     /// Language of their receipts; none: `receipts.language`.
@@ -261,7 +274,10 @@ impl Default for Trunk {
             caller_header: CallerHeader::From,
             withhold_caller: false,
             channels: 0,
+            overflow: true,
             calls_per_second: 5.0,
+            calls_per_day: 0,
+            minutes_per_day: 0,
             options_seconds: 60,
             silence_seconds: 3,
             peers: Vec::new(),
@@ -270,6 +286,7 @@ impl Default for Trunk {
             reinvite_in: Reinvite::Us,
             reinvite_seconds: 4,
             redundancy: 3,
+            t38_silence_seconds: 12,
             ring_seconds: 60,
             session_expires: 1800,
             follow_redirects: false,

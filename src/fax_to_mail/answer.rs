@@ -51,7 +51,7 @@ pub async fn answer(context: &Arc<Context>, mut call: IncomingCall, channel: Cha
         "answering"
     );
     let (claim, here) = (Claim::Received(id.clone()), context.clone());
-    let settings = FaxSettings::of(&config, &trunk.config);
+    let settings = FaxSettings::of(&config);
     let work = async move { take(&here, &id, call, settings).await };
     guarded(context, claim, work).await;
     drop(channel);

@@ -6,6 +6,7 @@
 mod listeners;
 mod loops;
 pub mod post;
+mod searchable;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -75,7 +76,7 @@ impl Gateway {
     /// Whatever stands in the way, by name: the state folder, the library, an address in use.
     pub async fn start(config: Config, children: Children) -> anyhow::Result<Gateway> {
         let store = Store::open(&config.state_dir)?;
-        let recovered = store.recover(config.give_up_seconds(), now()).await?;
+        let recovered = store.recover(&config.retry_policy(), now()).await?;
         if recovered > 0 {
             tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
         }

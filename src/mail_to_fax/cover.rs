@@ -15,6 +15,7 @@ use crate::context::{Context, now};
 use crate::letter::cover::{CoverFacts, builtin, date, fill};
 use crate::letter::wording::one_line;
 use crate::pages::cover::CoverSource;
+use crate::pages::cut::LongPages;
 use crate::pages::document::Target;
 use crate::pages::{FaxPage, tiff};
 use crate::queue::{ClaimedFax, CoverRow, StoreError};
@@ -74,6 +75,7 @@ async fn make(context: &Arc<Context>, fax: &ClaimedFax) -> Result<String, NotMad
     let target = Target {
         resolution: row.resolution,
         paper: config.fax.paper,
+        long_pages: LongPages::Shrink,
     };
     let page = draw(context, &config, &facts, target).await;
     let page = page.map_err(|e| NotMade {

@@ -16,14 +16,13 @@ use super::cover;
 use super::lesson::Lesson;
 use super::recipient;
 use super::stamp::Stamp;
+use super::turns::Turns;
 use crate::call::outcome::{CallReport, Outcome};
-use crate::config::Config;
 use crate::config::dialplan::Refused;
 use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
 use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, LineEvent, policy};
 use crate::net::trunk::invite::{self, Parties};
-use crate::net::trunk::{Channel, NotNow, Reservation, Seat, Trunk};
-use crate::pages::header::HeaderLine;
+use crate::net::trunk::{Channel, Reservation, Seat};
 use crate::pages::tiff;
 use crate::queue::{ClaimedFax, DueFax, Settled, StoreError};
 
@@ -44,7 +43,7 @@ pub enum Found {
     Nothing,
 }
 
-/// Claims the next fax that is due and has a place on a trunk, with the header line it will carry.
+/// Claims the next fax in line that has a place on a trunk, with the header line it will carry.
 ///
 /// # Errors
 /// As the store says.
@@ -52,39 +51,17 @@ pub async fn claim(context: &Context) -> Result<Found, StoreError> {
     if context.trunks.is_empty() {
         return Ok(Found::Nothing);
     }
-    let (config, numbers) = (context.config(), context.numbering());
-    let trunks = context.trunks.clone();
+    let day = context.config().retry_policy().day(now().0);
     let then = Arc::new(Mutex::new(None));
-    let waits = then.clone();
-    let choose = move |due: &DueFax| {
-        let place = match trunks.reserve(&numbers.for_prefixes(&due.number)) {
-            Ok(place) => Some(place),
-            Err(NotNow::NoTrunk) => None,
-            Err(NotNow::Busy) => return None,
-            Err(NotNow::Until(at)) => {
-                let mut waits = waits.lock().expect("nobody panics while holding it");
-                *waits = Some(waits.map_or(at, |sooner: Instant| sooner.min(at)));
-                return None;
-            }
-        };
-        Some((stamp(&config, due).to_json(), place))
-    };
-    let claimed = context.store.claim_fax(choose, now()).await?;
+    let line = Turns::of(context, &day, then.clone()).await?;
+    let choose = move |due: &DueFax| line.choose(due);
+    let claimed = context.store.claim_fax(choose, day, now()).await?;
     let then = *then.lock().expect("nobody panics while holding it");
     Ok(match (claimed, then) {
         (Some((fax, place)), _) => Found::Fax(Box::new(Dialling { fax, place })),
         (None, Some(then)) => Found::Then(then),
         (None, None) => Found::Nothing,
     })
-}
-
-fn stamp(config: &Config, due: &DueFax) -> Stamp {
-    let sender = config.sender(&due.sender);
-    Stamp {
-        date: HeaderLine::date(&jiff::Timestamp::now().to_zoned(config.time_zone())),
-        name: sender.name,
-        number: sender.station_id,
-    }
 }
 
 /// Sends one claimed fax and settles its attempt in the queue.
@@ -137,7 +114,7 @@ async fn request(
     if candidates.is_empty() {
         return Err(not_dialled(Outcome::TrunkDown, troubles.join("; ")));
     }
-    let settings = lesson.settings(settings(context, fax, channel.trunk()));
+    let settings = lesson.settings(settings(context, fax));
     let cover = match cover::of(context, fax).await {
         Ok(cover) => cover,
         Err(cover::NotMade { outcome, why }) => return Err(not_dialled(outcome, why)),
@@ -186,12 +163,12 @@ fn candidate(
 }
 
 /// Our terminal, as the sender and the first trunk want it.
-fn settings(context: &Context, fax: &ClaimedFax, trunk: &Trunk) -> FaxSettings {
+fn settings(context: &Context, fax: &ClaimedFax) -> FaxSettings {
     let config = context.config();
     FaxSettings {
         ident: config.sender(&fax.sender).station_id,
         sub_address: fax.sub_address.clone(),
-        ..FaxSettings::of(&config, &trunk.config)
+        ..FaxSettings::of(&config)
     }
 }
 
@@ -253,11 +230,11 @@ async fn heard(context: &Context, fax: &ClaimedFax, live: &LiveGuard<'_>, event:
 }
 
 async fn settle(context: &Context, fax: &ClaimedFax, report: CallReport) {
-    let give_up = context.config().give_up_seconds();
+    let policy = context.config().retry_policy();
     let what = format!("the outcome of fax {}", fax.id);
     let store = &context.store;
     let settled = until_stored(&what, || {
-        store.settle_attempt(&fax.id, fax.attempt, report.clone(), give_up, now())
+        store.settle_attempt(&fax.id, fax.attempt, report.clone(), &policy, now())
     });
     match settled.await {
         Settled::Final(end) => tracing::info!(fax = fax.id, "over: {end:?}"),

@@ -11,5 +11,6 @@ pub mod receipt;
 pub mod recipient;
 pub mod render;
 pub mod stamp;
+mod turns;
 mod verdict;
 pub mod wishes;

@@ -11,6 +11,7 @@ use super::receipt;
 use crate::config::Body;
 use crate::context::{Context, now, until_stored};
 use crate::pages::document::Target;
+use crate::pages::remark::Remark;
 use crate::pages::{DocumentRefusal, FaxPage, preview, tiff};
 use crate::queue::{ClaimedDocument, StoreError};
 use crate::worker::host::RenderFailure;
@@ -44,7 +45,7 @@ impl From<std::io::Error> for Failure {
 
 /// Renders one claimed document and settles it in the queue.
 pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
-    let pages = match document.tries {
+    let made = match document.tries {
         ..=STARTS => pages_of(context, &document).await,
         _ => Err(Failure::Document {
             name: THE_MAIL.to_owned(),
@@ -53,8 +54,8 @@ pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
             },
         }),
     };
-    let settled = match pages {
-        Ok(pages) => keep(context, &document, pages).await,
+    let settled = match made {
+        Ok(made) => keep(context, &document, made).await,
         Err(Failure::Ours(e)) => Err(e),
         Err(Failure::Document {
             why: DocumentRefusal::RendererFailed { how },
@@ -105,23 +106,62 @@ async fn our_trouble(context: &Context, document: &ClaimedDocument, e: &StoreErr
     }
 }
 
+/// The pages of a mail, and what is to be said of them, in sentences.
+#[derive(Default)]
+struct Made {
+    pages: Vec<FaxPage>,
+    remarks: Vec<String>,
+}
+
+impl Made {
+    /// Puts the pages of one document behind the others, without blank ones at its end.
+    fn add(&mut self, name: &str, mut pages: Vec<FaxPage>, remarks: &[Remark]) {
+        let last = |pages: &[FaxPage]| Remark::CameOutBlank {
+            page: pages.len() as u32,
+        };
+        let before = pages.len();
+        while pages.len() > 1
+            && pages.last().is_some_and(FaxPage::is_blank)
+            && !remarks.contains(&last(&pages))
+        {
+            pages.pop();
+        }
+        let said = remarks.iter().map(|remark| format!("{name}: {remark}"));
+        self.remarks.extend(said);
+        match before - pages.len() {
+            0 => {}
+            1 => self
+                .remarks
+                .push(format!("{name}: its last page is blank and was left out")),
+            n => self.remarks.push(format!(
+                "{name}: its last {n} pages are blank and were left out"
+            )),
+        }
+        self.pages.extend(pages);
+    }
+}
+
 /// Every document of the mail, in order, as one set of pages.
-async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<FaxPage>, Failure> {
-    let max_pages = context.config().fax.max_pages;
+async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Made, Failure> {
+    let config = context.config();
     let target = Target {
         resolution: document.resolution,
-        paper: context.config().fax.paper,
+        paper: config.fax.paper,
+        long_pages: config.fax.long_pages,
     };
-    let mut pages: Vec<FaxPage> = Vec::new();
+    let mut made = Made::default();
     for found in documents(context, document).await? {
-        let left = max_pages.saturating_sub(pages.len() as u32);
+        let left = config.fax.max_pages.saturating_sub(made.pages.len() as u32);
         let rendered = async {
             let octets = found.readable(context).await?;
             let children = &context.children;
-            children.render(&found.source, &octets, target, left).await
+            let (source, octets) = (&found.source, &octets);
+            children
+                .render_with_remarks(source, octets, target, left)
+                .await
         };
         match rendered.await {
-            Ok(rendered) => pages.extend(rendered),
+            Ok((pages, remarks)) => made.add(&found.name, pages, &remarks),
             Err(RenderFailure::Refused(why)) => {
                 let name = found.name;
                 return Err(Failure::Document { name, why });
@@ -129,7 +169,7 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Vec<F
             Err(RenderFailure::NotStarted(e)) => return Err(e.into()),
         }
     }
-    Ok(pages)
+    Ok(made)
 }
 
 /// The documents of a mail that was accepted: those that its manifest promised to fax, whatever the settings say now.
@@ -150,11 +190,8 @@ async fn documents(
     Ok(found)
 }
 
-async fn keep(
-    context: &Context,
-    document: &ClaimedDocument,
-    pages: Vec<FaxPage>,
-) -> Result<(), StoreError> {
+async fn keep(context: &Context, document: &ClaimedDocument, made: Made) -> Result<(), StoreError> {
+    let Made { pages, remarks } = made;
     let (blobs, key) = (context.store.blobs().clone(), format!("d-{}", document.id));
     let (kept, count) = (key.clone(), pages.len() as u32);
     let preview = format!("v-{}", document.id);
@@ -170,9 +207,69 @@ async fn keep(
     let has_preview = has_preview.await.map_err(std::io::Error::other)??;
     let preview = has_preview.then_some(preview);
     let store = &context.store;
-    store.document_drawn(&document.id, preview, &[]).await?;
+    store
+        .document_drawn(&document.id, preview, &remarks)
+        .await?;
     context
         .store
         .document_rendered(&document.id, &key, count, now())
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pages::bitmap::Bitmap;
+    use crate::pages::g4;
+
+    fn page(height: u32, ink: bool) -> FaxPage {
+        let mut bitmap = Bitmap::new(1728, height).unwrap();
+        if ink {
+            bitmap.set(1000, height - 1);
+        }
+        FaxPage {
+            width: 1728,
+            height,
+            x_dpi: 204,
+            y_dpi: 196,
+            g4: g4::encode(&bitmap),
+        }
+    }
+
+    #[test]
+    fn a_page_is_blank_where_there_is_no_pel_on_it() {
+        for height in [1, 7, 8, 9, 15, 16, 2287] {
+            assert!(page(height, false).is_blank(), "{height}");
+            assert!(!page(height, true).is_blank(), "{height}");
+        }
+        let cut_off = FaxPage {
+            g4: vec![0xFF],
+            ..page(2287, false)
+        };
+        assert!(!cut_off.is_blank());
+    }
+
+    #[test]
+    fn blank_pages_at_the_end_are_left_out_and_told() {
+        let [ink, blank] = [true, false].map(|ink| page(100, ink));
+        let mut made = Made::default();
+        let (ink, blank) = (|| ink.clone(), || blank.clone());
+        made.add("a.pdf", vec![ink(), blank(), ink(), blank()], &[]);
+        made.add("b.pdf", vec![blank(), blank(), blank()], &[]);
+        made.add(
+            "c.pdf",
+            vec![ink(), blank()],
+            &[Remark::CameOutBlank { page: 2 }],
+        );
+        assert_eq!(made.pages.len(), 3 + 1 + 2);
+        assert_eq!(
+            made.remarks,
+            [
+                "a.pdf: its last page is blank and was left out",
+                "b.pdf: its last 2 pages are blank and were left out",
+                "c.pdf: page 2 came out blank although there is text on it; perhaps the text is white, or its font \
+                 is missing",
+            ]
+        );
+    }
 }

@@ -12,7 +12,6 @@ use crate::config::{Config, Sender, Upstream, dialplan};
 use crate::context::{Context, now};
 use crate::proto::authres::AuthenticationResults;
 use crate::proto::smtp::{Mail, RcptOptions, Refusal};
-use crate::queue::Millis;
 
 /// What opens the door to a mail.
 #[derive(Debug, Clone, PartialEq)]
@@ -186,11 +185,10 @@ async fn has_minutes_left(
         return Ok(());
     }
     let (zone, account) = (context.config().time_zone(), sender.account_of(address));
-    let today = now_exactly().to_zoned(zone).start_of_day();
-    let since = today.map_or(now().0 - 86_400_000, |it| it.timestamp().as_millisecond());
-    let used = context.store.seconds_called(&account, Millis(since)).await;
+    let today = now_exactly().to_zoned(zone).date().to_string();
+    let used = context.store.used_by_account(&today, &account).await;
     let used = used.map_err(super::intake::our_trouble)?;
-    if used < f64::from(sender.minutes_per_day) * 60.0 {
+    if used.seconds < f64::from(sender.minutes_per_day) * 60.0 {
         return Ok(());
     }
     let text = format!(

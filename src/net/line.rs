@@ -13,6 +13,7 @@ mod redirect;
 #[cfg(test)]
 mod tests;
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,8 +28,8 @@ use super::trunk::inbound::{self, Numbers};
 use crate::call::machine::CallMachine;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::call::policy::{CallConfig, CallPolicy};
+use crate::config::Config;
 use crate::config::trunk::CalledNumber;
-use crate::config::{Config, Trunk};
 use crate::pages::FaxPage;
 use crate::proto::sdp::Codec;
 use crate::proto::sip::endpoint::{Invite, Party};
@@ -69,8 +70,6 @@ pub struct FaxSettings {
     pub ecm: bool,
     /// Highest speed, bit/s.
     pub max_bit_rate: u32,
-    /// UDPTL packets repeated in each packet.
-    pub redundancy: u8,
     /// The sub-address to send with the fax (T.33).
     pub sub_address: Option<String>,
     /// The password to send with it (PWD).
@@ -93,7 +92,6 @@ impl Default for FaxSettings {
             ident: String::new(),
             ecm: true,
             max_bit_rate: 14400,
-            redundancy: 3,
             sub_address: None,
             password: None,
             t85: true,
@@ -106,8 +104,8 @@ impl Default for FaxSettings {
 }
 
 impl FaxSettings {
-    /// As the settings in force want it for a call over this trunk.
-    pub fn of(config: &Config, trunk: &Trunk) -> FaxSettings {
+    /// As the settings in force want it.
+    pub fn of(config: &Config) -> FaxSettings {
         FaxSettings {
             ident: config.fax.station_id.clone(),
             ecm: config.fax.ecm,
@@ -115,7 +113,6 @@ impl FaxSettings {
             voice_seconds: config.fax.voice_seconds,
             max_bit_rate: config.fax.max_bit_rate,
             min_rate: config.fax.min_rate,
-            redundancy: trunk.redundancy,
             ..FaxSettings::default()
         }
     }
@@ -408,10 +405,13 @@ impl IncomingCall {
         drop(sockets);
         let offer = drive::with_addresses(offer).await;
         let mut machine = CallMachine::incoming(config, &offer, Instant::now());
-        let invite = |_| unreachable!("a call that came in sends no INVITE");
-        driver
-            .run(&mut machine, &mut call, &invite, cancel, &line.stopping)
-            .await
+        let calls = drive::Calls {
+            invite: &|_| unreachable!("a call that came in sends no INVITE"),
+            elsewhere: &|_| None::<Infallible>,
+        };
+        let driven = driver.run(&mut machine, &mut call, calls, cancel, &line.stopping);
+        let Ok(report) = driven.await;
+        report
     }
 
     /// Waits until the caller gives up; for machines that never answer.
@@ -432,7 +432,6 @@ fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings)
         password: fax.password.clone(),
         t85: fax.t85 && role == FaxRole::Sender,
         voice_seconds: fax.voice_seconds,
-        redundancy: fax.redundancy,
         inactivity_seconds: fax.inactivity_seconds,
         min_rate: fax.min_rate,
         total_seconds: child_limit(policy, pages).as_secs() as u32,

@@ -68,25 +68,39 @@ impl Trunks {
     }
 
     /// A channel for a fax to `number` (as [`for_prefixes`](config::numbers::Numbering::for_prefixes) gives it) that
-    /// is dialled now.
+    /// is dialled now, on one of the trunks that it `may_take`.
     ///
     /// # Errors
     /// Why there is none; the fax waits.
-    pub fn reserve(&self, number: &str) -> Result<Reservation, NotNow> {
-        self.reserve_at(number, Instant::now())
+    pub fn reserve(
+        &self,
+        number: &str,
+        may_take: impl Fn(&config::Trunk) -> bool,
+    ) -> Result<Reservation, NotNow> {
+        self.reserve_at(number, may_take, Instant::now())
     }
 
-    fn reserve_at(&self, number: &str, now: Instant) -> Result<Reservation, NotNow> {
+    fn reserve_at(
+        &self,
+        number: &str,
+        may_take: impl Fn(&config::Trunk) -> bool,
+        now: Instant,
+    ) -> Result<Reservation, NotNow> {
         let mut order = self.order(number, now);
+        order.retain(|trunk| may_take(&trunk.config));
         let mut not_now = NotNow::NoTrunk;
+        let mut is_full = false;
         for nth in 0..order.len() {
             let trunk = &order[nth];
+            if is_full && !trunk.config.overflow {
+                continue;
+            }
             if let Some(until) = trunk.rests_until(now) {
                 not_now = not_now.or_until(until);
                 continue;
             }
             let Some(channel) = trunk.channel() else {
-                not_now = not_now.or_busy();
+                (not_now, is_full) = (not_now.or_busy(), true);
                 continue;
             };
             // Another trunk takes over where this one is full or down, not because it is asked to be slow.

@@ -58,6 +58,15 @@ impl Bitmap {
         }
     }
 
+    /// Makes the pel black or white; pels outside of the page are ignored.
+    pub fn put(&mut self, x: u32, y: u32, is_black: bool) {
+        if is_black {
+            self.set(x, y);
+        } else if x < self.width && y < self.height {
+            self.bits[y as usize * self.stride + x as usize / 8] &= !(0x80 >> (x % 8));
+        }
+    }
+
     /// Whether the pel is black; pels outside of the page are white.
     pub fn get(&self, x: u32, y: u32) -> bool {
         x < self.width

@@ -3,10 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::cover::{CoverSource, Form, Sheet};
+use super::cut::LongPages;
 use super::kind::Kind;
 use super::layout::Paper;
 use super::pdfium::Renderer;
 use super::picture::{self, Picture};
+use super::remark::Remark;
 use super::text::{LeftOut, TextPages, TextSource};
 use super::tiff::{self, AnyTiff, TiffPage};
 use super::{DocumentRefusal, FaxPage, Resolution, pdfium, render};
@@ -36,6 +38,26 @@ pub struct Target {
     pub resolution: Resolution,
     /// Paper of pages that bring no size of their own.
     pub paper: Paper,
+    /// What becomes of pages that are longer than any sheet.
+    #[serde(default)]
+    pub long_pages: LongPages,
+}
+
+/// The pages of a fax that one page of a document became: one, or several where it was too long.
+pub struct Drawn {
+    /// In their order; at least one.
+    pub pages: Vec<FaxPage>,
+    /// What is to be said of it.
+    pub remark: Option<Remark>,
+}
+
+impl Drawn {
+    fn one(page: FaxPage) -> Drawn {
+        Drawn {
+            pages: vec![page],
+            remark: None,
+        }
+    }
 }
 
 /// A document that was opened.
@@ -125,12 +147,21 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// Fax page `number`, from 1.
+    /// What page `number`, from 1, becomes.
     ///
     /// # Errors
     /// Why it cannot be made.
-    pub fn page(&mut self, number: u32, target: Target) -> Result<FaxPage, DocumentRefusal> {
-        let Target { resolution, paper } = target;
+    pub fn draw(&mut self, number: u32, target: Target) -> Result<Drawn, DocumentRefusal> {
+        match self {
+            Document::Pdf(pdf) => render::drawn(&pdf.page(number)?, number, target),
+            other => other.page(number, target).map(Drawn::one),
+        }
+    }
+
+    fn page(&mut self, number: u32, target: Target) -> Result<FaxPage, DocumentRefusal> {
+        let Target {
+            resolution, paper, ..
+        } = target;
         match self {
             Document::Pdf(pdf) => render::fax_page(&pdf.page(number)?, resolution),
             Document::Tiff(tiff) => Ok(match tiff.page(number)? {

@@ -1,13 +1,14 @@
-//! T.6 (Group 4, MMR) to and from bitmaps, over the crate `fax`.
+//! T.6 (Group 4, MMR) to and from bitmaps: the decoder over the crate `fax`, the encoder over its code tables.
+
+mod encode;
 
 use std::cell::Cell;
-use std::convert::Infallible;
 
 use fax::decoder::{DecodeStatus, Group4Decoder};
-use fax::encoder::Encoder;
-use fax::{Color, VecWriter};
 
 use super::bitmap::Bitmap;
+
+pub use encode::encode;
 
 /// Octets of slack a row may take beyond one octet for each pel.
 const ROW_SLACK: u32 = 64;
@@ -29,15 +30,6 @@ pub enum G4Error {
         /// Number of the row, from 0.
         row: u32,
     },
-}
-
-/// The bitmap as T.6 data, most significant bit first, closed by EOFB (T.6 2.4.1.1).
-pub fn encode(bitmap: &Bitmap) -> Vec<u8> {
-    let mut encoder = Encoder::new(VecWriter::new());
-    for row in bitmap.rows() {
-        never_fails(encoder.encode_line(pels(row, bitmap.width()), bitmap.width()));
-    }
-    never_fails(encoder.finish()).finish()
 }
 
 /// The bitmap of `width` x `height` pels that `data` holds. Rows that are missing before EOFB are white.
@@ -78,22 +70,6 @@ pub fn decode(data: &[u8], width: u32, height: u32) -> Result<Bitmap, G4Error> {
 
 /// A row went on for longer than any row can.
 struct RowTooLong;
-
-/// The pels of a row, without the white ones at its end: the encoder takes those for granted.
-fn pels(row: &[u8], width: u32) -> impl Iterator<Item = Color> + '_ {
-    let last_ink = row.iter().rposition(|&octet| octet != 0);
-    // One octet more, so that a black run at the end of its octet still ends.
-    let octets = last_ink.map_or(0, |last| (last + 2).min(row.len()));
-    fax::slice_bits(&row[..octets])
-        .take(width as usize)
-        .map(|black| if black { Color::Black } else { Color::White })
-}
-
-fn never_fails<T>(result: Result<T, Infallible>) -> T {
-    match result {
-        Ok(value) => value,
-    }
-}
 
 #[cfg(test)]
 mod tests {

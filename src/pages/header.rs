@@ -36,6 +36,8 @@ pub struct HeaderLine {
     pub page: u32,
     /// Of how many.
     pub pages: u32,
+    /// A second line, on the first page that is sent after a call broke.
+    pub below: Option<String>,
 }
 
 impl HeaderLine {
@@ -79,15 +81,21 @@ impl HeaderFont {
 /// [`G4Error`] where the page does not decode, or would become longer than any page.
 pub fn stamp(page: &FaxPage, header: &HeaderLine, font: &HeaderFont) -> Result<FaxPage, G4Error> {
     let rows = header_rows(page.y_dpi);
+    let all_rows = rows * (1 + u32::from(header.below.is_some()));
     let mut bitmap = g4::decode(&page.g4, page.width, page.height)?;
-    if bitmap.blank_rows_at_top() < rows {
-        bitmap = below_a_strip(&bitmap, rows).ok_or(G4Error::Size {
+    if bitmap.blank_rows_at_top() < all_rows {
+        bitmap = below_a_strip(&bitmap, all_rows).ok_or(G4Error::Size {
             width: page.width,
-            height: page.height.saturating_add(rows),
+            height: page.height.saturating_add(all_rows),
         })?;
     }
     let (x_dpi, y_dpi) = (exact(page.x_dpi), exact(page.y_dpi));
-    Pen::new(&mut bitmap, font, x_dpi, y_dpi, rows).line(header);
+    let mut pen = Pen::new(&mut bitmap, font, x_dpi, y_dpi, rows);
+    pen.line(header);
+    if let Some(below) = &header.below {
+        pen.baseline += rows as f32;
+        pen.alone(below);
+    }
     Ok(FaxPage {
         height: bitmap.height(),
         g4: g4::encode(&bitmap),
@@ -140,6 +148,13 @@ impl Pen<'_> {
         self.write(self.margin, &date);
         self.write(left + (room - self.width(&middle)) / 2.0, &middle);
         self.write(right, &page);
+    }
+
+    /// One text from the left margin on.
+    fn alone(&mut self, text: &str) {
+        let room = self.bitmap.width() as f32 - 2.0 * self.margin;
+        let text = self.fitted(text, room).into_owned();
+        self.write(self.margin, &text);
     }
 
     /// "name number to number". Where that is too long the name gives way: the numbers identify both ends.
@@ -240,6 +255,7 @@ mod tests {
             to: "+15551234567".into(),
             page: 1,
             pages: 2,
+            below: None,
         }
     }
 
@@ -290,6 +306,33 @@ mod tests {
     }
 
     #[test]
+    fn continuation_line_stands_below_and_takes_a_strip_of_its_own() {
+        let rows = header_rows(196);
+        let continued = HeaderLine {
+            below: Some("continued: pages 1-2 were received at 14:02".into()),
+            ..header()
+        };
+        let font = HeaderFont::builtin();
+        // Blank for one line only, so that the page grows.
+        let before = page(Resolution::Fine, rows);
+        let after = stamp(&before, &continued, &font).unwrap();
+        assert_eq!(after.height, 400 + 2 * rows);
+        let (before, after) = (decoded(&before), decoded(&after));
+        for y in 0..400 {
+            assert_eq!(before.row(y), after.row(y + 2 * rows));
+        }
+        let in_second_line = (rows..2 * rows)
+            .flat_map(|y| (0..1728).map(move |x| (x, y)))
+            .filter(|(x, y)| after.get(*x, *y))
+            .count();
+        assert!(in_second_line > 300, "{in_second_line}");
+        let one = decoded(&stamp(&page(Resolution::Fine, 399), &header(), &font).unwrap());
+        for y in 0..rows {
+            assert_eq!(one.row(y), after.row(y), "the first line is as ever");
+        }
+    }
+
+    #[test]
     fn long_name_gives_way_and_the_page_number_stays() {
         let blank = page(Resolution::Fine, 399);
         let long = HeaderLine {
@@ -316,6 +359,7 @@ mod tests {
             to: String::new(),
             page: u32::MAX,
             pages: 0,
+            below: Some("\u{0}漢".repeat(2000)),
         };
         for (width, height) in [(1, 1), (100, 3), (1728, 40), (4864, 50)] {
             let odd = FaxPage {

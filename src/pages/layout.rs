@@ -8,6 +8,10 @@ use super::{PAGE_WIDTH, Resolution};
 pub const HEADER_INCHES: f64 = 1.0 / 6.0;
 /// Inches of the longest page we make: legal paper. Longer ones are shrunk, for machines that cut or refuse them.
 const MAX_LENGTH: f64 = 14.0;
+/// Inches of the longest page that is cut into sheets; a longer one is shrunk to it before.
+const LONGEST: f64 = 4.0 * MAX_LENGTH;
+/// How much a page may be longer than [`MAX_LENGTH`] and still be read when it is shrunk to it.
+const BEARABLE: f64 = 4.0 / 3.0;
 /// Inches of paper that stay free around a picture; more than the header line needs.
 const MARGIN: f64 = 0.4;
 /// Inches of the shortest page: less may slip through a machine's rollers.
@@ -82,6 +86,24 @@ impl Layout {
     /// Fits a page of `width` x `height` points (1/72 inch) without cropping, its proportions kept. Paper up to
     /// legal size keeps its size where it fits the width; the fax page is as long as the paper.
     pub fn fit(width: f64, height: f64, resolution: Resolution, top: TopMargin) -> Layout {
+        Layout::fit_within(MAX_LENGTH, width, height, resolution, top)
+    }
+
+    /// Fits a page that would have to shrink much to be as long as a sheet, on one as long as it takes; `None` where
+    /// it is no such page.
+    pub fn fit_long(width: f64, height: f64, resolution: Resolution) -> Option<Layout> {
+        let layout = Layout::fit_within(LONGEST, width, height, resolution, TopMargin::Own);
+        let length = f64::from(layout.height) / resolution.exact_dpi().1;
+        (length > MAX_LENGTH * BEARABLE).then_some(layout)
+    }
+
+    fn fit_within(
+        longest: f64,
+        width: f64,
+        height: f64,
+        resolution: Resolution,
+        top: TopMargin,
+    ) -> Layout {
         let (x_dpi, y_dpi) = resolution.exact_dpi();
         let full_width = f64::from(PAGE_WIDTH) / x_dpi;
         let (mut width, mut height) = (inches(width), inches(height));
@@ -90,7 +112,7 @@ impl Layout {
         if turned {
             std::mem::swap(&mut width, &mut height);
         }
-        let scale = (full_width / width).min(MAX_LENGTH / height).min(1.0);
+        let scale = (full_width / width).min(longest / height).min(1.0);
         let length = (height * scale).max(MIN_LENGTH);
         let (scale, y) = match top {
             TopMargin::Own => (scale, 0.0),

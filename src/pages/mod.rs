@@ -4,8 +4,10 @@
 
 pub mod bitmap;
 pub mod cover;
+pub mod cut;
 pub mod document;
 mod faint;
+mod fills;
 pub mod g3;
 pub mod g4;
 pub mod header;
@@ -19,10 +21,12 @@ pub mod picture;
 pub mod preview;
 pub mod raster;
 mod refusal;
+pub mod remark;
 pub mod render;
 pub mod sample;
 pub mod text;
 pub mod tiff;
+pub mod words;
 
 pub use refusal::DocumentRefusal;
 
@@ -110,6 +114,16 @@ pub struct FaxPage {
 }
 
 impl FaxPage {
+    /// Whether there is no black on it: each of its rows is as the one above, and the first as the white before it
+    /// (T.6 2.2.1: V(0), which is 1).
+    pub fn is_blank(&self) -> bool {
+        let (whole, rest) = (self.height as usize / 8, self.height % 8);
+        let octets = self.g4.get(..whole).unwrap_or_default();
+        let last = self.g4.get(whole).copied().unwrap_or_default();
+        let is_white = octets.len() == whole && octets.iter().all(|octet| *octet == 0xFF);
+        is_white && last.leading_ones() >= rest
+    }
+
     /// Width and height on paper, in inches.
     pub fn inches(&self) -> (f64, f64) {
         (

@@ -3,6 +3,8 @@
 
 mod archive;
 mod file;
+mod glyphless;
+mod text_layer;
 
 use jiff::Timestamp;
 
@@ -12,6 +14,8 @@ pub(super) use file::{PdfFile, Ref};
 use super::FaxPage;
 use super::bitmap::Bitmap;
 use super::g4;
+use super::words::Word;
+use text_layer::Layer;
 
 const POINTS_PER_INCH: f64 = 72.0;
 
@@ -28,15 +32,25 @@ pub struct PdfInfo {
 
 /// The pages as a PDF, each of its size on paper. The same pages and info give the same octets.
 pub fn write(pages: &[FaxPage], info: &PdfInfo) -> Vec<u8> {
+    write_searchable(pages, &[], info)
+}
+
+/// As [`write()`], with the words of each page under its picture, where there are any.
+pub fn write_searchable(pages: &[FaxPage], words: &[Vec<Word>], info: &PdfInfo) -> Vec<u8> {
     let mut file = PdfFile::new();
     let tree = file.reserve();
-    let kids: Vec<Ref> = pages
-        .iter()
-        .map(|page| add_page(&mut file, tree, page))
-        .collect();
-    file.set_page_tree(tree, &kids);
+    let layer = Layer::new(&mut file, words);
     let mut identity = Identity::of(info);
-    pages.iter().for_each(|page| identity.page(&page.g4));
+    let mut kids: Vec<Ref> = Vec::with_capacity(pages.len());
+    for (n, page) in pages.iter().enumerate() {
+        let words = words.get(n).filter(|words| !words.is_empty());
+        let under = layer.as_ref().zip(words);
+        let text = under.map(|(layer, words)| (layer.font, layer.text(page, words)));
+        identity.page(&page.g4);
+        identity.page(text.as_ref().map_or("", |(_, text)| text).as_bytes());
+        kids.push(add_page(&mut file, tree, page, text));
+    }
+    file.set_page_tree(tree, &kids);
     let id = identity.octets();
     let sender = info.sender.as_deref();
     let author = sender.map_or(String::new(), |name| {
@@ -65,7 +79,8 @@ pub fn write(pages: &[FaxPage], info: &PdfInfo) -> Vec<u8> {
     )
 }
 
-fn add_page(file: &mut PdfFile, tree: Ref, page: &FaxPage) -> Ref {
+/// Adds a page: its picture, and what lies under it by the font and the operators.
+fn add_page(file: &mut PdfFile, tree: Ref, page: &FaxPage, text: Option<(Ref, String)>) -> Ref {
     let (width, height) = page.inches();
     let (width, height) = (width * POINTS_PER_INCH, height * POINTS_PER_INCH);
     // Without BlackIs1 a black pel decodes to 0, which is black in DeviceGray.
@@ -78,11 +93,15 @@ fn add_page(file: &mut PdfFile, tree: Ref, page: &FaxPage) -> Ref {
         ),
         &page.g4,
     );
-    let draw = format!("q {width:.2} 0 0 {height:.2} 0 0 cm /Fax Do Q\n");
+    let (font, text) = match text {
+        Some((font, text)) => (format!(" /Font << /Words {font} >>"), text),
+        None => (String::new(), String::new()),
+    };
+    let draw = format!("q {width:.2} 0 0 {height:.2} 0 0 cm /Fax Do Q\n{text}");
     let contents = file.add_stream("", draw.as_bytes());
     file.add(&format!(
         "<< /Type /Page /Parent {tree} /MediaBox [0 0 {width:.2} {height:.2}] /Contents {contents} \
-         /Resources << /XObject << /Fax {image} >> >> >>"
+         /Resources << /XObject << /Fax {image} >>{font} >> >>"
     ))
 }
 
@@ -126,11 +145,12 @@ fn text_string(text: &str) -> String {
             .replace(')', "\\)");
         return format!("({escaped})");
     }
-    let units: String = text
-        .encode_utf16()
-        .map(|unit| format!("{unit:04X}"))
-        .collect();
-    format!("<FEFF{units}>")
+    format!("<FEFF{}>", hexadecimal_utf16(text))
+}
+
+fn hexadecimal_utf16(text: &str) -> String {
+    let units = text.encode_utf16();
+    units.map(|unit| format!("{unit:04X}")).collect()
 }
 
 /// ISO 32000-1 7.9.4.
@@ -218,6 +238,74 @@ mod tests {
             let offset: usize = line[..10].parse().unwrap();
             assert!(pdf[offset..].starts_with(format!("{number} 0 obj").as_bytes()));
         }
+    }
+
+    fn word(text: &str, left: u32) -> Word {
+        Word {
+            text: text.into(),
+            left,
+            top: 100,
+            width: 200,
+            height: 30,
+        }
+    }
+
+    #[test]
+    fn words_lie_under_the_picture_and_change_no_octet_of_it() {
+        let pages = [blank(2287, 196), blank(2287, 196)];
+        let words = [
+            vec![word("Dear", 100), word("J\u{fc}rgen \u{1f600}", 400)],
+            vec![],
+        ];
+        let plain = write(&pages, &info("Fax"));
+        let pdf = write_searchable(&pages, &words, &info("Fax"));
+        let streams = |pdf: &[u8]| {
+            let images = pdf
+                .windows(pages[0].g4.len())
+                .filter(|octets| *octets == pages[0].g4);
+            images.count()
+        };
+        assert_eq!((streams(&plain), streams(&pdf)), (2, 2));
+        assert_eq!(pictures(&pdf), pictures(&plain));
+        let whole = text(&pdf);
+        // Drawn by no reader: mode 3 before the first word, and no other mode behind it.
+        let layer = whole
+            .split("BT ")
+            .nth(1)
+            .unwrap()
+            .split("ET")
+            .next()
+            .unwrap();
+        assert!(
+            layer.starts_with("3 Tr") && layer.matches(" Tr").count() == 1,
+            "{layer}"
+        );
+        assert_eq!(whole.matches("BT ").count(), 1, "the second page has none");
+        // ISO 19005-2 6.2.11.4.1: the font is in the file; 6.2.11.3.2: and how its glyphs are found.
+        assert!(whole.contains("/FontFile2 ") && whole.contains("/CIDToGIDMap /Identity"));
+        assert!(
+            whole.contains("<D83DDE00>"),
+            "beyond the basic plane in two units"
+        );
+        assert_eq!(
+            plain,
+            write_searchable(&pages, &[vec![], vec![]], &info("Fax"))
+        );
+        assert!(!text(&plain).contains("/Font"));
+    }
+
+    /// What a reader finds, by PDFium.
+    #[test]
+    fn a_search_finds_the_words() {
+        let words = [vec![word("Dear", 100), word("J\u{fc}rgen", 400)]];
+        let pdf = write_searchable(&[blank(2287, 196)], &words, &info("Fax"));
+        let found = crate::pages::pdfium::testing::with_pdfium(|renderer| {
+            renderer.open(&pdf).unwrap().page(1).unwrap().text()
+        });
+        assert_eq!(
+            found.split_whitespace().collect::<Vec<_>>(),
+            ["Dear", "J\u{fc}rgen"]
+        );
     }
 
     #[test]

@@ -187,6 +187,11 @@ impl Page<'_> {
         )
     }
 
+    /// The text on the page; empty where it has none.
+    pub(super) fn text(&self) -> String {
+        self.page.text().map(|text| text.all()).unwrap_or_default()
+    }
+
     /// That this page cannot be drawn.
     pub fn failed(&self) -> DocumentRefusal {
         DocumentRefusal::PageFailed { page: self.number }

@@ -3,6 +3,7 @@
 use super::Resolution;
 use super::bitmap::Bitmap;
 use super::faint::{self, Faint};
+use super::fills;
 use super::lines;
 use super::photo::{self, Screen};
 
@@ -63,6 +64,7 @@ pub fn bilevel(grey: &Grey, second: Option<&Grey>, resolution: Resolution) -> Bi
             level < BLACK_BELOW || faint::LEVELS.contains(&level) && faint.is_ink(x, y)
         }
     });
+    fills::mend(&mut page, grey, resolution, |x, y| photos.contains(x, y));
     if let Some(second) = second {
         lines::restore(&mut page, second, resolution, |x, y| photos.contains(x, y));
     }

@@ -1,9 +1,11 @@
 //! Documents to fax pages.
 
 use super::bitmap::Bitmap;
-use super::document::{Document, Source, Target};
+use super::cut::{self, LongPages};
+use super::document::{Document, Drawn, Source, Target};
 use super::layout::{Layout, Paper, TopMargin, header_rows};
 use super::pdfium::{Page, Renderer};
+use super::remark::Remark;
 use super::text::LeftOut;
 use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, raster};
 
@@ -34,7 +36,7 @@ pub fn probe(
     })
 }
 
-/// Makes fax pages of a document and hands them to `take` one by one, so that only one is in memory.
+/// Makes fax pages of a document and hands them to `take` page by page, so that only one is in memory.
 ///
 /// # Errors
 /// Why it cannot be faxed; pages may have been taken before.
@@ -44,16 +46,25 @@ pub fn render_each<E: From<DocumentRefusal>>(
     octets: &[u8],
     target: Target,
     max_pages: u32,
-    mut take: impl FnMut(FaxPage) -> Result<(), E>,
+    mut take: impl FnMut(Drawn) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut document = Document::open(renderer, source, octets, target.paper)?;
     let pages = document.pages();
-    if pages > max_pages {
-        let limit = max_pages;
-        return Err(DocumentRefusal::TooManyPages { pages, limit }.into());
-    }
+    let limited = |pages: u32| match pages > max_pages {
+        true => {
+            let limit = max_pages;
+            Err(DocumentRefusal::TooManyPages { pages, limit })
+        }
+        false => Ok(()),
+    };
+    limited(pages)?;
+    let mut taken = 0;
     for number in 1..=pages {
-        take(document.page(number, target)?)?;
+        let drawn = document.draw(number, target)?;
+        taken += drawn.pages.len() as u32;
+        // A page that was cut is several.
+        limited(taken)?;
+        take(drawn)?;
     }
     Ok(())
 }
@@ -70,11 +81,50 @@ pub fn render(
     max_pages: u32,
 ) -> Result<Vec<FaxPage>, DocumentRefusal> {
     let mut pages = Vec::new();
-    render_each(renderer, source, octets, target, max_pages, |page| {
-        pages.push(page);
+    render_each(renderer, source, octets, target, max_pages, |drawn| {
+        pages.extend(drawn.pages);
         Ok::<_, DocumentRefusal>(())
     })?;
     Ok(pages)
+}
+
+/// What a PDF's page becomes, and what is to be said of it.
+pub(super) fn drawn(page: &Page, number: u32, target: Target) -> Result<Drawn, DocumentRefusal> {
+    let (width, height) = page.size();
+    let long = match target.long_pages {
+        LongPages::Split => Layout::fit_long(width, height, target.resolution),
+        LongPages::Shrink => None,
+    };
+    if let Some(layout) = long {
+        let pages = cut_into_sheets(page, &layout, target)?;
+        let sheets = pages.len() as u32;
+        let remark = Some(Remark::Cut {
+            page: number,
+            sheets,
+        });
+        return Ok(Drawn { pages, remark });
+    }
+    let drawn = fax_page(page, target.resolution)?;
+    let is_lost = drawn.is_blank() && page.text().chars().any(char::is_alphanumeric);
+    Ok(Drawn {
+        pages: vec![drawn],
+        remark: is_lost.then_some(Remark::CameOutBlank { page: number }),
+    })
+}
+
+fn cut_into_sheets(
+    page: &Page,
+    layout: &Layout,
+    target: Target,
+) -> Result<Vec<FaxPage>, DocumentRefusal> {
+    let resolution = target.resolution;
+    let bitmap = bilevel(page, layout, resolution)?;
+    let rows = (target.paper.length() * resolution.exact_dpi().1) as u32;
+    let sheets = cut::sheets(&bitmap, rows, resolution.dpi().1);
+    Ok(sheets
+        .iter()
+        .map(|sheet| encoded(sheet, resolution))
+        .collect())
 }
 
 /// The fax page of a PDF's page, its top blank for the header line: by its own margin or, where that is too small, by
@@ -95,19 +145,26 @@ pub(super) fn bitmap(
     }
     let draw = |top| {
         let layout = Layout::fit(width, height, resolution, top);
-        let grey = page.draw(&layout)?;
-        let second = match page.may_have_lines() {
-            true => Some(page.draw(&lines::second_layout(&layout, resolution))?),
-            false => None,
-        };
-        let bitmap = raster::bilevel(&grey, second.as_ref(), resolution);
-        Ok::<_, DocumentRefusal>((bitmap, layout))
+        bilevel(page, &layout, resolution).map(|bitmap| (bitmap, layout))
     };
     let drawn = draw(TopMargin::Own)?;
     match drawn.0.blank_rows_at_top() < header_rows(resolution.dpi().1) {
         true => draw(TopMargin::Reserved),
         false => Ok(drawn),
     }
+}
+
+fn bilevel(
+    page: &Page,
+    layout: &Layout,
+    resolution: Resolution,
+) -> Result<Bitmap, DocumentRefusal> {
+    let grey = page.draw(layout)?;
+    let second = match page.may_have_lines() {
+        true => Some(page.draw(&lines::second_layout(layout, resolution))?),
+        false => None,
+    };
+    Ok(raster::bilevel(&grey, second.as_ref(), resolution))
 }
 
 /// The pels as a page that travels.
@@ -130,7 +187,11 @@ mod tests {
 
     fn target(resolution: Resolution) -> Target {
         let paper = Paper::A4;
-        Target { resolution, paper }
+        Target {
+            resolution,
+            paper,
+            long_pages: LongPages::Shrink,
+        }
     }
 
     fn bitmaps(pdf: &[u8], resolution: Resolution) -> Vec<Bitmap> {
@@ -212,6 +273,103 @@ mod tests {
             let y = page.height() * 3 / 10;
             let across = (0..1728).map(|x| page.get(x, y)).collect();
             assert_eq!(runs(across), 20, "{resolution:?}, down");
+        }
+    }
+
+    fn all_drawn(
+        pdf: &[u8],
+        long_pages: LongPages,
+        max: u32,
+    ) -> Result<Vec<Drawn>, DocumentRefusal> {
+        let target = Target {
+            long_pages,
+            ..target(Resolution::Fine)
+        };
+        let mut all = Vec::new();
+        with_pdfium(|renderer| {
+            render_each(renderer, &Source::File, pdf, target, max, |drawn| {
+                all.push(drawn);
+                Ok::<_, DocumentRefusal>(())
+            })
+        })?;
+        Ok(all)
+    }
+
+    #[test]
+    fn a_page_that_came_out_blank_though_it_has_text_is_remarked() {
+        let drawn = all_drawn(&sample::white_text(), LongPages::Split, 9).unwrap();
+        let remarks: Vec<_> = drawn.iter().map(|drawn| drawn.remark.clone()).collect();
+        assert_eq!(
+            remarks,
+            [None, Some(Remark::CameOutBlank { page: 2 }), None]
+        );
+        let blank: Vec<bool> = drawn
+            .iter()
+            .map(|drawn| drawn.pages[0].is_blank())
+            .collect();
+        assert_eq!(blank, [false, true, true]);
+    }
+
+    #[test]
+    fn a_banner_is_cut_into_sheets_or_shrunk_as_the_site_says() {
+        let banner = sample::framed_page(595.0, 4000.0);
+        let [shrunk] = &all_drawn(&banner, LongPages::Shrink, 9).unwrap()[..] else {
+            panic!("one page");
+        };
+        assert_eq!((shrunk.pages.len(), &shrunk.remark), (1, &None));
+        let [cut] = &all_drawn(&banner, LongPages::Split, 9).unwrap()[..] else {
+            panic!("one page");
+        };
+        let sheets = cut.pages.len() as u32;
+        assert_eq!(cut.remark, Some(Remark::Cut { page: 1, sheets }));
+        // 55 inches on sheets of 11.7.
+        assert_eq!(sheets, 5);
+        for sheet in &cut.pages {
+            let (width, height) = sheet.inches();
+            assert!(width < 8.6 && height < 11.8);
+        }
+        let limit = 4;
+        let refused = all_drawn(&banner, LongPages::Split, limit).err();
+        assert_eq!(
+            refused,
+            Some(DocumentRefusal::TooManyPages { pages: 5, limit })
+        );
+        // Legal paper is no long page, and an A3 one shrinks by its width.
+        for (width, height) in [(612.0, 1008.0), (842.0, 1191.0), (612.0, 1300.0)] {
+            let page = sample::framed_page(width, height);
+            let drawn = all_drawn(&page, LongPages::Split, 9).unwrap();
+            assert_eq!(drawn[0].pages.len(), 1, "{width} x {height}");
+        }
+    }
+
+    /// The header line comes to lie on no pel of a page that is black from edge to edge.
+    #[test]
+    fn a_header_line_covers_nothing_of_a_page_that_is_full() {
+        use crate::pages::header::{HeaderFont, HeaderLine, stamp};
+        let header = HeaderLine {
+            date: "21 Nov 2026 10:05 CET".into(),
+            name: "Example Office".into(),
+            number: "+12125550100".into(),
+            to: "+12125550123".into(),
+            page: 1,
+            pages: 1,
+            below: None,
+        };
+        for resolution in [Resolution::Standard, Resolution::Fine] {
+            let full = &bitmaps(&sample::framed_page(595.0, 842.0), resolution)[0];
+            let page = encoded(full, resolution);
+            let stamped = stamp(&page, &header, &HeaderFont::builtin()).unwrap();
+            let stamped = g4::decode(&stamped.g4, stamped.width, stamped.height).unwrap();
+            let strip = header_rows(resolution.dpi().1);
+            assert!(stamped.blank_rows_at_top() < strip, "it is there");
+            let below = strip + stamped.height() - full.height();
+            for y in strip..full.height() {
+                assert_eq!(
+                    stamped.row(below + y - strip),
+                    full.row(y),
+                    "{resolution:?} {y}"
+                );
+            }
         }
     }
 

@@ -114,6 +114,18 @@ pub fn cover_form(fields: &[(&str, [f64; 4], bool)]) -> Vec<u8> {
     file.finish(tree, None, &form, "")
 }
 
+/// A page of black text, one of white text, and one without any.
+pub fn white_text() -> Vec<u8> {
+    let page = |grey: f64, text: &str| {
+        let mut page = Canvas::default();
+        page.grey(grey);
+        page.text(100.0, 400.0, 12.0, text);
+        page
+    };
+    let pages = [page(0.0, "black"), page(1.0, "white"), Canvas::default()];
+    document(A4, &pages)
+}
+
 /// Valid, and without any page.
 pub fn without_pages() -> Vec<u8> {
     document(A4, &[])

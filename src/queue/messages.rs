@@ -204,7 +204,7 @@ impl Store {
                 params![document, pages_key, page_count],
             )?;
             db.execute(
-                "UPDATE faxes SET state = 'ready', next_try_at = ?2 WHERE document = ?1 AND state = 'rendering'",
+                "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0)) WHERE document = ?1 AND state = 'rendering'",
                 params![document, now.0],
             )?;
             Ok(())

@@ -7,21 +7,25 @@
 //! This is the only room with SQL. All writes go through one thread that commits whatever waits in one transaction,
 //! so that a hundred mails share one fsync.
 
-mod accounts;
 mod blobs;
 mod check;
 mod covers;
 mod faxes;
 pub mod id;
+mod line;
 pub mod memory;
 mod messages;
 mod numbers;
+mod orders;
 mod outgoing;
 mod previews;
 mod received;
-pub mod retry;
+mod recovery;
+mod rests;
+mod settle;
 mod told;
 mod upgrade;
+pub mod usage;
 mod view;
 mod writer;
 
@@ -41,10 +45,13 @@ use serde::{Deserialize, Serialize};
 pub use blobs::Blobs;
 pub use check::Violation;
 pub use covers::CoverRow;
-pub use faxes::{Claim, ClaimedFax, DueFax, Final, Settled};
+pub use faxes::{Claim, ClaimedFax, DueFax};
+pub use line::Choice;
 pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
+pub use orders::Ordered;
 pub use outgoing::{ClaimedMail, MailKind};
 pub use received::{NewReceived, ReceivedFax};
+pub use settle::{Final, Settled};
 pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
 use writer::Writer;

@@ -83,23 +83,4 @@ impl Store {
         })
         .await
     }
-
-    /// What drawing the document of a fax found to remark.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn remarks(&self, fax: &str) -> Result<Vec<String>> {
-        let fax = fax.to_owned();
-        let json: Option<String> = self
-            .read(move |db| {
-                db.query_row(
-                    "SELECT d.remarks FROM faxes f JOIN documents d ON d.id = f.document WHERE f.id = ?1",
-                    [fax],
-                    |row| row.get(0),
-                )
-                .optional()
-            })
-            .await?;
-        Ok(serde_json::from_str(&json.unwrap_or_default()).unwrap_or_default())
-    }
 }

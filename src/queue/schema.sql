@@ -80,6 +80,7 @@ CREATE TABLE faxes (
     tell_delay_at INTEGER,                   -- when its sender hears that it still waits; NULL: told, or never
     held         INTEGER NOT NULL DEFAULT 0, -- 1: somebody holds it back until it is released
     trunk        TEXT,                       -- the only trunk it may take; NULL: as the trunks are set
+    turn         INTEGER,                    -- its place in the line, within its priority; NULL: its time has not come
     confirmed    INTEGER NOT NULL DEFAULT 0, -- pages confirmed by MCF, over all attempts
     leaving      INTEGER NOT NULL DEFAULT 0, -- 1: the last page's EOP may be out and is not yet answered
     cancelling   INTEGER NOT NULL DEFAULT 0, -- 1: somebody asked to cancel it
@@ -91,8 +92,16 @@ CREATE TABLE faxes (
     CHECK ((state = 'calling') = (owner IS NOT NULL)),
     CHECK ((state IN ('delivered', 'failed', 'uncertain', 'cancelled')) = (ended_at IS NOT NULL))
 ) STRICT;
--- With the number: a hundred thousand faxes to one busy number are passed over without touching their rows.
-CREATE INDEX faxes_due ON faxes (state, next_try_at, id, number);
+CREATE INDEX faxes_due ON faxes (state, next_try_at, id);
+-- Those whose time will come, by when it does; then they stand in line (line.rs).
+CREATE INDEX faxes_to_line_up ON faxes (next_try_at, id) WHERE state = 'ready' AND turn IS NULL AND held = 0;
+-- The line. With number and account: a hundred thousand faxes to one busy number are passed over without touching rows.
+CREATE INDEX faxes_in_line ON faxes (priority DESC, turn, id, number, account) WHERE state = 'ready' AND turn IS NOT NULL;
+-- The last turn of an account, in the line or in a call.
+CREATE INDEX faxes_turns ON faxes (account, priority, turn) WHERE turn IS NOT NULL;
+CREATE INDEX faxes_calling ON faxes (number, account) WHERE state = 'calling';
+CREATE INDEX faxes_to_give_up ON faxes (give_up_at) WHERE give_up_at IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX faxes_by_number ON faxes (number, id);
 CREATE INDEX faxes_by_message ON faxes (message);
 -- Those whose senders have not heard yet that they still wait.
 CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL;
@@ -127,6 +136,24 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE INDEX attempts_by_fax ON attempts (fax);
 CREATE INDEX attempts_open ON attempts (id) WHERE ended_at IS NULL;
+
+-- A number that rests: it was busy, silent, or no fax machine, and no fax is dialled to it before then (rests.rs).
+CREATE TABLE rests (
+    number       TEXT PRIMARY KEY,           -- faxes.number
+    outcome      TEXT    NOT NULL,           -- of the last call to it
+    in_a_row     INTEGER NOT NULL,           -- calls in a row that ended so, of whichever fax
+    until        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was used on a day, against the limits of accounts and trunks (usage.rs).
+CREATE TABLE usage (
+    day          TEXT    NOT NULL,           -- in the site's time zone: "2026-11-21"
+    kind         TEXT    NOT NULL CHECK (kind IN ('account', 'trunk')),
+    name         TEXT    NOT NULL,
+    calls        INTEGER NOT NULL DEFAULT 0, -- begun
+    seconds      REAL    NOT NULL DEFAULT 0, -- from answer to end
+    PRIMARY KEY (day, kind, name)
+) STRICT, WITHOUT ROWID;
 
 -- What earlier calls taught about a number, until it expires: how the next call to it goes (memory.rs).
 CREATE TABLE numbers (

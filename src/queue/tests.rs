@@ -2,12 +2,25 @@
 
 use std::path::Path;
 
+mod line_of_faxes;
+
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
+use crate::call::retry::{Policy, Rules};
 use crate::pages::{FaxPage, Resolution};
 
+const TODAY: &str = "2026-11-18";
 const NOW: Millis = Millis(1_795_000_000_000);
 const DAY: u64 = 86_400;
+
+fn policy() -> Policy {
+    Policy {
+        rules: Rules::default(),
+        give_up_seconds: DAY,
+        resend_uncertain: false,
+        zone: jiff::tz::TimeZone::UTC,
+    }
+}
 
 fn message(recipients: &[&str]) -> NewMessage {
     let id = id::new(NOW);
@@ -71,8 +84,8 @@ async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
 
 /// The fax that is due, whichever it is.
 async fn claimed(store: &Store, now: Millis) -> Option<ClaimedFax> {
-    let anything = |_: &DueFax| Some(("header".to_owned(), ()));
-    let claimed = store.claim_fax(anything, now).await.unwrap();
+    let anything = |_: &DueFax| Choice::Take("header".to_owned(), ());
+    let claimed = store.claim_fax(anything, TODAY.into(), now).await.unwrap();
     claimed.map(|(fax, ())| fax)
 }
 
@@ -80,7 +93,7 @@ async fn claimed(store: &Store, now: Millis) -> Option<ClaimedFax> {
 async fn crash_and_recover(state: &Path, store: Store) -> Store {
     drop(store);
     let store = Store::open(state).unwrap();
-    store.recover(DAY, NOW).await.unwrap();
+    store.recover(&policy(), NOW).await.unwrap();
     assert_eq!(store.check().await.unwrap(), []);
     store
 }
@@ -106,7 +119,7 @@ async fn a_mail_becomes_a_fax_becomes_a_receipt() {
             &fax.id,
             fax.attempt,
             report(Outcome::Delivered, 2),
-            DAY,
+            &policy(),
             NOW,
         )
         .await
@@ -164,7 +177,7 @@ async fn busy_waits_and_comes_again_with_the_pages_that_are_left() {
             &fax.id,
             fax.attempt,
             report(Outcome::FarEndHungUp, 1),
-            DAY,
+            &policy(),
             NOW,
         )
         .await
@@ -244,7 +257,7 @@ async fn a_far_end_that_hangs_up_before_mcf_leaves_doubt() {
             &fax.id,
             fax.attempt,
             report(Outcome::ChildCrashed, 0),
-            DAY,
+            &policy(),
             NOW,
         )
         .await
@@ -388,7 +401,7 @@ async fn a_received_fax_is_queued_once_however_often_its_end_is_stored() {
         store.end_received(&id, report, NOW).await.unwrap();
     }
     store
-        .release(Claim::Received(id.clone()), DAY, NOW)
+        .release(Claim::Received(id.clone()), &policy(), NOW)
         .await
         .unwrap();
     assert_eq!(store.mails_about(&id).await.unwrap().len(), 1);
@@ -465,7 +478,7 @@ async fn delivered_without_every_page_is_not_delivered() {
     store.last_page_leaving(&fax.id).await.unwrap();
     let report = report(Outcome::Delivered, 1);
     store
-        .settle_attempt(&fax.id, fax.attempt, report, DAY, NOW)
+        .settle_attempt(&fax.id, fax.attempt, report, &policy(), NOW)
         .await
         .unwrap();
     let row = store.fax(&fax.id).await.unwrap().unwrap();
@@ -484,7 +497,7 @@ async fn an_outcome_stored_twice_is_settled_once() {
                 &fax.id,
                 fax.attempt,
                 report(Outcome::Delivered, 2),
-                DAY,
+                &policy(),
                 NOW,
             )
             .await
@@ -502,7 +515,7 @@ async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
     for calls in 1..1000 {
         let report = report(outcome, 0);
         let settled = store
-            .settle_attempt(&fax.id, fax.attempt, report, DAY, now)
+            .settle_attempt(&fax.id, fax.attempt, report, &policy(), now)
             .await
             .unwrap();
         let Settled::Again(at) = settled else {
@@ -536,7 +549,7 @@ async fn a_daemon_that_dies_in_every_call_does_not_dial_for_ever() {
         assert!(restarts <= 10, "dialled for ever");
         drop(store);
         store = Store::open(state.path()).unwrap();
-        store.recover(DAY, now).await.unwrap();
+        store.recover(&policy(), now).await.unwrap();
         now = now.plus_seconds(600);
         if claimed(&store, now).await.is_none() {
             break;
@@ -551,6 +564,9 @@ async fn a_clock_that_ran_a_year_ahead_puts_nothing_off_for_a_year() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     calling(&store, &["5551234567", "5557654321"]).await;
+    // Out of the line, as a call that failed leaves it.
+    let leave = "UPDATE faxes SET turn = NULL WHERE state = 'ready'";
+    store.write(|db| db.execute(leave, [])).await.unwrap();
     let yesterday = Millis(NOW.0 - 365 * 86_400_000);
     assert!(claimed(&store, yesterday).await.is_none());
     store.next_due(yesterday).await.unwrap();
@@ -564,11 +580,11 @@ async fn a_claim_whose_task_panicked_is_released() {
     let store = Store::open(state.path()).unwrap();
     let fax = calling(&store, &["5551234567"]).await;
     let claim = Claim::Fax(fax.id.clone());
-    store.release(claim.clone(), DAY, NOW).await.unwrap();
+    store.release(claim.clone(), &policy(), NOW).await.unwrap();
     assert!(claimed(&store, NOW).await.is_some());
     store.last_page_leaving(&fax.id).await.unwrap();
     for _ in 0..2 {
-        store.release(claim.clone(), DAY, NOW).await.unwrap();
+        store.release(claim.clone(), &policy(), NOW).await.unwrap();
     }
     let row = store.fax(&fax.id).await.unwrap().unwrap();
     assert_eq!(row.state, "uncertain");
@@ -610,7 +626,7 @@ async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
     let store = Store::open(state.path()).unwrap();
     let plan: Vec<String> = store
         .read(|db| {
-            db.prepare(&format!("EXPLAIN QUERY PLAN {}", faxes::NEXT))?
+            db.prepare(&format!("EXPLAIN QUERY PLAN {}", line::NEXT))?
                 .query_map([1], |row| row.get(3))?
                 .collect()
         })
@@ -622,7 +638,7 @@ async fn a_hundred_thousand_faxes_to_a_busy_number_do_not_hold_up_the_others() {
     assert!(!plan.contains("TEMP B-TREE"), "sorts: {plan}");
     assert!(!plan.contains("CORRELATED"), "asks of each: {plan}");
     assert!(
-        plan.starts_with("SEARCH faxes USING COVERING INDEX faxes_due"),
+        plan.contains("faxes USING COVERING INDEX faxes_in_line"),
         "reads rows: {plan}"
     );
 }
@@ -708,7 +724,7 @@ async fn a_store_of_version_1_is_opened_and_its_faxes_go_on() {
         Err(StoreError::TooOld(1))
     ));
     let store = Store::open(state.path()).unwrap();
-    store.recover(DAY, NOW).await.unwrap();
+    store.recover(&policy(), NOW).await.unwrap();
     assert_eq!(store.check().await.unwrap(), []);
     let again = claimed(&store, NOW.plus_seconds(DAY))
         .await

@@ -50,12 +50,14 @@ fn become_converter(args: &Args) -> std::io::Result<std::io::Error> {
 }
 
 /// All that a converter hears of the world.
-fn environment(folder: &Path) -> [(&'static str, PathBuf); 5] {
+fn environment(folder: &Path) -> [(&'static str, PathBuf); 6] {
     [
         ("PATH", "/usr/local/bin:/usr/bin:/bin".into()),
         ("LANG", "C.UTF-8".into()),
         ("HOME", folder.into()),
         ("TMPDIR", folder.into()),
         ("XDG_RUNTIME_DIR", folder.into()),
+        // tesseract: threads of its own slow it down.
+        ("OMP_THREAD_LIMIT", "1".into()),
     ]
 }

@@ -6,6 +6,7 @@ mod convert;
 mod document;
 mod frames;
 mod nursery;
+mod ocr;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ use super::mishaps::Mishaps;
 pub use call::{CallChild, ChildEvent};
 pub use convert::Conversion;
 pub use document::RenderFailure;
+pub use ocr::TextReader;
 
 /// How children are started.
 #[derive(Debug, Clone)]
@@ -33,13 +35,16 @@ pub struct Children {
     pub mishaps: Arc<Mishaps>,
     /// Converters may be large: few at a time.
     conversions: Arc<Semaphore>,
+    /// So with received pages whose text is read, which nobody waits for.
+    readers: Arc<Semaphore>,
     /// A broadcast that begins wants many cover pages at once.
     covers: Arc<Semaphore>,
     nurseries: Arc<nursery::Nurseries>,
 }
 
-/// Converters, and cover pages, at a time.
+/// Converters, pages whose text is read, and cover pages, at a time.
 const CONVERSIONS: usize = 2;
+const READERS: usize = 1;
 const COVERS: usize = 2;
 
 impl Children {
@@ -51,6 +56,7 @@ impl Children {
             render_seconds,
             mishaps: Arc::default(),
             conversions: Arc::new(Semaphore::new(CONVERSIONS)),
+            readers: Arc::new(Semaphore::new(READERS)),
             covers: Arc::new(Semaphore::new(COVERS)),
             nurseries: Arc::default(),
         }

@@ -13,6 +13,7 @@ use super::sandbox::{
 };
 use super::wire::{self, DocumentRefusal, FromRender, Mishap, RenderJob, StartRender};
 use crate::pages::FaxPage;
+use crate::pages::document::Drawn;
 use crate::pages::pdfium::{self, FONT_DIRS, Renderer};
 use crate::pages::render::{self, Found};
 
@@ -63,10 +64,10 @@ fn answer(
             .and_then(|found| enough_memory().map(|()| found))
             .map_err(Stop::Refused),
         RenderJob::Render { target, max_pages } => {
-            let take = |page| {
+            let take = |drawn: Drawn| {
                 suffer(start.mishap);
                 enough_memory()?;
-                send(out, page).map_err(Stop::Pipe)
+                send(out, drawn).map_err(Stop::Pipe)
             };
             render::render_each(renderer, &start.source, document, target, max_pages, take)
                 .map(|()| FromRender::Rendered)
@@ -92,7 +93,14 @@ impl From<DocumentRefusal> for Stop {
     }
 }
 
-fn send(out: &mut impl Write, page: FaxPage) -> io::Result<()> {
+fn send(out: &mut impl Write, drawn: Drawn) -> io::Result<()> {
+    if let Some(remark) = drawn.remark {
+        wire::write_frame(out, &FromRender::Remark(remark), &[])?;
+    }
+    drawn.pages.iter().try_for_each(|page| send_page(out, page))
+}
+
+fn send_page(out: &mut impl Write, page: &FaxPage) -> io::Result<()> {
     let frame = FromRender::Page {
         width: page.width,
         height: page.height,
@@ -116,6 +124,7 @@ fn suffer(mishap: Option<Mishap>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::cut::LongPages;
     use crate::pages::pdfium::testing::with_pdfium;
     use crate::pages::{Resolution, sample};
     use crate::worker::wire::{Paper, Source, Target};
@@ -136,6 +145,7 @@ mod tests {
         target: Target {
             resolution: Resolution::Standard,
             paper: Paper::A4,
+            long_pages: LongPages::Split,
         },
         max_pages: 2,
     };

@@ -22,6 +22,7 @@ use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
 pub use crate::pages::document::{Source, Target};
 pub use crate::pages::layout::Paper;
+pub use crate::pages::remark::Remark;
 pub use crate::pages::text::LeftOut;
 
 /// Largest JSON and largest blob of a frame; more is a broken peer.
@@ -232,8 +233,6 @@ pub struct StartCall {
     /// 0: never.
     #[serde(default)]
     pub voice_seconds: u32,
-    /// UDPTL secondary IFPs to send with each packet (T.38 9.1.4.1), 0 to 8.
-    pub redundancy: u8,
     /// Seconds without any packet from the far end after which the call is given up.
     pub inactivity_seconds: u32,
     /// Bits a second by which a page must get on; 0: any.
@@ -362,6 +361,8 @@ pub enum FromRender {
         /// Why.
         why: LeftOut,
     },
+    /// What is to be said of the page that comes next.
+    Remark(Remark),
     /// A page of [`RenderJob::Render`]; the blob is its T.6 data.
     Page {
         /// Pels in a row.

@@ -13,10 +13,15 @@ use crate::mail::Client;
 /// A start that takes longer than this has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// In which the kernel counts CPU time for /proc (USER_HZ).
+const TICKS_A_SECOND: f64 = 100.0;
+
 /// A configuration in a folder that goes with it.
 pub struct Site {
     folder: tempfile::TempDir,
     smtp: SocketAddr,
+    /// Where it takes calls.
+    pub sip: SocketAddr,
 }
 
 impl Site {
@@ -35,7 +40,7 @@ impl Site {
             folder = folder.path().display(),
         );
         fs::write(folder.path().join("config.toml"), config)?;
-        Ok(Site { folder, smtp })
+        Ok(Site { folder, smtp, sip })
     }
 
     /// Its state folder.
@@ -107,6 +112,16 @@ impl Daemon {
             rss_kb: kilobytes("VmRSS:")?,
             peak_kb: kilobytes("VmHWM:")?,
         })
+    }
+
+    /// What it has used of a core since its start, without its children.
+    pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
+        // proc_pid_stat(5): fields 14 and 15, counted from behind the name, which may hold anything.
+        let (_, fields) = stat.rsplit_once(") ").context("no name in /proc")?;
+        let ticks = fields.split(' ').skip(11).take(2);
+        let ticks: u64 = ticks.map(str::parse::<u64>).sum::<Result<_, _>>()?;
+        Ok(ticks as f64 / TICKS_A_SECOND)
     }
 
     /// Lets the peak begin anew (proc(5), `clear_refs`).

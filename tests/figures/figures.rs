@@ -1,13 +1,15 @@
 //! `make figures`: what Postfax costs, measured on the release binary as it runs for a customer, over real sockets.
 //!
 //! Nothing here passes or fails: a figure that misses its aim is printed all the same, and the last line,
-//! `RESULT name=value ...`, is for scripts. The far end of every call is a bare UDP socket.
+//! `RESULT name=value ...`, is for scripts. The far end of every call is a bare UDP socket,
+//! but for the fax beside the forged INVITEs, which the simulated carrier takes.
 //!
 //! `cargo bench --bench figures -- idle hostile_input` measures only these.
 
 mod clock;
 mod daemon;
 mod far_end;
+mod forged;
 mod hostile;
 mod mail;
 mod queue;
@@ -45,12 +47,13 @@ fn main() -> ExitCode {
 
 type Measurement = fn(&mut Vec<String>) -> anyhow::Result<()>;
 
-const MEASUREMENTS: [(&str, Measurement); 5] = [
+const MEASUREMENTS: [(&str, Measurement); 6] = [
     ("idle", idle),
     ("long_queue", long_queue),
     ("from_250_to_invite", from_250_to_invite),
     ("throughput", throughput),
     ("hostile_input", hostile_input),
+    ("forged_invites", forged::measure),
 ];
 
 fn measure() -> anyhow::Result<Vec<String>> {

@@ -53,8 +53,6 @@ fn proxied(config: &mut Config) {
     let trunk = trunk(config);
     trunk.server = vec![PROXY.into()];
     trunk.reinvite_out = Reinvite::Us;
-    // A second later than "us": rtpengine did better with it, see README.md.
-    trunk.reinvite_in = Reinvite::ThemThenUs;
 }
 
 /// Both programs.

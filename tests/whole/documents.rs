@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, Message, MultiPart, SinglePart};
 use postfax::config::Converter;
+use postfax::pages::cut::LongPages;
 use postfax::pages::document::{Source, Target};
 use postfax::pages::layout::Paper;
 use postfax::pages::sample::{self, pictures};
@@ -22,6 +23,7 @@ const MUTANTS: usize = 150;
 const LIMIT: u64 = 60;
 
 const TARGET: Target = Target {
+    long_pages: LongPages::Split,
     resolution: Resolution::Standard,
     paper: Paper::A4,
 };

@@ -4,6 +4,7 @@ use postfax::config::trunk::Reinvite;
 use postfax::pages::sample;
 use postfax::queue::FaxRow;
 
+use crate::harness::border::{Border, Habit, Places};
 use crate::harness::mails::{pages_in, pictures};
 use crate::harness::process::send_signal;
 use crate::harness::{A_CALL, HEALTHY, Site, wait_for, wait_until};
@@ -283,5 +284,47 @@ fn takes_t38_only_and_we_never_do() {
         "{}",
         fax.detail
     );
+    site.check();
+}
+
+/// T.38 on the port that audio had, silent until it has heard us; and the same with its T.38 from yet another port. Both
+/// at once: they take a call's time.
+#[test]
+fn a_border_that_latches_and_keeps_its_port_or_sends_from_another() {
+    let calls = [Habit::FromItsPort, Habit::FromElsewhere]
+        .map(|habit| std::thread::spawn(move || t38_through(habit)));
+    for call in calls {
+        call.join().expect("it went through");
+    }
+}
+
+fn t38_through(habit: Habit) {
+    let mut site = Site::prepared(|_| {});
+    let border = site.address(5081);
+    site.config.trunks[0].server = vec![border.to_string()];
+    let _border = Border::start(
+        Places {
+            us: site.address(5060),
+            outside: border,
+            inside: site.address(5082),
+            carrier: site.address(5070),
+        },
+        habit,
+    );
+    site.start_carrier();
+    site.start();
+    let pdf = sample::numbered_pages(1);
+    site.submit(&[HEALTHY], std::slice::from_ref(&pdf));
+    wait_until("the receipt", A_CALL, || site.receipts().len() == 1);
+    let fax = site.fax();
+    let attempt = &site.attempts(&fax.id)[0];
+    let told = format!("{habit:?}: {}", attempt.detail);
+    assert_eq!(
+        (fax.state.as_str(), attempt.t38),
+        ("delivered", true),
+        "{told}"
+    );
+    let arrived = pages_in(site.machine_calls()[0].tiff.as_ref().expect("its page"));
+    assert!(pictures(&arrived) == site.stamped(&pdf, HEALTHY, attempt));
     site.check();
 }

@@ -18,6 +18,7 @@ mod mail_servers;
 mod nat;
 mod relays;
 mod rooms;
+mod searchable;
 mod stops;
 mod strangers;
 mod trunks;

@@ -75,6 +75,7 @@ fn sighup_reloads_a_route() {
         number: NEW.into(),
         to: Vec::new(),
         maildir,
+        ocr: false,
     });
     site.reload();
     assert!(site.fax_in(&tiff, NEW).ended(A_CALL), "the machine failed");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use postfax::config::Config;
-use postfax::config::trunk::{CalledNumber, NumberFormat};
+use postfax::config::trunk::{CalledNumber, NumberFormat, Reinvite};
 use postfax::pages::sample;
 
 use crate::harness::{OURS, Site, wait_for, wait_until};
@@ -183,6 +183,35 @@ fn the_first_server_says_503_and_asks_for_rest() {
         1,
         "it had asked to be left alone"
     );
+}
+
+/// The second INVITE of the attempt, in audio, fares as a first one would.
+#[test]
+fn the_server_that_refused_t38_first_fails_at_the_audio() {
+    let failures = [
+        Some("503 Service Unavailable"),
+        Some("408 Request Timeout"),
+        None,
+    ];
+    for failure in failures {
+        let site = behind(
+            |site| site.address(5081),
+            |config| config.trunks[0].reinvite_out = Reinvite::T38First,
+        );
+        let fails = FarEnd::at(site.address(5081), move |request| {
+            let in_audio = request.contains("m=audio");
+            match request.starts_with("INVITE") {
+                true if in_audio => failure,
+                true => Some("488 Not Acceptable Here"),
+                false => None,
+            }
+        });
+        let (attempt, seconds) = dialled_busy(&site);
+        assert!(seconds < 8.0, "{seconds} s");
+        assert_eq!(attempt.outcome.as_deref(), Some("busy"), "{failure:?}");
+        assert!(attempt.detail.contains("; then 486"), "{}", attempt.detail);
+        assert_eq!(fails.heard("INVITE").len(), 2, "{failure:?}");
+    }
 }
 
 #[test]

@@ -303,6 +303,7 @@ impl CallMachine {
                 .unwrap_or(DEFAULT_DATAGRAM),
             max_bit_rate: theirs.max_bit_rate.min(self.config.max_bit_rate),
             error_correction: theirs.error_correction,
+            redundancy: self.config.policy.redundancy,
         }
     }
 }

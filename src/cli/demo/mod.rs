@@ -255,6 +255,7 @@ fn config(folder: &Path, trunk: SocketAddr, any_port: SocketAddr) -> Config {
         number: OURS.into(),
         to: Vec::new(),
         maildir,
+        ocr: false,
     }];
     config.status.listen = Some(any_port);
     config

@@ -34,6 +34,8 @@ fn the_example_states_every_key_and_its_default() {
     stated.users.clear();
     assert_eq!(stated.upstreams.len(), 1, "the example shows an upstream");
     stated.upstreams.clear();
+    assert_eq!(stated.hours.len(), 1, "the example shows hours");
+    stated.hours.clear();
     let trunk = stated.trunks.pop().expect("the example shows a trunk");
     assert_eq!(trunk.server.len(), 2);
     assert_eq!(

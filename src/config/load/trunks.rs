@@ -38,7 +38,7 @@ fn in_sip(config: &Config) -> Checks<5> {
     ]
 }
 
-fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<11> {
+fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<12> {
     [
         ("server", bad_servers(&trunk.server)),
         ("name", twice(config, &trunk.name)),
@@ -55,6 +55,10 @@ fn in_trunk(config: &Config, trunk: &Trunk) -> Checks<11> {
         (
             "redundancy",
             (trunk.redundancy > 7).then(|| "at most 7".into()),
+        ),
+        (
+            "t38_silence_seconds",
+            (trunk.t38_silence_seconds < 4).then(|| "at least 4".into()),
         ),
         ("session_expires", bad_session(trunk.session_expires)),
     ]

@@ -9,6 +9,7 @@ use crate::call::outcome::{FarEnd, Outcome};
 use crate::config::Config;
 use crate::context::{Context, now};
 use crate::fax_to_mail::compose;
+use crate::gateway::searchable;
 use crate::letter::report::Returned;
 use crate::letter::returned;
 use crate::letter::{Letter, LetterError, Letterhead};
@@ -60,7 +61,7 @@ pub(super) async fn compose(context: &Context, mail: &ClaimedMail) -> Result<Com
                 None => mail.recipient.clone(),
             };
             let fax = received(&context.store, &mail.subject_of).await?;
-            let letter = with_pdf(fax, move |fax, pdf| {
+            let letter = with_pdf(context, fax, move |fax, pdf| {
                 compose::write(fax, pdf, &[to], &head, date)
             })
             .await?;
@@ -150,7 +151,7 @@ async fn give_back(
     if refused.kind == MailKind::ReceivedFax.name() {
         let fax = received(&context.store, &refused.subject_of).await?;
         let head = head.clone();
-        let letter = with_pdf(fax, move |fax, pdf| {
+        let letter = with_pdf(context, fax, move |fax, pdf| {
             let fax = returned::Fax {
                 from: fax.from.clone(),
                 to: fax.to.clone(),
@@ -435,9 +436,11 @@ async fn received(store: &Store, id: &str) -> Result<crate::queue::ReceivedFax, 
 
 /// Makes the PDF of a received fax and writes a letter with it, off the async threads.
 async fn with_pdf(
+    context: &Context,
     fax: crate::queue::ReceivedFax,
     write: impl FnOnce(&compose::ReceivedFax, &[u8]) -> Result<Letter, LetterError> + Send + 'static,
 ) -> Result<Letter, Refusal> {
+    let words = searchable::words(context, &fax).await;
     let written = tokio::task::spawn_blocking(move || {
         let facts = received_facts(&fax);
         let title = format!(
@@ -449,7 +452,7 @@ async fn with_pdf(
             sender: sender(&facts),
             created: facts.received,
         };
-        let pdf = pdf::write(&fax.pages, &info);
+        let pdf = pdf::write_searchable(&fax.pages, &words, &info);
         write(&facts, &pdf)
     });
     written

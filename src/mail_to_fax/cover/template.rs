@@ -8,6 +8,7 @@ use crate::config::Config;
 use crate::letter::cover::{CoverFacts, fill};
 use crate::pages::FaxPage;
 use crate::pages::cover::CoverSource;
+use crate::pages::cut::LongPages;
 use crate::pages::document::Target;
 use crate::pages::kind::Kind;
 use crate::worker::host::{Children, RenderFailure};
@@ -41,6 +42,7 @@ pub async fn try_out(config: &Config, children: &Children) -> Result<(), BadTemp
     let target = Target {
         resolution: config.fax.resolution,
         paper: config.fax.paper,
+        long_pages: LongPages::Shrink,
     };
     let page = Template::read(path)?.draw(children, &facts, target).await;
     page.map(drop)

@@ -212,12 +212,14 @@ async fn called_for(door: &FrontDoor, seconds: f64) {
     store.blobs().keep("pages", b"tiff").unwrap();
     let rendered = store.document_rendered(&document.id, "pages", 1, now());
     rendered.await.unwrap();
-    let choose = |_: &crate::queue::DueFax| Some((String::new(), ()));
-    let (fax, ()) = store.claim_fax(choose, now()).await.unwrap().unwrap();
+    let policy = door.context.config().retry_policy();
+    let choose = |_: &crate::queue::DueFax| crate::queue::Choice::Take(String::new(), ());
+    let claimed = store.claim_fax(choose, policy.day(now().0), now());
+    let (fax, ()) = claimed.await.unwrap().unwrap();
     let report = CallReport {
         seconds,
         ..CallReport::never_placed(Outcome::Busy, String::new())
     };
-    let settled = store.settle_attempt(&fax.id, fax.attempt, report, 86_400, now());
+    let settled = store.settle_attempt(&fax.id, fax.attempt, report, &policy, now());
     settled.await.unwrap();
 }

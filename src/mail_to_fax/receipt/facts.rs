@@ -5,6 +5,7 @@ use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
 use super::{Attempt, Ending, Fate, Kind, Part, Receipt, subject};
+use crate::call::retry;
 use crate::letter::Letterhead;
 use crate::letter::wording::one_line;
 use crate::letter::words;
@@ -39,6 +40,8 @@ pub(super) struct FaxFacts {
     held: bool,
     outcome: Option<&'static str>,
     cause: &'static str,
+    /// What to do next, in English.
+    last_word: &'static str,
     document: Option<String>,
     why: Option<String>,
     station: Option<String>,
@@ -86,6 +89,7 @@ impl FaxFacts {
             held,
             outcome: outcome.map(|outcome| outcome.name()),
             cause: outcome.map_or("", |outcome| outcome.in_words()),
+            last_word: outcome.map_or("", retry::last_word),
             document,
             why,
             station: short(&receipt.far_end.ident, 20),

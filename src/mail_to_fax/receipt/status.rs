@@ -79,6 +79,8 @@ fn code_of(outcome: Outcome) -> &'static str {
         Outcome::StorageFailed => "4.3.1",
         Outcome::GatewayStopped => "4.3.2",
         Outcome::Cancelled => "5.0.0",
+        // X.4.7: delivery time expired.
+        Outcome::Expired => "4.4.7",
     }
 }
 

@@ -73,6 +73,7 @@ fn lease_agreement() -> Receipt {
                 48.2,
             ),
         ],
+        remarks: vec![],
         parts: vec![
             Part {
                 name: "Lease agreement.pdf".into(),
@@ -96,7 +97,6 @@ fn lease_agreement() -> Receipt {
             )),
             language: Language::En,
         },
-        remarks: vec![],
         picture: None,
     }
 }

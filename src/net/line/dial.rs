@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::drive::Driver;
+use super::drive::{Calls, Driver};
 use super::media::MediaSockets;
 use super::{Candidate, DialRequest, Line, redirect};
 use crate::call::cause;
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::net::sip::{Invite, SipCall, SipEvent};
-use crate::net::trunk::failover::{self, Refusal};
+use crate::net::trunk::failover;
 use crate::net::trunk::health::Sign;
 use crate::net::trunk::{Channel, Seat};
 
@@ -27,6 +27,30 @@ pub(super) struct Attempt<'a> {
     pub cancel: CancellationToken,
 }
 
+/// Where else a call may go.
+#[derive(Clone, Copy)]
+struct Ways {
+    /// Other places are left.
+    others: bool,
+    /// No redirection was followed yet.
+    may_follow: bool,
+}
+
+/// What became of one place.
+enum Tried {
+    Called(Box<CallReport>),
+    Refused(Box<Refusal>),
+}
+
+/// What sends a call to another place, before anything rang.
+pub(super) struct Refusal {
+    why: String,
+    /// Should no other be left.
+    report: CallReport,
+    /// The place that it names.
+    redirected: Option<Candidate>,
+}
+
 impl Attempt<'_> {
     /// Runs it to its end.
     pub async fn run(self, driver: &mut Driver) -> CallReport {
@@ -35,58 +59,83 @@ impl Attempt<'_> {
         let mut left: VecDeque<Candidate> = self.request.candidates.iter().cloned().collect();
         let (mut is_first, mut may_follow) = (true, true);
         while let Some(candidate) = left.pop_front() {
-            let candidate = &candidate;
-            let place = self.place(candidate, is_first).await;
+            let place = self.place(&candidate, is_first).await;
             is_first = false;
             let _channel = match place {
                 Ok(channel) => channel,
                 Err(why) => {
-                    tried.push(format!("{}: {why}", name(candidate)));
+                    tried.push(format!("{}: {why}", name(&candidate)));
                     continue;
                 }
             };
-            let mut machine = self.machine(candidate);
-            let Some(Action::Invite(offer)) = machine.poll() else {
-                unreachable!("an outgoing call begins with its INVITE");
+            let ways = Ways {
+                others: !left.is_empty(),
+                may_follow,
             };
-            // Twice in one attempt where the far end does not take T.38 in the first offer.
-            let invite = |offer| {
-                let invite = candidate.invite.clone();
-                self.line.endpoint.invite(Invite { offer, ..invite })
-            };
-            let mut call = invite(offer);
-            let first = self.first_word(&mut call).await;
-            tell(candidate, first.as_ref());
-            let mut on = first.as_ref().and_then(passed_on);
-            on = on.filter(|_| !left.is_empty());
-            let redirected = first.as_ref().and_then(|it| redirect::to(candidate, it));
-            if let Some((redirected, why)) = redirected.filter(|_| may_follow) {
-                may_follow = false;
-                left.push_front(redirected);
-                on = Some(why);
+            match self.at(&candidate, ways, driver).await {
+                Tried::Called(ended) => {
+                    report = *ended;
+                    tried.extend(Some(std::mem::take(&mut report.detail)));
+                    break;
+                }
+                Tried::Refused(refusal) => {
+                    let why = &refusal.why;
+                    tracing::warn!(to = name(&candidate), "tries the next server: {why}");
+                    tried.push(format!("{}: {why}", name(&candidate)));
+                    report = refusal.report;
+                    if let Some(redirected) = refusal.redirected {
+                        may_follow = false;
+                        left.push_front(redirected);
+                    }
+                }
             }
-            if let Some(why) = on {
-                tracing::warn!(to = name(candidate), "tries the next server: {why}");
-                tried.push(format!("{}: {why}", name(candidate)));
-                report = refused(first.as_ref(), candidate);
-                continue;
-            }
-            driver.begin_with(first);
-            report = driver
-                .run(
-                    &mut machine,
-                    &mut call,
-                    &invite,
-                    self.cancel.clone(),
-                    &self.line.stopping,
-                )
-                .await;
-            report = from(candidate, report);
-            tried.extend(Some(std::mem::take(&mut report.detail)).filter(|it| !it.is_empty()));
-            break;
         }
+        tried.retain(|it| !it.is_empty());
         report.detail = tried.join("; then ");
         report
+    }
+
+    /// The call to one place, to its end or to what sends it elsewhere.
+    async fn at(&self, candidate: &Candidate, ways: Ways, driver: &mut Driver) -> Tried {
+        let mut machine = self.machine(candidate);
+        let Some(Action::Invite(offer)) = machine.poll() else {
+            unreachable!("an outgoing call begins with its INVITE");
+        };
+        // Twice in one attempt where the far end does not take T.38 in the first offer.
+        let invite = |offer| {
+            let invite = candidate.invite.clone();
+            self.line.endpoint.invite(Invite { offer, ..invite })
+        };
+        let elsewhere = |event: &SipEvent| {
+            tell(candidate, event);
+            let redirected = redirect::to(candidate, event).filter(|_| ways.may_follow);
+            let (why, redirected) = match redirected {
+                Some((redirected, why)) => (why, Some(redirected)),
+                None => (passed_on(event).filter(|_| ways.others)?, None),
+            };
+            Some(Box::new(Refusal {
+                why,
+                report: refused(event, candidate),
+                redirected,
+            }))
+        };
+        let mut call = invite(offer);
+        let first = self.first_word(&mut call).await;
+        if let Some(refusal) = first.as_ref().and_then(&elsewhere) {
+            return Tried::Refused(refusal);
+        }
+        driver.begin_with(first);
+        let calls = Calls {
+            invite: &invite,
+            elsewhere: &elsewhere,
+        };
+        let stopping = &self.line.stopping;
+        let cancel = self.cancel.clone();
+        let driven = driver.run(&mut machine, &mut call, calls, cancel, stopping);
+        match driven.await {
+            Ok(report) => Tried::Called(Box::new(from(candidate, report))),
+            Err(refusal) => Tried::Refused(refusal),
+        }
     }
 
     /// The right to send an INVITE there: a channel, and the next of its calls a second. The first place was reserved
@@ -146,12 +195,13 @@ impl Attempt<'_> {
 /// Why the call goes on to the next place, if it does.
 fn passed_on(event: &SipEvent) -> Option<String> {
     let (refusal, why) = match event {
-        SipEvent::TrunkDown(why) => (Refusal::Unreachable, why.clone()),
+        SipEvent::TrunkDown(why) => (failover::Refusal::Unreachable, why.clone()),
         SipEvent::Failed {
             code, reason, q850, ..
         } => {
             let (code, q850) = (*code, *q850);
-            (Refusal::Response { code, q850 }, format!("{code} {reason}"))
+            let refusal = failover::Refusal::Response { code, q850 };
+            (refusal, format!("{code} {reason}"))
         }
         _ => return None,
     };
@@ -159,9 +209,9 @@ fn passed_on(event: &SipEvent) -> Option<String> {
 }
 
 /// The report of a call that came to nothing at a place, should no other be left.
-fn refused(event: Option<&SipEvent>, candidate: &Candidate) -> CallReport {
+fn refused(event: &SipEvent, candidate: &Candidate) -> CallReport {
     let mut report = CallReport::never_placed(Outcome::TrunkDown, String::new());
-    if let Some(SipEvent::Failed { code, q850, .. }) = event {
+    if let SipEvent::Failed { code, q850, .. } = event {
         report.outcome = cause::of_refusal(*code, *q850);
         (report.sip_code, report.q850) = (Some(*code), *q850);
     }
@@ -182,8 +232,8 @@ fn from(candidate: &Candidate, report: CallReport) -> CallReport {
 }
 
 /// Lets the trunk know what its server did.
-fn tell(candidate: &Candidate, event: Option<&SipEvent>) {
-    let (Some(seat), Some(event)) = (&candidate.seat, event) else {
+fn tell(candidate: &Candidate, event: &SipEvent) {
+    let Some(seat) = &candidate.seat else {
         return;
     };
     let sign = match event {

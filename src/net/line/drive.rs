@@ -43,6 +43,14 @@ struct Asked {
     then: Input,
 }
 
+/// How a call's INVITEs leave.
+pub(super) struct Calls<'a, E> {
+    /// Sends one with this offer.
+    pub invite: &'a (dyn Fn(Vec<u8>) -> SipCall + Sync),
+    /// Whether what one hears first sends the call to another place, and what is known of it.
+    pub elsewhere: &'a (dyn Fn(&SipEvent) -> Option<E> + Sync),
+}
+
 impl Driver {
     /// Waits until the child is ready.
     pub async fn ready(
@@ -81,25 +89,27 @@ impl Driver {
         self.first = event;
     }
 
-    /// Runs the call to its end.
-    pub async fn run(
+    /// Runs the call to its end, or until a second INVITE of it meets what sends it elsewhere.
+    pub async fn run<E>(
         &mut self,
         machine: &mut CallMachine,
         call: &mut SipCall,
-        invite: &(dyn Fn(Vec<u8>) -> SipCall + Sync),
+        calls: Calls<'_, E>,
         cancel: CancellationToken,
         stopping: &CancellationToken,
-    ) -> CallReport {
+    ) -> Result<CallReport, E> {
         let events = self.events.clone();
         let mut call_open = true;
         let mut told_to_end = false;
+        // A second INVITE has said nothing yet.
+        let mut is_new = false;
         loop {
             while let Some(action) = machine.poll() {
                 if let Action::Invite(offer) = action {
-                    *call = invite(offer);
-                    call_open = true;
+                    *call = (calls.invite)(offer);
+                    (call_open, is_new) = (true, true);
                 } else if let Some(report) = self.carry_out(action, call).await {
-                    return report;
+                    return Ok(report);
                 }
             }
             if let Some(event) = self.first.take() {
@@ -110,7 +120,13 @@ impl Driver {
             }
             let input = tokio::select! {
                 event = call.next(), if call_open => match event {
-                    Some(event) => self.on_sip(event).await,
+                    Some(event) => {
+                        let first = std::mem::take(&mut is_new) && !told_to_end;
+                        if let Some(why) = first.then(|| (calls.elsewhere)(&event)).flatten() {
+                            return Err(why);
+                        }
+                        self.on_sip(event).await
+                    }
                     None => {
                         call_open = false;
                         Some(Input::TrunkDown("the SIP call was lost".to_owned()))

@@ -11,6 +11,8 @@ pub fn outgoing(config: &Config, trunk: &Trunk) -> CallPolicy {
     CallPolicy {
         reinvite: reinvite(trunk, trunk.reinvite_out),
         ring: Duration::from_secs(trunk.ring_seconds.into()),
+        t38_silence: Duration::from_secs(trunk.t38_silence_seconds.into()),
+        redundancy: trunk.redundancy,
         total: total(&config.fax),
         ..CallPolicy::outgoing()
     }
@@ -20,6 +22,7 @@ pub fn outgoing(config: &Config, trunk: &Trunk) -> CallPolicy {
 pub fn incoming(config: &Config, trunk: &Trunk) -> CallPolicy {
     CallPolicy {
         reinvite: reinvite(trunk, trunk.reinvite_in),
+        redundancy: trunk.redundancy,
         total: total(&config.fax),
         ..CallPolicy::incoming()
     }

@@ -22,20 +22,43 @@ fn name(reserved: Result<Reservation, NotNow>) -> Result<String, NotNow> {
 #[tokio::test]
 async fn a_full_trunk_leaves_the_call_to_the_next_and_gets_its_channel_back() {
     let (trunks, now) = (trunks(TWO), Instant::now());
-    let first = trunks.reserve_at("+1", now).ok().unwrap();
+    let first = trunks.reserve_at("+1", |_| true, now).ok().unwrap();
     assert_eq!(first.channel.trunk().config.name, "a");
-    assert_eq!(name(trunks.reserve_at("+1", now)), Ok("b".into()));
+    assert_eq!(name(trunks.reserve_at("+1", |_| true, now)), Ok("b".into()));
     drop(first);
     let later = now + Duration::from_secs(1);
-    assert_eq!(name(trunks.reserve_at("+1", later)), Ok("a".into()));
+    assert_eq!(
+        name(trunks.reserve_at("+1", |_| true, later)),
+        Ok("a".into())
+    );
     assert!(trunks.iter().all(|trunk| trunk.calls() == 0));
+}
+
+#[tokio::test]
+async fn a_dearer_trunk_without_overflow_is_for_when_the_other_is_down() {
+    let text = format!("{TWO}overflow = false\n");
+    let (trunks, now) = (trunks(&text), Instant::now());
+    let first = trunks.reserve_at("+1", |_| true, now).ok().unwrap();
+    assert_eq!(
+        name(trunks.reserve_at("+1", |_| true, now)),
+        Err(NotNow::Busy)
+    );
+    let others: Vec<_> = first.others.iter().map(|it| &*it.config.name).collect();
+    assert_eq!(others, ["b"], "where the first refuses");
+    drop(first);
+    let a = trunks.all[0].clone();
+    a.look_up(now).await;
+    for server in ["192.0.2.1:5060", "192.0.2.2:5080"] {
+        a.heard(server.parse().unwrap(), Sign::Rest(30), now);
+    }
+    assert_eq!(name(trunks.reserve_at("+1", |_| true, now)), Ok("b".into()));
 }
 
 #[tokio::test]
 async fn a_fax_waits_for_its_second_and_does_not_take_the_dearer_trunk() {
     let (trunks, now) = (trunks(TWO), Instant::now());
-    drop(trunks.reserve_at("+1", now).ok().unwrap());
-    let again = trunks.reserve_at("+1", now).err();
+    drop(trunks.reserve_at("+1", |_| true, now).ok().unwrap());
+    let again = trunks.reserve_at("+1", |_| true, now).err();
     assert_eq!(again, Some(NotNow::Until(now + Duration::from_secs(1))));
 }
 
@@ -49,12 +72,14 @@ async fn a_server_that_asked_for_rest_is_skipped_and_a_trunk_of_such_waits() {
     let seats = a.seats(now);
     assert_eq!((seats.len(), seats[0].address), (1, two));
     a.heard(two, Sign::Rest(20), now);
-    assert_eq!(name(trunks.reserve_at("+1", now)), Ok("b".into()));
+    assert_eq!(name(trunks.reserve_at("+1", |_| true, now)), Ok("b".into()));
     let b = &trunks.all[1];
     b.look_up(now).await;
     b.heard("198.51.100.1:5060".parse().unwrap(), Sign::Rest(10), now);
     let until = now + Duration::from_secs(10);
-    assert!(matches!(trunks.reserve_at("+1", now), Err(NotNow::Until(at)) if at >= until));
+    assert!(
+        matches!(trunks.reserve_at("+1", |_| true, now), Err(NotNow::Until(at)) if at >= until)
+    );
 }
 
 #[tokio::test]
@@ -120,7 +145,7 @@ async fn a_name_that_cannot_be_looked_up_keeps_its_addresses() {
 fn a_number_that_no_trunk_carries_says_so() {
     let trunks = trunks("[[trunk]]\nserver = \"a\"\nprefixes = [\"+1\"]\n");
     assert_eq!(
-        name(trunks.reserve_at("+49", Instant::now())),
+        name(trunks.reserve_at("+49", |_| true, Instant::now())),
         Err(NotNow::NoTrunk)
     );
 }

@@ -185,6 +185,7 @@ mod tests {
     use super::*;
     use crate::pages::bitmap::Bitmap;
     use crate::pages::cover::CoverSource;
+    use crate::pages::cut::LongPages;
     use crate::pages::document::{Document, Source, Target};
     use crate::pages::pdfium::testing::with_pdfium;
     use crate::pages::{g4, sample};
@@ -205,8 +206,16 @@ mod tests {
         let paper = Paper::A4;
         let page = with_pdfium(|renderer| {
             let mut document = Document::open(renderer, &source, pdf, paper)?;
-            document.page(1, Target { resolution, paper })
+            document.draw(
+                1,
+                Target {
+                    resolution,
+                    paper,
+                    long_pages: LongPages::Shrink,
+                },
+            )
         })?;
+        let page = &page.pages[0];
         Ok(g4::decode(&page.g4, page.width, page.height).unwrap())
     }
 

@@ -31,6 +31,11 @@ impl Canvas {
         self.write("Bold", x, y, size, text);
     }
 
+    /// What follows is drawn in this grey: 0 is black, 1 white.
+    pub(super) fn grey(&mut self, grey: f64) {
+        self.operator(format_args!("{grey} g"));
+    }
+
     /// A number that ends at `x`.
     pub(super) fn number(&mut self, x: f64, y: f64, size: f64, digits: &str) {
         // Helvetica: digits are 0.556 wide, points and commas 0.278.

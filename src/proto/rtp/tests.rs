@@ -76,17 +76,35 @@ fn header_with_csrc_extension_and_padding_is_peeled_off() {
 
 #[test]
 fn sender_counts_packets_and_samples() {
-    let mut sender = Sender::new(8, 0xffff);
+    let mut sender = Sender::new(8, 0x5fff);
     let first = sender.wrap(&[0; FRAME]);
+    for _ in 0..0x2000 {
+        sender.wrap(&[]);
+    }
     let second = sender.wrap(&[0; FRAME]);
     let (a, b) = (
         Packet::decode(&first).unwrap(),
         Packet::decode(&second).unwrap(),
     );
     assert_eq!((a.marker, b.marker), (true, false));
-    assert_eq!((a.seq, b.seq), (0xffff, 0));
+    assert_eq!((a.seq, b.seq), (0xdfff, 0));
     assert_eq!(b.timestamp.wrapping_sub(a.timestamp), FRAME as u32);
     assert_eq!(a.ssrc, b.ssrc);
+}
+
+#[test]
+fn first_number_is_random_and_never_below_the_middle() {
+    let mut rng = fastrand::Rng::with_seed(38);
+    let first = |seed| {
+        Packet::decode(&Sender::new(0, seed).wrap(&[0]))
+            .unwrap()
+            .seq
+    };
+    let mut firsts: Vec<u16> = (0..1000).map(|_| first(rng.u64(..))).collect();
+    assert!(firsts.iter().all(|seq| (0x8000..0xe000).contains(seq)));
+    firsts.sort_unstable();
+    firsts.dedup();
+    assert!(firsts.len() > 950, "{}", firsts.len());
 }
 
 #[test]

@@ -25,6 +25,7 @@ ALTER TABLE faxes ADD COLUMN give_up_at INTEGER;
 ALTER TABLE faxes ADD COLUMN tell_delay_at INTEGER;
 ALTER TABLE faxes ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE faxes ADD COLUMN trunk TEXT;
+ALTER TABLE faxes ADD COLUMN turn INTEGER;
 UPDATE faxes SET account = (SELECT sender FROM messages WHERE messages.id = faxes.message);
 
 CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL;
@@ -54,3 +55,27 @@ CREATE TABLE outgoing (
 INSERT INTO outgoing SELECT * FROM outgoing_2;
 DROP TABLE outgoing_2;
 CREATE INDEX outgoing_due ON outgoing (state, next_try_at, id);
+
+-- The line, the numbers that rest, what was used on a day.
+DROP INDEX faxes_due;
+CREATE INDEX faxes_due ON faxes (state, next_try_at, id);
+CREATE INDEX faxes_to_line_up ON faxes (next_try_at, id) WHERE state = 'ready' AND turn IS NULL AND held = 0;
+CREATE INDEX faxes_in_line ON faxes (priority DESC, turn, id, number, account) WHERE state = 'ready' AND turn IS NOT NULL;
+CREATE INDEX faxes_turns ON faxes (account, priority, turn) WHERE turn IS NOT NULL;
+CREATE INDEX faxes_calling ON faxes (number, account) WHERE state = 'calling';
+CREATE INDEX faxes_to_give_up ON faxes (give_up_at) WHERE give_up_at IS NOT NULL AND ended_at IS NULL;
+CREATE INDEX faxes_by_number ON faxes (number, id);
+CREATE TABLE rests (
+    number       TEXT PRIMARY KEY,
+    outcome      TEXT    NOT NULL,
+    in_a_row     INTEGER NOT NULL,
+    until        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE usage (
+    day          TEXT    NOT NULL,
+    kind         TEXT    NOT NULL CHECK (kind IN ('account', 'trunk')),
+    name         TEXT    NOT NULL,
+    calls        INTEGER NOT NULL DEFAULT 0,
+    seconds      REAL    NOT NULL DEFAULT 0,
+    PRIMARY KEY (day, kind, name)
+) STRICT, WITHOUT ROWID;

@@ -236,8 +236,9 @@ impl Medium {
                     max_datagram: 400,
                     max_bit_rate: 14400,
                     error_correction,
+                    redundancy: 3,
                 };
-                Leg::T38(Box::new(T38Leg::new(options, &media, 3, holder).unwrap()))
+                Leg::T38(Box::new(T38Leg::new(options, &media, holder).unwrap()))
             }
             Medium::Audio(law) => {
                 let media = AudioMedia {

@@ -43,7 +43,6 @@ impl Daemon {
             password: None,
             t85: false,
             voice_seconds: 2,
-            redundancy: 3,
             inactivity_seconds: 20,
             min_rate: 600,
             total_seconds: 90,
@@ -92,6 +91,7 @@ impl Daemon {
             max_datagram: 400,
             max_bit_rate: 14400,
             error_correction: ErrorCorrection::Redundancy,
+            redundancy: 3,
         }));
     }
 

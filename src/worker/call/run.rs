@@ -321,7 +321,7 @@ impl Call {
         let options = self.options(rate);
         let behind_audio = self.leg.take().is_some();
         let holder = Box::new(self.custody.clone());
-        match T38Leg::new(&options, media, self.start.redundancy, holder) {
+        match T38Leg::new(&options, media, holder) {
             Ok(mut leg) => {
                 if behind_audio {
                     leg.follow_audio();

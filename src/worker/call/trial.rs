@@ -156,8 +156,9 @@ impl Trial<'_> {
                     max_datagram: 1400,
                     max_bit_rate: 14400,
                     error_correction,
+                    redundancy,
                 };
-                let leg = T38Leg::new(options, &media, redundancy, holder);
+                let leg = T38Leg::new(options, &media, holder);
                 let mut leg = leg.map_err(io::Error::other)?;
                 leg.follow_audio();
                 Leg::T38(Box::new(leg))

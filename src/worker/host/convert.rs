@@ -44,23 +44,36 @@ impl Children {
     ) -> Result<Vec<u8>, RenderFailure> {
         let place = self.conversions.acquire().await;
         let _place = place.expect("nobody closes it");
+        match self.run_on(conversion, document, OUTPUT).await? {
+            Some(pdf) => Ok(pdf),
+            None => Err(DocumentRefusal::ConverterFailed("it made no PDF of it".to_owned()).into()),
+        }
+    }
+
+    /// Has a program read a document and leave `output`; `None` where it left nothing by that name.
+    pub(super) async fn run_on(
+        &self,
+        conversion: &Conversion,
+        document: &[u8],
+        output: &str,
+    ) -> Result<Option<Vec<u8>>, RenderFailure> {
         let folder = Folder::new().map_err(RenderFailure::NotStarted)?;
         let input = format!("document.{}", conversion.extension);
         tokio::fs::write(folder.0.join(&input), document)
             .await
             .map_err(RenderFailure::NotStarted)?;
         self.run_converter(conversion, &folder.0, &input).await?;
-        let path = folder.0.join(OUTPUT);
+        let path = folder.0.join(output);
         let taken = tokio::task::spawn_blocking(move || {
             let taken = take(&path);
             drop(folder);
             taken
         });
         match taken.await.map_err(io::Error::other).flatten() {
-            Ok(pdf) => Ok(pdf),
+            Ok(octets) => Ok(Some(octets)),
             Err(e) => {
-                tracing::warn!("the converter left no {OUTPUT}: {e}");
-                Err(DocumentRefusal::ConverterFailed("it made no PDF of it".to_owned()).into())
+                tracing::warn!("{} left no {output}: {e}", conversion.command[0]);
+                Ok(None)
             }
         }
     }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
 use super::super::wire::{
-    self, DocumentRefusal, FromRender, Paper, RenderJob, Source, StartRender, Target,
+    self, DocumentRefusal, FromRender, Paper, Remark, RenderJob, Source, StartRender, Target,
 };
 use super::frames::Frames;
 use super::{Children, how_it_ended};
@@ -64,7 +64,22 @@ impl Children {
         target: Target,
         max_pages: u32,
     ) -> Result<Vec<FaxPage>, RenderFailure> {
-        let mut pages = Vec::new();
+        let rendered = self.render_with_remarks(source, document, target, max_pages);
+        Ok(rendered.await?.0)
+    }
+
+    /// As [`Children::render`], with what is to be said of the pages.
+    ///
+    /// # Errors
+    /// As [`Children::render`].
+    pub async fn render_with_remarks(
+        &self,
+        source: &Source,
+        document: &[u8],
+        target: Target,
+        max_pages: u32,
+    ) -> Result<(Vec<FaxPage>, Vec<Remark>), RenderFailure> {
+        let (mut pages, mut remarks) = (Vec::new(), Vec::new());
         let mut complete = false;
         self.render_child(
             source,
@@ -85,6 +100,9 @@ impl Children {
                         g4: blob,
                     });
                 }
+                FromRender::Remark(remark) if remarks.len() <= max_pages as usize => {
+                    remarks.push(remark);
+                }
                 // Only as many as were asked for, whatever has become of the child.
                 FromRender::Rendered => complete = pages.len() <= max_pages as usize,
                 _ => {}
@@ -92,7 +110,7 @@ impl Children {
         )
         .await?;
         if complete {
-            Ok(pages)
+            Ok((pages, remarks))
         } else {
             Err(failed("ended before the last page"))
         }

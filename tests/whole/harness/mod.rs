@@ -1,6 +1,7 @@
 //! A site: a folder, a configuration, the daemon, a carrier with its fax machines. What the tests know of it they know
 //! from outside: mails, the store's public face, the carrier's own log.
 
+pub mod border;
 pub mod mails;
 pub mod nat;
 pub mod process;
@@ -427,6 +428,7 @@ fn configuration(folder: &Path, address: IpAddr) -> Config {
         number: OURS.into(),
         to: Vec::new(),
         maildir: Some(folder.join("Maildir-office")),
+        ocr: false,
     }];
     config
 }

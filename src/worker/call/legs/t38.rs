@@ -31,7 +31,6 @@ pub(in crate::worker::call) struct T38Leg {
     pub(super) terminal: T38Terminal,
     sender: udptl::Sender,
     receiver: udptl::Receiver,
-    redundancy: u8,
     openers: u32,
     /// The last packet that came in was page data.
     page_data: bool,
@@ -46,15 +45,13 @@ impl T38Leg {
     pub(in crate::worker::call) fn new(
         options: &Options,
         media: &T38Media,
-        redundancy: u8,
         holder: Box<dyn Holder>,
     ) -> Result<T38Leg, SetUpFailed> {
-        let repair = repair(media, redundancy);
+        let repair = repair(media);
         Ok(T38Leg {
             terminal: T38Terminal::new(options, media.version, holder)?,
             sender: udptl::Sender::new(repair, media.max_datagram.into()),
             receiver: udptl::Receiver::new(),
-            redundancy,
             openers: OPENERS,
             page_data: false,
             page_octets: 0,
@@ -65,7 +62,7 @@ impl T38Leg {
 
     /// A new agreement in the middle of it: another address, another datagram size. Its NAT is to be opened again.
     pub(in crate::worker::call) fn renegotiate(&mut self, media: &T38Media) {
-        let repair = repair(media, self.redundancy);
+        let repair = repair(media);
         self.sender.renegotiate(repair, media.max_datagram.into());
         // The next tick says the last datagram again.
         self.last.1 = KEEPALIVE;
@@ -173,11 +170,11 @@ fn is_page_data(ifp: &[u8]) -> bool {
 }
 
 /// What the far end wants to receive is what it says of itself (T.38 annex D.2.1.5).
-fn repair(media: &T38Media, redundancy: u8) -> Repair {
+fn repair(media: &T38Media) -> Repair {
     match media.error_correction {
         ErrorCorrection::None => Repair::Nothing,
         ErrorCorrection::Redundancy => Repair::Redundancy {
-            packets: redundancy.into(),
+            packets: media.redundancy.into(),
         },
         ErrorCorrection::Fec => FEC,
     }
@@ -207,6 +204,7 @@ mod tests {
             max_datagram,
             max_bit_rate: 14400,
             error_correction: ErrorCorrection::Redundancy,
+            redundancy: 3,
         }
     }
 
@@ -222,7 +220,7 @@ mod tests {
             sub_address: None,
             password: None,
         };
-        T38Leg::new(&options, &media(400), 3, Box::new(Nobody)).unwrap()
+        T38Leg::new(&options, &media(400), Box::new(Nobody)).unwrap()
     }
 
     /// What leaves within so many ticks.

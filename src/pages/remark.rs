@@ -1,0 +1,26 @@
+//! What is to be said of a page though it was made.
+
+use serde::{Deserialize, Serialize};
+
+/// Something about a page that its sender should know; [`std::fmt::Display`] is half a sentence, to stand behind the
+/// name of the document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Remark {
+    /// The document has text there, and the fax has none.
+    #[error(
+        "page {page} came out blank although there is text on it; perhaps the text is white, or its font is missing"
+    )]
+    CameOutBlank {
+        /// Its number in the document.
+        page: u32,
+    },
+    /// See [`super::cut`].
+    #[error("page {page} is too long for a sheet and was cut into {sheets}")]
+    Cut {
+        /// Its number in the document.
+        page: u32,
+        /// How many pages of the fax it became.
+        sheets: u32,
+    },
+}

@@ -1,0 +1,121 @@
+//! The line in which faxes wait for a call: by priority, and within it by turns between accounts.
+//!
+//! A fax whose time has come gets a turn: one behind the last turn of its account, but not before the turn that is
+//! being served (start-time fair queuing). So an account that comes with five thousand faxes takes five thousand turns,
+//! and one that comes with a single fax then is served next. The turn is a column with an index: the next fax is found
+//! without a look at those behind it.
+
+use std::collections::HashSet;
+
+use rusqlite::{Connection, params};
+
+use super::faxes::DueFax;
+use super::{Millis, usage};
+
+/// What is to become of a fax that could be dialled now.
+pub enum Choice<Place> {
+    /// It is dialled, with this header line, from this place.
+    Take(String, Place),
+    /// There is no place for it now.
+    NotNow,
+    /// Its account has what it may have; the others' turn.
+    NotThisAccount,
+    /// Nobody may be rung there before then.
+    NotBefore(Millis),
+}
+
+/// Lets every fax line up whose time has come.
+///
+/// Its turn: behind the others of its account, and not before the turn that is being served, which is the latest in a
+/// call or, with none, the first in line.
+const LINE_UP: &str = "UPDATE faxes SET turn = its.first + its.nth FROM (
+    SELECT w.id AS fax,
+           row_number() OVER (PARTITION BY w.account, w.priority ORDER BY w.next_try_at, w.id) - 1 AS nth,
+           max(ifnull((SELECT max(a.turn) + 1 FROM faxes a INDEXED BY faxes_turns
+                       WHERE a.account = w.account AND a.priority = w.priority AND a.turn IS NOT NULL), 0),
+               coalesce((SELECT max(c.turn) FROM faxes c WHERE c.state = 'calling' AND c.priority = w.priority),
+                        (SELECT min(l.turn) FROM faxes l INDEXED BY faxes_in_line
+                         WHERE l.state = 'ready' AND l.turn IS NOT NULL AND l.priority = w.priority), 0)) AS first
+    FROM faxes w INDEXED BY faxes_to_line_up
+    WHERE w.state = 'ready' AND w.turn IS NULL AND w.held = 0 AND w.next_try_at <= ?1) its
+    WHERE id = its.fax";
+
+/// The line at time ?1, without numbers that are in a call of ours or rest.
+pub(super) const NEXT: &str = "SELECT id, account FROM faxes INDEXED BY faxes_in_line
+    WHERE state = 'ready' AND turn IS NOT NULL
+    AND number NOT IN (SELECT number FROM faxes WHERE state = 'calling')
+    AND number NOT IN (SELECT number FROM rests WHERE until > ?1)
+    ORDER BY priority DESC, turn, id";
+
+/// Faxes for which a place is sought at a time: what waits for a full trunk must not hold up the writer for long.
+const TRIED: usize = 1000;
+
+/// The first fax in line for which there is a place, with its header line. The rows behind it are not read.
+pub(super) fn next<Place>(
+    db: &Connection,
+    mut choose: impl FnMut(&DueFax) -> Choice<Place>,
+    day: &str,
+    now: Millis,
+) -> rusqlite::Result<Option<(String, String, Place)>> {
+    db.prepare_cached(LINE_UP)?.execute([now.0])?;
+    let mut next = db.prepare_cached(NEXT)?;
+    let mut rows = next.query([now.0])?;
+    let (mut full, mut later, mut found, mut tried) = (HashSet::new(), Vec::new(), None, 0);
+    while let Some(row) = rows.next()? {
+        let (id, account): (String, String) = (row.get(0)?, row.get(1)?);
+        if full.contains(&account) {
+            continue;
+        }
+        tried += 1;
+        match choose(&due(db, &id, day)?) {
+            Choice::Take(header, place) => {
+                found = Some((id, header, place));
+                break;
+            }
+            Choice::NotNow => {}
+            Choice::NotThisAccount => drop(full.insert(account)),
+            Choice::NotBefore(at) => later.push((id, at)),
+        }
+        if tried == TRIED {
+            break;
+        }
+    }
+    drop(rows);
+    for (id, at) in later {
+        put_off(db, &id, at)?;
+    }
+    Ok(found)
+}
+
+/// Out of the line until then.
+fn put_off(db: &Connection, fax: &str, at: Millis) -> rusqlite::Result<()> {
+    db.prepare_cached("UPDATE faxes SET turn = NULL, next_try_at = ?2 WHERE id = ?1")?
+        .execute(params![fax, at.0])?;
+    Ok(())
+}
+
+fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<DueFax> {
+    let mut due = db
+        .prepare_cached(
+            "SELECT f.number, m.sender, f.account, f.trunk, f.confirmed,
+                    (SELECT max(ended_at) FROM attempts a WHERE a.fax = f.id AND a.pages > 0),
+                    (SELECT count(*) FROM faxes c WHERE c.state = 'calling' AND c.account = f.account)
+             FROM faxes f JOIN messages m ON m.id = f.message WHERE f.id = ?1",
+        )?
+        .query_row([fax], |row| {
+            let confirmed = row.get::<_, Option<i64>>(5)?.map(Millis);
+            let pages: u32 = row.get(4)?;
+            Ok(DueFax {
+                id: fax.to_owned(),
+                number: row.get(0)?,
+                sender: row.get(1)?,
+                account: row.get(2)?,
+                trunk: row.get(3)?,
+                confirmed: confirmed.map(|at| (pages, at)),
+                in_calls: row.get(6)?,
+                used: usage::Used::default(),
+            })
+        })?;
+    due.used = usage::used(db, day, "account", &due.account)?;
+    Ok(due)
+}

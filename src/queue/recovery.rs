@@ -1,0 +1,169 @@
+//! What becomes of work whose owner will not end it, and of what a clock that jumped has put off.
+
+use rusqlite::{Connection, params};
+
+use super::settle::{End, Final, finish, settle, standing};
+use super::{Claim, Millis, Result, Store, rests};
+use crate::call::outcome::Outcome;
+use crate::call::retry::Policy;
+
+impl Store {
+    /// When the next document, fax or mail falls due after `now`, if any does. What a clock that ran ahead has put off
+    /// for longer than any delay there is falls due now.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn next_due(&self, now: Millis) -> Result<Option<Millis>> {
+        self.write(move |db| {
+            bring_back(db, now)?;
+            expire(db, now)?;
+            db.prepare_cached(
+                "SELECT min(at) FROM (
+                     SELECT min(next_try_at) AS at FROM documents WHERE state = 'waiting' AND next_try_at > ?1
+                     UNION ALL SELECT min(next_try_at) FROM faxes
+                         WHERE state = 'ready' AND turn IS NULL AND held = 0 AND next_try_at > ?1
+                     UNION ALL SELECT min(until) FROM rests WHERE until > ?1
+                     UNION ALL SELECT min(give_up_at) FROM faxes WHERE give_up_at > ?1 AND ended_at IS NULL
+                     UNION ALL SELECT min(next_try_at) FROM outgoing WHERE state = 'waiting' AND next_try_at > ?1)",
+            )?
+            .query_row([now.0], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Millis)))
+        })
+        .await
+    }
+
+    /// Gives one claim its honest end whose owner will not: [`Store::recover`] for a task that panicked.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn release(&self, claim: Claim, policy: &Policy, now: Millis) -> Result<()> {
+        let policy = policy.clone();
+        self.write(move |db| match claim {
+            Claim::Document(id) => {
+                let later = now.plus_seconds(AFTER_PANIC);
+                give_back(db, "documents", "rendering", Some((&id, later))).map(drop)
+            }
+            Claim::Mail(id) => {
+                let later = now.plus_seconds(AFTER_PANIC);
+                give_back(db, "outgoing", "sending", Some((&id, later))).map(drop)
+            }
+            Claim::Fax(id) => release_fax(db, &id, &policy, now),
+            Claim::Received(id) => super::received::release(db, &id, now),
+        })
+        .await
+    }
+
+    /// Gives every claim of a dead owner its honest end. Called once, with the lock held, before anything is claimed.
+    ///
+    /// A fax whose pages are all confirmed is delivered; one whose last page was leaving is uncertain; any other goes
+    /// on behind its last confirmed page. Returns how many claims were found.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn recover(&self, policy: &Policy, now: Millis) -> Result<usize> {
+        let policy = policy.clone();
+        self.write(move |db| {
+            let documents = give_back(db, "documents", "rendering", None)?;
+            let mails = give_back(db, "outgoing", "sending", None)?;
+            let faxes = recover_faxes(db, &policy, now)?;
+            bring_back(db, now)?;
+            rests::forget(db, now)?;
+            let received = super::received::recover(db, now)?;
+            Ok(documents + mails + faxes + received)
+        })
+        .await
+    }
+}
+
+/// Seconds before work is tried again in which a task of ours panicked.
+const AFTER_PANIC: u64 = 60;
+
+/// Lets one claimed document or mail wait until then, or all of them wait as before.
+fn give_back(
+    db: &Connection,
+    table: &str,
+    claimed: &str,
+    one: Option<(&str, Millis)>,
+) -> rusqlite::Result<usize> {
+    let (id, not_before) = one.unwrap_or(("", Millis(0)));
+    db.execute(
+        &format!(
+            "UPDATE {table} SET state = 'waiting', owner = NULL, lease_until = NULL,
+                    next_try_at = max(next_try_at, ?3)
+             WHERE state = ?1 AND ?2 IN (id, '')"
+        ),
+        params![claimed, id, not_before.0],
+    )
+}
+
+fn recover_faxes(db: &Connection, policy: &Policy, now: Millis) -> rusqlite::Result<usize> {
+    let calling: Vec<String> = db
+        .prepare("SELECT id FROM faxes WHERE state = 'calling'")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for fax in &calling {
+        release_fax(db, fax, policy, now)?;
+    }
+    Ok(calling.len())
+}
+
+/// Ends the attempt of a fax that nobody looks after any more, by what is on disk of it; one that is in no call has
+/// been settled.
+fn release_fax(db: &Connection, fax: &str, policy: &Policy, now: Millis) -> rusqlite::Result<()> {
+    let calling = "SELECT 1 FROM faxes WHERE id = ?1 AND state = 'calling'";
+    if !db.prepare_cached(calling)?.exists([fax])? {
+        return Ok(());
+    }
+    let standing = standing(db, fax)?;
+    let outcome = match (standing.confirmed >= standing.page_count, standing.leaving) {
+        (true, _) => Outcome::Delivered,
+        (false, true) => Outcome::Uncertain,
+        (false, false) => Outcome::GatewayStopped,
+    };
+    db.execute(
+        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4 WHERE fax = ?1 AND ended_at IS NULL",
+        params![fax, now.0, outcome.name(), super::CUT_OFF],
+    )?;
+    let end = End {
+        outcome,
+        detail: super::CUT_OFF,
+        // Nobody knows; it is counted as if, so that a daemon that dies in every call does not dial for ever.
+        answered: true,
+    };
+    settle(db, &standing, &end, policy, now).map(drop)
+}
+
+/// No delay is longer than this (retry.rs; the post's own are shorter).
+const LONGEST_DELAY: u64 = 3600;
+
+/// What a clock that ran ahead has put off is due now; what was asked to leave at a time keeps it.
+fn bring_back(db: &Connection, now: Millis) -> rusqlite::Result<()> {
+    for update in [
+        "UPDATE documents SET next_try_at = ?1 WHERE state = 'waiting' AND next_try_at > ?2",
+        "UPDATE faxes SET next_try_at = max(?1, ifnull(not_before, 0))
+         WHERE state = 'ready' AND next_try_at > ?2 AND next_try_at > ifnull(not_before, 0)",
+        "UPDATE outgoing SET next_try_at = ?1 WHERE state = 'waiting' AND next_try_at > ?2",
+        "DELETE FROM rests WHERE ?1 < until - 3600000 AND ?2",
+    ] {
+        db.prepare_cached(update)?
+            .execute([now.0, now.plus_seconds(LONGEST_DELAY).0])?;
+    }
+    Ok(())
+}
+
+/// What its sender wanted to have been sent by now, and what is not, has failed; a call is not cut off for it.
+fn expire(db: &Connection, now: Millis) -> rusqlite::Result<()> {
+    let late: Vec<(String, Option<String>, String)> = db
+        .prepare_cached(
+            "SELECT id, outcome, detail FROM faxes
+             WHERE give_up_at <= ?1 AND ended_at IS NULL AND state IN ('rendering', 'ready')",
+        )?
+        .query_map([now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (fax, outcome, detail) in late {
+        // The last cause says more than that the time is over.
+        let outcome = outcome.as_deref().and_then(Outcome::from_name);
+        let outcome = Some(outcome.unwrap_or(Outcome::Expired));
+        finish(db, &fax, Final::Failed, outcome, &detail, now)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! What each converter makes of a document, and what is wrong with it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Context as _;
+use image::{GrayImage, Luma};
+use postfax::pages::bitmap::Bitmap;
+use postfax::pages::{Resolution, g4};
+
+use crate::measured::{self, Cost};
+use crate::reading::{self, Read, Text};
+use crate::tools::{self, TOOLS, Tool};
+
+/// From the environment.
+pub struct Settings {
+    /// A folder for what lives no longer than this program.
+    pub scratch: PathBuf,
+    /// Where the pages go as PNG.
+    pub keep: Option<PathBuf>,
+    /// Of each document, how many pages are read again.
+    pub ocr_pages: usize,
+    /// Documents at a time.
+    pub at_a_time: usize,
+    /// What pages are made.
+    pub resolutions: Vec<Resolution>,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn from_environment(scratch: &Path) -> anyhow::Result<Settings> {
+        let number = |name: &str, default| match std::env::var(name) {
+            Ok(said) => said
+                .parse()
+                .with_context(|| format!("{name}={said} is no number")),
+            Err(_) => Ok(default),
+        };
+        let resolutions = match std::env::var_os("FINE_ONLY") {
+            Some(_) => vec![Resolution::Fine],
+            None => vec![Resolution::Standard, Resolution::Fine],
+        };
+        Ok(Settings {
+            scratch: scratch.to_owned(),
+            keep: std::env::var_os("KEEP").map(PathBuf::from),
+            ocr_pages: number("OCR_PAGES", 3)?,
+            at_a_time: number("AT_A_TIME", 2)?,
+            resolutions,
+        })
+    }
+}
+
+/// A document, and what was made of it.
+pub struct Made {
+    /// File name without its end.
+    pub name: String,
+    /// By each converter at each resolution.
+    pub runs: Vec<Run>,
+}
+
+impl Made {
+    /// The name up to the first `__`.
+    pub fn kind(&self) -> &str {
+        self.name.split_once("__").map_or("other", |(kind, _)| kind)
+    }
+
+    /// What one converter made.
+    pub fn run(&self, tool: Tool, resolution: Resolution) -> Option<&Run> {
+        self.runs
+            .iter()
+            .find(|run| run.tool == tool && run.resolution == resolution)
+    }
+}
+
+/// What a converter made of a document.
+pub struct Run {
+    pub tool: Tool,
+    pub resolution: Resolution,
+    pub cost: Cost,
+    /// Octets of T.6 for each page.
+    pub octets: Vec<usize>,
+    /// Pages that are white all over, from 1.
+    pub blank: Vec<usize>,
+    /// For each page with a text layer: number, what was read of it.
+    pub read: Vec<(usize, Read)>,
+    /// QR and bar codes that were read.
+    pub codes: Vec<String>,
+}
+
+/// Has all converters make pages of a document.
+pub fn make(settings: &Settings, document: &Path) -> anyhow::Result<Made> {
+    let name = document
+        .file_stem()
+        .context("a file name")?
+        .to_string_lossy()
+        .into_owned();
+    let texts: Vec<Option<Text>> = (1..=settings.ocr_pages)
+        .map(|page| reading::text_layer(document, page))
+        .collect::<Result<_, _>>()?;
+    let document = fs::canonicalize(document)?;
+    let mut runs = Vec::new();
+    for &resolution in &settings.resolutions {
+        for tool in TOOLS {
+            runs.push(run(settings, &name, &document, &texts, tool, resolution)?);
+        }
+    }
+    Ok(Made { name, runs })
+}
+
+fn run(
+    settings: &Settings,
+    name: &str,
+    document: &Path,
+    texts: &[Option<Text>],
+    tool: Tool,
+    resolution: Resolution,
+) -> anyhow::Result<Run> {
+    let folder = tempfile::tempdir_in(&settings.scratch)?;
+    let mut cost = measured::run(&tool.command(document, resolution), folder.path())?;
+    let pages = match tool.pages(folder.path()) {
+        Ok(pages) if pages.is_empty() => Err(anyhow::anyhow!("no pages")),
+        made => made,
+    };
+    let pages = pages.unwrap_or_else(|why| {
+        // Some say that all went well.
+        cost.failure.get_or_insert(format!("{why:#}"));
+        Vec::new()
+    });
+    let mut run = Run {
+        tool,
+        resolution,
+        cost,
+        octets: pages.iter().map(|page| g4::encode(page).len()).collect(),
+        blank: Vec::new(),
+        read: Vec::new(),
+        codes: Vec::new(),
+    };
+    for (number, page) in (1..).zip(&pages) {
+        if page.blank_rows_at_top() == page.height() {
+            run.blank.push(number);
+        }
+        let text = texts.get(number - 1).and_then(Option::as_ref);
+        let looked_at = number <= settings.ocr_pages;
+        if !looked_at && settings.keep.is_none() {
+            break;
+        }
+        let png = folder.path().join("page.png");
+        as_looked_at(page, resolution).save(&png)?;
+        if let Some(text) = text {
+            run.read.push((number, reading::compare(text, &png)?));
+        }
+        if looked_at && name.starts_with("code") {
+            run.codes.extend(codes(&png)?);
+        }
+        if let (Some(keep), true) = (&settings.keep, looked_at) {
+            fs::create_dir_all(keep)?;
+            let file = format!(
+                "{name}-{number}-{}-{}.png",
+                tools::name(resolution),
+                tool.name()
+            );
+            fs::copy(&png, keep.join(file))?;
+        }
+    }
+    Ok(run)
+}
+
+/// As a fax viewer shows it: rows doubled where the resolution is standard, so that pels are square.
+fn as_looked_at(page: &Bitmap, resolution: Resolution) -> GrayImage {
+    let times = if resolution == Resolution::Standard {
+        2
+    } else {
+        1
+    };
+    GrayImage::from_fn(page.width(), page.height() * times, |x, y| {
+        Luma([if page.get(x, y / times) { 0 } else { 0xFF }])
+    })
+}
+
+fn codes(png: &Path) -> anyhow::Result<Vec<String>> {
+    let out = Command::new("zbarimg").args(["-q"]).arg(png).output()?;
+    let text = String::from_utf8_lossy(&out.stdout);
+    Ok(text.lines().map(str::to_owned).collect())
+}

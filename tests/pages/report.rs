@@ -1,0 +1,219 @@
+//! The tables, and the last line.
+
+use std::collections::BTreeSet;
+
+use postfax::pages::Resolution;
+
+use crate::figures::Figures;
+use crate::long_run::LongRun;
+use crate::made::{Made, Run, Settings};
+use crate::reading::Read;
+use crate::tools::{self, TOOLS, Tool};
+
+/// Points by which a text page may be worse than Ghostscript's.
+const WORSE: f64 = 0.2;
+
+/// What many runs of one converter come to.
+#[derive(Default)]
+struct Sum {
+    pages: usize,
+    octets: usize,
+    cpu_ms: f64,
+    rss_mb: f64,
+    failures: usize,
+    read: Read,
+}
+
+impl Sum {
+    /// Of the documents that both we and Ghostscript made pages of: bytes and words of others compare nothing.
+    fn of<'a>(runs: impl Iterator<Item = &'a Run>) -> Sum {
+        let mut sum = Sum::default();
+        for run in runs {
+            sum.pages += run.octets.len();
+            sum.octets += run.octets.iter().sum::<usize>();
+            sum.cpu_ms += run.cost.cpu_ms;
+            sum.rss_mb = sum.rss_mb.max(run.cost.rss_mb);
+            sum.failures += usize::from(run.cost.failure.is_some());
+            run.read.iter().for_each(|(_, read)| sum.read.add(read));
+        }
+        sum
+    }
+
+    fn kb(&self) -> f64 {
+        self.octets as f64 / 1024.0 / self.pages.max(1) as f64
+    }
+
+    fn cpu_ms(&self) -> f64 {
+        self.cpu_ms / self.pages.max(1) as f64
+    }
+}
+
+/// Prints everything.
+pub fn print(settings: &Settings, made: &[Made], long_run: &LongRun) {
+    for &resolution in &settings.resolutions {
+        print_table(made, resolution);
+    }
+    print_failures(made);
+    let worse = print_worse_pages(made);
+    print_codes(made);
+    println!("\n20 pages in one run, fine: ms of CPU a page");
+    for tool in TOOLS {
+        println!("  {:12} {:7.1}", tool.name(), long_run.cpu_ms(tool));
+    }
+    println!("\nRESULT {}", result(settings, made, long_run, worse));
+}
+
+fn print_table(made: &[Made], resolution: Resolution) {
+    println!(
+        "\n{}: KB of T.6 and ms of CPU a page, peak MB, missed words and wrong characters in a hundred",
+        tools::name(resolution)
+    );
+    println!(
+        "{:12} {:12} {:>6} {:>7} {:>8} {:>6} {:>7} {:>7} {:>5}",
+        "", "", "pages", "KB", "ms", "MB", "words", "chars", "fail"
+    );
+    let kinds: BTreeSet<&str> = made.iter().map(Made::kind).collect();
+    for kind in kinds.into_iter().map(Some).chain([None]) {
+        for tool in TOOLS {
+            let of_kind = made
+                .iter()
+                .filter(|made| kind.is_none_or(|kind| made.kind() == kind));
+            let sum = Sum::of(of_kind.filter_map(|made| made.run(tool, resolution)));
+            let words = match sum.read.words {
+                0 => format!("{:>7} {:>7}", "-", "-"),
+                _ => format!(
+                    "{:>7.2} {:>7.2}",
+                    sum.read.missed_percent(),
+                    sum.read.wrong_percent()
+                ),
+            };
+            println!(
+                "{:12} {:12} {:6} {:7.1} {:8.1} {:6.0} {words} {:5}",
+                if tool == Tool::Ours {
+                    kind.unwrap_or("ALL")
+                } else {
+                    ""
+                },
+                tool.name(),
+                sum.pages,
+                sum.kb(),
+                sum.cpu_ms(),
+                sum.rss_mb,
+                sum.failures,
+            );
+        }
+    }
+}
+
+fn print_failures(made: &[Made]) {
+    println!("\nwhat failed, and pages without ink");
+    for made in made {
+        for run in &made.runs {
+            let what = |what: &str| {
+                let at = tools::name(run.resolution);
+                println!("  {:12} {at:8} {}: {what}", run.tool.name(), made.name);
+            };
+            if let Some(why) = &run.cost.failure {
+                what(why);
+            }
+            if !run.blank.is_empty() {
+                what(&format!("blank: {:?}", run.blank));
+            }
+        }
+    }
+}
+
+/// Prints the pages that Ghostscript has better; says how many.
+fn print_worse_pages(made: &[Made]) -> usize {
+    println!(
+        "\npages of which more words were missed than of Ghostscript's, by more than {WORSE} in a hundred"
+    );
+    let mut worse = 0;
+    for (made, ours) in made
+        .iter()
+        .flat_map(|made| made.runs.iter().map(move |run| (made, run)))
+    {
+        let theirs = made.run(Tool::Ghostscript, ours.resolution);
+        let Some(theirs) = theirs.filter(|_| ours.tool == Tool::Ours) else {
+            continue;
+        };
+        for (number, read) in &ours.read {
+            let its = theirs.read.iter().find(|(its, _)| its == number);
+            let Some((_, its)) = its else { continue };
+            if read.missed_percent() > its.missed_percent() + WORSE {
+                worse += 1;
+                println!(
+                    "  {:8} {} page {number}: {} against {} of {}",
+                    tools::name(ours.resolution),
+                    made.name,
+                    read.missed,
+                    its.missed,
+                    read.words
+                );
+            }
+        }
+    }
+    worse
+}
+
+fn print_codes(made: &[Made]) {
+    let runs = made.iter().filter(|made| made.name.starts_with("code"));
+    for run in runs.flat_map(|made| &made.runs) {
+        println!(
+            "codes read, {} {}: {} {:?}",
+            run.tool.name(),
+            tools::name(run.resolution),
+            run.codes.len(),
+            run.codes
+        );
+    }
+}
+
+fn result(settings: &Settings, made: &[Made], long_run: &LongRun, worse: usize) -> Figures {
+    let mut figures = Figures::default();
+    let ratio = |ours: f64, theirs: f64| format!("{:.3}", ours / theirs);
+    let sum = |tool: Tool, resolutions: &[Resolution]| {
+        let both = made.iter().filter(|made| {
+            let pages = |tool| made.run(tool, resolutions[0]).map(|run| run.octets.len());
+            pages(Tool::Ours) == pages(Tool::Ghostscript)
+        });
+        Sum::of(both.flat_map(|made| resolutions.iter().filter_map(move |r| made.run(tool, *r))))
+    };
+    let (ours, theirs) = (
+        sum(Tool::Ours, &[Resolution::Fine]),
+        sum(Tool::Ghostscript, &[Resolution::Fine]),
+    );
+    figures.note("bytes_ratio", ratio(ours.kb(), theirs.kb()));
+    figures.note(
+        "words_ratio_fine",
+        ratio(ours.read.missed_percent(), theirs.read.missed_percent()),
+    );
+    if settings.resolutions.contains(&Resolution::Standard) {
+        let (ours, theirs) = (
+            sum(Tool::Ours, &[Resolution::Standard]),
+            sum(Tool::Ghostscript, &[Resolution::Standard]),
+        );
+        figures.note("bytes_ratio_std", ratio(ours.kb(), theirs.kb()));
+        figures.note(
+            "words_ratio_std",
+            ratio(ours.read.missed_percent(), theirs.read.missed_percent()),
+        );
+    }
+    figures.note("cpu_ratio", ratio(ours.cpu_ms(), theirs.cpu_ms()));
+    let of_twenty = ratio(
+        long_run.cpu_ms(Tool::Ours),
+        long_run.cpu_ms(Tool::Ghostscript),
+    );
+    figures.note("cpu_ratio_20_pages", of_twenty);
+    let all = |tool| {
+        Sum::of(
+            made.iter()
+                .flat_map(move |made| made.runs.iter().filter(move |run| run.tool == tool)),
+        )
+    };
+    figures.note("rss_mb", format!("{:.0}", all(Tool::Ours).rss_mb));
+    figures.note("failures", all(Tool::Ours).failures);
+    figures.note("failures_ghostscript", all(Tool::Ghostscript).failures);
+    figures.note("pages_worse", worse);
+    figures
+}
