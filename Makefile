@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures bench-calls bench-pages interop nat hostile hostile-documents setup pdfium build install
+.PHONY: demo test figures bench-calls bench-pages bench-queue interop nat hostile hostile-documents torture setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -25,6 +25,11 @@ PARTS =
 bench-calls: setup
 	cargo bench --locked --bench calls -- $(PARTS)
 
+# A start with 100,000 faxes that wait, the next of them, and mails a second beside Postfix's own smtpd; root, a minute or two.
+bench-queue: setup
+	tests/setup/install-packages.sh postfix
+	cargo bench --locked --bench queue -- $(PARTS)
+
 # Our pages beside those of Ghostscript, poppler and MuPDF: bytes, CPU, memory, words that can be read again; some ten
 # minutes. CORPUS=DIR takes the PDFs of a folder, KEEP=DIR keeps the pages as PNG.
 bench-pages: setup
@@ -41,6 +46,13 @@ interop: setup
 MINUTES = 30
 hostile: setup
 	MINUTES=$(MINUTES) SEED=$(SEED) cargo bench --locked --bench hostile
+
+# Killed 300 times, with full disks, jumping clocks and a relay that flaps, while mails pour in; then the books are balanced
+# by what the far ends and the mailboxes know. Root; some 40 minutes. SEED= throws the same dice again.
+KILLS = 300
+torture: setup
+	tests/setup/install-packages.sh faketime
+	KILLS=$(KILLS) SEED=$(SEED) cargo bench --locked --bench torture
 
 # The gateway behind a masquerading router made of network namespaces; root, iproute2 and nftables.
 nat: setup

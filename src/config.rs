@@ -17,7 +17,7 @@ pub use door::{Contact, Domain, Socket, Upstream, User};
 pub use hours::HoursOf;
 pub use load::ConfigError;
 use numbers::Numbering;
-pub use trunk::{Inbound, Sender, Sip, Trunk};
+pub use trunk::{Inbound, Machine, Sender, Sip, Trunk};
 
 use crate::call::retry;
 use crate::pages::Resolution;
@@ -68,6 +68,9 @@ pub struct Config {
     /// The carriers.
     #[serde(rename = "trunk")]
     pub trunks: Vec<Trunk>,
+    /// What certain machines want that we call.
+    #[serde(rename = "machine")]
+    pub machines: Vec<Machine>,
     /// Which calls are not taken.
     pub inbound: Inbound,
     /// Our numbers and where their faxes go.
@@ -384,6 +387,7 @@ impl Default for Config {
             upstreams: Vec::new(),
             sip: Sip::default(),
             trunks: Vec::new(),
+            machines: Vec::new(),
             inbound: Inbound::default(),
             routes: Vec::new(),
             mail: Mail::default(),

@@ -8,8 +8,9 @@ use super::table::print;
 use super::wait_for;
 use crate::config::numbers::Numbering;
 use crate::config::{Config, Converter, Route, Trunk};
+use crate::context::letterhead;
 use crate::mail_to_fax::cover::template;
-use crate::mail_to_fax::recipient;
+use crate::mail_to_fax::{receipt, recipient};
 use crate::net::trunk::{self, Trunks};
 use crate::pages::pdfium;
 use crate::queue::{Store, StoreError, Violation};
@@ -56,6 +57,7 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     findings.extend(wait_for(cover_page(config))?);
     findings.extend(text_reader(config));
     findings.extend(mail_ways(config));
+    findings.extend(templates(config));
     findings.extend(line_ways(config));
     findings.extend(wait_for(store(&config.state_dir))?);
     let mut wrong = findings.iter().any(|found| matches!(found, Wrong(_)));
@@ -144,7 +146,30 @@ fn mail_ways(config: &Config) -> Vec<Finding> {
             Some(folder) => format!("our mails go into the Maildir {}", folder.display()),
             None => format!("our mails go to the relay {}", config.mail.relay),
         }),
+        Fine(format!(
+            "what a mail server refuses goes to {}",
+            config.postmaster()
+        )),
     ]
+}
+
+/// The templates of the site, tried with every kind of mail.
+fn templates(config: &Config) -> Vec<Finding> {
+    let Some(folder) = &config.receipts.templates else {
+        return Vec::new();
+    };
+    let broken = match crate::context::templates::read(config) {
+        Ok(templates) => receipt::broken_templates(&templates, &letterhead(config)),
+        Err(what) => return vec![Wrong(what)],
+    };
+    let what = |what: String| Wrong(format!("the template {}: ours is used instead", what));
+    match broken.is_empty() {
+        true => vec![Fine(format!(
+            "mails are written by the templates in {}",
+            folder.display()
+        ))],
+        false => broken.into_iter().map(what).collect(),
+    }
 }
 
 fn listed<T: ToString>(items: &[T]) -> String {

@@ -1,13 +1,14 @@
 //! The commands, one file each.
 
-mod cancel;
 mod carrier;
 mod check;
 mod demo;
 mod hash_password;
+mod order;
 mod queue;
 mod render;
 mod run;
+mod select;
 mod show;
 mod table;
 mod to_pdf;
@@ -23,7 +24,7 @@ use crate::config::Config;
 #[derive(Parser)]
 #[command(version, max_term_width = 100, arg_required_else_help = true, after_help = TOUR)]
 struct Arguments {
-    /// For run, check, queue, show and cancel; config.toml.example explains every key
+    /// For all but demo, carrier, render and to-pdf; config.toml.example explains every key
     #[arg(
         long,
         short,
@@ -57,6 +58,46 @@ To begin: postfax demo. Then copy config.toml.example, and try it with postfax c
 Exit codes: 0 done, 1 not done (the reason is on standard error), 2 the arguments make no sense.
 Environment: POSTFAX_PDFIUM names libpdfium.so, RUST_LOG the amount of logging (info, debug).";
 
+const QUEUE: &str = "\
+Examples:
+  postfax queue                                    what waits, and why
+  postfax queue --ended 20                         also the last 20 faxes sent and received
+  postfax queue --number 2025550123 --state over   what became of the faxes to a number
+  postfax queue --sender jane@example.com --json   one sender's, for a script";
+
+const CANCEL: &str = "\
+Examples:
+  postfax cancel 1m7xa9q0c2f3k
+  postfax cancel --sender jane@example.com         everything of hers that waits or is in a call
+
+Exit code 1 where a fax was over already or is not there.";
+
+const RETRY: &str = "\
+Examples:
+  postfax retry 1m7xa9q0c2f3k                      now, and not when its number has rested
+  postfax retry --state ready --number 2025550123
+  postfax retry 1m8b2c4d6e8f0                      a received fax whose mail was refused: it is mailed again
+
+Exit code 1 where it is in a call, or over with no mail left to send.";
+
+const HOLD: &str = "\
+Examples:
+  postfax hold 1m7xa9q0c2f3k
+  postfax hold --number 2025550123                 everything that waits for a number
+
+A call in progress goes on. `postfax queue --state held` lists what is held, `postfax release` lets it go.";
+
+const RELEASE: &str = "\
+Examples:
+  postfax release 1m7xa9q0c2f3k
+  postfax release --state held                     everything that is held";
+
+const MOVE: &str = "\
+Examples:
+  postfax move --trunk backup 1m7xa9q0c2f3k        over this trunk and no other
+  postfax move --trunk backup --state ready        everything that waits
+  postfax move --any-trunk --state ready           as the trunks are set again";
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until SIGTERM or Ctrl-C
@@ -64,11 +105,25 @@ enum Command {
     /// Say what is wrong with the configuration and the queue, and what would become of a mail
     Check(check::Args),
     /// List the faxes that wait, the mails that nobody took, and the faxes that are over
+    #[command(after_help = QUEUE)]
     Queue(queue::Args),
     /// Tell all about one fax: its parts, its calls, its mails; or what is remembered of a number
     Show(show::Args),
-    /// End a fax that waits or is in a call; its sender is told
-    Cancel(cancel::Args),
+    /// End faxes that wait or are in a call; their senders are told
+    #[command(after_help = CANCEL)]
+    Cancel(order::Args),
+    /// Try faxes now, whatever they wait for; or the mails about them that nobody took
+    #[command(after_help = RETRY)]
+    Retry(order::Args),
+    /// Hold faxes back until they are released
+    #[command(after_help = HOLD)]
+    Hold(order::Args),
+    /// Let faxes go that were held
+    #[command(after_help = RELEASE)]
+    Release(order::Args),
+    /// Bind faxes to one trunk, or free them again
+    #[command(after_help = MOVE)]
+    Move(order::MoveArgs),
     /// Show both journeys on this machine: no trunk, no root, no configuration
     Demo(demo::Args),
     /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
@@ -111,7 +166,11 @@ pub fn main() -> ExitCode {
         Command::Check(args) => config().and_then(|config| check::run(args, &config)),
         Command::Queue(args) => config().and_then(|config| queue::run(args, &config)),
         Command::Show(args) => config().and_then(|config| show::run(args, &config)),
-        Command::Cancel(args) => config().and_then(|config| cancel::run(args, &config)),
+        Command::Cancel(args) => config().and_then(|config| order::cancel(args, &config)),
+        Command::Retry(args) => config().and_then(|config| order::retry(args, &config)),
+        Command::Hold(args) => config().and_then(|config| order::hold(args, &config)),
+        Command::Release(args) => config().and_then(|config| order::release(args, &config)),
+        Command::Move(args) => config().and_then(|config| order::move_to(args, &config)),
         Command::Demo(args) => demo::run(args),
         Command::Carrier(args) => carrier::run(args),
         Command::HashPassword => hash_password::run(),

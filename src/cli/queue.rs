@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 
+use super::select::Filters;
 use super::table::{columns, print, table, tame, time};
 use super::wait_for;
 use crate::call::outcome::Outcome;
 use crate::config::Config;
-use crate::queue::{FaxRow, OutgoingRow, ReceivedRow, Store};
+use crate::queue::{FaxRow, Millis, OutgoingRow, ReceivedRow, Store, Wanted};
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,8 @@ pub struct Args {
     /// Also list so many faxes that are over, sent and received
     #[arg(long, short, default_value_t = 0, value_name = "N")]
     ended: u32,
+    #[command(flatten)]
+    filters: Filters,
     /// As JSON, for scripts
     #[arg(long)]
     json: bool,
@@ -34,7 +37,13 @@ struct Listing {
 /// Lists the queue.
 pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     let store = Store::open_beside(&config.state_dir)?;
-    let listing = wait_for(read(&store, args.ended))??;
+    let listing = match args.filters.is_set() {
+        true => {
+            let wanted = args.filters.wanted(config)?;
+            wait_for(read_some(&store, wanted))??
+        }
+        false => wait_for(read(&store, args.ended))??,
+    };
     print(&match args.json {
         true => format!("{}\n", listing.into_json()),
         false => listing.text(&config.time_zone()),
@@ -48,6 +57,18 @@ async fn read(store: &Store, ended: u32) -> crate::queue::Result<Listing> {
         ended: store.ended_faxes(ended).await?,
         received: store.received(ended).await?,
         mails: store.undelivered_mails(1000).await?,
+    })
+}
+
+/// Only the faxes that fit, whether they are over or not.
+async fn read_some(store: &Store, wanted: Wanted) -> crate::queue::Result<Listing> {
+    let fit = store.faxes_that_fit(wanted, 1000).await?;
+    let (ended, waiting) = fit.into_iter().partition(|fax| fax.ended_at.is_some());
+    Ok(Listing {
+        waiting,
+        ended,
+        received: Vec::new(),
+        mails: Vec::new(),
     })
 }
 
@@ -89,7 +110,8 @@ fn waiting_rows(faxes: &[FaxRow], zone: &TimeZone) -> Vec<Vec<String>> {
     ];
     table(head, faxes, |fax| {
         let next_try = match fax.state.as_str() {
-            "ready" => time(fax.next_try_at, zone),
+            "ready" if fax.held => "when released".to_owned(),
+            "ready" => time(due(fax), zone),
             _ => "now".to_owned(),
         };
         fax_row(fax, next_try)
@@ -106,12 +128,21 @@ fn ended_rows(faxes: &[FaxRow], zone: &TimeZone) -> Vec<Vec<String>> {
     })
 }
 
+/// When it may be tried: its number may rest for the sake of another fax.
+pub fn due(fax: &FaxRow) -> Millis {
+    fax.next_try_at
+        .max(fax.rests_until.unwrap_or(fax.next_try_at))
+}
+
 fn fax_row(fax: &FaxRow, when: String) -> [String; 8] {
     let pages = |pages: u32| format!("{}/{pages}", fax.confirmed);
     [
         fax.id.clone(),
         fax.number.clone(),
-        fax.state.clone(),
+        match fax.held && fax.ended_at.is_none() {
+            true => "held".to_owned(),
+            false => fax.state.clone(),
+        },
         fax.page_count.map_or("-".to_owned(), pages),
         fax.calls.to_string(),
         when,

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 
-use super::queue::{cause, kind};
+use super::queue::{cause, due, kind};
 use super::table::{Sheet, columns, counted, print, table, tame, time};
 use super::wait_for;
 use crate::call::outcome::FarSaid;
 use crate::config::Config;
-use crate::mail_to_fax::receipt::{Fate, Part};
+use crate::context::letterhead;
+use crate::gateway::post::books::in_outline;
+use crate::mail_to_fax::receipt::{self, Fate, Part};
 use crate::mail_to_fax::stamp::Stamp;
 use crate::queue::{AttemptRow, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Store};
 
@@ -39,6 +41,8 @@ struct Sent {
     message: Option<MessageRow>,
     attempts: Vec<AttemptRow>,
     mails: Vec<OutgoingRow>,
+    /// The first sentence of its receipt, and what its sender can do.
+    told: (String, String),
 }
 
 enum Found {
@@ -53,7 +57,7 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
         return number::run(&store, config, number, args.forget, args.json);
     }
     let id = args.id.unwrap_or_default();
-    let Some(found) = wait_for(find(&store, &id))?? else {
+    let Some(found) = wait_for(find(&store, config, &id))?? else {
         anyhow::bail!(
             "there is no fax {}; `postfax queue --ended 20` lists them",
             tame(&id, 40)
@@ -66,16 +70,19 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(store: &Store, id: &str) -> crate::queue::Result<Option<Found>> {
+async fn find(store: &Store, config: &Config, id: &str) -> crate::queue::Result<Option<Found>> {
     let mails = store.mails_about(id).await?;
     if let Some(fax) = store.fax(id).await? {
         let message = store.message(&fax.message).await?;
         let attempts = store.attempts(id).await?;
+        let receipt = in_outline(&fax, config);
+        let told = receipt::in_short(&receipt, &letterhead(config)).unwrap_or_default();
         return Ok(Some(Found::Sent(Box::new(Sent {
             fax,
             message,
             attempts,
             mails,
+            told,
         }))));
     }
     let received = store.received_row(id).await?;
@@ -91,9 +98,10 @@ impl Found {
                     message,
                     attempts,
                     mails,
+                    told: (first, next),
                 } = *sent;
                 serde_json::json!({
-                    "fax": fax, "message": message, "attempts": attempts, "mails": mails
+                    "first": first, "next": next, "fax": fax, "message": message, "attempts": attempts, "mails": mails
                 })
             }
             Found::Received(fax, mails) => serde_json::json!({"received": fax, "mails": mails}),
@@ -111,8 +119,12 @@ impl Found {
 }
 
 fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
-    let fax = &sent.fax;
+    let (fax, (first, next)) = (&sent.fax, &sent.told);
     sheet.field("fax", &fax.id);
+    sheet.field("in short", tame(first, 600));
+    if !next.is_empty() {
+        sheet.field("what to do", tame(next, 300));
+    }
     let address = tame(&fax.recipient, 60);
     sheet.field("to", format!("{} ({address})", fax.number));
     if let Some(sub_address) = &fax.sub_address {
@@ -129,9 +141,11 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
     }
     match fax.ended_at {
         Some(ended) => sheet.field("ended", time(ended, zone)),
-        None if fax.state == "ready" => sheet.field("next try", time(fax.next_try_at, zone)),
+        None if fax.held => sheet.field("next try", "when it is released"),
+        None if fax.state == "ready" => sheet.field("next try", time(due(fax), zone)),
         None => {}
     }
+    tell_wishes(sheet, fax, zone);
     tell_cause(sheet, fax.outcome.as_deref(), &fax.detail);
     for part in sent.message.iter().flat_map(parts) {
         sheet.field("part", part);
@@ -141,6 +155,25 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
         tell_attempt(sheet, attempt, zone);
     }
     tell_mails(sheet, &sent.mails, zone);
+}
+
+/// What its sender or somebody here wants of it beside.
+fn tell_wishes(sheet: &mut Sheet, fax: &FaxRow, zone: &TimeZone) {
+    if fax.priority != 0 {
+        sheet.field("priority", fax.priority);
+    }
+    if fax.account != fax.sender {
+        sheet.field("account", tame(&fax.account, 60));
+    }
+    if let Some(at) = fax.not_before {
+        sheet.field("not before", time(at, zone));
+    }
+    if let Some(at) = fax.give_up_at {
+        sheet.field("give up at", time(at, zone));
+    }
+    if let Some(trunk) = &fax.bound_to {
+        sheet.field("only over", tame(trunk, 40));
+    }
 }
 
 fn tell_cause(sheet: &mut Sheet, outcome: Option<&str>, detail: &str) {

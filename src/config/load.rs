@@ -226,9 +226,15 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ),
         ("", "time_zone", unknown_zone(&config.time_zone)),
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
+        ("mail", "postmaster", no_address(&config.mail.postmaster)),
         ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
         ("retry", "", config.retry.contradiction()),
         ("ocr", "command", bad_command(&config.ocr.command)),
+        (
+            "inbound",
+            "password",
+            bad_password(&config.inbound.password),
+        ),
         ("mail", "relay", relay.and_then(|it| bad_host_and_port(it))),
     ];
     checks
@@ -239,6 +245,18 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         .or_else(|| first_bad(&config.converters, "converter", "command", bad_converter))
         .or_else(|| first_bad(&config.routes, "route", "number", bad_route))
         .or_else(|| first_bad(&config.hours, "hours", "open", bad_hours))
+        .or_else(|| {
+            first_bad(&config.machines, "machine", "password", |machine| {
+                bad_password(&machine.password)
+            })
+        })
+}
+
+/// T.30 5.3.6.2: twenty digits; a keypad has # and * too.
+fn bad_password(password: &str) -> Option<String> {
+    let fits = |c: char| c.is_ascii_digit() || "#*".contains(c);
+    (password.len() > 20 || !password.chars().all(fits))
+        .then(|| format!("{password:?} must be at most 20 of digits, # and *"))
 }
 
 /// The first of several sections that is wrong.
@@ -328,6 +346,11 @@ fn unknown_zone(name: &str) -> Option<String> {
             "\"{name}\" is no known time zone; write it like \"Europe/Berlin\", or leave it empty"
         )
     })
+}
+
+fn no_address(address: &str) -> Option<String> {
+    let bad = !address.is_empty() && address.parse::<lettre::Address>().is_err();
+    bad.then(|| format!("\"{address}\" is no mail address"))
 }
 
 fn bad_host_and_port(place: &str) -> Option<String> {

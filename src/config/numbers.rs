@@ -149,6 +149,13 @@ impl Numbering {
             .unwrap_or_else(|| written.to_owned())
     }
 
+    /// The password that the machine with this number wants.
+    pub fn password(&self, config: &Config, number: &str) -> Option<String> {
+        let mut machines = config.machines.iter();
+        let machine = machines.find(|machine| self.is_same(&machine.number, number))?;
+        Some(machine.password.clone()).filter(|password| !password.is_empty())
+    }
+
     /// Whether two numbers are one.
     pub fn is_same(&self, one: &str, other: &str) -> bool {
         let digits = |number: &str| -> String {
@@ -555,6 +562,15 @@ mod tests {
             assert!(us.is_blocked(caller), "{caller}");
         }
         assert!(!us.is_blocked("+12125550123") && !us.is_blocked(""));
+    }
+
+    #[test]
+    fn password_of_a_machine_is_found_by_any_form_of_its_number() {
+        let text = "[[machine]]\nnumber = \"202-555-0123\"\npassword = \"4711\"\n";
+        let config = Config::parse(text, "config.toml").unwrap();
+        let us = Numbering::of(&config).unwrap();
+        assert_eq!(us.password(&config, "+12025550123").unwrap(), "4711");
+        assert_eq!(us.password(&config, "+12025550124"), None);
     }
 
     #[test]

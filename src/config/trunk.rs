@@ -139,7 +139,7 @@ pub struct Sender {
     pub channels: u32,
     /// Calls of theirs on a day; 0: no limit.
     pub calls_per_day: u32,
-    /// Minutes of them; 0: no limit.
+    /// Minutes of calls on a day, over all of their account; 0: no limit.
     pub minutes_per_day: u32,
     /// Whether their faxes begin with a cover page; none: `cover.on`.
     pub cover: Option<bool>,
@@ -147,6 +147,16 @@ pub struct Sender {
     pub language: Option<Language>,
     /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
     pub tell_delivered: Option<bool>,
+}
+
+/// `[[machine]]`: what a machine wants that we call.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Machine {
+    /// Its number, in any form.
+    pub number: String,
+    /// The password (SID) without which it takes nothing.
+    pub password: String,
 }
 
 /// `[inbound]`: which calls are not taken.
@@ -157,6 +167,8 @@ pub struct Inbound {
     pub refuse_anonymous: bool,
     /// Patterns of numbers whose calls are refused.
     pub blocked: Vec<String>,
+    /// What a caller's machine must give as its password; empty: nothing.
+    pub password: String,
 }
 
 /// A socket: `udp:127.0.0.1:5060`.

@@ -24,7 +24,8 @@ impl AudioTerminal {
     /// # Errors
     /// SpanDSP cannot be set up.
     pub fn new(options: &Options, holder: Box<dyn Holder>) -> Result<AudioTerminal, SetUpFailed> {
-        let session = Session::new(options.role, holder);
+        let mut session = Session::new(options.role, holder);
+        session.require(options.password.clone());
         Ok(AudioTerminal {
             engine: AudioEngine::new(options, session)?,
             calling: options.calling,
@@ -89,6 +90,11 @@ impl AudioTerminal {
         }
     }
 
+    /// Whether a DCN of ours is still on its way behind the end.
+    pub fn is_parting(&self) -> bool {
+        !self.farewell.is_empty()
+    }
+
     /// Lets nothing out from now on, as if the line were dead.
     pub fn silence(&mut self) {
         self.engine.session().silence();
@@ -103,7 +109,7 @@ impl AudioTerminal {
     fn drive<R>(&mut self, step: impl FnOnce(&mut AudioEngine) -> R) -> R {
         let result = step(&mut self.engine);
         if self.engine.session().must_end() {
-            self.engine.terminate();
+            self.terminate();
         }
         result
     }

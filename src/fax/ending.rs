@@ -61,6 +61,8 @@ pub enum Cause {
     File,
     /// The call was dropped, or we ended it.
     Dropped,
+    /// The caller did not give the password that we ask for.
+    WrongPassword,
     /// [`Holder`](super::Holder) refused.
     NotKept,
     /// A received page has no readable rows, so it was not confirmed.

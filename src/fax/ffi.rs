@@ -204,8 +204,9 @@ unsafe fn configure(
         if let Some(sub_address) = &sub_address {
             c::t30_set_tx_sub_address(t30, sub_address.as_ptr());
         }
+        // SpanDSP says PWD in front of DTC only; with pages, SID is the password (T.30 5.3.6.1.2).
         if let Some(password) = &password {
-            c::t30_set_tx_password(t30, password.as_ptr());
+            c::t30_set_tx_sender_ident(t30, password.as_ptr());
         }
         c::t30_set_supported_compressions(t30, compressions);
         c::t30_set_supported_output_compressions(t30, T6);

@@ -33,6 +33,10 @@ pub(super) enum Frame<'a> {
     Dtc,
     /// SUB: a sub-address.
     SubAddress(&'a [u8]),
+    /// SID, or PWD: the password of who sends.
+    Password(&'a [u8]),
+    /// SEP: which of our faxes a polling caller wants.
+    Selective(&'a [u8]),
     /// DCS with its FIF.
     Dcs(&'a [u8]),
     /// Training succeeded.
@@ -64,6 +68,10 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
         (0x80, dis) if *fcf == 0x80 => Frame::Dis(dis),
         (0x80, _) => Frame::Dtc,
         (0xc2, sub) => Frame::SubAddress(sub),
+        // PWD is meant for polling, and some send it with pages.
+        (0xa2, password) => Frame::Password(password),
+        (0xc0, password) if fcf & 1 == 1 => Frame::Password(password),
+        (0xa0, selective) if fcf & 1 == 1 => Frame::Selective(selective),
         (0x82, dcs) => Frame::Dcs(dcs),
         (0x84, _) => Frame::Cfr,
         // FIF of FCD: the frame number, then data (T.4 annex A).

@@ -66,7 +66,7 @@ pub struct Options {
     pub t85: bool,
     /// Senders: SUB for a far end that takes one (T.30 5.3.6.1.3), at most 20 digits, `#`, `*` and spaces.
     pub sub_address: Option<String>,
-    /// Senders: PWD, likewise (T.30 5.3.6.1.5).
+    /// Senders: the password, likewise (SID, T.30 5.3.6.1.2). Receivers: the one without which no page is taken.
     pub password: Option<String>,
 }
 

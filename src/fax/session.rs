@@ -43,8 +43,11 @@ pub(super) struct Session {
     ident: Option<String>,
     said: Option<Abilities>,
     sub_address: Option<String>,
-    /// The far end wanted to fetch a fax.
+    /// The password that a sender must give, and the one it gave.
+    passwords: [Option<String>; 2],
+    /// The far end wanted to fetch a fax, and which.
     polled: bool,
+    selective: Option<String>,
     heard_frame: bool,
     /// Packets lost since the page began.
     lost: u32,
@@ -81,7 +84,9 @@ impl Session {
             ident: None,
             said: None,
             sub_address: None,
+            passwords: [None, None],
             polled: false,
+            selective: None,
             heard_frame: false,
             lost: 0,
             negotiated: None,
@@ -103,6 +108,11 @@ impl Session {
     }
 
     // ---- for the terminals ----
+
+    /// Receivers: takes pages from those only who give this password.
+    pub(super) fn require(&mut self, password: Option<String>) {
+        self.passwords[0] = password;
+    }
 
     pub(super) fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
@@ -193,7 +203,11 @@ impl Session {
             Frame::Dis(fif) if incoming => self.said(fif),
             Frame::Dtc if incoming => self.polled = true,
             Frame::SubAddress(fif) if incoming => self.sub_address = frames::ident(fif),
+            Frame::Password(fif) if incoming => self.passwords[1] = frames::ident(fif),
+            Frame::Selective(fif) if incoming => self.selective = frames::ident(fif),
             Frame::Dcs(fif) if from_sender => self.link = frames::dcs(fif),
+            // In place of CFR goes DCN.
+            Frame::Cfr if self.lacks_password() => self.fault = Some(Cause::WrongPassword),
             Frame::Cfr if !from_sender => self.agreed(),
             Frame::Fcd(number, octets) if from_sender => {
                 self.page_octets += octets as u64;
@@ -239,10 +253,13 @@ impl Session {
             None if self.polled => Cause::Polled,
             None => ending::cause(code),
         };
+        let polled = self.polled.then(|| self.polling());
         let detail = match self.fault {
-            None if self.polled => {
-                "the caller wanted to fetch a fax (polling), and none is offered"
-            }
+            None if self.polled => polled.as_deref().unwrap_or(words),
+            Some(Cause::WrongPassword) => match self.passwords[1] {
+                None => "the caller gave no password (SID)",
+                Some(_) => "the caller gave another password (SID) than the one that is asked for",
+            },
             Some(Cause::NotKept) => "the pages could not be kept, so nothing was confirmed",
             Some(Cause::EmptyPage) => "a page without a readable row came in",
             Some(Cause::Runaway) => "the fax terminal ran away and was stopped",
@@ -269,6 +286,18 @@ impl Session {
     fn fail(&mut self, cause: Cause) {
         self.silence();
         self.fault.get_or_insert(cause);
+    }
+
+    fn polling(&self) -> String {
+        let selective = self.selective.as_ref();
+        let which = selective.map_or(String::new(), |sep| format!(", SEP {sep}"));
+        format!("the caller wanted to fetch a fax (polling{which}), and none is offered")
+    }
+
+    /// Whether the sender should have given another password, or one at all: SID in front of DCS (T.30 5.3.6.1.2).
+    fn lacks_password(&self) -> bool {
+        let [required, given] = &self.passwords;
+        self.role == Role::Receiver && required.is_some() && required != given
     }
 
     /// DIS came in, behind NSF where there is one.

@@ -52,7 +52,8 @@ impl T38Terminal {
         version: u8,
         holder: Box<dyn Holder>,
     ) -> Result<T38Terminal, SetUpFailed> {
-        let session = Session::new(options.role, holder);
+        let mut session = Session::new(options.role, holder);
+        session.require(options.password.clone());
         Ok(T38Terminal {
             engine: T38Engine::new(options, version, session)?,
             style: Style {
@@ -121,6 +122,12 @@ impl T38Terminal {
         }
     }
 
+    /// Whether a DCN of ours is still on its way behind the end.
+    pub fn is_parting(&self) -> bool {
+        let farewell = self.farewell.as_ref();
+        farewell.is_some_and(|farewell| !farewell.packets.is_empty())
+    }
+
     /// At the start: the call was in audio until now, so that a called terminal can be brief about its CED.
     pub fn follow_audio(&mut self) {
         self.engine.session().thrift().follow_audio();
@@ -145,7 +152,7 @@ impl T38Terminal {
         self.engine.session().new_tick();
         step(&mut self.engine);
         if self.engine.session().must_end() {
-            self.engine.terminate();
+            self.terminate();
         }
     }
 }

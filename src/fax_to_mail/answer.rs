@@ -51,7 +51,11 @@ pub async fn answer(context: &Arc<Context>, mut call: IncomingCall, channel: Cha
         "answering"
     );
     let (claim, here) = (Claim::Received(id.clone()), context.clone());
-    let settings = FaxSettings::of(&config);
+    let password = config.inbound.password.clone();
+    let settings = FaxSettings {
+        password: Some(password).filter(|password| !password.is_empty()),
+        ..FaxSettings::of(&config)
+    };
     let work = async move { take(&here, &id, call, settings).await };
     guarded(context, claim, work).await;
     drop(channel);

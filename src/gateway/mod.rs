@@ -27,7 +27,7 @@ use crate::fax_to_mail::answer;
 use crate::fax_to_mail::screen::{self, Refused};
 use crate::mail_to_fax::dial::{Dialling, Found};
 use crate::mail_to_fax::intake::FrontDoor;
-use crate::mail_to_fax::{cover, dial, render};
+use crate::mail_to_fax::{cover, dial, receipt, render};
 use crate::net::line::Line;
 use crate::net::sip::IncomingCall;
 use crate::net::smtp::Server;
@@ -98,6 +98,7 @@ impl Gateway {
         let (line, calls) = listeners::line(&context).await?;
         let smtp = Arc::new(Server::bind(listeners::smtp(&config)).await?);
         let page = listeners::status(&config).await?;
+        tell_of_broken_templates(&context);
         let gateway = Gateway {
             status: page
                 .as_ref()
@@ -118,6 +119,7 @@ impl Gateway {
         let trunks = &gateway.context.trunks;
         trunks.care(gateway.line.endpoint(), &gateway.doors, &gateway.closed);
         gateway.look_around();
+        gateway.examine_the_store();
         gateway.tell_delays();
         let door = Arc::new(FrontDoor::new(gateway.context.clone()));
         let (smtp, closing) = (gateway.smtp.clone(), gateway.closing.clone());
@@ -155,6 +157,7 @@ impl Gateway {
         let later = listeners::needs_restart(&self.context.config(), &config);
         self.smtp.reload(listeners::smtp(&config));
         self.context.reload(config);
+        tell_of_broken_templates(&self.context);
         later
     }
 
@@ -310,6 +313,17 @@ impl Gateway {
             .spawn(async move { loops::tell_delays(context, closing).await });
     }
 
+    /// Looks at the store beside everything else: it must not hold up the start.
+    fn examine_the_store(&self) {
+        let (context, closed) = (self.context.clone(), self.closed.clone());
+        self.doors.spawn(async move {
+            let examined = closed.run_until_cancelled(context.store.examine());
+            if let Some(Err(e)) = examined.await {
+                tracing::error!("the queue cannot be examined: {e}");
+            }
+        });
+    }
+
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {
         let mut names = config.status.names.clone();
         // Whoever types our very address was not lured here by a name.
@@ -329,6 +343,14 @@ impl Gateway {
                 tracing::error!("the page has ended: {e}");
             }
         });
+    }
+}
+
+/// They cost nothing but the site's own words: ours are used instead.
+fn tell_of_broken_templates(context: &Context) {
+    let head = context.letterhead();
+    for broken in receipt::broken_templates(&head.templates, &head) {
+        tracing::error!("the template {broken}; ours is used instead");
     }
 }
 

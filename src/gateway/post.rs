@@ -7,7 +7,9 @@
 //! When it dies: the claim falls at the next start, and the mail goes again, under the same Message-ID and into the
 //! same Maildir file.
 
-pub mod letters;
+pub mod books;
+mod letters;
+mod received;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,15 +6,19 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::post::books::in_outline;
 use crate::call::outcome::Outcome;
+use crate::config::Config;
 use crate::context::{self, Context, LiveCall, now};
+use crate::letter::Letterhead;
+use crate::mail_to_fax::receipt;
 use crate::net;
 use crate::net::line::Line;
-use crate::queue::{Counts, FaxRow, Millis, OutgoingRow, ReceivedRow, StoreError};
+use crate::queue::{Counts, FaxRow, MailKind, Millis, OutgoingRow, ReceivedRow, StoreError};
 use crate::status::Source;
 use crate::status::snapshot::{
-    Call, Direction, Phase, Queue, ReceivedFax, Registration, SentFax, Snapshot, Target, Trunk,
-    TrunkState, WaitingFax, WaitingMail,
+    Call, Direction, Phase, Queue, ReceivedFax, Registration, SentFax, Snapshot, Target, Told,
+    Trunk, TrunkState, WaitingFax, WaitingMail,
 };
 
 /// Rows of each list at most; the counts tell of the rest.
@@ -94,13 +98,22 @@ impl Source for Desk {
                 shown: HashSet::new(),
             }
         });
+        if let Some(damage) = self.context.store.damage() {
+            let what = format!(
+                "the queue is damaged, no mail is taken and no fax is dialled: {damage}; `postfax check` says more"
+            );
+            problems.insert(0, what);
+        }
         if books.counts.mails_failed > 0 {
             let n = books.counts.mails_failed;
             problems.push(format!(
-                "{n} mails were refused for good by their next hop and wait for you"
+                "{n} mails were refused for good by their next hop; what they carried went to {}",
+                config.postmaster()
             ));
         }
         let live = self.context.live.calls();
+        let head = self.context.letterhead();
+        let told = |fax: &FaxRow| told(fax, &config, &head);
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             hostname: config.hostname(),
@@ -116,12 +129,12 @@ impl Source for Desk {
                 .waiting
                 .iter()
                 .filter(|fax| fax.state != "calling")
-                .map(waiting)
+                .map(|fax| waiting(fax, told(fax)))
                 .collect(),
             sent: books
                 .sent
                 .iter()
-                .map(|fax| sent(fax, &books.shown))
+                .map(|fax| sent(fax, &books.shown, told(fax)))
                 .collect(),
             received: books
                 .received
@@ -261,8 +274,16 @@ fn call(live: &LiveCall) -> Call {
     }
 }
 
-fn waiting(fax: &FaxRow) -> WaitingFax {
+/// What the receipt says, or would say now.
+fn told(fax: &FaxRow, config: &Config, head: &Letterhead) -> Told {
+    let told = receipt::in_short(&in_outline(fax, config), head);
+    let (first, next) = told.unwrap_or_default();
+    Told { first, next }
+}
+
+fn waiting(fax: &FaxRow, told: Told) -> WaitingFax {
     WaitingFax {
+        told,
         fax: fax.id.clone(),
         number: fax.number.clone(),
         sender: fax.sender.clone(),
@@ -279,8 +300,9 @@ fn preview(shown: &HashSet<String>, fax: &str) -> Option<String> {
     shown.contains(fax).then(|| format!("/preview/{fax}.png"))
 }
 
-fn sent(fax: &FaxRow, shown: &HashSet<String>) -> SentFax {
+fn sent(fax: &FaxRow, shown: &HashSet<String>, told: Told) -> SentFax {
     SentFax {
+        told,
         fax: fax.id.clone(),
         number: fax.number.clone(),
         sender: fax.sender.clone(),
@@ -312,15 +334,18 @@ fn received(fax: &ReceivedRow, shown: &HashSet<String>) -> ReceivedFax {
         seconds: fax.seconds.round() as u64,
         ended: time(fax.ended_at.unwrap_or(fax.started_at)),
         handed_over: fax.mail.as_deref() == Some("delivered"),
+        refused: fax.mail.as_deref() == Some("failed"),
         preview: preview(shown, &fax.id),
     }
 }
 
 fn mail(mail: &OutgoingRow) -> WaitingMail {
-    let what = if mail.kind == "receipt" {
-        "Receipt for fax"
-    } else {
-        "Received fax"
+    let what = match MailKind::from_name(&mail.kind) {
+        MailKind::Receipt => "Receipt for fax",
+        MailKind::Delay => "Delay of fax",
+        MailKind::Broadcast => "Receipt for all faxes of mail",
+        MailKind::Returned => "To the postmaster: refused mail",
+        MailKind::ReceivedFax => "Received fax",
     };
     WaitingMail {
         id: mail.id.clone(),

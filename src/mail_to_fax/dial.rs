@@ -48,7 +48,7 @@ pub enum Found {
 /// # Errors
 /// As the store says.
 pub async fn claim(context: &Context) -> Result<Found, StoreError> {
-    if context.trunks.is_empty() {
+    if context.trunks.is_empty() || context.store.damage().is_some() {
         return Ok(Found::Nothing);
     }
     let day = context.config().retry_policy().day(now().0);
@@ -168,6 +168,7 @@ fn settings(context: &Context, fax: &ClaimedFax) -> FaxSettings {
     FaxSettings {
         ident: config.sender(&fax.sender).station_id,
         sub_address: fax.sub_address.clone(),
+        password: context.numbering().password(&config, &fax.number),
         ..FaxSettings::of(&config)
     }
 }

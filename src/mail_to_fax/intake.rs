@@ -16,13 +16,16 @@ use tokio::sync::Semaphore;
 use super::documents::{self, Opened};
 use super::doorman::Doorman;
 use super::receipt;
+use super::receipt::wanted::tell_delay_at;
 pub use super::verdict::Recipient;
 use super::verdict::{now_exactly, on_recipient, on_sender};
 use super::wishes::Wishes;
 use crate::context::{Context, now};
 use crate::net::smtp::{Intake, Message, Spool};
 use crate::pages::DocumentRefusal;
+use crate::pages::document::Source;
 use crate::pages::render::Found;
+use crate::pages::text::found_at_once;
 use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
 use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
@@ -84,11 +87,15 @@ impl FrontDoor {
             let not_a_document = |e| not_a_document(&document.name, e);
             let octets = document.readable(&self.context).await;
             let octets = octets.map_err(not_a_document)?;
-            let probed = self
-                .context
-                .children
-                .probe(&document.source, &octets, paper);
-            mail.parts[document.part].fate = match probed.await.map_err(not_a_document)? {
+            let found = match at_once(&document.source, &octets) {
+                Some(found) => found,
+                None => {
+                    let children = &self.context.children;
+                    let probed = children.probe(&document.source, &octets, paper);
+                    probed.await.map_err(not_a_document)?
+                }
+            };
+            mail.parts[document.part].fate = match found {
                 Found::Pages(pages) => {
                     total = total.saturating_add(pages);
                     receipt::Fate::Faxed { pages }
@@ -166,6 +173,10 @@ impl FrontDoor {
         let times = wishes.times(now_exactly(), &config.time_zone(), days);
         let times = times.map_err(bad_header)?;
         let millis = |at: Option<jiff::Timestamp>| at.map(|at| Millis(at.as_millisecond()));
+        let (not_before, hours) = (millis(times.not_before), config.receipts.tell_delay_hours);
+        // RFC 2852 4.1.4.2: who names the time of the notice gets it then.
+        let tell_delay_at = millis(times.tell_delay)
+            .or_else(|| tell_delay_at(hours, wishes.notify, not_before, now()));
         Ok(NewFax {
             id,
             recipient: to.address.clone(),
@@ -178,9 +189,9 @@ impl FrontDoor {
             orcpt: to.orcpt.clone(),
             notify: wishes.notify,
             priority: wishes.priority.unwrap_or_default(),
-            not_before: millis(times.not_before),
+            not_before,
             give_up_at: millis(times.give_up),
-            tell_delay_at: millis(times.tell_delay),
+            tell_delay_at,
         })
     }
 
@@ -340,6 +351,9 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
+        if let Some(damage) = self.context.store.damage() {
+            return Err(our_trouble(format!("the queue is damaged: {damage}")));
+        }
         let (mail, recipients) = (envelope.mail, envelope.recipients);
         let size = text.file().metadata().map_err(our_trouble)?.len();
         let place = self
@@ -402,6 +416,14 @@ fn told(queued: &[Queued]) -> Taken {
 /// The sentence for the sender of a header that asks for what cannot be.
 fn bad_header(bad: super::wishes::BadWish) -> Refusal {
     Refusal::new(554, "5.6.0", bad.to_string())
+}
+
+/// What a look through a document would find, where it is a short plain letter: that needs no child.
+fn at_once(source: &Source, octets: &[u8]) -> Option<Found> {
+    match source {
+        Source::Text(text) => found_at_once(text, octets),
+        _ => None,
+    }
 }
 
 /// The place on the desk of a mail of so many octets; one that is larger than the desk has it for itself.

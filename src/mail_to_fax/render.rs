@@ -126,15 +126,15 @@ impl Made {
         {
             pages.pop();
         }
-        let said = remarks.iter().map(|remark| format!("{name}: {remark}"));
+        let said = remarks.iter().map(|remark| format!("{name}: {remark}."));
         self.remarks.extend(said);
         match before - pages.len() {
             0 => {}
             1 => self
                 .remarks
-                .push(format!("{name}: its last page is blank and was left out")),
+                .push(format!("{name}: its last page is blank and was left out.")),
             n => self.remarks.push(format!(
-                "{name}: its last {n} pages are blank and were left out"
+                "{name}: its last {n} pages are blank and were left out."
             )),
         }
         self.pages.extend(pages);
@@ -265,10 +265,10 @@ mod tests {
         assert_eq!(
             made.remarks,
             [
-                "a.pdf: its last page is blank and was left out",
-                "b.pdf: its last 2 pages are blank and were left out",
+                "a.pdf: its last page is blank and was left out.",
+                "b.pdf: its last 2 pages are blank and were left out.",
                 "c.pdf: page 2 came out blank although there is text on it; perhaps the text is white, or its font \
-                 is missing",
+                 is missing.",
             ]
         );
     }

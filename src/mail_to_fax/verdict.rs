@@ -184,8 +184,8 @@ async fn has_minutes_left(
     if sender.minutes_per_day == 0 {
         return Ok(());
     }
-    let (zone, account) = (context.config().time_zone(), sender.account_of(address));
-    let today = now_exactly().to_zoned(zone).date().to_string();
+    let account = sender.account_of(address);
+    let today = context.config().retry_policy().day(now().0);
     let used = context.store.used_by_account(&today, &account).await;
     let used = used.map_err(super::intake::our_trouble)?;
     if used.seconds < f64::from(sender.minutes_per_day) * 60.0 {

@@ -72,7 +72,7 @@ pub struct FaxSettings {
     pub max_bit_rate: u32,
     /// The sub-address to send with the fax (T.33).
     pub sub_address: Option<String>,
-    /// The password to send with it (PWD).
+    /// The password to send with it (SID); for receivers, the one without which no page is taken.
     pub password: Option<String>,
     /// T.85 (JBIG) for far ends that have it.
     pub t85: bool,

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// The folder of blobs: `blobs/XY/KEY`, where XY are the last two characters of the key.
 #[derive(Debug, Clone)]
@@ -131,6 +132,19 @@ impl Blobs {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(named(e, &place)),
             _ => Ok(()),
         }
+    }
+
+    /// Every key that is kept and was so long ago, in no order.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn older_than(&self, age: Duration) -> io::Result<Vec<String>> {
+        let is_old = |key: &String| {
+            let written = fs::metadata(self.path(key)).and_then(|it| it.modified());
+            // A time to come is no age.
+            written.is_ok_and(|at| at.elapsed().is_ok_and(|passed| passed > age))
+        };
+        Ok(self.keys()?.into_iter().filter(is_old).collect())
     }
 
     /// Every key that is kept, in no order.

@@ -1,6 +1,11 @@
 //! The invariants of the store, proved by query. `postfax check` runs them.
 
-use super::{Result, Store};
+use std::collections::HashSet;
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use super::{Blobs, Store};
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,17 +71,75 @@ const INVARIANTS: &[(&str, &str)] = &[
            AND NOT EXISTS (SELECT 1 FROM outgoing o WHERE o.kind = 'received_fax' AND o.subject_of = r.id)",
     ),
     (
+        "what is held, over or still being made stands in no line",
+        "SELECT id FROM faxes WHERE turn IS NOT NULL AND state <> 'calling' AND (held = 1 OR state <> 'ready')",
+    ),
+    (
+        "a fax that counts against an account has a mail that does",
+        "SELECT f.id FROM faxes f JOIN messages m ON m.id = f.message WHERE f.account <> '' AND m.account = ''",
+    ),
+    (
+        "NOTIFY is never, or any of success, failure and delay",
+        "SELECT id FROM faxes WHERE notify NOT BETWEEN 0 AND 7",
+    ),
+    (
+        "a cover page that is kept is one that was asked for",
+        "SELECT id FROM faxes WHERE cover_key IS NOT NULL AND ifnull(cover, 0) = 0",
+    ),
+    (
+        "no number rests for longer than a day",
+        "SELECT number FROM rests WHERE until > (SELECT max(ifnull(started_at, 0)) FROM attempts) + 2 * 86400000",
+    ),
+    (
         "a message has a fax",
         "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)",
     ),
 ];
+
+/// The blobs that rows name.
+pub(super) const ALL: &str =
+    "SELECT text_key FROM messages UNION SELECT pages_key FROM documents UNION SELECT preview_key FROM documents
+     UNION SELECT cover_key FROM faxes UNION SELECT g4_key FROM received_pages UNION SELECT preview_key FROM received";
+
+/// Those that unfinished work needs.
+pub(super) const UNFINISHED: &str =
+    "SELECT text_key FROM messages m JOIN documents d ON d.message = m.id AND d.state IN ('waiting', 'rendering')
+     UNION SELECT pages_key FROM documents d JOIN faxes f ON f.document = d.id AND f.state IN ('ready', 'calling')
+     UNION SELECT cover_key FROM faxes WHERE state IN ('ready', 'calling')
+     UNION SELECT g4_key FROM received_pages p JOIN outgoing o
+           ON o.subject_of = p.received AND o.kind = 'received_fax' AND o.state IN ('waiting', 'sending')";
+
+/// A blob without a row that is younger may be waiting for one.
+const AN_HOUR: Duration = Duration::from_secs(3600);
+
+/// What a query says of blobs, as names.
+pub(super) fn named_blobs(db: &Connection, query: &str) -> rusqlite::Result<HashSet<String>> {
+    let mut keys = db.prepare(query)?;
+    let keys = keys.query_map([], |row| row.get::<_, Option<String>>(0))?;
+    keys.filter_map(Result::transpose).collect()
+}
+
+/// The blobs of a query that are not there.
+pub(super) fn missing_blobs(
+    db: &Connection,
+    blobs: &Blobs,
+    query: &str,
+) -> rusqlite::Result<Vec<String>> {
+    let named = named_blobs(db, query)?;
+    let mut missing: Vec<String> = named
+        .into_iter()
+        .filter(|key| !blobs.path(key).exists())
+        .collect();
+    missing.sort();
+    Ok(missing)
+}
 
 impl Store {
     /// Proves the invariants and the soundness of the file; an empty answer means that all hold.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn check(&self) -> Result<Vec<Violation>> {
+    pub async fn check(&self) -> super::Result<Vec<Violation>> {
         let blobs = self.blobs().clone();
         self.read(move |db| {
             let mut violations = Vec::new();
@@ -91,20 +154,16 @@ impl Store {
                     violations.push(Violation { invariant, rows });
                 }
             }
-            let named: Vec<String> = db
-                .prepare(
-                    "SELECT text_key FROM messages UNION SELECT pages_key FROM documents WHERE pages_key IS NOT NULL
-                     UNION SELECT preview_key FROM documents WHERE preview_key IS NOT NULL
-                     UNION SELECT cover_key FROM faxes WHERE cover_key IS NOT NULL
-                     UNION SELECT g4_key FROM received_pages
-                     UNION SELECT preview_key FROM received WHERE preview_key IS NOT NULL",
-                )?
-                .query_map([], |row| row.get(0))?
-                .collect::<rusqlite::Result<_>>()?;
-            let kept: std::collections::HashSet<String> = blobs.keys().unwrap_or_default().into_iter().collect();
-            let missing: Vec<String> = named.into_iter().filter(|key| !kept.contains(key)).collect();
+            let missing = missing_blobs(db, &blobs, ALL)?;
             if !missing.is_empty() {
                 violations.push(Violation { invariant: "every blob that a row names is there", rows: missing });
+            }
+            let named = named_blobs(db, ALL)?;
+            let orphans = blobs.older_than(AN_HOUR).unwrap_or_default().into_iter();
+            let orphans: Vec<String> = orphans.filter(|key| !named.contains(key)).collect();
+            if !orphans.is_empty() {
+                let invariant = "a row names every blob that is there (the next start of the daemon removes others)";
+                violations.push(Violation { invariant, rows: orphans });
             }
             Ok(violations)
         })

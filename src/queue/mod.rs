@@ -11,6 +11,7 @@ mod blobs;
 mod check;
 mod covers;
 mod faxes;
+mod health;
 pub mod id;
 mod line;
 pub mod memory;
@@ -36,7 +37,7 @@ use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
@@ -53,7 +54,7 @@ pub use outgoing::{ClaimedMail, MailKind};
 pub use received::{NewReceived, ReceivedFax};
 pub use settle::{Final, Settled};
 pub use told::{ToldFax, ToldMail};
-pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow};
+pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Wanted};
 use writer::Writer;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -147,6 +148,8 @@ struct Inner {
     database: PathBuf,
     blobs: Blobs,
     owner: String,
+    /// What is wrong with it, once that is known.
+    damage: Mutex<Option<String>>,
     /// The lock that makes us the only daemon here; `None` for a command beside the daemon.
     _lock: Option<File>,
 }
@@ -168,6 +171,10 @@ impl Store {
         private_file(&state.join("queue.db"))?;
         let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
         upgrade::to_newest(&mut connection)?;
+        let swept = health::sweep(&connection, &Blobs::open(state)?)?;
+        if swept > 0 {
+            tracing::info!("{swept} files of mails or pages that nobody was told yes for are gone");
+        }
         let store = Store::open_with(state, connection, Some(lock))?;
         blobs::sync_folder(state)?;
         if let Some(parent) = state
@@ -206,6 +213,7 @@ impl Store {
                 database,
                 blobs,
                 owner,
+                damage: Mutex::new(None),
                 _lock: lock,
             }),
         })
@@ -226,7 +234,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        self.inner.writer.run(work).await
+        self.heard(self.inner.writer.run(work).await)
     }
 
     /// Runs `look` on a connection of its own that can only read.
@@ -236,12 +244,19 @@ impl Store {
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let database = self.inner.database.clone();
-        tokio::task::spawn_blocking(move || {
+        let read = tokio::task::spawn_blocking(move || {
             let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             Ok(look(&connect(&database, flags)?)?)
         })
-        .await
-        .map_err(|_| StoreError::Stopped)?
+        .await;
+        self.heard(read.map_err(|_| StoreError::Stopped).flatten())
+    }
+
+    fn damage_note(&self) -> MutexGuard<'_, Option<String>> {
+        self.inner
+            .damage
+            .lock()
+            .expect("nobody panics while holding it")
     }
 
     /// A number that changes whenever a command beside the daemon has committed something.

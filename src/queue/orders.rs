@@ -23,36 +23,18 @@ pub enum Ordered {
 }
 
 impl Store {
-    /// Asks for a fax to be cancelled: at once where it waits, by its call where it is in one. False: no such fax, or
-    /// it is over.
+    /// Asks for a fax to be cancelled: at once where it waits, by its call where it is in one.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn cancel(&self, fax: &str, now: Millis) -> Result<bool> {
-        let fax = fax.to_owned();
-        self.write(move |db| {
-            let asked = db.execute(
-                "UPDATE faxes SET cancelling = 1 WHERE id = ?1 AND ended_at IS NULL",
-                [&fax],
-            )?;
-            let waits = db
-                .query_row(
-                    "SELECT 1 FROM faxes WHERE id = ?1 AND state IN ('rendering', 'ready')",
-                    [&fax],
-                    |_| Ok(()),
-                )
-                .optional()?;
-            if waits.is_some() {
-                finish(
-                    db,
-                    &fax,
-                    Final::Cancelled,
-                    Some(Outcome::Cancelled),
-                    "",
-                    now,
-                )?;
+    pub async fn cancel(&self, fax: &str, now: Millis) -> Result<Ordered> {
+        self.order(fax, move |db, fax, row| {
+            db.execute("UPDATE faxes SET cancelling = 1 WHERE id = ?1", [fax])?;
+            if row.state != "calling" {
+                let cancelled = Some(Outcome::Cancelled);
+                finish(db, fax, Final::Cancelled, cancelled, "", now)?;
             }
-            Ok(asked > 0)
+            Ok(row.done_or_in_call())
         })
         .await
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+mod damage;
 mod line_of_faxes;
 
 use super::*;
@@ -33,7 +34,6 @@ fn message(recipients: &[&str]) -> NewMessage {
         manifest: "[]".into(),
         size: 1234,
         text_key: format!("m-{id}"),
-        one_report: false,
         faxes: id::several(NOW, recipients.len())
             .into_iter()
             .zip(recipients)
@@ -273,11 +273,9 @@ async fn cancelled_while_it_waits_ends_with_a_receipt_and_once() {
     let fax = message.faxes[0].id.clone();
     store.blobs().keep(&message.text_key, b"mail").unwrap();
     store.accept(message, NOW).await.unwrap();
-    assert!(store.cancel(&fax, NOW).await.unwrap());
-    assert!(
-        !store.cancel(&fax, NOW).await.unwrap(),
-        "it is over already"
-    );
+    assert_eq!(store.cancel(&fax, NOW).await.unwrap(), Ordered::Done);
+    let again = store.cancel(&fax, NOW).await.unwrap();
+    assert_eq!(again, Ordered::Over("cancelled".into()));
     assert_eq!(receipts(&store, &fax).await, 1);
     assert_eq!(store.check().await.unwrap(), []);
 }
@@ -747,4 +745,136 @@ async fn recipients_of_one_resolution_share_a_document() {
     made.sort_by_key(|resolution| resolution.dpi());
     assert_eq!(made, [Resolution::Fine, Resolution::Superfine]);
     assert_eq!(store.check().await.unwrap(), []);
+}
+
+// ---- what senders are told ----
+
+/// Ends faxes that wait.
+async fn cancel_all(store: &Store, faxes: &[NewFax]) {
+    for fax in faxes {
+        assert_eq!(store.cancel(&fax.id, NOW).await.unwrap(), Ordered::Done);
+    }
+}
+
+/// Takes every mail that is due, and says what it was about.
+async fn kinds(store: &Store, now: Millis) -> Vec<(MailKind, String)> {
+    let mut kinds = Vec::new();
+    while let Some(mail) = store.claim_mail(now).await.unwrap() {
+        store.mail_delivered(&mail.id, "250", now).await.unwrap();
+        kinds.push((mail.kind, mail.subject_of));
+    }
+    kinds.sort_by(|a, b| a.1.cmp(&b.1));
+    kinds
+}
+
+#[tokio::test]
+async fn a_mail_reported_as_one_has_its_report_with_its_last_fax() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let all = NewMessage {
+        one_report: true,
+        ..message(&["5551230001", "5551230002", "5551230003"])
+    };
+    store.blobs().keep(&all.text_key, b"mail").unwrap();
+    store.accept(all.clone(), NOW).await.unwrap();
+    cancel_all(&store, &all.faxes[..2]).await;
+    assert_eq!(kinds(&store, NOW).await, []);
+    assert_eq!(store.check().await.unwrap(), []);
+    cancel_all(&store, &all.faxes[2..]).await;
+    let report = (MailKind::Broadcast, all.id.clone());
+    assert_eq!(kinds(&store, NOW).await, [report]);
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_document_that_spoils_a_mail_to_ten_thousand_ends_them_all_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let numbers: Vec<String> = (0..10_000).map(|n| format!("555{n:07}")).collect();
+    let numbers: Vec<&str> = numbers.iter().map(String::as_str).collect();
+    let all = NewMessage {
+        one_report: true,
+        ..message(&numbers)
+    };
+    store.blobs().keep(&all.text_key, b"mail").unwrap();
+    store.accept(all.clone(), NOW).await.unwrap();
+    let document = store.claim_document(NOW).await.unwrap().unwrap();
+    let failed = store.document_failed(&document.id, "a.pdf", "it is damaged", NOW);
+    let took = tokio::time::timeout(std::time::Duration::from_secs(20), failed).await;
+    took.expect("linear in the recipients").unwrap();
+    let report = (MailKind::Broadcast, all.id.clone());
+    assert_eq!(kinds(&store, NOW).await, [report]);
+    assert_eq!(store.told_faxes(&all.id).await.unwrap().len(), 10_000);
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn who_waits_for_long_is_told_once_and_those_of_one_mail_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let hour = NOW.plus_seconds(3600);
+    let mut one = message(&["5551230001", "5551230002"]);
+    one.faxes[0].tell_delay_at = Some(hour);
+    let mut many = NewMessage {
+        one_report: true,
+        ..message(&["5551230003", "5551230004"])
+    };
+    for fax in &mut many.faxes {
+        fax.tell_delay_at = Some(hour);
+    }
+    let mut over = message(&["5551230005"]);
+    over.faxes[0].tell_delay_at = Some(hour);
+    for mail in [&one, &many, &over] {
+        store.blobs().keep(&mail.text_key, b"mail").unwrap();
+        store.accept(mail.clone(), NOW).await.unwrap();
+    }
+    cancel_all(&store, &over.faxes).await;
+    let receipt = (MailKind::Receipt, over.faxes[0].id.clone());
+    assert_eq!(kinds(&store, NOW).await, [receipt]);
+    assert_eq!(store.tell_delays(NOW).await.unwrap(), 0);
+    assert_eq!(store.tell_delays(hour).await.unwrap(), 3);
+    assert_eq!(store.tell_delays(hour).await.unwrap(), 0);
+    let mut expected = [one.faxes[0].id.clone(), many.id.clone()].map(|id| (MailKind::Delay, id));
+    expected.sort_by(|a, b| a.1.cmp(&b.1));
+    assert_eq!(kinds(&store, hour).await, expected);
+}
+
+#[tokio::test]
+async fn what_is_refused_for_good_goes_to_the_postmaster_once_and_never_in_a_loop() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mail = message(&["5551230001"]);
+    store.blobs().keep(&mail.text_key, b"mail").unwrap();
+    store.accept(mail.clone(), NOW).await.unwrap();
+    cancel_all(&store, &mail.faxes).await;
+    let postmaster = Some("postmaster@example.com");
+    let receipt = store.claim_mail(NOW).await.unwrap().unwrap();
+    // Stored twice: a commit may have reached the disk and been reported as failed.
+    for _ in 0..2 {
+        let refused = store.mail_refused(&receipt.id, "550", postmaster, NOW);
+        refused.await.unwrap();
+    }
+    let returned = store.claim_mail(NOW).await.unwrap().unwrap();
+    assert_eq!(returned.kind, MailKind::Returned);
+    assert_eq!(returned.subject_of, receipt.id);
+    assert_eq!(returned.recipient, "postmaster@example.com");
+    let refused = store.mail_refused(&returned.id, "550", postmaster, NOW);
+    refused.await.unwrap();
+    assert!(store.claim_mail(NOW).await.unwrap().is_none());
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_postmaster_who_refuses_his_own_receipt_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let mail = message(&["5551230001"]);
+    store.blobs().keep(&mail.text_key, b"mail").unwrap();
+    store.accept(mail.clone(), NOW).await.unwrap();
+    cancel_all(&store, &mail.faxes).await;
+    let receipt = store.claim_mail(NOW).await.unwrap().unwrap();
+    let himself = receipt.recipient.clone();
+    let refused = store.mail_refused(&receipt.id, "550", Some(&himself), NOW);
+    refused.await.unwrap();
+    assert!(store.claim_mail(NOW).await.unwrap().is_none());
 }

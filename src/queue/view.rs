@@ -30,6 +30,17 @@ pub struct Counts {
     pub received: u64,
 }
 
+/// Which faxes are wanted; what is left out does not matter.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// To this number, in canonical form.
+    pub number: Option<String>,
+    /// Of this envelope sender or account.
+    pub sender: Option<String>,
+    /// In this state, or `waiting`, `held`, `over`; else those that are not over.
+    pub state: Option<String>,
+}
+
 /// A fax with what it needs to be understood.
 #[derive(Debug, Clone, Serialize)]
 pub struct FaxRow {
@@ -53,6 +64,16 @@ pub struct FaxRow {
     pub created_at: Millis,
     /// When it is due.
     pub next_try_at: Millis,
+    /// -9 to 9, higher first.
+    pub priority: i32,
+    /// Whose limits it counts against.
+    pub account: String,
+    /// Asked to leave then.
+    pub not_before: Option<Millis>,
+    /// The only trunk it may take.
+    pub bound_to: Option<String>,
+    /// When its number has rested, where it rests.
+    pub rests_until: Option<Millis>,
     /// Attempts that count.
     pub tries: u32,
     /// Pages confirmed.
@@ -208,7 +229,7 @@ pub(super) const FAX: &str =
     f.next_try_at, f.tries, f.confirmed, d.page_count + ifnull(f.cover, 0), f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
     (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
     (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address, f.name, f.held,
-    f.give_up_at
+    f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
@@ -255,10 +276,37 @@ impl Store {
     /// As the database says.
     pub async fn waiting_faxes(&self, limit: u32) -> Result<Vec<FaxRow>> {
         self.read(move |db| {
+            // Sorted are keys of the index, not rows: there may be a hundred thousand.
             let sql = format!(
-                "{FAX} WHERE f.state IN ('rendering', 'ready', 'calling') ORDER BY f.next_try_at, f.id LIMIT ?1"
+                "{FAX} WHERE f.id IN (SELECT id FROM faxes WHERE state IN ('rendering', 'ready', 'calling')
+                                      ORDER BY next_try_at, id LIMIT ?1)
+                 ORDER BY f.next_try_at, f.id"
             );
             db.prepare(&sql)?.query_map([limit], fax)?.collect()
+        })
+        .await
+    }
+
+    /// Faxes that fit, those that are not over before the others, at most `limit`.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn faxes_that_fit(&self, wanted: Wanted, limit: u32) -> Result<Vec<FaxRow>> {
+        self.read(move |db| {
+            let Wanted { number, sender, state } = wanted;
+            let sql = format!(
+                "{FAX} WHERE (?1 IS NULL OR f.number = ?1)
+                 AND (?2 IS NULL OR lower(m.sender) = lower(?2) OR f.account = ?2)
+                 AND CASE ifnull(?3, 'waiting')
+                     WHEN 'waiting' THEN f.ended_at IS NULL
+                     WHEN 'held' THEN f.held = 1 AND f.ended_at IS NULL
+                     WHEN 'over' THEN f.ended_at IS NOT NULL
+                     ELSE f.state = ?3 END
+                 ORDER BY f.ended_at IS NOT NULL, iif(f.ended_at IS NULL, f.next_try_at, -f.ended_at), f.id LIMIT ?4"
+            );
+            db.prepare(&sql)?
+                .query_map(rusqlite::params![number, sender, state, limit], fax)?
+                .collect()
         })
         .await
     }
@@ -375,14 +423,18 @@ impl Store {
         .await
     }
 
-    /// The mails about one fax.
+    /// The mails about one fax, those about all faxes of its mail among them.
     ///
     /// # Errors
     /// As the database says.
     pub async fn mails_about(&self, subject_of: &str) -> Result<Vec<OutgoingRow>> {
         let subject_of = subject_of.to_owned();
         self.read(move |db| {
-            db.prepare(&format!("{OUTGOING} WHERE subject_of = ?1 ORDER BY id"))?
+            // With the kinds it goes by the index of UNIQUE.
+            db.prepare(&format!(
+                "{OUTGOING} WHERE kind IN ('receipt', 'delay', 'broadcast', 'returned', 'received_fax')
+                 AND subject_of IN (?1, ?1 || '-0', (SELECT message FROM faxes WHERE id = ?1)) ORDER BY id"
+            ))?
                 .query_map([subject_of], outgoing)?
                 .collect()
         })
@@ -416,6 +468,11 @@ pub(super) fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         name: row.get(21)?,
         held: row.get(22)?,
         give_up_at: row.get::<_, Option<i64>>(23)?.map(Millis),
+        priority: row.get(24)?,
+        account: row.get(25)?,
+        not_before: row.get::<_, Option<i64>>(26)?.map(Millis),
+        bound_to: row.get(27)?,
+        rests_until: row.get::<_, Option<i64>>(28)?.map(Millis),
     })
 }
 
@@ -450,7 +507,7 @@ fn received(db: &Connection, limit: u32, id: &str) -> rusqlite::Result<Vec<Recei
         "SELECT r.id, r.started_at, r.ended_at, r.called, r.caller, r.outcome, r.detail, r.far_ident,
                 (SELECT count(*) FROM received_pages p WHERE p.received = r.id), r.seconds, r.wire_bytes,
                 (SELECT state FROM outgoing o WHERE o.kind = 'received_fax' AND o.subject_of = r.id
-                 ORDER BY ended_at IS NOT NULL LIMIT 1),
+                 ORDER BY ended_at IS NOT NULL, state = 'delivered' LIMIT 1),
                 r.caller_name, r.trunk, r.sub_address, r.far_said
          FROM received r WHERE ?2 IN ('', r.id) ORDER BY r.id DESC LIMIT ?1",
     )?

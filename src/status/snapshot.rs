@@ -199,6 +199,15 @@ pub enum Phase {
     Ending,
 }
 
+/// The first sentence of a fax's receipt, as it is or would be now, and what its sender can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// "Your fax to 5551234567 was delivered: ..."
+    pub first: String,
+    /// "Please send it again later."; empty: nothing.
+    pub next: String,
+}
+
 /// A fax that is not out yet.
 #[derive(Debug, Clone, Serialize)]
 pub struct WaitingFax {
@@ -218,6 +227,8 @@ pub struct WaitingFax {
     pub outcome: Option<Outcome>,
     /// The cause in detail.
     pub detail: String,
+    /// What its receipt says first, and what can be done about it, which may be nothing.
+    pub told: Told,
 }
 
 /// A fax whose story is over.
@@ -241,6 +252,8 @@ pub struct SentFax {
     pub seconds: u64,
     /// Attempts it took.
     pub attempts: u32,
+    /// What its receipt says first, and what can be done about it, which may be nothing.
+    pub told: Told,
     /// When it ended.
     pub ended: Timestamp,
     /// Where its first page can be seen: `/preview/ID.png`; `None`: nowhere.
@@ -272,6 +285,8 @@ pub struct ReceivedFax {
     pub ended: Timestamp,
     /// Whether the next hop has taken the mail with it.
     pub handed_over: bool,
+    /// Whether it refused one for good; the postmaster gets it then.
+    pub refused: bool,
     /// Where its first page can be seen: `/preview/ID.png`; `None`: nowhere.
     pub preview: Option<String>,
 }

@@ -85,6 +85,7 @@ fn waiting(
     detail: &str,
 ) -> WaitingFax {
     WaitingFax {
+        told: told(),
         fax: fax.into(),
         number: number.into(),
         sender: "anna.lee@law.example".into(),
@@ -96,8 +97,16 @@ fn waiting(
     }
 }
 
+fn told() -> Told {
+    Told {
+        first: "Your fax <b> was told.".into(),
+        next: "Please <i> do.".into(),
+    }
+}
+
 fn sent(number: &str, outcome: Outcome, detail: &str, confirmed: u32, ended: &str) -> SentFax {
     SentFax {
+        told: told(),
         fax: "17".into(),
         number: number.into(),
         sender: "anna.lee@law.example".into(),
@@ -120,6 +129,7 @@ fn received(
     ended: &str,
 ) -> ReceivedFax {
     ReceivedFax {
+        refused: false,
         fax: "9".into(),
         from: from.map(String::from),
         station: from.map(|_| "CLINIC WEST".into()),

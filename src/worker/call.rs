@@ -14,6 +14,7 @@ mod source;
 pub mod trial;
 mod verdict;
 mod warm;
+mod weather;
 mod wire_end;
 
 #[cfg(test)]

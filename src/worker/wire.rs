@@ -223,7 +223,8 @@ pub struct StartCall {
     /// `#`, `*` and space.
     #[serde(default)]
     pub sub_address: Option<String>,
-    /// Senders: the password (PWD, T.30 5.3.6.1.5) that goes with it; as long.
+    /// Senders: the password (SID, T.30 5.3.6.1.2) that goes with it, as long. Receivers: the one without which no page is
+    /// taken.
     #[serde(default)]
     pub password: Option<String>,
     /// Senders: T.85 (JBIG) where the far end has it.

@@ -71,7 +71,6 @@ fn mail(job: usize, accepted: Millis) -> NewMessage {
         manifest: "[]".into(),
         size: 10_000,
         text_key: "m-figures".into(),
-        one_report: false,
         faxes: vec![NewFax {
             id: id::new(accepted),
             recipient: format!("{number}@fax.local"),

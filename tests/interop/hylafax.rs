@@ -6,7 +6,6 @@ use std::process::{Child, Stdio};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
-use postfax::config::trunk::Reinvite;
 use postfax::pages::sample;
 
 use crate::asterisk::Asterisk;
@@ -14,7 +13,7 @@ use crate::harness::mails::{pages_in, pictures};
 use crate::harness::{OURS, wait_for, wait_until};
 use crate::inbound;
 use crate::lab::{Lab, copy_files};
-use crate::ours::{our_side, trunk};
+use crate::ours::our_side;
 use crate::outbound::send;
 use crate::pages::{assert_same, in_foreign_tiff};
 use crate::report::Case;
@@ -53,12 +52,7 @@ pub fn cases() -> Vec<Case> {
 
 fn receive(case: &Case, far: &Asterisk, modem: usize, t38: bool) -> String {
     let hylafax = HylaFax::running(far);
-    let mut site = our_side(|config| {
-        if t38 {
-            // A second later than "us": the gateway did better with it, see README.md.
-            trunk(config).reinvite_in = Reinvite::ThemThenUs;
-        }
-    });
+    let mut site = our_side(|_| {});
     site.start();
     // Black to its last row: HylaFAX cuts off what is white below.
     let tiff = site.rendered(&sample::framed_page(595.0, 842.0));

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs the Debian packages that building Postfax takes, if any is missing: says so first, and uses sudo where it
-# is not root. Elsewhere than on Debian and Ubuntu it only says what is needed.
+# is not root; what is named on the command line, too. Elsewhere than on Debian and Ubuntu it only says what is needed.
 set -eu
 
 # A C compiler and libtiff for SpanDSP, libclang for its bindings, pip for PDFium's library.
-packages="build-essential pkg-config libtiff-dev libclang-dev python3-pip ca-certificates"
+packages="build-essential pkg-config libtiff-dev libclang-dev python3-pip ca-certificates $*"
 
 if ! command -v cargo >/dev/null 2>&1; then
     echo "setup: there is no Rust toolchain here (cargo); get one of 1.89 or newer, with rustup or from your distribution" >&2

@@ -17,6 +17,7 @@ mod machines;
 mod mail_servers;
 mod nat;
 mod relays;
+mod reports;
 mod rooms;
 mod searchable;
 mod stops;

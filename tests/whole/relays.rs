@@ -4,7 +4,7 @@
 use postfax::pages::sample;
 
 use crate::harness::relay::{Mood, Relay};
-use crate::harness::{Site, wait_until};
+use crate::harness::{A_CALL, OURS, Site, wait_until};
 
 const NOT_IN_SERVICE: &str = "5551230006";
 
@@ -66,4 +66,56 @@ fn relay_is_silent_and_the_daemon_stops_all_the_same() {
     relay.set_mood(Mood::Takes);
     site.start();
     wait_for_the_only_receipt(&site, &relay);
+}
+
+#[test]
+fn relay_refuses_the_receipt_for_good() {
+    let site = site();
+    let relay = Relay::start(site.address(2526), Mood::KnowsThePostmasterOnly);
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    wait_until("the postmaster's mail", 60, || !relay.taken().is_empty());
+    let (recipient, mail) = relay.taken().remove(0);
+    assert!(recipient.contains("<postmaster@"), "{recipient}");
+    assert!(
+        mail.text.contains("550 5.1.1 no such user"),
+        "{}",
+        mail.text
+    );
+    wait_until("the queue knows", 5, || {
+        let mails = site.mails_about(&site.fax().id);
+        mails
+            .iter()
+            .map(|mail| mail.state.as_str())
+            .collect::<Vec<_>>()
+            == ["failed", "delivered"]
+    });
+    let problems = site.status()["problems"].to_string();
+    assert!(problems.contains("refused for good"), "{problems}");
+    assert_eq!((relay.taken().len(), relay.refused()), (1, 1));
+    site.check();
+}
+
+#[test]
+fn relay_refuses_a_received_fax_for_good() {
+    let mut site = Site::prepared(|config| {
+        config.mail.maildir = None;
+        for route in &mut config.routes {
+            (route.to, route.maildir) = (vec!["gone@example.com".to_owned()], None);
+        }
+    });
+    site.config.mail.relay = site.address(2526).to_string();
+    site.start();
+    let relay = Relay::start(site.address(2526), Mood::KnowsThePostmasterOnly);
+    let tiff = site.rendered(&sample::numbered_pages(1));
+    let _machine = site.fax_in(&tiff, OURS);
+    wait_until("the postmaster's mail", A_CALL, || {
+        !relay.taken().is_empty()
+    });
+    let (recipient, mail) = relay.taken().remove(0);
+    assert!(recipient.contains("<postmaster@"), "{recipient}");
+    assert!(mail.text.contains("gone@example.com"), "{}", mail.text);
+    assert_eq!(mail.pictures().len(), 1, "nobody's fax lies unseen");
+    let refused = site.status()["received"][0]["refused"].as_bool();
+    assert_eq!(refused, Some(true));
+    site.check();
 }

@@ -15,6 +15,11 @@ fn fax() -> FaxRow {
         state: "delivered".into(),
         created_at: NOON,
         next_try_at: NOON,
+        priority: 0,
+        account: "clerk@example.com".into(),
+        not_before: None,
+        bound_to: None,
+        rests_until: None,
         tries: 0,
         confirmed: 1,
         page_count: Some(1),
@@ -97,6 +102,10 @@ fn text(fax: FaxRow, attempts: Vec<AttemptRow>, mails: Vec<OutgoingRow>) -> Stri
         message: Some(message()),
         attempts,
         mails,
+        told: (
+            "Your fax was not delivered.".into(),
+            "Please send it again.".into(),
+        ),
     };
     Found::Sent(Box::new(sent)).text(&TimeZone::UTC)
 }
@@ -105,6 +114,8 @@ fn text(fax: FaxRow, attempts: Vec<AttemptRow>, mails: Vec<OutgoingRow>) -> Stri
 fn a_delivered_fax_from_its_mail_to_its_receipt() {
     let expected = "\
 fax         1m7a
+in short    Your fax was not delivered.
+what to do  Please send it again.
 to          5551234567 (555-123-4567@fax.local)
 from        clerk@example.com
 subject     Letter [2J

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::numbers::Numbering;
-use crate::config::{Contact, Domain, Sender, Trunk, Upstream, User};
+use crate::config::{Contact, Domain, Machine, Sender, Trunk, Upstream, User};
 
 fn error(text: &str) -> String {
     Config::parse(text, "config.toml").unwrap_err().to_string()
@@ -26,6 +26,8 @@ fn the_example_states_every_key_and_its_default() {
     stated.converters.clear();
     assert_eq!(stated.senders.len(), 1, "the example shows a sender");
     stated.senders.clear();
+    assert_eq!(stated.hours.len(), 1, "the example shows hours");
+    stated.hours.clear();
     assert_eq!(stated.domains.len(), 1, "the example shows a domain");
     stated.domains.clear();
     assert_eq!(stated.phone_book.len(), 1, "the example shows a contact");
@@ -34,8 +36,8 @@ fn the_example_states_every_key_and_its_default() {
     stated.users.clear();
     assert_eq!(stated.upstreams.len(), 1, "the example shows an upstream");
     stated.upstreams.clear();
-    assert_eq!(stated.hours.len(), 1, "the example shows hours");
-    stated.hours.clear();
+    assert_eq!(stated.machines.len(), 1, "the example shows a machine");
+    stated.machines.clear();
     let trunk = stated.trunks.pop().expect("the example shows a trunk");
     assert_eq!(trunk.server.len(), 2);
     assert_eq!(
@@ -54,6 +56,8 @@ fn the_example_states_every_key_and_its_default() {
         &mut stated.sip.tls_key,
         &mut stated.sip.tls_ca,
         &mut stated.mail.maildir,
+        &mut stated.mail.tls_ca,
+        &mut stated.receipts.templates,
         &mut stated.renderer.pdfium,
         &mut stated.fax.header_font,
         &mut stated.cover.template,
@@ -90,6 +94,7 @@ fn every_key_is_written() {
     });
     whole.users.push(User::default());
     whole.upstreams.push(Upstream::default());
+    whole.machines.push(Machine::default());
     let every_key = toml::Table::try_from(whole).unwrap();
     let written: toml::Table = toml::from_str(&example_uncommented()).unwrap();
     for (section, value) in &every_key {
@@ -162,6 +167,14 @@ fn contradictions_are_found_with_their_line() {
         (
             "[fax]\n\nmax_bit_rate = 33600\n",
             "config.toml:3: fax.max_bit_rate: 33600 is none of",
+        ),
+        (
+            "[inbound]\npassword = \"open sesame\"\n",
+            "config.toml:2: inbound.password: \"open sesame\" must be",
+        ),
+        (
+            "[[machine]]\nnumber = \"5551234567\"\npassword = \"123456789012345678901\"\n",
+            "config.toml:3: machine.password: \"123456789012345678901\" must be",
         ),
         (
             "time_zone = \"Mars\"\n",

@@ -207,15 +207,16 @@ async fn a_sender_over_todays_minutes_is_told_so() {
 /// One call of so many seconds for the fax that waits.
 async fn called_for(door: &FrontDoor, seconds: f64) {
     use crate::call::outcome::{CallReport, Outcome};
+    use crate::queue::{Choice, DueFax};
     let store = &door.context.store;
     let document = store.claim_document(now()).await.unwrap().unwrap();
     store.blobs().keep("pages", b"tiff").unwrap();
     let rendered = store.document_rendered(&document.id, "pages", 1, now());
     rendered.await.unwrap();
     let policy = door.context.config().retry_policy();
-    let choose = |_: &crate::queue::DueFax| crate::queue::Choice::Take(String::new(), ());
-    let claimed = store.claim_fax(choose, policy.day(now().0), now());
-    let (fax, ()) = claimed.await.unwrap().unwrap();
+    let choose = |_: &DueFax| Choice::Take(String::new(), ());
+    let claimed = store.claim_fax(choose, policy.day(now().0), now()).await;
+    let (fax, ()) = claimed.unwrap().unwrap();
     let report = CallReport {
         seconds,
         ..CallReport::never_placed(Outcome::Busy, String::new())

@@ -71,10 +71,9 @@ pub fn write(
         reporting_mta: head.hostname.clone(),
         envelope_id: all.mail.envelope_id.clone(),
         arrived: all.accepted,
-        // RFC 3461 5.2: nothing is said of a recipient of whom nothing is to be told, and only once of each.
         recipients: told
             .into_iter()
-            .filter(|fax| !interim || Kind::of(&fax.ending) == Kind::Delayed)
+            .filter(|fax| is_reported(fax, interim))
             .map(status::of)
             .collect(),
         returned: all.mail.returned_with(kind),
@@ -101,6 +100,16 @@ pub fn write(
         bounces: false,
     };
     letter.write(head).map(Some)
+}
+
+/// Whether machines are told of it: only once, and of a delivery where NOTIFY asks for it (RFC 3461 4.1).
+fn is_reported(fax: &Receipt, interim: bool) -> bool {
+    match Kind::of(&fax.ending) {
+        Kind::Delayed => true,
+        _ if interim => false,
+        Kind::Delivered => fax.wanted.by_dsn,
+        _ => true,
+    }
 }
 
 /// What the templates may say: those who did not get it come first.

@@ -34,6 +34,7 @@ fn attempt(began: &str, outcome: Outcome, detail: &str, pages: u32, seconds: f64
 /// Two pages, delivered at the second try.
 fn lease_agreement() -> Receipt {
     Receipt {
+        remarks: vec![],
         fax: "17".into(),
         ending: Ending::Called(Outcome::Delivered),
         number: "5551234567".into(),
@@ -73,7 +74,6 @@ fn lease_agreement() -> Receipt {
                 48.2,
             ),
         ],
-        remarks: vec![],
         parts: vec![
             Part {
                 name: "Lease agreement.pdf".into(),
@@ -270,6 +270,8 @@ fn of_a_broadcast_only_is_told_what_was_asked_for() {
             .collect::<Vec<_>>()
     };
     assert_eq!(recipients(&all), ["rfc822; 5551234562@fax.local"]);
+    all.faxes[2].wanted = Wanted::of(None, true);
+    assert_eq!(recipients(&all).len(), 1, "of a delivery nobody asked for");
     all.faxes[0].wanted = Wanted::of(Some(1), true);
     assert_eq!(recipients(&all).len(), 2);
     for fax in &mut all.faxes {

@@ -1,6 +1,8 @@
 //! What a sender wants to hear of a fax (RFC 3461 4.1), and what is told to nobody.
 
 use super::Kind;
+use crate::proto::smtp::Notify;
+use crate::queue::Millis;
 
 /// What a sender wants to hear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +45,19 @@ impl Wanted {
             Kind::Delayed => self.delay,
         }
     }
+}
+
+/// When the sender of a fax hears that it still waits: so many hours after it might have left. `None`: never, because
+/// nobody wants to know, or for 0 hours.
+pub fn tell_delay_at(
+    hours: u64,
+    notify: Option<Notify>,
+    not_before: Option<Millis>,
+    now: Millis,
+) -> Option<Millis> {
+    let wanted = notify.is_none_or(|notify| notify.delay);
+    let from = not_before.map_or(now, |at| at.max(now));
+    (hours > 0 && wanted).then(|| from.plus_seconds(hours * 3600))
 }
 
 /// What the mail of a fax says of itself that forbids, or limits, an answer.
@@ -106,6 +121,23 @@ mod tests {
         ] {
             assert_eq!(told(Wanted::of(notify, deliveries)), expected, "{notify:?}");
         }
+    }
+
+    #[test]
+    fn a_delay_is_told_of_after_the_time_for_which_it_was_asked() {
+        let (now, hour) = (Millis(1_000), Millis(3_601_000));
+        let no = Notify::from_bits(3);
+        assert_eq!(tell_delay_at(1, None, None, now), Some(hour));
+        assert_eq!(
+            tell_delay_at(1, Some(Notify::from_bits(4)), Some(Millis(0)), now),
+            Some(hour)
+        );
+        assert_eq!(
+            tell_delay_at(1, None, Some(hour), now),
+            Some(Millis(7_201_000))
+        );
+        assert_eq!(tell_delay_at(1, Some(no), None, now), None);
+        assert_eq!(tell_delay_at(0, None, None, now), None);
     }
 
     #[test]

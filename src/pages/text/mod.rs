@@ -3,6 +3,7 @@
 mod charset;
 mod html;
 mod plain;
+mod short;
 mod telling;
 pub(in crate::pages) mod typeset;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::Paper;
 use super::{DocumentRefusal, FaxPage, Resolution};
+pub use short::found_at_once;
 pub use telling::LeftOut;
 use typeset::Typesetter;
 

@@ -91,6 +91,14 @@ impl Leg {
         }
     }
 
+    /// Whether a DCN of ours is still on its way behind the end.
+    pub(super) fn is_parting(&self) -> bool {
+        match self {
+            Leg::T38(leg) => leg.terminal.is_parting(),
+            Leg::Audio(leg) => leg.terminal.is_parting(),
+        }
+    }
+
     pub(super) fn silence(&mut self) {
         match self {
             Leg::T38(leg) => leg.terminal.silence(),

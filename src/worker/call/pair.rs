@@ -1,7 +1,6 @@
 //! Two terminals in virtual time over a bad wire: what is sent must arrive, and nothing is confirmed too early.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use super::custody::Paper;
 use super::headway::Headway;
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
+use super::weather::{Weather, Wire};
 use super::wire_end::Look;
 use crate::call::outcome::Outcome;
 use crate::fax::{Cause, Ending, Event, Holder, Link, NotKept, Options, Role};
@@ -84,55 +84,31 @@ impl Holder for Shelf {
     }
 }
 
-/// What the wire does to packets.
-#[derive(Clone, Copy, Default)]
-struct Weather {
-    /// Of 1000 packets, those that are lost or begin a burst of losses.
-    loss: u32,
-    /// Packets lost in a row, from the first on.
-    burst: u32,
-    /// Of 100 packets, those that come twice.
-    twice: u8,
-    /// Packets are late by up to this many ticks.
-    jitter: u32,
-    /// Seed of it all.
-    seed: u64,
-}
-
 /// First octet of an IFP packet with data of V.21.
 const V21: u8 = 0xc0;
 
-/// One direction.
-struct Wire {
-    weather: Weather,
-    rng: fastrand::Rng,
-    flying: VecDeque<(u32, Vec<u8>)>,
+/// One direction, and what mishaps do to it beside the weather.
+struct Line {
+    wire: Wire,
+    /// Nothing comes through any more.
     cut: bool,
-    carried: u32,
-    /// Packets still to be lost in a burst.
-    losing: u32,
     /// Page data comes out with wrong bits in it.
     spoils: bool,
     /// When it last carried a T.30 frame or a part of one.
     spoke: u32,
 }
 
-impl Wire {
-    fn new(weather: Weather, way: u64) -> Wire {
-        Wire {
-            weather,
-            rng: fastrand::Rng::with_seed(weather.seed * 2 + way),
-            flying: VecDeque::new(),
+impl Line {
+    fn new(weather: Weather, way: u64) -> Line {
+        Line {
+            wire: Wire::new(weather, way),
             cut: false,
-            carried: 0,
-            losing: 0,
             spoils: false,
             spoke: 0,
         }
     }
 
     fn send(&mut self, now: u32, mut packet: Vec<u8>) {
-        self.carried += 1;
         if let Ok(datagram) = udptl::Datagram::decode(&packet) {
             if datagram.primary[0] == V21 {
                 self.spoke = now;
@@ -141,29 +117,10 @@ impl Wire {
                 packet = spoil(&datagram);
             }
         }
-        for _ in 0..1 + u32::from(self.rng.u8(..100) < self.weather.twice) {
-            if !self.cut && !self.loses() {
-                let late = self.rng.u32(0..=self.weather.jitter);
-                self.flying.push_back((now + 2 + late, packet.clone()));
-            }
+        match self.cut {
+            true => self.wire.lose(),
+            false => self.wire.send(now, &packet),
         }
-    }
-
-    fn loses(&mut self) -> bool {
-        if self.losing == 0 && self.rng.u32(..1000) < self.weather.loss {
-            self.losing = self.weather.burst.max(1);
-        }
-        let loses = self.losing > 0;
-        self.losing = self.losing.saturating_sub(1);
-        loses
-    }
-
-    fn arrivals(&mut self, now: u32) -> Vec<Vec<u8>> {
-        let (due, flying) = std::mem::take(&mut self.flying)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|(at, _)| *at <= now);
-        self.flying = flying;
-        due.into_iter().map(|(_, packet)| packet).collect()
     }
 }
 
@@ -192,7 +149,10 @@ fn options(role: Role, tiff: &Paper, terms: Terms) -> Options {
         max_bit_rate: 14400,
         t85: terms.t85,
         sub_address: (role == Role::Sender).then(|| "6377".into()),
-        password: None,
+        password: match role {
+            Role::Sender => terms.passwords[0].map(str::to_owned),
+            Role::Receiver => terms.passwords[1].map(str::to_owned),
+        },
     }
 }
 
@@ -203,6 +163,8 @@ struct Terms {
     t85: bool,
     /// The receiver cannot store this page, nor later ones.
     refuse_from: u32,
+    /// The one that the sender gives, and the one that the receiver asks for.
+    passwords: [Option<&'static str>; 2],
 }
 
 impl Default for Terms {
@@ -211,6 +173,7 @@ impl Default for Terms {
             ecm: true,
             t85: false,
             refuse_from: u32::MAX,
+            passwords: [None, None],
         }
     }
 }
@@ -260,9 +223,9 @@ struct Side {
 }
 
 impl Side {
-    fn tick(&mut self, now: u32, from: &mut Wire, to: &mut Wire, log: &Log, began: Instant) {
+    fn tick(&mut self, now: u32, from: &mut Line, to: &mut Line, log: &Log, began: Instant) {
         let time = began + now * Duration::from_millis(10);
-        for packet in from.arrivals(now) {
+        while let Some(packet) = from.wire.arrived(now) {
             assert_ne!(self.leg.look(&packet), Look::Junk);
             self.leg.handle(&packet, false, time);
         }
@@ -286,7 +249,7 @@ impl Side {
 /// A sender, a receiver, and the wires between them.
 struct Pair {
     sides: [Side; 2],
-    wires: [Wire; 2],
+    wires: [Line; 2],
     log: Log,
     received: Rc<RefCell<Vec<FaxPage>>>,
     began: Instant,
@@ -329,7 +292,7 @@ impl Pair {
                 side(Role::Sender, &papers[0]),
                 side(Role::Receiver, &papers[1]),
             ],
-            wires: [Wire::new(weather, 0), Wire::new(weather, 1)],
+            wires: [Line::new(weather, 0), Line::new(weather, 1)],
             log,
             received,
             began: Instant::now(),
@@ -389,11 +352,12 @@ const WHOLE_CALL: [&str; 5] = [
 #[test]
 fn two_pages_arrive_pel_for_pel_in_any_weather() {
     let pages = [page(1, 1100), page(2, 800)];
-    for (loss, twice, jitter) in [(0, 0, 0), (5, 3, 2), (20, 5, 3)] {
+    for (loss, twice, jitter) in [(0_u32, 0, 0), (5, 3, 2), (20, 5, 3)] {
         let weather = Weather {
-            loss: loss * 10,
-            twice,
-            jitter,
+            loss: f64::from(loss),
+            twice: f64::from(twice),
+            late: 100.0,
+            lateness: jitter,
             seed: u64::from(loss) + 7,
             ..Weather::default()
         };
@@ -482,6 +446,35 @@ fn sub_address_and_abilities_cross() {
     assert_eq!(link.sub_address.as_deref(), Some("6377"));
 }
 
+#[test]
+fn pages_are_taken_from_those_who_give_the_password() {
+    let cases = [
+        ([Some("4711"), Some("4711")], true),
+        ([Some("4711"), None], true),
+        ([Some("4712"), Some("4711")], false),
+        ([None, Some("4711")], false),
+    ];
+    for medium in [RED3, Medium::Audio(Law::Mu)] {
+        for (passwords, arrives) in cases {
+            let terms = Terms {
+                passwords,
+                ..Terms::default()
+            };
+            let mut pair = Pair::over(medium, &[page(39, 120)], Weather::default(), terms);
+            pair.run();
+            if arrives {
+                assert_eq!(pair.outcomes(), [Outcome::Delivered; 2], "{passwords:?}");
+                continue;
+            }
+            // DCN in place of CFR is all that T.30 has for it, and the same as after a bad training.
+            let expected = [Outcome::TrainingFailed, Outcome::Refused];
+            assert_eq!(pair.outcomes(), expected, "{passwords:?}");
+            assert!(pair.sides[0].ending.as_ref().unwrap().dcn_received);
+            assert!(pair.log().is_empty() && pair.received.borrow().is_empty());
+        }
+    }
+}
+
 /// The page comes out short, and SpanDSP says MCF to it all the same.
 #[test]
 fn packets_lost_without_ecm_are_counted_with_their_page() {
@@ -538,9 +531,9 @@ fn page_that_cannot_be_stored_is_never_confirmed() {
     for ecm in [true, false] {
         let mut pair = Pair::new(&pages, Weather::default(), ecm, 2);
         pair.run_until(|pair| pair.log().iter().any(|line| line == "page 2 refused"));
-        let silent_since = pair.wires[1].carried;
+        let silent_since = pair.wires[1].wire.carried();
         pair.run();
-        assert_eq!(pair.wires[1].carried, silent_since, "something left");
+        assert_eq!(pair.wires[1].wire.carried(), silent_since, "something left");
         assert_eq!(pair.outcomes()[0], Outcome::Uncertain);
         assert_eq!(pair.outcomes()[1], Outcome::StorageFailed);
         assert_eq!(pair.sides[0].ending.as_ref().unwrap().pages, 1);
@@ -681,8 +674,9 @@ fn arrived(medium: Medium, terms: Terms, pages: &[FaxPage], weather: Weather, ca
 #[test]
 fn audio_survives_half_a_percent_of_loss_and_jitter() {
     let weather = Weather {
-        loss: 5,
-        jitter: 6,
+        loss: 0.5,
+        late: 100.0,
+        lateness: 6,
         seed: 100,
         ..Weather::default()
     };
@@ -701,10 +695,11 @@ fn weather_by_hand() {
         value.map_or(default, |value| value.parse().unwrap())
     };
     let weather = Weather {
-        loss: number("LOSS", 5),
+        loss: f64::from(number("LOSS", 5)) / 10.0,
         burst: number("BURST", 1),
-        twice: number("TWICE", 0) as u8,
-        jitter: number("JITTER", 0),
+        twice: number("TWICE", 0).into(),
+        late: 100.0,
+        lateness: number("JITTER", 0),
         seed: number("SEED", 1000).into(),
     };
     let medium = match std::env::var("MEDIUM").as_deref() {

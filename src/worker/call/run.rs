@@ -564,6 +564,7 @@ impl Call {
             (Some(_), Some(Stop::HangUp)) if complete => 0,
             (Some(_), Some(Stop::FarEndGone)) => 0,
             // Somebody who talks needs no DCN in the ear.
+            (Some(leg), None) if leg.is_parting() => FAREWELL_TICKS,
             (Some(Leg::T38(_)), None) => 0,
             (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
             (Some(_), Some(_)) => FAREWELL_TICKS,

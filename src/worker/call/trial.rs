@@ -2,7 +2,6 @@
 //! in virtual time. What weather a fax survives and how many seconds it takes is measured with it (`make bench-calls`).
 
 mod signals;
-mod wire;
 
 use std::cell::RefCell;
 use std::io;
@@ -13,6 +12,8 @@ use std::time::{Duration, Instant};
 use super::custody::Paper;
 use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict;
+pub use super::weather::Weather;
+use super::weather::Wire;
 use super::wire_end::Look;
 use crate::call::media::{AudioMedia, T38Media};
 use crate::call::outcome::Outcome;
@@ -21,8 +22,6 @@ use crate::pages::{FaxPage, g4, tiff};
 use crate::proto::sdp::ErrorCorrection;
 use signals::Line;
 pub use signals::{LEAST_PAUSE, Seconds, Signal};
-pub use wire::Weather;
-use wire::Wire;
 
 /// The step of the terminals' time.
 const TICK: Duration = Duration::from_millis(10);

@@ -77,6 +77,7 @@ fn ended(cause: Cause, ending: &Ending) -> Outcome {
         Cause::TriesOver | Cause::Silence => Outcome::FarEndSilent,
         Cause::Protocol if ending.dcn_received => Outcome::FarEndHungUp,
         Cause::Incompatible | Cause::Polled => Outcome::Incompatible,
+        Cause::WrongPassword => Outcome::Refused,
         Cause::Protocol | Cause::EmptyPage | Cause::Runaway => Outcome::ProtocolError,
         Cause::NotKept | Cause::File => Outcome::StorageFailed,
     }
@@ -111,6 +112,7 @@ mod tests {
             (Cause::TriesOver, Outcome::FarEndSilent),
             (Cause::File, Outcome::StorageFailed),
             (Cause::Dropped, Outcome::FarEndHungUp),
+            (Cause::WrongPassword, Outcome::Refused),
             (Cause::NotKept, Outcome::StorageFailed),
             (Cause::EmptyPage, Outcome::ProtocolError),
             (Cause::Runaway, Outcome::ProtocolError),

@@ -13,6 +13,8 @@ pub enum Mood {
     Takes,
     /// 451 after the final dot.
     SaysLater,
+    /// 550 after the final dot, to everybody but the postmaster.
+    KnowsThePostmasterOnly,
     /// Nothing, from the greeting on.
     Silent,
 }
@@ -101,12 +103,18 @@ impl Relay {
 
     fn verdict(&self, recipient: &str, mail: &[u8]) -> &'static str {
         let mut desk = self.desk.lock().expect("nobody panics with it");
-        if desk.mood == Mood::Takes {
+        let takes = match desk.mood {
+            Mood::KnowsThePostmasterOnly => recipient.contains("<postmaster@"),
+            mood => mood == Mood::Takes,
+        };
+        if takes {
             desk.taken.push((recipient.to_owned(), Mail::read(mail)));
-            "250 2.0.0 OK: queued as 4F1"
-        } else {
-            desk.refused += 1;
-            "451 4.3.0 the disk is full"
+            return "250 2.0.0 OK: queued as 4F1";
+        }
+        desk.refused += 1;
+        match desk.mood {
+            Mood::KnowsThePostmasterOnly => "550 5.1.1 no such user",
+            _ => "451 4.3.0 the disk is full",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A wire in memory, and the weather on it.
+//! A wire in memory, and the weather on it, for calls in virtual time.
 
 use std::collections::BTreeMap;
 
@@ -61,6 +61,12 @@ impl Wire {
             let arrival = (now + TRANSIT + late, self.carried);
             self.flying.insert(arrival, packet.to_vec());
         }
+    }
+
+    /// A packet that was cut off before the weather could have it.
+    #[cfg(test)]
+    pub(super) fn lose(&mut self) {
+        self.carried += 1;
     }
 
     /// The next packet that has arrived by now.

@@ -1,0 +1,104 @@
+//! A store that was damaged on purpose is known for it.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use super::*;
+
+/// A store with a fax that waits; closed, its log written back into its file.
+async fn closed(state: &Path) -> (NewMessage, u64) {
+    let store = Store::open(state).unwrap();
+    let mail = message(&["5551234567", "5557654321"]);
+    store.blobs().keep(&mail.text_key, b"mail").unwrap();
+    store.accept(mail.clone(), NOW).await.unwrap();
+    drop(store);
+    let size = File::open(state.join("queue.db"))
+        .unwrap()
+        .metadata()
+        .unwrap()
+        .len();
+    (mail, size)
+}
+
+/// What is found when it is opened and looked at.
+async fn found(state: &Path) -> Option<String> {
+    match Store::open(state) {
+        Err(e) => Some(e.to_string()),
+        Ok(store) => {
+            let examined = store.examine().await;
+            store.damage().or(examined.err().map(|e| e.to_string()))
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sound_store_is_not_suspected() {
+    let state = tempfile::tempdir().unwrap();
+    closed(state.path()).await;
+    assert_eq!(found(state.path()).await, None);
+}
+
+#[tokio::test]
+async fn pages_of_noise_in_the_file_are_found() {
+    let state = tempfile::tempdir().unwrap();
+    let (_, size) = closed(state.path()).await;
+    let file = OpenOptions::new()
+        .write(true)
+        .open(state.path().join("queue.db"))
+        .unwrap();
+    // Every page but the first, which names the rest.
+    for page in 1..size / 4096 {
+        file.write_all_at(&[0xA5; 64], page * 4096).unwrap();
+    }
+    let found = found(state.path()).await.expect("it is damaged");
+    assert!(
+        found.contains("damaged") || found.contains("malformed"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_off_is_found() {
+    let state = tempfile::tempdir().unwrap();
+    let (_, size) = closed(state.path()).await;
+    let file = OpenOptions::new()
+        .write(true)
+        .open(state.path().join("queue.db"))
+        .unwrap();
+    file.set_len(size / 2 / 4096 * 4096).unwrap();
+    assert!(found(state.path()).await.is_some());
+}
+
+#[tokio::test]
+async fn a_mail_whose_text_is_gone_is_found_before_it_is_needed() {
+    let state = tempfile::tempdir().unwrap();
+    let (mail, _) = closed(state.path()).await;
+    Blobs::open(state.path())
+        .unwrap()
+        .remove(&mail.text_key)
+        .unwrap();
+    let found = found(state.path()).await.expect("it is missing");
+    assert!(found.contains(&mail.text_key), "{found}");
+}
+
+#[tokio::test]
+async fn a_blob_that_a_kill_left_without_its_row_is_swept_and_no_other() {
+    let state = tempfile::tempdir().unwrap();
+    let (mail, _) = closed(state.path()).await;
+    let blobs = Blobs::open(state.path()).unwrap();
+    blobs.keep("m-orphan", b"nobody was told yes").unwrap();
+    let store = Store::open(state.path()).unwrap();
+    assert_eq!(store.blobs().keys().unwrap(), [mail.text_key]);
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_blobs_of_a_queue_that_was_lost_are_left_alone() {
+    let state = tempfile::tempdir().unwrap();
+    closed(state.path()).await;
+    for file in ["queue.db", "queue.db-wal", "queue.db-shm"] {
+        let _ = std::fs::remove_file(state.path().join(file));
+    }
+    let store = Store::open(state.path()).unwrap();
+    assert_eq!(store.blobs().keys().unwrap().len(), 1);
+}
