@@ -6,8 +6,9 @@
 demo: build
 	target/release/postfax demo
 
-# Format, lints, every test, the documentation.
+# Format, lints, every test, the documentation; with real mail servers where they can be installed.
 test: setup
+	tests/setup/install-mail-servers.sh
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked

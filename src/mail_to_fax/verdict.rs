@@ -211,6 +211,8 @@ mod tests {
     const SITE: &str = r#"
         [smtp]
         clients = ["192.0.2.0/28"]
+        tls_certificate = "cert.pem"
+        tls_key = "key.pem"
         [[upstream]]
         authserv_id = "mx.example.com"
         clients = ["192.0.2.8/32"]

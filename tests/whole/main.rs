@@ -14,6 +14,7 @@ mod documents;
 mod harness;
 mod killed;
 mod machines;
+mod mail_servers;
 mod nat;
 mod relays;
 mod reports;

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Installs what plays the office's mail in `make test`: Postfix, Dovecot and swaks, from Debian's packages, without
+# starting them: the tests run them with configurations of their own. Where that cannot be, it says so, and those tests do.
+set -eu
+
+packages="postfix dovecot-core dovecot-lmtpd dovecot-imapd swaks"
+
+cannot() {
+    echo "setup: NOT TESTED with real mail servers: $1" >&2
+    exit 0
+}
+
+command -v dpkg-query >/dev/null 2>&1 || cannot "this is no Debian or Ubuntu; there: $packages"
+[ "$(id -u)" = 0 ] || cannot "they are run as root; here we are not"
+
+missing=""
+for package in $packages; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+echo "setup: installing the Debian packages$missing (they are not started)"
+# What a package's script asks before it starts a service.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+echo "postfix postfix/main_mailer_type select No configuration" | debconf-set-selections
+apt-get update -q || cannot "apt-get update fails"
+# shellcheck disable=SC2086 # one word a package
+DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $missing || cannot "apt-get install fails"
