@@ -2,6 +2,7 @@
 
 pub mod reader;
 pub mod templates;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,6 +24,7 @@ use crate::pages::header::HeaderFont;
 use crate::queue::{self, Claim, Millis, Store};
 use crate::worker::host::Children;
 use reader::Reader;
+use words::ReadLately;
 
 /// Everything a journey needs and does not own.
 pub struct Context {
@@ -32,6 +34,8 @@ pub struct Context {
     pub children: Children,
     /// Who has whole mails in memory.
     pub reader: Reader,
+    /// What was read of received pages.
+    pub read_lately: ReadLately,
     /// The calls in progress.
     pub live: Live,
     /// Font of the header line.
@@ -78,6 +82,7 @@ impl Context {
             store,
             children,
             reader: Reader::start()?,
+            read_lately: ReadLately::default(),
             live: Live::default(),
             font,
             trunks: Trunks::of(&config),

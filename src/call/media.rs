@@ -18,6 +18,9 @@ pub struct AudioMedia {
     pub payload_type: u8,
     /// Payload type of telephone events (RFC 4733), where it may send them.
     pub telephone_event: Option<u8>,
+    /// Milliseconds of audio in each packet that it wants: 10 to 60; else 20.
+    #[serde(default)]
+    pub ptime: Option<u8>,
 }
 
 /// Where T.38 goes, and what was agreed.

@@ -5,29 +5,31 @@
 //! is, and never fails for want of it.
 //! When it dies: nothing is lost; the pages are read again.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::config::Ocr;
 use crate::context::Context;
+use crate::context::words::Words;
 use crate::pages::words::Word;
 use crate::pages::{DocumentRefusal, FaxPage};
 use crate::queue::ReceivedFax;
 use crate::worker::host::{RenderFailure, TextReader};
 
 /// The words of each page; none where its route does not ask for them.
-pub(super) async fn words(context: &Context, fax: &ReceivedFax) -> Vec<Vec<Word>> {
+pub(super) async fn words(context: &Context, fax: &ReceivedFax) -> Words {
     let (config, numbers) = (context.config(), context.numbering());
     let wanted = config.route(&fax.called, &numbers);
     if !wanted.is_some_and(|route| route.ocr) {
-        return Vec::new();
+        return Words::default();
     }
-    if let Some(kept) = kept(context, &fax.id).await {
-        return kept;
+    if let Some(words) = context.read_lately.get(&fax.id) {
+        return words;
     }
-    let words = read(context, &config.ocr, &fax.id, &fax.pages).await;
+    let words = Arc::new(read(context, &config.ocr, &fax.id, &fax.pages).await);
     // What failed today may be mended when the mail is tried again.
     if words.iter().any(|words| !words.is_empty()) {
-        keep(context, &fax.id, &words).await;
+        context.read_lately.put(&fax.id, words.clone());
     }
     words
 }
@@ -75,24 +77,4 @@ async fn read(context: &Context, ocr: &Ocr, fax: &str, pages: &[FaxPage]) -> Vec
         }
     }
     words
-}
-
-/// Every recipient of a fax has a mail of its own, and each may be tried many times: its pages are read once.
-fn key(fax: &str) -> String {
-    format!("o-{fax}")
-}
-
-async fn kept(context: &Context, fax: &str) -> Option<Vec<Vec<Word>>> {
-    let (blobs, key) = (context.store.blobs().clone(), key(fax));
-    let read = tokio::task::spawn_blocking(move || blobs.read(&key)).await;
-    serde_json::from_slice(&read.ok()?.ok()?).ok()
-}
-
-async fn keep(context: &Context, fax: &str, words: &[Vec<Word>]) {
-    let json = serde_json::to_vec(words).expect("plain data serialises");
-    let (blobs, key) = (context.store.blobs().clone(), key(fax));
-    let kept = tokio::task::spawn_blocking(move || blobs.keep(&key, &json)).await;
-    if let Ok(Err(e)) = kept {
-        tracing::warn!(fax, "the words of its pages cannot be kept: {e}");
-    }
 }

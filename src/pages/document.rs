@@ -142,6 +142,7 @@ impl<'a> Document<'a> {
     /// Why one cannot be.
     pub fn look_through(&self) -> Result<(), DocumentRefusal> {
         match self {
+            Document::Pdf(pdf) => pdf.look_through(),
             Document::Tiff(tiff) => (1..=tiff.pages()).try_for_each(|n| tiff.page(n).map(|_| ())),
             _ => Ok(()),
         }

@@ -21,6 +21,20 @@ pub(super) fn second_layout(first: &Layout, resolution: Resolution) -> Layout {
     }
 }
 
+/// Points across the thinnest line that no drawing misses, of a page of `size` in points: a pel's longer side, where
+/// the page is drawn, and a little more for rounding.
+pub(super) fn thinnest(
+    layout: &Layout,
+    (width, height): (f64, f64),
+    resolution: Resolution,
+) -> f32 {
+    let (x_dpi, y_dpi) = resolution.exact_dpi();
+    let downwards = if layout.turned { width } else { height };
+    let drawn_dpi = f64::from(layout.content_height) * 72.0 / downwards;
+    let scale = (drawn_dpi / y_dpi).clamp(0.01, 1.0);
+    (72.0 / x_dpi.min(y_dpi) / scale * 1.03) as f32
+}
+
 /// Adds to `page` the thin lines that the `second` drawing has and it has not. `spared` tells the places that are
 /// none of our business.
 pub(super) fn restore(
@@ -39,12 +53,11 @@ pub(super) fn restore(
 fn restore_level(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> bool) {
     for row in 0..twice.height() {
         let y = row / 2;
-        for (start, end) in runs(twice.row(row).iter().copied()) {
+        for (start, end) in long_runs(twice.row(row)) {
             let middle = (start + end) / 2;
             let at = |y: u32| twice.row(y)[middle as usize];
             let near = |x| (y.saturating_sub(1)..=y + 1).any(|y| page.get(x, y));
-            if end - start >= SHORTEST
-                && is_thin((0..row).rev().map(at), (row..twice.height()).map(at))
+            if is_thin((0..row).rev().map(at), (row..twice.height()).map(at))
                 && mostly_white(start..end, near)
                 && !spared(middle, y)
             {
@@ -70,6 +83,24 @@ fn restore_upright(page: &mut Bitmap, half: &Grey, spared: impl Fn(u32, u32) -> 
             }
         }
     }
+}
+
+/// Black runs of a row that are long enough to be lines: the first place, and the first place behind.
+fn long_runs(row: &[u8]) -> impl Iterator<Item = (u32, u32)> + '_ {
+    let black = |level: &&u8| **level < BLACK_BELOW;
+    let mut done = 0;
+    // None of them lies between two of these places.
+    let places = (0..row.len())
+        .skip(SHORTEST as usize - 1)
+        .step_by(SHORTEST as usize);
+    places.filter_map(move |place| {
+        if place < done || row[place] >= BLACK_BELOW {
+            return None;
+        }
+        let start = place - row[..place].iter().rev().take_while(black).count();
+        done = place + row[place..].iter().take_while(black).count();
+        (done - start >= SHORTEST as usize).then_some((start as u32, done as u32))
+    })
 }
 
 /// Black runs of a row or column: the first place, and the first place behind.

@@ -14,6 +14,7 @@ pub mod header;
 pub mod kind;
 pub mod layout;
 mod lines;
+mod paper;
 pub mod pdf;
 pub mod pdfium;
 mod photo;

@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 
 use pdfium_render::prelude::{
-    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfFormFieldCommon, PdfPage, PdfPageAnnotationCommon,
-    PdfPageObjectType, PdfPageObjectsCommon, PdfPageRenderRotation, PdfRenderConfig, Pdfium,
-    PdfiumError, PdfiumInternalError,
+    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfFormFieldCommon, PdfPage, PdfPageAnnotation,
+    PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageObject, PdfPageObjectCommon,
+    PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject, PdfPageRenderRotation,
+    PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
 };
 
 use super::layout::Layout;
@@ -24,6 +25,13 @@ pub const FONT_DIRS: [&str; 4] = [
     "/usr/share/X11/fonts/TTF",
     "/usr/local/share/fonts",
 ];
+
+/// Segments of a path that is one rectangle.
+const RECTANGLE: u32 = 5;
+/// Of a page, how much a picture covers that may be a scan of it...
+const SCAN_SHARE: f64 = 0.7;
+/// ... and among how many objects it is looked for: scans have one, or strips of one above letters that are not seen.
+const OBJECTS_LOOKED_AT: usize = 20;
 
 /// PDFium's library is not where it was looked for, or cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +157,21 @@ impl Document<'_> {
         self.0.pages().len().unsigned_abs()
     }
 
+    /// Looks whether every page shows a part of itself, without reading what is on it. A blank page in the place of
+    /// one that does not would pass for it.
+    ///
+    /// # Errors
+    /// [`DocumentRefusal::NothingShown`].
+    pub fn look_through(&self) -> Result<(), DocumentRefusal> {
+        let sizes = (0..self.0.pages().len()).map(|index| self.0.pages().page_size(index));
+        for (page, size) in (1..).zip(sizes) {
+            if size.is_ok_and(|size| size.width().value < 1.0 || size.height().value < 1.0) {
+                return Err(DocumentRefusal::NothingShown { page });
+            }
+        }
+        Ok(())
+    }
+
     /// Page `number`, from 1.
     ///
     /// # Errors
@@ -192,21 +215,51 @@ impl Page<'_> {
         self.page.text().map(|text| text.all()).unwrap_or_default()
     }
 
-    /// That this page cannot be drawn.
-    pub fn failed(&self) -> DocumentRefusal {
+    /// That nothing of this page can be seen.
+    pub fn shows_nothing(&self) -> DocumentRefusal {
+        DocumentRefusal::NothingShown { page: self.number }
+    }
+
+    fn failed(&self) -> DocumentRefusal {
         DocumentRefusal::PageFailed { page: self.number }
     }
 
-    /// Whether there is anything on the page but text and pictures.
-    pub fn may_have_lines(&self) -> bool {
-        use PdfPageObjectType::{Image, Text};
-        let plain = |kind| matches!(kind, Image | Text);
-        !self.page.annotations().is_empty()
+    /// Whether anything on the page may be a line of less than `thinnest` points: no text, no picture, no rectangle that
+    /// is wider and higher.
+    pub fn may_have_lines(&self, thinnest: f32) -> bool {
+        use PdfPageObjectType::{Image, Path, Text};
+        let may_be_thin =
+            |object: &PdfPageObject| match (object.object_type(), object.as_path_object()) {
+                (Image | Text, _) => false,
+                (Path, Some(path)) => is_thinner(path, thinnest).unwrap_or(true),
+                _ => true,
+            };
+        // Links are not drawn.
+        let is_link = |annotation: PdfPageAnnotation| {
+            annotation.annotation_type() == PdfPageAnnotationType::Link
+        };
+        !self.page.annotations().iter().all(is_link)
             || self
                 .page
                 .objects()
                 .iter()
-                .any(|object| !plain(object.object_type()))
+                .any(|object| may_be_thin(&object))
+    }
+
+    /// Whether one of the first objects is a picture all over the page, as in a scan.
+    pub fn may_be_a_scan(&self) -> bool {
+        let (width, height) = self.size();
+        let objects = self.page.objects();
+        let pictures = objects
+            .iter()
+            .take(OBJECTS_LOOKED_AT)
+            .filter(|object| object.object_type() == PdfPageObjectType::Image);
+        pictures
+            .filter_map(|picture| picture.bounds().ok())
+            .any(|bounds| {
+                let (across, down) = (bounds.width().value, bounds.height().value);
+                f64::from(across * down) >= width * height * SCAN_SHARE
+            })
     }
 
     /// The names of the text fields on the page.
@@ -280,6 +333,19 @@ impl Page<'_> {
             Err(_) => Err(self.failed()),
         }
     }
+}
+
+/// Whether a path may be a line of less than `thinnest` points; `None` where nobody can tell.
+fn is_thinner(path: &PdfPagePathObject, thinnest: f32) -> Option<bool> {
+    if path.is_stroked().ok()? {
+        let matrix = path.matrix().ok()?;
+        let area = matrix.a() * matrix.d() - matrix.b() * matrix.c();
+        return Some(path.stroke_width().ok()?.value * area.abs().sqrt() < thinnest);
+    }
+    let bounds = path.bounds().ok()?;
+    let side = bounds.width().value.min(bounds.height().value);
+    // Many rectangles in one path have the bounds of all.
+    Some(path.segments().len() > RECTANGLE || side < thinnest)
 }
 
 /// How a page is drawn for a fax: at its final size in pels, which are not square, without soft edges, with

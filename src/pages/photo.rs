@@ -16,6 +16,8 @@ const SMOOTH_RANGE: u8 = 32;
 /// In how many different shades (of [`SHADE`] levels) the mid-greys of a photo come; fills have one or two.
 const SHADES: usize = 5;
 const SHADE: u8 = 4;
+/// Of a rectangle around a photo, how many blocks in a hundred it fills where it is meant to fill all.
+const RECTANGLE_PERCENT: usize = 65;
 /// Levels from here on are paper, or fills as light.
 const PAPER: u8 = 190;
 
@@ -24,6 +26,8 @@ pub(super) struct Photos {
     columns: u32,
     block_height: u32,
     blocks: Vec<bool>,
+    /// Whether one of them is.
+    any: bool,
 }
 
 /// Finds the photos of a page: blocks of many shades of grey, gaps closed, single ones dropped.
@@ -31,21 +35,24 @@ pub(super) fn find(grey: &Grey, resolution: Resolution) -> Photos {
     let block_height = vertical(BLOCK, resolution);
     let columns = grey.width().div_ceil(BLOCK);
     let rows = grey.height().div_ceil(block_height);
-    let blocks = (0..rows)
+    let blocks: Vec<bool> = (0..rows)
         .flat_map(|row| (0..columns).map(move |column| (row, column)))
         .map(|(row, column)| is_photo(grey, column * BLOCK, row * block_height, block_height))
         .collect();
     let mut photos = Photos {
         columns,
         block_height,
+        any: blocks.contains(&true),
         blocks,
     };
-    if photos.blocks.contains(&true) {
+    if photos.any {
         for to in [true, false, false, true] {
             let before = photos.blocks.clone();
             photos.grow(to, |_| true, &before);
         }
         photos.flood(grey);
+        photos.complete();
+        photos.any = photos.blocks.contains(&true);
     }
     photos
 }
@@ -61,23 +68,26 @@ impl Photos {
 fn is_photo(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
     let right = (left + BLOCK).min(grey.width());
     let bottom = (top + height).min(grey.height());
+    let rows = (top..bottom).map(|y| &grey.row(y)[left as usize..right as usize]);
+    let is_mid = |level: &u8| MID_GREYS.contains(level);
+    let in_row = |row: &[u8]| row.iter().map(|level| u8::from(is_mid(level))).sum::<u8>();
+    let mid_greys: u32 = rows.clone().map(|row| u32::from(in_row(row))).sum();
+    let pels = (right - left) * (bottom - top);
+    // Most blocks are paper, with or without letters.
+    if mid_greys * 100 < pels * MID_PERCENT {
+        return false;
+    }
     let mut shades = [0u32; 256 / SHADE as usize];
-    let (mut mid_greys, mut smooth) = (0, 0);
-    for y in top..bottom {
-        for (x, &level) in (left..right).zip(&grey.row(y)[left as usize..right as usize]) {
-            if MID_GREYS.contains(&level) {
-                mid_greys += 1;
-                smooth += u32::from(is_smooth(grey, x, y));
-                shades[usize::from(level / SHADE)] += 1;
-            }
+    let mut smooth = 0;
+    for (y, row) in (top..bottom).zip(rows) {
+        for (x, &level) in (left..right).zip(row).filter(|(_, level)| is_mid(level)) {
+            smooth += u32::from(is_smooth(grey, x, y));
+            shades[usize::from(level / SHADE)] += 1;
         }
     }
-    let pels = (right - left) * (bottom - top);
     // A shade counts where it has a hundredth of the block.
     let many = shades.iter().filter(|&&count| count * 100 >= pels).count();
-    mid_greys * 100 >= pels * MID_PERCENT
-        && smooth * 100 >= mid_greys * SMOOTH_PERCENT
-        && many >= SHADES
+    smooth * 100 >= mid_greys * SMOOTH_PERCENT && many >= SHADES
 }
 
 /// Whether next to nothing of a block is as light as paper.
@@ -105,7 +115,7 @@ fn is_smooth(grey: &Grey, x: u32, y: u32) -> bool {
 
 impl Photos {
     pub(super) fn contains(&self, x: u32, y: u32) -> bool {
-        self.blocks[((y / self.block_height) * self.columns + x / BLOCK) as usize]
+        self.any && self.blocks[((y / self.block_height) * self.columns + x / BLOCK) as usize]
     }
 
     /// Takes in the neighbours without paper, again and again: the dark and even parts of a photo.
@@ -122,6 +132,55 @@ impl Photos {
                 return;
             }
         }
+    }
+
+    /// Takes in all of the rectangle that a photo nearly fills: its light parts, which look like paper by themselves.
+    fn complete(&mut self) {
+        let columns = self.columns as usize;
+        let mut seen = vec![false; self.blocks.len()];
+        for n in 0..self.blocks.len() {
+            if self.blocks[n] && !seen[n] {
+                let part = self.connected(n, &mut seen);
+                let rows = part.iter().map(|n| n / columns);
+                let across = part.iter().map(|n| n % columns);
+                let (top, bottom) = (rows.clone().min(), rows.max());
+                let (left, right) = (across.clone().min(), across.max());
+                let (Some(top), Some(bottom), Some(left), Some(right)) = (top, bottom, left, right)
+                else {
+                    continue;
+                };
+                let area = (bottom - top + 1) * (right - left + 1);
+                if part.len() * 100 >= area * RECTANGLE_PERCENT {
+                    for row in top..=bottom {
+                        self.blocks[row * columns + left..=row * columns + right].fill(true);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The photo's blocks that hang together with block `n`, sides only.
+    fn connected(&self, n: usize, seen: &mut [bool]) -> Vec<usize> {
+        let columns = self.columns as usize;
+        let mut found = vec![n];
+        seen[n] = true;
+        let mut next = 0;
+        while let Some(&at) = found.get(next) {
+            next += 1;
+            let neighbours = [
+                at.checked_sub(columns),
+                Some(at + columns),
+                (at % columns > 0).then(|| at - 1),
+                (at % columns + 1 < columns).then_some(at + 1),
+            ];
+            for near in neighbours.into_iter().flatten() {
+                if self.blocks.get(near) == Some(&true) && !std::mem::replace(&mut seen[near], true)
+                {
+                    found.push(near);
+                }
+            }
+        }
+        found
     }
 
     /// Takes in (`to` true) or gives up the blocks at the rim, diagonals too, that are `wanted`.
@@ -217,6 +276,18 @@ mod tests {
         );
         assert!(photos.contains(256, 256) && photos.contains(140, 140));
         assert!(!photos.contains(60, 60) && !photos.contains(256, 450));
+    }
+
+    #[test]
+    fn light_part_of_a_photo_belongs_to_it() {
+        let photos = find(
+            &page(|x, y| match (60..160).contains(&x) && y > 190 {
+                true => 250,
+                false => (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8,
+            }),
+            Resolution::Fine,
+        );
+        assert!(photos.contains(128 + 110, 128 + 225));
     }
 
     #[test]

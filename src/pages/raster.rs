@@ -10,6 +10,9 @@ use super::photo::{self, Screen};
 /// Levels below this turn black, where no photo is.
 pub(super) const BLACK_BELOW: u8 = 128;
 
+/// No ink at all: stays white, whatever is around, as no ink but ink stays black.
+const PAPER: u8 = 0xFF;
+
 /// Of a picture, how much in a hundred must be photo for all of it to be one.
 const PHOTO_PERCENT: u64 = 30;
 
@@ -42,6 +45,11 @@ impl Grey {
     /// Rows.
     pub fn height(&self) -> u32 {
         self.height
+    }
+
+    /// One row, to be changed. `y` is less than the height.
+    pub fn row_mut(&mut self, y: u32) -> &mut [u8] {
+        &mut self.levels[y as usize * self.width as usize..][..self.width as usize]
     }
 
     /// One row. `y` is less than the height.
@@ -89,17 +97,28 @@ pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
 
 fn blacken(grey: &Grey, is_black: impl Fn(u32, u32, u8) -> bool) -> Bitmap {
     let mut page = Bitmap::new(grey.width, grey.height).expect("layouts keep to the limits");
-    let mut edges = Vec::new();
+    let mut packed = vec![0; grey.width.div_ceil(8) as usize];
     for y in 0..grey.height {
-        edges.clear();
-        let mut was_black = false;
-        for (x, &level) in (0..).zip(grey.row(y)) {
-            if is_black(x, y, level) != was_black {
-                edges.push(x);
-                was_black = !was_black;
-            }
+        for ((x, octet), levels) in (0..).step_by(8).zip(&mut packed).zip(grey.row(y).chunks(8)) {
+            *octet = clear_cut(levels).unwrap_or_else(|| {
+                let pels = (0..).zip(levels);
+                pels.fold(0, |octet, (bit, &level)| {
+                    octet | u8::from(is_black(x + bit, y, level)) << (7 - bit)
+                })
+            });
         }
-        page.blacken(y, &edges);
+        page.add_row(y, &packed);
     }
     page
+}
+
+/// Eight pels that are all paper or full black, packed: most of most pages.
+fn clear_cut(levels: &[u8]) -> Option<u8> {
+    let levels = u64::from_be_bytes(levels.try_into().ok()?);
+    let white = levels >> 7 & 0x0101_0101_0101_0101;
+    // One octet 0xFF for each 1.
+    let is_clear_cut = white * u64::from(PAPER) == levels;
+    // Moves the eight bits together; their order is kept.
+    let packed = (white.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
+    is_clear_cut.then_some(!packed)
 }

@@ -69,6 +69,14 @@ pub enum DocumentRefusal {
         /// Pages allowed.
         limit: u32,
     },
+    /// What a page shows is no part of it: its crop box lies outside of its media box.
+    #[error(
+        "nothing of page {page} can be seen (its crop box lies outside of the page); please print it to a new PDF"
+    )]
+    NothingShown {
+        /// Number, from 1.
+        page: u32,
+    },
     /// A page could not be drawn.
     #[error("page {page} of it cannot be drawn")]
     PageFailed {

@@ -7,7 +7,7 @@ use super::layout::{Layout, Paper, TopMargin, header_rows};
 use super::pdfium::{Page, Renderer};
 use super::remark::Remark;
 use super::text::LeftOut;
-use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, raster};
+use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, paper, raster};
 
 /// What was found in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,9 +139,8 @@ pub(super) fn bitmap(
     resolution: Resolution,
 ) -> Result<(Bitmap, Layout), DocumentRefusal> {
     let (width, height) = page.size();
-    // Where its boxes do not meet there is no page to see: a blank one would pass for it.
     if width < 1.0 || height < 1.0 {
-        return Err(page.failed());
+        return Err(page.shows_nothing());
     }
     let draw = |top| {
         let layout = Layout::fit(width, height, resolution, top);
@@ -159,8 +158,12 @@ fn bilevel(
     layout: &Layout,
     resolution: Resolution,
 ) -> Result<Bitmap, DocumentRefusal> {
-    let grey = page.draw(layout)?;
-    let second = match page.may_have_lines() {
+    let mut grey = page.draw(layout)?;
+    if page.may_be_a_scan() {
+        paper::whiten(&mut grey);
+    }
+    let thinnest = lines::thinnest(layout, page.size(), resolution);
+    let second = match page.may_have_lines(thinnest) {
         true => Some(page.draw(&lines::second_layout(layout, resolution))?),
         false => None,
     };
@@ -371,6 +374,13 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn page_whose_crop_box_lies_outside_is_refused_at_the_door() {
+        let pdf = sample::cropped_away();
+        let probed = with_pdfium(|renderer| probe(renderer, &Source::File, &pdf, Paper::A4));
+        assert_eq!(probed, Err(DocumentRefusal::NothingShown { page: 1 }));
     }
 
     #[test]

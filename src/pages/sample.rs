@@ -131,6 +131,13 @@ pub fn without_pages() -> Vec<u8> {
     document(A4, &[])
 }
 
+/// One page whose crop box lies beside it.
+pub fn cropped_away() -> Vec<u8> {
+    let mut page = Canvas::default();
+    page.text(200.0, 420.0, 36.0, "Not to be seen");
+    document_with(A4, &[page], "/CropBox [3000 3000 3600 3800]")
+}
+
 /// Wants the user password "secret" (RC4 with 40 bits, ISO 32000-1 7.6.3).
 pub fn encrypted() -> Vec<u8> {
     const ID: &str = "000102030405060708090A0B0C0D0E0F";
@@ -155,7 +162,12 @@ pub fn encrypted() -> Vec<u8> {
     )
 }
 
-fn document((width, height): (f64, f64), pages: &[Canvas]) -> Vec<u8> {
+fn document(size: (f64, f64), pages: &[Canvas]) -> Vec<u8> {
+    document_with(size, pages, "")
+}
+
+/// `entries` are further ones of each page's dictionary.
+fn document_with((width, height): (f64, f64), pages: &[Canvas], entries: &str) -> Vec<u8> {
     let mut file = PdfFile::new();
     let tree = file.reserve();
     let fonts = file.add(&canvas::fonts());
@@ -164,7 +176,7 @@ fn document((width, height): (f64, f64), pages: &[Canvas]) -> Vec<u8> {
         .map(|page| {
             let contents = file.add_stream("", page.content().as_bytes());
             file.add(&format!(
-                "<< /Type /Page /Parent {tree} /MediaBox [0 0 {width} {height}] /Contents {contents} \
+                "<< /Type /Page /Parent {tree} /MediaBox [0 0 {width} {height}] {entries} /Contents {contents} \
                  /Resources << /Font {fonts} >> >>"
             ))
         })

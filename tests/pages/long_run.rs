@@ -7,7 +7,7 @@ use postfax::pages::Resolution;
 use crate::made::Settings;
 use crate::measured;
 use crate::paper;
-use crate::tools::{TOOLS, Tool};
+use crate::tools::Tool;
 
 /// Runs of each converter; the quickest counts.
 const RUNS: usize = 3;
@@ -37,6 +37,11 @@ pub fn measure(settings: &Settings) -> anyhow::Result<LongRun> {
         Ok((tool, best))
     };
     Ok(LongRun(
-        TOOLS.into_iter().map(one).collect::<Result<_, _>>()?,
+        settings
+            .tools
+            .iter()
+            .copied()
+            .map(one)
+            .collect::<Result<_, _>>()?,
     ))
 }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub ocr_pages: usize,
     /// Documents at a time.
     pub at_a_time: usize,
+    /// Who makes pages.
+    pub tools: Vec<Tool>,
     /// What pages are made.
     pub resolutions: Vec<Resolution>,
 }
@@ -40,7 +42,13 @@ impl Settings {
             Some(_) => vec![Resolution::Fine],
             None => vec![Resolution::Standard, Resolution::Fine],
         };
+        let named = std::env::var("TOOLS").ok();
+        let is_named = |tool: &Tool| {
+            let mut names = named.iter().flat_map(|names| names.split(','));
+            named.is_none() || names.any(|name| name == tool.name())
+        };
         Ok(Settings {
+            tools: TOOLS.into_iter().filter(is_named).collect(),
             scratch: scratch.to_owned(),
             keep: std::env::var_os("KEEP").map(PathBuf::from),
             ocr_pages: number("OCR_PAGES", 3)?,
@@ -100,7 +108,7 @@ pub fn make(settings: &Settings, document: &Path) -> anyhow::Result<Made> {
     let document = fs::canonicalize(document)?;
     let mut runs = Vec::new();
     for &resolution in &settings.resolutions {
-        for tool in TOOLS {
+        for &tool in &settings.tools {
             runs.push(run(settings, &name, &document, &texts, tool, resolution)?);
         }
     }
@@ -140,9 +148,9 @@ fn run(
             run.blank.push(number);
         }
         let text = texts.get(number - 1).and_then(Option::as_ref);
-        let looked_at = number <= settings.ocr_pages;
-        if !looked_at && settings.keep.is_none() {
-            break;
+        let looked_at = number <= settings.ocr_pages.max(1);
+        if !looked_at {
+            continue;
         }
         let png = folder.path().join("page.png");
         as_looked_at(page, resolution).save(&png)?;

@@ -13,7 +13,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 pub const RUN: &str = "run-and-tell";
 
 /// Longer than that no converter may take for a document.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a run took.
 #[derive(Debug, Clone, Default)]

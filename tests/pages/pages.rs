@@ -6,8 +6,8 @@
 //! reader at the size at which a fax is looked at, and compared with the text that the document has.
 //!
 //! Settings, all in the environment: `CORPUS` (a folder of PDFs; the kind of each is its name up to the first `__`),
-//! `KEEP` (a folder for the pages as PNG), `OCR_PAGES` (of each document, how many pages are read again, 3),
-//! `AT_A_TIME` (documents, 2), `FINE_ONLY=1` (halves the time).
+//! `KEEP` (a folder for the pages as PNG), `OCR_PAGES` (of each document, how many pages are read again, 3; 0 for none),
+//! `AT_A_TIME` (documents, 2), `TOOLS` (`ours,ghostscript`: only these), `FINE_ONLY=1` (halves the time).
 
 #[path = "../calls/figures.rs"]
 mod figures;

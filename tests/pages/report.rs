@@ -8,16 +8,20 @@ use crate::figures::Figures;
 use crate::long_run::LongRun;
 use crate::made::{Made, Run, Settings};
 use crate::reading::Read;
-use crate::tools::{self, TOOLS, Tool};
+use crate::tools::{self, Tool};
 
 /// Points by which a text page may be worse than Ghostscript's.
 const WORSE: f64 = 0.2;
 
-/// What many runs of one converter come to.
+/// What many runs of one converter come to. Each document counts once, as each is a fax: a book does not outweigh the
+/// letters.
 #[derive(Default)]
 struct Sum {
+    documents: usize,
     pages: usize,
-    octets: usize,
+    /// Of the documents, KB of a page.
+    kb: f64,
+    /// Of the documents, milliseconds of a page.
     cpu_ms: f64,
     rss_mb: f64,
     failures: usize,
@@ -25,47 +29,50 @@ struct Sum {
 }
 
 impl Sum {
-    /// Of the documents that both we and Ghostscript made pages of: bytes and words of others compare nothing.
     fn of<'a>(runs: impl Iterator<Item = &'a Run>) -> Sum {
         let mut sum = Sum::default();
         for run in runs {
-            sum.pages += run.octets.len();
-            sum.octets += run.octets.iter().sum::<usize>();
-            sum.cpu_ms += run.cost.cpu_ms;
             sum.rss_mb = sum.rss_mb.max(run.cost.rss_mb);
             sum.failures += usize::from(run.cost.failure.is_some());
             run.read.iter().for_each(|(_, read)| sum.read.add(read));
+            if !run.octets.is_empty() {
+                let pages = run.octets.len() as f64;
+                sum.documents += 1;
+                sum.pages += run.octets.len();
+                sum.kb += run.octets.iter().sum::<usize>() as f64 / 1024.0 / pages;
+                sum.cpu_ms += run.cost.cpu_ms / pages;
+            }
         }
         sum
     }
 
     fn kb(&self) -> f64 {
-        self.octets as f64 / 1024.0 / self.pages.max(1) as f64
+        self.kb / self.documents.max(1) as f64
     }
 
     fn cpu_ms(&self) -> f64 {
-        self.cpu_ms / self.pages.max(1) as f64
+        self.cpu_ms / self.documents.max(1) as f64
     }
 }
 
 /// Prints everything.
 pub fn print(settings: &Settings, made: &[Made], long_run: &LongRun) {
     for &resolution in &settings.resolutions {
-        print_table(made, resolution);
+        print_table(settings, made, resolution);
     }
     print_failures(made);
     let worse = print_worse_pages(made);
     print_codes(made);
     println!("\n20 pages in one run, fine: ms of CPU a page");
-    for tool in TOOLS {
+    for &tool in &settings.tools {
         println!("  {:12} {:7.1}", tool.name(), long_run.cpu_ms(tool));
     }
     println!("\nRESULT {}", result(settings, made, long_run, worse));
 }
 
-fn print_table(made: &[Made], resolution: Resolution) {
+fn print_table(settings: &Settings, made: &[Made], resolution: Resolution) {
     println!(
-        "\n{}: KB of T.6 and ms of CPU a page, peak MB, missed words and wrong characters in a hundred",
+        "\n{}: KB of T.6 and ms of CPU a page, peak MB, missed words and wrong characters in a hundred; each document counts once",
         tools::name(resolution)
     );
     println!(
@@ -74,7 +81,7 @@ fn print_table(made: &[Made], resolution: Resolution) {
     );
     let kinds: BTreeSet<&str> = made.iter().map(Made::kind).collect();
     for kind in kinds.into_iter().map(Some).chain([None]) {
-        for tool in TOOLS {
+        for &tool in &settings.tools {
             let of_kind = made
                 .iter()
                 .filter(|made| kind.is_none_or(|kind| made.kind() == kind));
@@ -172,6 +179,7 @@ fn print_codes(made: &[Made]) {
 fn result(settings: &Settings, made: &[Made], long_run: &LongRun, worse: usize) -> Figures {
     let mut figures = Figures::default();
     let ratio = |ours: f64, theirs: f64| format!("{:.3}", ours / theirs);
+    // Of documents that both made the same number of pages of: nothing else compares.
     let sum = |tool: Tool, resolutions: &[Resolution]| {
         let both = made.iter().filter(|made| {
             let pages = |tool| made.run(tool, resolutions[0]).map(|run| run.octets.len());

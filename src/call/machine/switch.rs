@@ -313,5 +313,6 @@ fn media(audio: &Audio, codec: Codec) -> AudioMedia {
         remote: audio.remote,
         payload_type: codec.payload_type(),
         telephone_event: audio.telephone_event,
+        ptime: audio.ptime,
     }
 }

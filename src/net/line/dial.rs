@@ -36,12 +36,6 @@ struct Ways {
     may_follow: bool,
 }
 
-/// What became of one place.
-enum Tried {
-    Called(Box<CallReport>),
-    Refused(Box<Refusal>),
-}
-
 /// What sends a call to another place, before anything rang.
 pub(super) struct Refusal {
     why: String,
@@ -72,22 +66,21 @@ impl Attempt<'_> {
                 others: !left.is_empty(),
                 may_follow,
             };
-            match self.at(&candidate, ways, driver).await {
-                Tried::Called(ended) => {
-                    report = *ended;
-                    tried.extend(Some(std::mem::take(&mut report.detail)));
+            let refusal = match self.at(&candidate, ways, driver).await {
+                Ok(ended) => {
+                    report = ended;
+                    tried.push(std::mem::take(&mut report.detail));
                     break;
                 }
-                Tried::Refused(refusal) => {
-                    let why = &refusal.why;
-                    tracing::warn!(to = name(&candidate), "tries the next server: {why}");
-                    tried.push(format!("{}: {why}", name(&candidate)));
-                    report = refusal.report;
-                    if let Some(redirected) = refusal.redirected {
-                        may_follow = false;
-                        left.push_front(redirected);
-                    }
-                }
+                Err(refusal) => *refusal,
+            };
+            let why = format!("{}: {}", name(&candidate), refusal.why);
+            tracing::warn!("tries the next server; {why}");
+            tried.push(why);
+            report = refusal.report;
+            if let Some(redirected) = refusal.redirected {
+                may_follow = false;
+                left.push_front(redirected);
             }
         }
         tried.retain(|it| !it.is_empty());
@@ -96,7 +89,12 @@ impl Attempt<'_> {
     }
 
     /// The call to one place, to its end or to what sends it elsewhere.
-    async fn at(&self, candidate: &Candidate, ways: Ways, driver: &mut Driver) -> Tried {
+    async fn at(
+        &self,
+        candidate: &Candidate,
+        ways: Ways,
+        driver: &mut Driver,
+    ) -> Result<CallReport, Box<Refusal>> {
         let mut machine = self.machine(candidate);
         let Some(Action::Invite(offer)) = machine.poll() else {
             unreachable!("an outgoing call begins with its INVITE");
@@ -122,7 +120,7 @@ impl Attempt<'_> {
         let mut call = invite(offer);
         let first = self.first_word(&mut call).await;
         if let Some(refusal) = first.as_ref().and_then(&elsewhere) {
-            return Tried::Refused(refusal);
+            return Err(refusal);
         }
         driver.begin_with(first);
         let calls = Calls {
@@ -132,10 +130,7 @@ impl Attempt<'_> {
         let stopping = &self.line.stopping;
         let cancel = self.cancel.clone();
         let driven = driver.run(&mut machine, &mut call, calls, cancel, stopping);
-        match driven.await {
-            Ok(report) => Tried::Called(Box::new(from(candidate, report))),
-            Err(refusal) => Tried::Refused(refusal),
-        }
+        Ok(from(candidate, driven.await?))
     }
 
     /// The right to send an INVITE there: a channel, and the next of its calls a second. The first place was reserved

@@ -5,7 +5,7 @@ use image::{GrayImage, imageops};
 use super::{Picture, scale};
 use crate::pages::layout::{Layout, Paper, TopMargin, header_rows};
 use crate::pages::raster::{self, Grey};
-use crate::pages::{FaxPage, PAGE_WIDTH, Resolution, g4};
+use crate::pages::{FaxPage, PAGE_WIDTH, Resolution, g4, paper};
 
 /// Dots per inch of a picture that does not tell, as a screen shows it.
 const SCREEN_DPI: f64 = 96.0;
@@ -85,10 +85,10 @@ impl Picture {
             layout.x + layout.content_width,
             layout.y + layout.content_height,
         ];
-        raster::picture(
-            &Grey::new(PAGE_WIDTH, layout.height, levels),
-            place,
-            resolution,
-        )
+        let mut grey = Grey::new(PAGE_WIDTH, layout.height, levels);
+        if self.is_a_sheet() {
+            paper::whiten(&mut grey);
+        }
+        raster::picture(&grey, place, resolution)
     }
 }

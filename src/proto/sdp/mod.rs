@@ -162,6 +162,8 @@ pub struct Audio {
     pub codecs: Vec<Codec>,
     /// Payload type of `telephone-event/8000` (RFC 4733).
     pub telephone_event: Option<u8>,
+    /// Milliseconds of audio that its writer wants in each packet (`ptime`, RFC 8866 6.4), where it said so.
+    pub ptime: Option<u8>,
     /// Who may send.
     pub direction: Direction,
 }

@@ -97,6 +97,7 @@ fn read_audio(session: &sdp_types::Session, media: &sdp_types::Media) -> Result<
         remote: remote(session, media)?,
         codecs,
         telephone_event: telephone_event(media),
+        ptime: values(&media.attributes, "ptime").find_map(|ptime| ptime.trim().parse().ok()),
         direction: direction(&media.attributes)
             .or_else(|| direction(&session.attributes))
             .unwrap_or_default(),

@@ -42,7 +42,20 @@ fn reads_g711_among_other_codecs_in_the_offerers_order() {
     let audio = session.audio().unwrap();
     assert_eq!(audio.codecs, [Codec::Pcma, Codec::Pcmu]);
     assert_eq!(audio.telephone_event, Some(96));
+    assert_eq!(audio.ptime, None);
     assert!(!audio.on_hold());
+}
+
+#[test]
+fn ptime_is_read_where_it_is_a_number() {
+    for (line, ptime) in [
+        ("a=ptime:30", Some(30)),
+        ("a=ptime: 10 ", Some(10)),
+        ("a=ptime:2.5", None),
+    ] {
+        let session = read(format!("{CARRIER_INVITE}{line}\r\n").as_bytes()).unwrap();
+        assert_eq!(session.audio().unwrap().ptime, ptime, "{line}");
+    }
 }
 
 #[test]

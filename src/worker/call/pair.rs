@@ -146,7 +146,10 @@ fn options(role: Role, tiff: &Paper, terms: Terms) -> Options {
         },
         tiff: tiff.path(),
         ecm: terms.ecm,
-        max_bit_rate: 14400,
+        max_bit_rate: match role {
+            Role::Sender => 14400,
+            Role::Receiver => terms.receives_at,
+        },
         t85: terms.t85,
         sub_address: (role == Role::Sender).then(|| "6377".into()),
         password: match role {
@@ -165,6 +168,8 @@ struct Terms {
     refuse_from: u32,
     /// The one that the sender gives, and the one that the receiver asks for.
     passwords: [Option<&'static str>; 2],
+    /// The fastest modem of the receiver, bit/s.
+    receives_at: u32,
 }
 
 impl Default for Terms {
@@ -174,6 +179,7 @@ impl Default for Terms {
             t85: false,
             refuse_from: u32::MAX,
             passwords: [None, None],
+            receives_at: 14400,
         }
     }
 }
@@ -208,6 +214,7 @@ impl Medium {
                     remote,
                     payload_type: law.payload_type(),
                     telephone_event: None,
+                    ptime: None,
                 };
                 Leg::Audio(Box::new(AudioLeg::new(options, &media, holder).unwrap()))
             }
@@ -444,6 +451,60 @@ fn sub_address_and_abilities_cross() {
     assert_eq!(said.bit_rate, 14400);
     let link = &pair.sides[1].links[0];
     assert_eq!(link.sub_address.as_deref(), Some("6377"));
+}
+
+#[test]
+fn machine_with_nothing_but_v27ter_gets_its_page_at_4800() {
+    let pages = [page(40, 200)];
+    let terms = Terms {
+        receives_at: 4800,
+        ..Terms::default()
+    };
+    for medium in [RED3, Medium::Audio(Law::A)] {
+        let mut pair = Pair::over(medium, &pages, Weather::default(), terms);
+        pair.run();
+        assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
+        assert_same(&pages, &pair.received.borrow());
+        assert_eq!(pair.sides[0].links[0].bit_rate, 4800);
+    }
+}
+
+#[test]
+fn far_end_that_wants_other_packets_of_audio_gets_them() {
+    for (ptime, octets) in [
+        (None, 160),
+        (Some(10), 80),
+        (Some(30), 240),
+        (Some(0), 160),
+        (Some(200), 160),
+    ] {
+        let paper = Paper::new(&[]).unwrap();
+        let options = options(Role::Receiver, &paper, Terms::default());
+        let media = AudioMedia {
+            remote: "192.0.2.1:4000".parse().unwrap(),
+            payload_type: 0,
+            telephone_event: None,
+            ptime,
+        };
+        let shelf = Shelf {
+            log: Log::default(),
+            paper: Rc::new(paper),
+            pages: Rc::default(),
+            refuse_from: u32::MAX,
+        };
+        let mut leg = AudioLeg::new(&options, &media, Box::new(shelf)).unwrap();
+        let now = Instant::now();
+        let mut packets = Vec::new();
+        for tick in 0..120 {
+            leg.tick(true, now + tick * Duration::from_millis(10));
+            packets.extend(leg.poll_transmit());
+        }
+        assert!(
+            packets.iter().all(|packet| packet.len() == 12 + octets),
+            "{ptime:?}"
+        );
+        assert_eq!(packets.len(), 120 * 80 / octets, "{ptime:?}");
+    }
 }
 
 #[test]

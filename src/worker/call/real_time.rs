@@ -81,6 +81,7 @@ impl Daemon {
             remote,
             payload_type,
             telephone_event: None,
+            ptime: None,
         }));
     }
 

@@ -167,6 +167,7 @@ impl Trial<'_> {
                     remote: FAR_END,
                     payload_type: 0,
                     telephone_event: None,
+                    ptime: None,
                 };
                 Leg::Audio(Box::new(AudioLeg::new(options, &media, holder)?))
             }

@@ -16,10 +16,16 @@ use crate::worker::wire::AudioMedia;
 /// RFC 3389: comfort noise, which a far end sends in place of silence.
 const COMFORT_NOISE: u8 = 13;
 
+/// Milliseconds of audio in a packet where the far end wants no other (RFC 3551 4.2), and what it may want.
+const PTIME: u8 = 20;
+const PTIMES: std::ops::RangeInclusive<u8> = 10..=60;
+/// Milliseconds in a tick.
+const TICK_MS: u8 = 10;
+
 /// Audio in RTP.
 ///
 /// What comes in is played as it comes, by the far end's clock (see [`rtp::Receiver`]); what goes out leaves by ours,
-/// a frame every 20 ms, without pauses: T.30 does not survive comfort noise.
+/// a frame at a time, without pauses: T.30 does not survive comfort noise.
 pub(in crate::worker::call) struct AudioLeg {
     pub(super) terminal: AudioTerminal,
     law: Law,
@@ -29,8 +35,9 @@ pub(in crate::worker::call) struct AudioLeg {
     receiver: rtp::Receiver,
     pub(super) hearing: Hearing,
     patience: Patience,
-    /// Every second tick, a frame of 20 ms leaves.
-    half_frame: bool,
+    /// Ticks in a frame, and those since the last one left.
+    frame: u8,
+    waited: u8,
     ready: Option<Vec<u8>>,
     /// A person instead of a terminal, in simulated machines.
     talker: Option<Talker>,
@@ -52,7 +59,8 @@ impl AudioLeg {
             receiver: rtp::Receiver::new(),
             hearing: Hearing::new(options.calling).map_err(io::Error::other)?,
             patience: Patience::default(),
-            half_frame: false,
+            frame: ticks_in_a_frame(media),
+            waited: 0,
             ready: None,
             talker: None,
         })
@@ -63,11 +71,12 @@ impl AudioLeg {
         self.talker = Some(Talker::default());
     }
 
-    /// A new agreement in the middle of it: another law.
+    /// A new agreement in the middle of it: another law, other packets.
     pub(in crate::worker::call) fn renegotiate(&mut self, media: &AudioMedia) {
         if let Some(law) = Law::from_payload_type(media.payload_type) {
             self.law = law;
             self.events[1] = media.telephone_event;
+            self.frame = ticks_in_a_frame(media);
             self.sender.set_payload_type(media.payload_type);
         }
     }
@@ -133,29 +142,31 @@ impl AudioLeg {
 
     /// Ten milliseconds have passed, and the socket was looked at shortly before if `awake`. True if a signal is to
     /// leave, and not silence.
-    pub(super) fn tick(&mut self, awake: bool, now: Instant) -> bool {
+    pub(in crate::worker::call) fn tick(&mut self, awake: bool, now: Instant) -> bool {
         self.play_all(now);
         if self.patience.tick(awake) {
             // The far end sends nothing in its pauses; T.30's timers must run all the same.
             self.terminal.receive(&mut [0; TICK]);
         }
-        self.half_frame = !self.half_frame;
-        let mut loud = false;
-        if !self.half_frame {
-            let mut samples = [0i16; rtp::FRAME];
-            self.terminal.transmit(&mut samples);
-            if let Some(talker) = &mut self.talker {
-                talker.talk(&mut samples);
-            }
-            loud = is_loud(&samples);
-            let payload = samples.map(|s| self.law.compress(s));
-            self.ready = Some(self.sender.wrap(&payload));
+        self.waited += 1;
+        self.waited >= self.frame && self.speak()
+    }
+
+    /// A frame leaves; true if a signal is in it.
+    fn speak(&mut self) -> bool {
+        let ticks = std::mem::take(&mut self.waited);
+        let mut samples = vec![0i16; usize::from(ticks) * TICK];
+        self.terminal.transmit(&mut samples);
+        if let Some(talker) = &mut self.talker {
+            talker.talk(&mut samples);
         }
-        loud
+        let payload: Vec<u8> = samples.iter().map(|&s| self.law.compress(s)).collect();
+        self.ready = Some(self.sender.wrap(&payload));
+        is_loud(&samples)
     }
 
     /// The next packet to send.
-    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+    pub(in crate::worker::call) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
         self.ready.take()
     }
 }
@@ -165,6 +176,11 @@ const QUIET: i64 = 114 * 114;
 /// Samples of time without the far end before we go on without it: 80 ms behind silence, a second in a signal. What
 /// comes late in the middle of a signal is as good as what comes in time, and silence put in between would cost it.
 const STARVED: (usize, usize) = (640, 8000);
+
+fn ticks_in_a_frame(media: &AudioMedia) -> u8 {
+    let wanted = media.ptime.filter(|ptime| PTIMES.contains(ptime));
+    wanted.unwrap_or(PTIME) / TICK_MS
+}
 
 fn is_loud(samples: &[i16]) -> bool {
     let square = |&sample: &i16| i64::from(sample) * i64::from(sample);
