@@ -669,7 +669,7 @@ fn page_that_trickles_in_is_found_too_slow_with_and_without_ecm() {
             pair.now += 1;
             let [there, back] = &mut pair.wires;
             let [sender, receiver] = &mut pair.sides;
-            if pair.now % 40 == 0 {
+            if pair.now.is_multiple_of(40) {
                 sender.tick(pair.now, back, there, &pair.log, pair.began);
             }
             receiver.tick(pair.now, there, back, &pair.log, pair.began);
