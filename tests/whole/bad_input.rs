@@ -58,7 +58,7 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
         (
             "a premium number",
             recipient("19005551234@fax.local"),
-            "550 5.7.1 destination 19005551234 is barred here (dialing.deny)",
+            "550 5.7.1 destination 19005551234 is barred here (dialing.deny) (it is a premium number)",
         ),
         (
             "an emergency number",
