@@ -80,7 +80,7 @@ fn did_you_mean(near: &Option<String>) -> String {
 }
 
 fn dear(why: &Option<&'static str>) -> String {
-    why.map_or_else(String::new, |why| format!(" (it is {why})"))
+    why.map_or_else(String::new, |why| format!(": it is {why}"))
 }
 
 impl From<BadAddress> for Refusal {
@@ -377,11 +377,11 @@ mod tests {
     #[test]
     fn what_costs_much_takes_a_permission() {
         for (address, said) in [
-            ("tokyo@gw.example", "(it is a number abroad)"),
-            ("011442079460018@gw.example", "(it is a number abroad)"),
+            ("tokyo@gw.example", ": it is a number abroad"),
+            ("011442079460018@gw.example", ": it is a number abroad"),
             (
                 "9002345678@gw.example",
-                "barred here (dialing.deny) (it is a premium number)",
+                "barred here (dialing.deny): it is a premium number",
             ),
         ] {
             let bad = verdict(address, &[]).unwrap_err();

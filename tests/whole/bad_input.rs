@@ -58,7 +58,7 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
         (
             "a premium number",
             recipient("19005551234@fax.local"),
-            "550 5.7.1 destination 19005551234 is barred here (dialing.deny) (it is a premium number)",
+            "550 5.7.1 destination 19005551234 is barred here (dialing.deny): it is a premium number",
         ),
         (
             "an emergency number",
@@ -68,7 +68,7 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
         (
             "a country that is not allowed",
             recipient("+442079460000@fax.local"),
-            "550 5.7.1 destination +442079460000 is not allowed here; ask the administrator to add it to dialing.allow",
+            "550 5.7.1 destination +442079460000 is not allowed here; ask the administrator to add it to dialing.allow: it is a number abroad",
         ),
         (
             "1,000 recipients",
