@@ -8,7 +8,7 @@ demo: build
 
 # Format, lints, every test, the documentation; with real mail servers where they can be installed.
 test: setup
-	tests/setup/install-mail-servers.sh
+	tests/setup/install-peers.sh
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked

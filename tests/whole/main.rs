@@ -23,4 +23,5 @@ mod searchable;
 mod stops;
 mod strangers;
 mod trunks;
+mod voice;
 mod walls;

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what plays the office's mail in `make test`: Postfix, Dovecot and swaks, from Debian's packages, without
-# starting them: the tests run them with configurations of their own. Where that cannot be, it says so, and those tests do.
+# Installs who plays the others in `make test`, from Debian's packages: the office's mail (Postfix, Dovecot and swaks,
+# which are not started: the tests run them with configurations of their own) and a caller who talks (espeak-ng). Where that
+# cannot be, it says so, and those tests do.
 set -eu
 
-packages="postfix dovecot-core dovecot-lmtpd dovecot-imapd swaks"
+packages="postfix dovecot-core dovecot-lmtpd dovecot-imapd swaks espeak-ng"
 
 cannot() {
-    echo "setup: NOT TESTED with real mail servers: $1" >&2
+    echo "setup: NOT TESTED with real mail servers and a real voice: $1" >&2
     exit 0
 }
 
