@@ -20,6 +20,9 @@ mod ours;
 mod outbound;
 mod pages;
 mod report;
+#[allow(dead_code, reason = "the bench of calls needs more of it")]
+#[path = "../calls/pages.rs"]
+mod sheets;
 mod sipp;
 
 use std::process::ExitCode;

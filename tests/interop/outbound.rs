@@ -2,7 +2,7 @@
 
 use postfax::config::Config;
 use postfax::config::trunk::{Listen, Reinvite, Transport};
-use postfax::pages::sample;
+use postfax::pages::{Resolution, sample, tiff};
 
 use crate::asterisk::{Asterisk, Fax, TLS};
 use crate::harness::nat::{INSIDE, Nat, OUTSIDE, Ports, Side, ip};
@@ -10,6 +10,7 @@ use crate::harness::{OURS, Site, wait_for, wait_until};
 use crate::ours::{our_side, subscriber, trunk};
 use crate::pages::{assert_same, in_foreign_tiff};
 use crate::report::Case;
+use crate::sheets::Kind;
 
 /// A fax of one page takes some 30 s from its mail on, and twice that where eight go at a time on two cores.
 const A_FAX: u64 = 150;
@@ -26,6 +27,12 @@ pub fn cases() -> Vec<Case> {
         case("out-letter", "two dense pages", |_, far| {
             let pdf = sample::demo_document();
             send(far, "5552110002", |_| {}, &pdf).delivered("T38")
+        }),
+        // What make bench-calls sends between two of ours: as a fax TIFF, it goes as it is.
+        case("out-28kb", "a letter of 28 KB, we re-INVITE", |_, far| {
+            let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
+            let letter = Kind::Letter.page(Resolution::Fine);
+            send(far, "5552110011", us, &tiff::write(&[letter])).delivered("T38")
         }),
         case("out-us", "T.38, we re-INVITE", |_, far| {
             let us = |config: &mut Config| trunk(config).reinvite_out = Reinvite::Us;
