@@ -128,7 +128,7 @@ enum Command {
     Demo(demo::Args),
     /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
     Carrier(carrier::Args),
-    /// Make of a password what a [[user]] in the configuration has instead of it
+    /// Make of a password what a `[[user]]` in the configuration has instead of it
     HashPassword,
     /// Make fax pages of a document, as a TIFF: what the far end would see
     Render(render::Args),

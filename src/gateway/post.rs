@@ -1,6 +1,6 @@
 //! The post: every mail in the outgoing table goes to its next hop.
 //!
-//! Takes over: a mail that [`Store::claim_mail`] gave out. Its text is composed here ([`letters`]), from rows that no
+//! Takes over: a mail that [`crate::queue::Store::claim_mail`] gave out. Its text is composed here (`letters`), from rows that no
 //! longer change.
 //! Promises: the row stays until the next hop has said yes, whatever the relay does for however long. What it refuses
 //! for good goes to the postmaster, once.

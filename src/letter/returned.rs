@@ -58,7 +58,7 @@ pub fn fax(
 /// A receipt, as it was; `None` where none could be written.
 ///
 /// # Errors
-/// As [`fax`].
+/// As [`fax()`].
 pub fn receipt(
     refused: &Refused,
     receipt: Option<&[u8]>,

@@ -59,7 +59,7 @@ impl<'a> Form<'a> {
     /// The page with its fields filled in.
     ///
     /// # Errors
-    /// As [`render::bitmap`]; [`DocumentRefusal::Cover`] for a page that lies across.
+    /// As `render::bitmap`; [`DocumentRefusal::Cover`] for a page that lies across.
     pub fn page(&self, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
         let mut page = self.pdf.page(1)?;
         page.empty_text_fields();

@@ -1,6 +1,6 @@
 //! Cover pages: a sheet set from a text, or a site's own PDF whose form fields are filled in.
 //!
-//! The text comes from a template in `mail/` with the facts filled in; [`markup`] says how it is read, [`sheet`] sets
+//! The text comes from a template in `mail/` with the facts filled in; `markup` says how it is read, `sheet` sets
 //! it. The values in either come from strangers: a subject, a name.
 
 mod form;
