@@ -79,24 +79,10 @@ pub fn fill(template: &str, facts: &CoverFacts) -> Result<String, LetterError> {
 
 /// "21 November 2026, 10:05 CET", "21. November 2026, 10:05 Uhr".
 pub fn date(when: &Zoned, language: Language) -> String {
-    const MONATE: [&str; 12] = [
-        "Januar",
-        "Februar",
-        "M\u{e4}rz",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ];
     match language {
         Language::En => when.strftime("%-d %B %Y, %H:%M %Z").to_string(),
         Language::De => {
-            let month = MONATE[when.month() as usize - 1];
+            let month = super::words::MONATE[when.month() as usize - 1];
             let (day, time) = (when.day(), when.strftime("%Y, %H:%M Uhr"));
             format!("{day}. {month} {time}")
         }

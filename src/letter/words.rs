@@ -46,7 +46,7 @@ fn counted(n: u64, one: &str, many: &str) -> String {
 }
 
 /// The months in German.
-const MONATE: [&str; 12] = [
+pub(super) const MONATE: [&str; 12] = [
     "Januar",
     "Februar",
     "März",

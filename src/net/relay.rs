@@ -20,6 +20,7 @@ use lettre::transport::smtp::{self};
 
 use super::delivery::{Delivered, Failure, with_line_ends};
 use super::tls::authorities;
+pub use crate::proto::smtp::Login;
 
 /// The mail server that takes our mails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,21 +53,6 @@ pub enum Tls {
     RequiredStartTls,
     /// From the first octet (RFC 8314 3.3) with a valid certificate.
     Implicit,
-}
-
-/// A name and a password for AUTH (RFC 4954).
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// The user name.
-    pub user: String,
-    /// The password; never shown.
-    pub password: String,
-}
-
-impl fmt::Debug for Login {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Login({:?}, password hidden)", self.user)
-    }
 }
 
 /// How long to wait for the relay (RFC 5321 4.5.3.2 asks for these or more, apart from connecting).

@@ -72,7 +72,8 @@ impl Default for Settings {
             session: SessionConfig::default(),
             timeouts: Timeouts::default(),
             max_connections: 100,
-            max_connections_per_client: 20,
+            // As Postfix has it: a relay that keeps twenty busy opens the next before the last is counted out.
+            max_connections_per_client: 50,
         }
     }
 }
