@@ -32,8 +32,11 @@ bench-queue: setup
 
 # Our pages beside those of Ghostscript, poppler and MuPDF: bytes, CPU, memory, words that can be read again; some ten
 # minutes. CORPUS=DIR takes the PDFs of a folder, KEEP=DIR keeps the pages as PNG.
+# Other converters, what reads letters and codes again, and a font for Chinese that is not embedded.
+PAGE_TOOLS = ghostscript poppler-utils mupdf-tools tesseract-ocr tesseract-ocr-eng zbar-tools qrencode libtiff-tools \
+	fonts-droid-fallback
 bench-pages: setup
-	tests/setup/install-converters.sh
+	tests/setup/install-packages.sh $(PAGE_TOOLS)
 	cargo bench --locked --bench pages
 
 # Calls with Asterisk and others, from Debian packages in folders of their own; root, and some minutes.
