@@ -52,8 +52,6 @@ pub struct Contact {
     pub display: String,
     /// Whom or what the far end gives the pages to (SUB); empty: nobody in particular.
     pub sub_address: String,
-    /// The password that the far end asks for (PWD); empty: none.
-    pub password: String,
     /// Resolution of faxes to them; none: as without a phone book.
     pub resolution: Option<Resolution>,
     /// Whether they get a cover page; none: as without a phone book.
