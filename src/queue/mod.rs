@@ -28,6 +28,7 @@ mod told;
 mod upgrade;
 pub mod usage;
 mod view;
+mod waits;
 mod writer;
 
 #[cfg(test)]
@@ -55,6 +56,7 @@ pub use received::{NewReceived, ReceivedFax};
 pub use settle::{Final, Settled};
 pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Wanted};
+pub use waits::Waits;
 use writer::Writer;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
