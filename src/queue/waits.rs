@@ -32,7 +32,8 @@ impl FaxRow {
             "rendering" => Waits::Pages,
             "ready" if self.held => Waits::Held,
             "ready" => match self.rests_until {
-                Some(rested) if rested > now && rested >= at => Waits::Rest(rested),
+                // A rest that its own last call brought is its delay.
+                Some(rested) if rested > now.max(at) => Waits::Rest(rested),
                 _ if at <= now => Waits::Line(self.bound_to.clone()),
                 _ if self.not_before == Some(at) => Waits::Asked(at),
                 _ if self.outcome.is_some() => Waits::Retry(at),
