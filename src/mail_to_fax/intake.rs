@@ -38,6 +38,10 @@ const SMALLEST: u32 = 8;
 /// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
 const TWIN_MILLIS: i64 = 5 * 86_400_000;
 
+/// For whoever sends a mail; what is damaged is the admin's to know (the page, the log).
+const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
+                       please try again later";
+
 /// The front door of journey 1.
 pub struct FrontDoor {
     context: Arc<Context>,
@@ -75,6 +79,14 @@ impl FrontDoor {
             context,
             desk: Semaphore::new(DESK as usize),
             doorman: Doorman::new(),
+        }
+    }
+
+    /// A damaged store takes nothing: it may not keep it.
+    fn nothing_is_damaged(&self) -> Result<(), Refusal> {
+        match self.context.store.damage() {
+            None => Ok(()),
+            Some(_) => Err(Refusal::new(451, "4.3.0", DAMAGED)),
         }
     }
 
@@ -328,6 +340,7 @@ impl Intake for FrontDoor {
     }
 
     fn sender(&self, client: IpAddr, mail: &Mail) -> Result<(), Refusal> {
+        self.nothing_is_damaged()?;
         on_sender(&self.context.config(), client, mail).map(drop)
     }
 
@@ -338,6 +351,7 @@ impl Intake for FrontDoor {
         recipient: &str,
         options: RcptOptions,
     ) -> Result<Recipient, Refusal> {
+        self.nothing_is_damaged()?;
         on_recipient(&self.context, mail, recipient, options).await
     }
 
@@ -351,9 +365,7 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
-        if let Some(damage) = self.context.store.damage() {
-            return Err(our_trouble(format!("the queue is damaged: {damage}")));
-        }
+        self.nothing_is_damaged()?;
         let (mail, recipients) = (envelope.mail, envelope.recipients);
         let size = text.file().metadata().map_err(our_trouble)?.len();
         let place = self
@@ -386,7 +398,7 @@ impl Intake for FrontDoor {
             contents,
         };
         let queued = self.keep(good).await.map_err(|e| match e {
-            KeepError::Store(e) => our_trouble(e),
+            KeepError::Store(e) => not_kept(e),
             KeepError::Refused(refusal) => refusal,
         })?;
         let ids: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
@@ -479,6 +491,18 @@ pub(super) fn our_trouble(e: impl std::fmt::Display) -> Refusal {
         "4.3.0",
         "the mail cannot be stored now; please try again later",
     )
+}
+
+/// As [`our_trouble`]; of a full disk the client hears that it is one (RFC 3463 4.3.1).
+pub(super) fn not_kept(e: StoreError) -> Refusal {
+    match e {
+        StoreError::Full => {
+            tracing::error!("a mail cannot be taken over: {e}");
+            let text = "the disk of the fax gateway is full; please try again later";
+            Refusal::new(452, "4.3.1", text)
+        }
+        other => our_trouble(other),
+    }
 }
 
 #[cfg(test)]
