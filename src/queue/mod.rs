@@ -30,6 +30,7 @@ mod told;
 mod upgrade;
 pub mod usage;
 mod view;
+mod waits;
 mod writer;
 
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub use settle::{Final, Settled};
 pub use small::{Kept, NewOctets, SMALL};
 pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Wanted};
+pub use waits::Waits;
 use writer::Writer;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.

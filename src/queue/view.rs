@@ -105,6 +105,44 @@ pub struct FaxRow {
     pub seconds: Option<f64>,
 }
 
+#[cfg(test)]
+impl FaxRow {
+    /// A fax whose mail came at `at`, for tests to change.
+    pub(crate) fn example(id: &str, state: &str, at: Millis) -> FaxRow {
+        FaxRow {
+            id: id.into(),
+            message: "1m7m".into(),
+            sender: "clerk@example.com".into(),
+            subject: "Letter".into(),
+            recipient: "5551234567@fax.local".into(),
+            number: "5551234567".into(),
+            sub_address: None,
+            state: state.into(),
+            created_at: at,
+            next_try_at: at,
+            priority: 0,
+            account: "clerk@example.com".into(),
+            not_before: None,
+            bound_to: None,
+            rests_until: None,
+            tries: 0,
+            confirmed: 0,
+            page_count: None,
+            outcome: None,
+            detail: String::new(),
+            ended_at: None,
+            pages_key: None,
+            failed_part: None,
+            failure: None,
+            name: None,
+            held: false,
+            give_up_at: None,
+            calls: 0,
+            seconds: None,
+        }
+    }
+}
+
 /// One call for a fax.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttemptRow {
