@@ -166,6 +166,15 @@ impl Prover {
     }
 }
 
+impl Unproven {
+    /// What was found, as an Authentication-Results field has it.
+    pub fn results(&self) -> &str {
+        match self {
+            Unproven::Later(results) | Unproven::Never { results, .. } => results,
+        }
+    }
+}
+
 impl Covered {
     fn by(letter: &Letter, signature: &Signature) -> Covered {
         Covered {

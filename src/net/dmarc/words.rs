@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::net::IpAddr;
 
 use mail_auth::common::crypto::CryptoError;
-use mail_auth::dkim::{DkimError, Signature};
+use mail_auth::dkim::DkimError;
 use mail_auth::{
     DkimOutput, DkimResult, DmarcOutput, DmarcResult, DnsError, Error, SpfOutput, SpfResult,
 };
@@ -57,21 +57,18 @@ pub(super) fn reasons(
 }
 
 fn of_signature(one: &DkimOutput<'_>, author: &str) -> String {
-    let whose = |signature: &Signature| format!("of {}", tame(&signature.d));
-    let whose = one
-        .signature()
-        .map_or("that cannot be read".to_owned(), whose);
-    let why = match one.result() {
-        DkimResult::Pass => {
-            return format!("the signature {whose} is good, and not one of {author}");
-        }
-        DkimResult::None => "says nothing".to_owned(),
+    let whose = match one.signature() {
+        Some(signature) => format!("the signature (DKIM) of {}", tame(&signature.d)),
+        None => "a signature (DKIM)".to_owned(),
+    };
+    match one.result() {
+        DkimResult::Pass => format!("{whose} is good, and not one of {author}"),
+        DkimResult::None => format!("{whose} says nothing"),
         DkimResult::Neutral(error)
         | DkimResult::Fail(error)
         | DkimResult::PermError(error)
-        | DkimResult::TempError(error) => of_error(error),
-    };
-    format!("the signature (DKIM) {whose} {why}")
+        | DkimResult::TempError(error) => format!("{whose} {}", of_error(error)),
+    }
 }
 
 fn of_error(error: &Error) -> String {
@@ -79,8 +76,8 @@ fn of_error(error: &Error) -> String {
         Error::Dkim(DkimError::FailedBodyHashMatch) => {
             "fails: the text was changed after it was signed"
         }
-        Error::Crypto(CryptoError::FailedVerification) => {
-            "fails: the header was changed after it was signed"
+        Error::Crypto(CryptoError::FailedVerification | CryptoError::Library(_)) => {
+            "does not fit: the header was changed after it was signed, or the key in DNS is another"
         }
         Error::Dkim(DkimError::SignatureExpired) => "has expired",
         Error::Dkim(DkimError::SignatureLength) => "leaves a part of the text unsigned (l=)",
