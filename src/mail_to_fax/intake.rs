@@ -17,8 +17,9 @@ use super::documents::{self, Opened};
 use super::doorman::Doorman;
 use super::receipt;
 use super::receipt::wanted::tell_delay_at;
+use super::stranger::Strangers;
 pub use super::verdict::Recipient;
-use super::verdict::{now_exactly, on_recipient, on_sender};
+use super::verdict::{Way, now_exactly, on_recipient, on_sender, on_word_of};
 use super::wishes::Wishes;
 use crate::context::{Context, now};
 use crate::net::smtp::{Intake, Message, Spool, Text};
@@ -47,6 +48,7 @@ pub struct FrontDoor {
     context: Arc<Context>,
     desk: Semaphore,
     doorman: Doorman,
+    strangers: Strangers,
 }
 
 /// A mail that was found good in every respect, and is not taken over yet.
@@ -79,6 +81,7 @@ impl FrontDoor {
             context,
             desk: Semaphore::new(DESK as usize),
             doorman: Doorman::new(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -403,11 +406,23 @@ impl Intake for FrontDoor {
         let config = self.context.config();
         // A reload in the middle of a mail shuts the door for it, too.
         let way = on_sender(&config, client, &mail)?;
+        let mut via = match &way {
+            Way::Network => "network".to_owned(),
+            Way::User(name) => format!("auth {name}"),
+            Way::Upstream(_) => String::new(),
+            Way::Dmarc => {
+                let (strangers, path) = (&self.strangers, text.path().to_owned());
+                let opens = strangers.opens(&self.context, client, &mail, &recipients, path);
+                opens.await?
+            }
+        };
         let body = config.body_for(&mail.sender);
         let open = move |text: &[u8]| documents::open(text, body, &config);
         let read = self.context.reader.read(as_kept(&text), open);
         let mut contents = read.await.map_err(our_trouble)??;
-        let via = way.opens(&mail.sender, &contents.fields)?;
+        if let Way::Upstream(upstream) = &way {
+            via = on_word_of(upstream, &mail.sender, &contents.fields)?;
+        }
         let fields = contents.fields.iter();
         let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
         let wishes = wishes.map_err(bad_header)?;
