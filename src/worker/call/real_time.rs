@@ -47,6 +47,7 @@ impl Daemon {
             voice_seconds: 2,
             inactivity_seconds: 20,
             min_rate: 600,
+            whole_ced: false,
             total_seconds: 90,
             mishap,
         };

@@ -338,7 +338,7 @@ impl Call {
         match T38Leg::new(&options, media, holder) {
             Ok(mut leg) => {
                 if behind_audio {
-                    leg.follow_audio();
+                    leg.follow_audio(self.start.whole_ced);
                 }
                 self.far_end.t38 = true;
                 self.begin(Leg::T38(Box::new(leg)));
