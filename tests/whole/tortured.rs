@@ -160,7 +160,7 @@ fn a_page_that_comes_twice_is_seen() {
     assert_eq!(cooked(last), [Fault::Doubled]);
     assert_eq!(
         cooked(|e| e.calls[0].confirmed[0] = None),
-        [Fault::Garbled, Fault::Untrue]
+        [Fault::Untrue, Fault::Garbled]
     );
 }
 
