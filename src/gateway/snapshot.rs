@@ -282,6 +282,7 @@ fn told(fax: &FaxRow, config: &Config, head: &Letterhead) -> Told {
 }
 
 fn waiting(fax: &FaxRow, told: Told) -> WaitingFax {
+    let waits = fax.waits(now());
     WaitingFax {
         told,
         fax: fax.id.clone(),
@@ -289,7 +290,9 @@ fn waiting(fax: &FaxRow, told: Told) -> WaitingFax {
         sender: fax.sender.clone(),
         pages: fax.page_count,
         attempts: fax.calls,
-        next_try: (fax.state == "ready").then(|| time(fax.next_try_at)),
+        next_try: waits.until().map(time),
+        waits_for: waits.name(),
+        why: waits.in_words(),
         outcome: fax.outcome.as_deref().and_then(Outcome::from_name),
         detail: fax.detail.clone(),
     }

@@ -91,6 +91,11 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT number FROM rests WHERE until > (SELECT max(ifnull(started_at, 0)) FROM attempts) + 2 * 86400000",
     ),
     (
+        "a row names every small blob",
+        "SELECT key FROM small_blobs EXCEPT SELECT text_key FROM messages EXCEPT SELECT pages_key FROM documents
+         EXCEPT SELECT preview_key FROM documents",
+    ),
+    (
         "a message has a fax",
         "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)",
     ),
@@ -119,13 +124,13 @@ pub(super) fn named_blobs(db: &Connection, query: &str) -> rusqlite::Result<Hash
     keys.filter_map(Result::transpose).collect()
 }
 
-/// The blobs of a query that are not there.
+/// The blobs of a query that are neither in the folder nor in the database.
 pub(super) fn missing_blobs(
     db: &Connection,
     blobs: &Blobs,
     query: &str,
 ) -> rusqlite::Result<Vec<String>> {
-    let named = named_blobs(db, query)?;
+    let named = named_blobs(db, &format!("{query} EXCEPT SELECT key FROM small_blobs"))?;
     let mut missing: Vec<String> = named
         .into_iter()
         .filter(|key| !blobs.path(key).exists())

@@ -20,14 +20,17 @@ mod numbers;
 mod orders;
 mod outgoing;
 mod previews;
+mod readers;
 mod received;
 mod recovery;
 mod rests;
 mod settle;
+mod small;
 mod told;
 mod upgrade;
 pub mod usage;
 mod view;
+mod waits;
 mod writer;
 
 #[cfg(test)]
@@ -49,13 +52,16 @@ pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax};
 use health::Damage;
 pub use line::Choice;
-pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
+pub use messages::{ClaimedDocument, Drawn, NewFax, NewMessage, Twin};
 pub use orders::Ordered;
 pub use outgoing::{ClaimedMail, MailKind};
+use readers::Readers;
 pub use received::{NewReceived, ReceivedFax};
 pub use settle::{Final, Settled};
+pub use small::{Kept, NewOctets, SMALL};
 pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Wanted};
+pub use waits::Waits;
 use writer::Writer;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -154,8 +160,9 @@ pub struct Store {
 }
 
 struct Inner {
+    /// Before the writer, whose connection is the last to close: it tidies up the log.
+    readers: Readers,
     writer: Writer,
-    database: PathBuf,
     blobs: Blobs,
     owner: String,
     /// What is wrong with it, once that is known.
@@ -221,8 +228,8 @@ impl Store {
         let writer = Writer::start(connection)?;
         Ok(Store {
             inner: Arc::new(Inner {
+                readers: Readers::new(database),
                 writer,
-                database,
                 blobs,
                 owner,
                 damage: Mutex::new(None),
@@ -249,18 +256,14 @@ impl Store {
         self.heard(self.inner.writer.run(work).await)
     }
 
-    /// Runs `look` on a connection of its own that can only read.
+    /// Runs `look` on a connection that can only read.
     async fn read<T, F>(&self, look: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let database = self.inner.database.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            Ok(look(&connect(&database, flags)?)?)
-        })
-        .await;
+        let inner = self.inner.clone();
+        let read = tokio::task::spawn_blocking(move || inner.readers.look(look)).await;
         self.heard(read.map_err(|_| StoreError::Stopped).flatten())
     }
 

@@ -105,6 +105,44 @@ pub struct FaxRow {
     pub seconds: Option<f64>,
 }
 
+#[cfg(test)]
+impl FaxRow {
+    /// A fax whose mail came at `at`, for tests to change.
+    pub(crate) fn example(id: &str, state: &str, at: Millis) -> FaxRow {
+        FaxRow {
+            id: id.into(),
+            message: "1m7m".into(),
+            sender: "clerk@example.com".into(),
+            subject: "Letter".into(),
+            recipient: "5551234567@fax.local".into(),
+            number: "5551234567".into(),
+            sub_address: None,
+            state: state.into(),
+            created_at: at,
+            next_try_at: at,
+            priority: 0,
+            account: "clerk@example.com".into(),
+            not_before: None,
+            bound_to: None,
+            rests_until: None,
+            tries: 0,
+            confirmed: 0,
+            page_count: None,
+            outcome: None,
+            detail: String::new(),
+            ended_at: None,
+            pages_key: None,
+            failed_part: None,
+            failure: None,
+            name: None,
+            held: false,
+            give_up_at: None,
+            calls: 0,
+            seconds: None,
+        }
+    }
+}
+
 /// One call for a fax.
 #[derive(Debug, Clone, Serialize)]
 pub struct AttemptRow {
@@ -153,6 +191,10 @@ pub struct AttemptRow {
 /// The mail a fax came from.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessageRow {
+    /// The address of the client that it came from.
+    pub client: String,
+    /// What opened the door to it.
+    pub via: String,
     /// `Message-ID`.
     pub message_id: Option<String>,
     /// `References`.
@@ -364,14 +406,16 @@ impl Store {
         let id = id.to_owned();
         self.read(move |db| {
             db.query_row(
-                "SELECT message_id, refs, manifest, text_key FROM messages WHERE id = ?1",
+                "SELECT client, via, message_id, refs, manifest, text_key FROM messages WHERE id = ?1",
                 [id],
                 |row| {
                     Ok(MessageRow {
-                        message_id: row.get(0)?,
-                        references: row.get(1)?,
-                        manifest: row.get(2)?,
-                        text_key: row.get(3)?,
+                        client: row.get(0)?,
+                        via: row.get(1)?,
+                        message_id: row.get(2)?,
+                        references: row.get(3)?,
+                        manifest: row.get(4)?,
+                        text_key: row.get(5)?,
                     })
                 },
             )

@@ -5,35 +5,15 @@ const NOON: Millis = Millis(1_795_262_400_000);
 
 fn fax() -> FaxRow {
     FaxRow {
-        id: "1m7a".into(),
-        message: "1m7m".into(),
-        sender: "clerk@example.com".into(),
         subject: "Letter\u{1b}[2J".into(),
         recipient: "555-123-4567@fax.local".into(),
-        number: "5551234567".into(),
-        sub_address: None,
-        state: "delivered".into(),
-        created_at: NOON,
-        next_try_at: NOON,
-        priority: 0,
-        account: "clerk@example.com".into(),
-        not_before: None,
-        bound_to: None,
-        rests_until: None,
-        tries: 0,
         confirmed: 1,
         page_count: Some(1),
         outcome: Some("delivered".into()),
-        detail: String::new(),
         ended_at: Some(NOON.plus_seconds(30)),
-        pages_key: None,
-        name: None,
-        held: false,
-        give_up_at: None,
-        failed_part: None,
-        failure: None,
         calls: 1,
         seconds: Some(18.1),
+        ..FaxRow::example("1m7a", "delivered", NOON)
     }
 }
 
@@ -49,6 +29,8 @@ fn message() -> MessageRow {
         },
     };
     MessageRow {
+        client: "192.0.2.1".into(),
+        via: "network".into(),
         message_id: None,
         references: None,
         manifest: serde_json::to_string(&[skipped, faxed]).unwrap(),
