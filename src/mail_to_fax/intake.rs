@@ -411,8 +411,8 @@ impl Intake for FrontDoor {
             Way::User(name) => format!("auth {name}"),
             Way::Upstream(_) => String::new(),
             Way::Dmarc => {
-                let (strangers, path) = (&self.strangers, text.path().to_owned());
-                let opens = strangers.opens(&self.context, client, &mail, &recipients, path);
+                let (strangers, text) = (&self.strangers, as_kept(&text));
+                let opens = strangers.opens(&self.context, client, &mail, &recipients, text);
                 opens.await?
             }
         };
