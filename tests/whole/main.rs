@@ -24,6 +24,7 @@ mod rooms;
 mod searchable;
 mod stops;
 mod strangers;
+mod tortured;
 mod trunks;
 mod voice;
 mod walls;
