@@ -116,6 +116,30 @@ pub async fn tell_delays(context: Arc<Context>, stop: CancellationToken) {
     }
 }
 
+/// How often the store is examined, and how often once it is damaged: what was missing may have been put back.
+const BETWEEN_EXAMINATIONS: Duration = Duration::from_secs(6 * 3600);
+const WHILE_DAMAGED: Duration = Duration::from_secs(15);
+
+/// Examines the store from time to time, for ever.
+pub async fn examine(context: Arc<Context>) {
+    loop {
+        let before = context.store.damage();
+        if let Err(e) = context.store.examine().await {
+            tracing::error!("the queue cannot be examined: {e}");
+        }
+        let damage = context.store.damage();
+        if damage.is_none() && before.is_some() {
+            // Faxes have waited for this.
+            context.tell();
+        }
+        tokio::time::sleep(match damage {
+            None => BETWEEN_EXAMINATIONS,
+            Some(_) => WHILE_DAMAGED,
+        })
+        .await;
+    }
+}
+
 fn start(
     tasks: &TaskTracker,
     context: &Arc<Context>,

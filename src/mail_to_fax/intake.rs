@@ -17,8 +17,9 @@ use super::documents::{self, Opened};
 use super::doorman::Doorman;
 use super::receipt;
 use super::receipt::wanted::tell_delay_at;
+use super::stranger::Strangers;
 pub use super::verdict::Recipient;
-use super::verdict::{now_exactly, on_recipient, on_sender};
+use super::verdict::{Way, now_exactly, on_recipient, on_sender, on_word_of};
 use super::wishes::Wishes;
 use crate::context::{Context, now};
 use crate::net::smtp::{Intake, Message, Spool, Text};
@@ -38,11 +39,16 @@ const SMALLEST: u32 = 8;
 /// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
 const TWIN_MILLIS: i64 = 5 * 86_400_000;
 
+/// For whoever sends a mail; what is damaged is the admin's to know (the page, the log).
+const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
+                       please try again later";
+
 /// The front door of journey 1.
 pub struct FrontDoor {
     context: Arc<Context>,
     desk: Semaphore,
     doorman: Doorman,
+    strangers: Strangers,
 }
 
 /// A mail that was found good in every respect, and is not taken over yet.
@@ -75,6 +81,15 @@ impl FrontDoor {
             context,
             desk: Semaphore::new(DESK as usize),
             doorman: Doorman::new(),
+            strangers: Strangers::default(),
+        }
+    }
+
+    /// A damaged store takes nothing: it may not keep it.
+    fn nothing_is_damaged(&self) -> Result<(), Refusal> {
+        match self.context.store.damage() {
+            None => Ok(()),
+            Some(_) => Err(Refusal::new(451, "4.3.0", DAMAGED)),
         }
     }
 
@@ -355,6 +370,7 @@ impl Intake for FrontDoor {
     }
 
     fn sender(&self, client: IpAddr, mail: &Mail) -> Result<(), Refusal> {
+        self.nothing_is_damaged()?;
         on_sender(&self.context.config(), client, mail).map(drop)
     }
 
@@ -365,6 +381,7 @@ impl Intake for FrontDoor {
         recipient: &str,
         options: RcptOptions,
     ) -> Result<Recipient, Refusal> {
+        self.nothing_is_damaged()?;
         on_recipient(&self.context, mail, recipient, options).await
     }
 
@@ -378,9 +395,7 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
-        if let Some(damage) = self.context.store.damage() {
-            return Err(our_trouble(format!("the queue is damaged: {damage}")));
-        }
+        self.nothing_is_damaged()?;
         let (mail, recipients) = (envelope.mail, envelope.recipients);
         let size = text.size().map_err(our_trouble)?;
         let place = self
@@ -391,11 +406,23 @@ impl Intake for FrontDoor {
         let config = self.context.config();
         // A reload in the middle of a mail shuts the door for it, too.
         let way = on_sender(&config, client, &mail)?;
+        let mut via = match &way {
+            Way::Network => "network".to_owned(),
+            Way::User(name) => format!("auth {name}"),
+            Way::Upstream(_) => String::new(),
+            Way::Dmarc => {
+                let (strangers, text) = (&self.strangers, as_kept(&text));
+                let opens = strangers.opens(&self.context, client, &mail, &recipients, text);
+                opens.await?
+            }
+        };
         let body = config.body_for(&mail.sender);
         let open = move |text: &[u8]| documents::open(text, body, &config);
         let read = self.context.reader.read(as_kept(&text), open);
         let mut contents = read.await.map_err(our_trouble)??;
-        let via = way.opens(&mail.sender, &contents.fields)?;
+        if let Way::Upstream(upstream) = &way {
+            via = on_word_of(upstream, &mail.sender, &contents.fields)?;
+        }
         let fields = contents.fields.iter();
         let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
         let wishes = wishes.map_err(bad_header)?;
@@ -413,7 +440,7 @@ impl Intake for FrontDoor {
             contents,
         };
         let queued = self.keep(good).await.map_err(|e| match e {
-            KeepError::Store(e) => our_trouble(e),
+            KeepError::Store(e) => not_kept(e),
             KeepError::Refused(refusal) => refusal,
         })?;
         let ids: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
@@ -506,6 +533,18 @@ pub(super) fn our_trouble(e: impl std::fmt::Display) -> Refusal {
         "4.3.0",
         "the mail cannot be stored now; please try again later",
     )
+}
+
+/// As [`our_trouble`]; of a full disk the client hears that it is one (RFC 3463 4.3.1).
+pub(super) fn not_kept(e: StoreError) -> Refusal {
+    match e {
+        StoreError::Full => {
+            tracing::error!("a mail cannot be taken over: {e}");
+            let text = "the disk of the fax gateway is full; please try again later";
+            Refusal::new(452, "4.3.1", text)
+        }
+        other => our_trouble(other),
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod receipt;
 pub mod recipient;
 pub mod render;
 pub mod stamp;
+mod stranger;
 mod turns;
 mod verdict;
 pub mod wishes;

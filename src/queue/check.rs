@@ -139,6 +139,20 @@ pub(super) fn missing_blobs(
     Ok(missing)
 }
 
+/// The invariants that do not hold.
+pub(super) fn broken_rules(db: &Connection) -> rusqlite::Result<Vec<Violation>> {
+    let mut violations = Vec::new();
+    for (invariant, query) in INVARIANTS {
+        let mut rows = db.prepare(query)?;
+        let rows = rows.query_map([], |row| row.get(0))?;
+        let rows: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+        if !rows.is_empty() {
+            violations.push(Violation { invariant, rows });
+        }
+    }
+    Ok(violations)
+}
+
 impl Store {
     /// Proves the invariants and the soundness of the file; an empty answer means that all hold.
     ///
@@ -152,13 +166,7 @@ impl Store {
             if sound != "ok" {
                 violations.push(Violation { invariant: "the database file is sound", rows: vec![sound] });
             }
-            for (invariant, query) in INVARIANTS {
-                let rows: Vec<String> =
-                    db.prepare(query)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-                if !rows.is_empty() {
-                    violations.push(Violation { invariant, rows });
-                }
-            }
+            violations.extend(broken_rules(db)?);
             let missing = missing_blobs(db, &blobs, ALL)?;
             if !missing.is_empty() {
                 violations.push(Violation { invariant: "every blob that a row names is there", rows: missing });

@@ -50,6 +50,7 @@ pub use blobs::Blobs;
 pub use check::Violation;
 pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax};
+use health::Damage;
 pub use line::Choice;
 pub use messages::{ClaimedDocument, Drawn, NewFax, NewMessage, Twin};
 pub use orders::Ordered;
@@ -101,6 +102,12 @@ pub enum StoreError {
         "{0} is not there: the first `postfax run` makes it, at state_dir of the configuration"
     )]
     NoQueue(PathBuf),
+    /// Its file is gone or empty, and the mails and pages that it named are there.
+    #[error(
+        "{0}: the database of the queue is gone, and its mails and pages are not: stop postfax and put queue.db back, \
+         or, where all of it may be forgotten, move the folder blobs away"
+    )]
+    Lost(PathBuf),
     /// The file was written by a newer version.
     #[error(
         "the queue is of version {found}, and this program knows versions up to {known}; install the newer postfax"
@@ -127,7 +134,10 @@ pub enum StoreError {
 
 impl From<std::io::Error> for StoreError {
     fn from(e: std::io::Error) -> StoreError {
-        StoreError::Files(e)
+        match e.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full,
+            _ => StoreError::Files(e),
+        }
     }
 }
 
@@ -156,7 +166,7 @@ struct Inner {
     blobs: Blobs,
     owner: String,
     /// What is wrong with it, once that is known.
-    damage: Mutex<Option<String>>,
+    damage: Mutex<Option<Damage>>,
     /// The lock that makes us the only daemon here; `None` for a command beside the daemon.
     _lock: Option<File>,
 }
@@ -174,6 +184,7 @@ impl Store {
         if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::InUse(state.to_owned()));
         }
+        health::is_not_lost(state)?;
         // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
         private_file(&state.join("queue.db"))?;
         let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
@@ -204,6 +215,7 @@ impl Store {
         let database = state.join("queue.db");
         let open = File::options().read(true).write(true).open(&database);
         open.map_err(|e| told(e, &database))?;
+        health::is_not_lost(state)?;
         let connection = connect(&database, OpenFlags::default())?;
         upgrade::is_newest(&connection)?;
         Store::open_with(state, connection, None)
@@ -255,7 +267,7 @@ impl Store {
         self.heard(read.map_err(|_| StoreError::Stopped).flatten())
     }
 
-    fn damage_note(&self) -> MutexGuard<'_, Option<String>> {
+    fn damage_note(&self) -> MutexGuard<'_, Option<Damage>> {
         self.inner
             .damage
             .lock()
