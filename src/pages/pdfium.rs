@@ -30,8 +30,10 @@ pub const FONT_DIRS: [&str; 4] = [
 const RECTANGLE: u32 = 5;
 /// Of a page, how much a picture covers that may be a scan of it...
 const SCAN_SHARE: f64 = 0.7;
-/// ... and among how many objects it is looked for: scans have one, or strips of one above letters that are not seen.
-const OBJECTS_LOOKED_AT: usize = 20;
+/// ... and among how many objects and pictures it is looked for: scans have one, or strips of one, above or below
+/// letters that are not seen.
+const OBJECTS_LOOKED_AT: usize = 2000;
+const PICTURES_LOOKED_AT: usize = 20;
 /// Of how many pictures on a page it is told where they lie.
 const MOST_PICTURES: usize = 50;
 
@@ -252,7 +254,7 @@ impl Page<'_> {
                 .any(|object| may_be_thin(&object))
     }
 
-    /// Whether one of the first objects is a picture all over the page, as in a scan.
+    /// Whether one of the first pictures is all over the page, as in a scan.
     pub fn may_be_a_scan(&self) -> bool {
         let (width, height) = self.size();
         let objects = self.page.objects();
@@ -261,6 +263,7 @@ impl Page<'_> {
             .take(OBJECTS_LOOKED_AT)
             .filter(|object| object.object_type() == PdfPageObjectType::Image);
         pictures
+            .take(PICTURES_LOOKED_AT)
             .filter_map(|picture| picture.bounds().ok())
             .any(|bounds| {
                 let (across, down) = (bounds.width().value, bounds.height().value);

@@ -67,6 +67,9 @@ pub fn print(settings: &Settings, made: &[Made], long_run: &LongRun) {
     for &tool in &settings.tools {
         println!("  {:12} {:7.1}", tool.name(), long_run.cpu_ms(tool));
     }
+    if let Some(ms) = long_run.pdf_ms {
+        println!("\n200 received pages to a PDF: {ms:.1} ms");
+    }
     println!("\nRESULT {}", result(settings, made, long_run, worse));
 }
 
@@ -241,6 +244,9 @@ fn result(settings: &Settings, made: &[Made], long_run: &LongRun, worse: usize) 
         long_run.cpu_ms(Tool::Ghostscript),
     );
     figures.note("cpu_ratio_20_pages", of_twenty);
+    if let Some(ms) = long_run.pdf_ms {
+        figures.note("pdf_200_pages_ms", format!("{ms:.1}"));
+    }
     let all = |tool| {
         Sum::of(
             made.iter()
