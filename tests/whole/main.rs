@@ -14,6 +14,7 @@ mod disk_full;
 mod documents;
 mod harness;
 mod killed;
+mod libtiff;
 mod machines;
 mod mail_servers;
 mod nat;
