@@ -10,8 +10,8 @@ const PPS_EOP: [u8; 7] = [0xff, 0x13, 0xbf, 0x2f, 0, 0, 9];
 const PPS_EOP_TO_US: [u8; 7] = [0xff, 0x13, 0xbe, 0x2e, 0, 0, 9];
 const RTN: [u8; 3] = [0xff, 0x13, 0x4c];
 
-/// Writes down what it is asked, and refuses on demand.
-struct Notes(Rc<RefCell<Vec<String>>>, bool);
+/// Writes down what it is asked, and refuses on demand, or lets no other document follow.
+struct Notes(Rc<RefCell<Vec<String>>>, bool, bool);
 
 impl Notes {
     fn note(&self, what: String) -> Result<(), NotKept> {
@@ -25,14 +25,14 @@ impl Holder for Notes {
         self.note(format!("page {page}"))
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        self.note("leaving".into())
+    fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept> {
+        self.note(format!("page {page} leaving")).map(|()| self.2)
     }
 }
 
 fn session(role: Role, refuse: bool) -> (Session, Rc<RefCell<Vec<String>>>) {
     let notes = Rc::default();
-    let holder = Notes(Rc::clone(&notes), refuse);
+    let holder = Notes(Rc::clone(&notes), refuse, true);
     (Session::new(role, Box::new(holder)), notes)
 }
 
@@ -60,7 +60,7 @@ fn end_of_procedure_is_asked_for_once_however_often_it_leaves() {
     let (mut session, notes) = session(Role::Sender, false);
     session.frame(false, &PPS_EOP);
     session.frame(false, &PPS_EOP);
-    assert_eq!(*notes.borrow(), ["leaving"]);
+    assert_eq!(*notes.borrow(), ["page 1 leaving"]);
     session.over(0, "");
     assert!(ending(&mut session).awaiting_last);
 }

@@ -128,7 +128,8 @@ async fn request(
     let request = DialRequest {
         candidates,
         tiff,
-        pages: fax.page_count - fax.confirmed,
+        documents: vec![fax.page_count - fax.confirmed],
+        enough: CancellationToken::new(),
         fax: settings,
     };
     Ok((request, channel))
@@ -205,7 +206,7 @@ async fn call(
 
 async fn heard(context: &Context, fax: &ClaimedFax, live: &LiveGuard<'_>, event: LineEvent) {
     match event {
-        LineEvent::LastPageLeaving { stored } => {
+        LineEvent::LastPageLeaving { stored, .. } => {
             let kept = context.store.last_page_leaving(&fax.id).await;
             if let Err(e) = &kept {
                 tracing::error!(fax = fax.id, "the last page is held back: {e}");
