@@ -21,7 +21,7 @@ use super::cause;
 use super::media::{AudioMedia, CallDone, T38Media};
 use super::outcome::{CallReport, FarEnd, Outcome};
 use super::policy::{CallConfig, ReinvitePolicy};
-use crate::proto::sdp::{self, Codec, Describer, MediaLine};
+use crate::proto::sdp::{self, Describer, Format, MediaLine};
 use ending::Ending;
 use switch::Switch;
 
@@ -564,9 +564,10 @@ impl CallMachine {
         self.config.pages == 0
     }
 
-    fn common_codec(&self, audio: &sdp::Audio) -> Option<Codec> {
+    fn common_format(&self, audio: &sdp::Audio) -> Option<Format> {
         let ours = &self.config.codecs;
-        audio.codecs.iter().find(|c| ours.contains(c)).copied()
+        let mut formats = audio.formats.iter();
+        formats.find(|it| ours.contains(&it.codec)).copied()
     }
 
     fn act(&mut self, action: Action) {

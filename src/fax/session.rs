@@ -66,6 +66,8 @@ pub(super) struct Session {
     dcn_left: bool,
     /// FCF of the last frame that asks for a verdict on a page ended the procedure.
     end_of_procedure: bool,
+    /// It ended that, or a document with another one behind it.
+    end_of_document: bool,
     page_octets: u64,
     block: Block,
     headway: u64,
@@ -104,6 +106,7 @@ impl Session {
             dcn_leaving: false,
             dcn_left: false,
             end_of_procedure: false,
+            end_of_document: false,
             page_octets: 0,
             block: Block::default(),
             headway: 0,
@@ -232,12 +235,15 @@ impl Session {
             }
             Frame::Mcf if !from_sender => self.block.confirmed(),
             Frame::EndOfProcedure if from_sender => {
-                self.end_of_procedure = true;
+                (self.end_of_procedure, self.end_of_document) = (true, true);
                 if self.role == Role::Sender {
                     self.end_leaves();
                 }
             }
-            Frame::EndOfPage if from_sender => self.end_of_procedure = false,
+            Frame::EndOfPage | Frame::EndOfDocument if from_sender => {
+                self.end_of_procedure = false;
+                self.end_of_document = frame == Frame::EndOfDocument;
+            }
             Frame::Negative if incoming && self.role == Role::Sender => {
                 self.awaiting_last = false;
                 self.refused = true;
@@ -434,7 +440,7 @@ impl Session {
         }
         self.pages = counts.received;
         self.complete = self.end_of_procedure;
-        if self.complete {
+        if self.end_of_document {
             self.mend.last_page_confirmed();
         }
         self.events.push_back(Event::PageReceived {

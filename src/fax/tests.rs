@@ -89,6 +89,68 @@ fn rtn_to_the_last_page_is_a_no_and_not_uncertain() {
     assert!(ending.refused && !ending.awaiting_last && !ending.complete);
 }
 
+/// A sender of two faxes, of a page each.
+fn two_faxes(goes_on: bool, refuse: bool) -> (Session, Rc<RefCell<Vec<String>>>) {
+    let notes = Rc::default();
+    let holder = Notes(Rc::clone(&notes), refuse, goes_on);
+    let mut session = Session::new(Role::Sender, Box::new(holder));
+    session.send_documents(&[1, 1]);
+    (session, notes)
+}
+
+#[test]
+fn end_of_each_fax_is_asked_for_once_however_often_its_page_is_refused() {
+    let (mut session, notes) = two_faxes(true, false);
+    for _ in 0..2 {
+        assert!(session.another_follows(), "EOM and not EOP");
+        session.frame(false, &[0xff, 0x13, 0x8f]);
+        session.frame(true, &RTN);
+        session.page_over(counts(0, 0));
+        assert_eq!(session.next_pages().map(|pages| pages.first), Some(0));
+    }
+    assert!(session.another_follows());
+    session.page_over(counts(1, 0));
+    let next = session.next_pages().map(|pages| (pages.first, pages.last));
+    assert_eq!(next, Some((1, Some(1))));
+    assert!(!session.another_follows(), "the last one");
+    session.frame(false, &PPS_EOP);
+    assert_eq!(*notes.borrow(), ["page 1 leaving", "page 2 leaving"]);
+    session.over(0, "");
+    let ending = ending(&mut session);
+    assert!(ending.awaiting_last && !ending.complete);
+    assert_eq!(ending.pages, 1);
+}
+
+#[test]
+fn call_that_breaks_behind_a_confirmed_fax_leaves_nothing_uncertain() {
+    let (mut session, _) = two_faxes(true, false);
+    assert!(session.another_follows());
+    session.page_over(counts(1, 0));
+    session.over(0, "");
+    let ending = ending(&mut session);
+    assert!(!ending.awaiting_last && !ending.complete);
+}
+
+#[test]
+fn eop_leaves_where_no_other_fax_is_to_follow() {
+    let (mut session, notes) = two_faxes(false, false);
+    assert!(!session.another_follows());
+    session.frame(false, &PPS_EOP);
+    session.page_over(counts(1, 0));
+    session.over(0, "");
+    assert!(ending(&mut session).complete);
+    assert_eq!(*notes.borrow(), ["page 1 leaving"]);
+}
+
+#[test]
+fn refused_end_of_a_fax_lets_nothing_out() {
+    let (mut session, _) = two_faxes(true, true);
+    assert!(!session.another_follows());
+    assert!(session.must_end());
+    session.transmit(&[1], 1);
+    assert_eq!(session.poll_transmit(), None);
+}
+
 #[test]
 fn page_that_was_not_written_is_not_confirmed_with_ecm() {
     let (mut session, notes) = session(Role::Receiver, false);

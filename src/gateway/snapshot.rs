@@ -100,7 +100,7 @@ impl Source for Desk {
         });
         if let Some(damage) = self.context.store.damage() {
             let what = format!(
-                "the queue is damaged, no mail is taken and no fax is dialled: {damage}; `postfax check` says more"
+                "the queue is damaged, no mail and no call is taken and no fax is dialled: {damage}; `postfax check` says more"
             );
             problems.insert(0, what);
         }

@@ -119,12 +119,8 @@ async fn request(
         Ok(cover) => cover,
         Err(cover::NotMade { outcome, why }) => return Err(not_dialled(outcome, why)),
     };
-    let (context, fax) = (context.clone(), fax.clone());
-    let tiff = tokio::task::spawn_blocking(move || {
-        stamped(&context, &fax, cover.as_deref()).map(|tiff| (tiff, fax))
-    });
-    let tiff = tiff.await.map_err(anyhow::Error::from).flatten();
-    let (tiff, fax) = tiff.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))?;
+    let tiff = stamped(context, fax, cover.as_deref()).await;
+    let tiff = tiff.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))?;
     let request = DialRequest {
         candidates,
         tiff,
@@ -175,15 +171,26 @@ fn settings(context: &Context, fax: &ClaimedFax) -> FaxSettings {
 }
 
 /// The pages that are left, the cover page before them all, under their header lines.
-fn stamped(context: &Context, fax: &ClaimedFax, cover: Option<&str>) -> anyhow::Result<Vec<u8>> {
-    let blobs = context.store.blobs();
-    let mut pages = Vec::new();
+async fn stamped(
+    context: &Arc<Context>,
+    fax: &ClaimedFax,
+    cover: Option<&str>,
+) -> anyhow::Result<Vec<u8>> {
+    let mut tiffs = Vec::new();
     for key in cover.into_iter().chain([fax.pages_key.as_str()]) {
-        pages.extend(tiff::read(&blobs.read(key)?)?);
+        tiffs.push(context.store.octets(key).await?);
     }
-    let stamp: Stamp = serde_json::from_str(&fax.header)?;
-    let left = stamp.on(&pages, fax.confirmed + 1, &fax.number, &context.font)?;
-    Ok(tiff::write(&left))
+    let (context, fax) = (context.clone(), fax.clone());
+    let stamp = move || {
+        let mut pages = Vec::new();
+        for tiff in &tiffs {
+            pages.extend(tiff::read(tiff)?);
+        }
+        let stamp: Stamp = serde_json::from_str(&fax.header)?;
+        let left = stamp.on(&pages, fax.confirmed + 1, &fax.number, &context.font)?;
+        Ok(tiff::write(&left))
+    };
+    tokio::task::spawn_blocking(stamp).await?
 }
 
 async fn call(

@@ -6,7 +6,7 @@
 //! When it dies: the client has no `250`, and sends the mail again; where the mail was taken over all the same, it is
 //! known again, and not faxed twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,13 +21,13 @@ pub use super::verdict::Recipient;
 use super::verdict::{now_exactly, on_recipient, on_sender};
 use super::wishes::Wishes;
 use crate::context::{Context, now};
-use crate::net::smtp::{Intake, Message, Spool};
+use crate::net::smtp::{Intake, Message, Spool, Text};
 use crate::pages::DocumentRefusal;
 use crate::pages::document::Source;
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
 use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
-use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
+use crate::queue::{Kept, Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
 
 /// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
@@ -37,6 +37,10 @@ const SMALLEST: u32 = 8;
 
 /// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
 const TWIN_MILLIS: i64 = 5 * 86_400_000;
+
+/// For whoever sends a mail; what is damaged is the admin's to know (the page, the log).
+const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
+                       please try again later";
 
 /// The front door of journey 1.
 pub struct FrontDoor {
@@ -54,7 +58,7 @@ struct Good {
     recipients: Vec<Recipient>,
     /// What its header asks for.
     wishes: Wishes,
-    text: Spool,
+    text: Text,
     contents: Opened,
 }
 
@@ -75,6 +79,14 @@ impl FrontDoor {
             context,
             desk: Semaphore::new(DESK as usize),
             doorman: Doorman::new(),
+        }
+    }
+
+    /// A damaged store takes nothing: it may not keep it.
+    fn nothing_is_damaged(&self) -> Result<(), Refusal> {
+        match self.context.store.damage() {
+            None => Ok(()),
+            Some(_) => Err(Refusal::new(451, "4.3.0", DAMAGED)),
         }
     }
 
@@ -148,10 +160,12 @@ impl FrontDoor {
             .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
             .collect::<Result<Vec<_>, _>>()?;
         let message = self.new_message(good, message_id, faxes, now).await?;
-        let text_key = message.text_key.clone();
+        let blob = Some(message.text_key.clone()).filter(|_| message.small_text.is_none());
         if let Err(e) = self.context.store.accept(message, now).await {
-            let blobs = self.context.store.blobs().clone();
-            let _ = tokio::task::spawn_blocking(move || blobs.remove(&text_key)).await;
+            if let Some(key) = blob {
+                let blobs = self.context.store.blobs().clone();
+                let _ = tokio::task::spawn_blocking(move || blobs.remove(&key)).await;
+            }
             return Err(e.into());
         }
         self.context.tell();
@@ -195,7 +209,7 @@ impl FrontDoor {
         })
     }
 
-    /// The mail as the queue takes it; its text becomes a durable blob.
+    /// The mail as the queue takes it; a long text becomes a durable blob.
     async fn new_message(
         &self,
         good: Good,
@@ -205,18 +219,17 @@ impl FrontDoor {
     ) -> Result<NewMessage, StoreError> {
         let id = id::new(now);
         let text_key = format!("m-{id}");
-        let (blobs, key, text) = (
-            self.context.store.blobs().clone(),
-            text_key.clone(),
-            good.text,
-        );
-        let size = tokio::task::spawn_blocking(move || {
-            let size = text.file().metadata()?.len();
-            let (_, path) = text.keep();
-            blobs.keep_file(&key, &path).map(|()| size)
-        })
-        .await
-        .map_err(io::Error::other)??;
+        let size = good.text.size()?;
+        let small_text = match good.text {
+            Text::Short(octets) => Some(octets),
+            Text::Long(spool) => {
+                let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
+                let keep = move || blobs.keep_file(&key, &spool.keep().1);
+                let kept = tokio::task::spawn_blocking(keep).await;
+                kept.map_err(io::Error::other)??;
+                None
+            }
+        };
         let (mail, contents, config) = (good.mail, good.contents, self.context.config());
         let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
         let sender = config.sender(&mail.sender);
@@ -236,6 +249,7 @@ impl FrontDoor {
             manifest,
             size,
             text_key,
+            small_text,
             one_report: faxes.len() > config.receipts.one_mail_over,
             faxes,
         })
@@ -247,26 +261,36 @@ impl FrontDoor {
         &self,
         message_id: Option<&str>,
         sender: &str,
-        text: &Spool,
+        text: &Text,
         now: Millis,
     ) -> Result<Vec<Twin>, StoreError> {
         // Without a Message-ID two mails that are alike may be meant as two.
         let Some(message_id) = message_id else {
             return Ok(Vec::new());
         };
-        let (store, size) = (&self.context.store, text.file().metadata()?.len());
+        let (store, size) = (&self.context.store, text.size()?);
         let since = Millis(now.0 - TWIN_MILLIS);
         let mut twins = store.twins(message_id, sender, size, since).await?;
-        if twins.is_empty() {
-            return Ok(twins);
+        let texts: HashSet<String> = twins.iter().map(|twin| twin.text_key.clone()).collect();
+        let mut same = HashSet::new();
+        for key in texts {
+            let (theirs, ours) = (store.kept(&key).await?, as_kept(text));
+            let is_same = move || Some(theirs.read().ok()? == ours.read().ok()?);
+            let is_same = tokio::task::spawn_blocking(is_same).await;
+            if is_same.map_err(io::Error::other)? == Some(true) {
+                same.insert(key);
+            }
         }
-        let (blobs, path) = (store.blobs().clone(), text.path().to_owned());
-        let same = tokio::task::spawn_blocking(move || -> io::Result<_> {
-            let text = std::fs::read(path)?;
-            twins.retain(|twin| blobs.read(&twin.text_key).is_ok_and(|other| other == text));
-            Ok(twins)
-        });
-        Ok(same.await.map_err(io::Error::other)??)
+        twins.retain(|twin| same.contains(&twin.text_key));
+        Ok(twins)
+    }
+}
+
+/// The text of a mail that is not taken over yet, to be read like one that is.
+fn as_kept(text: &Text) -> Kept {
+    match text {
+        Text::Short(octets) => Kept::Row(octets.clone()),
+        Text::Long(spool) => Kept::File(spool.path().to_owned()),
     }
 }
 
@@ -328,6 +352,7 @@ impl Intake for FrontDoor {
     }
 
     fn sender(&self, client: IpAddr, mail: &Mail) -> Result<(), Refusal> {
+        self.nothing_is_damaged()?;
         on_sender(&self.context.config(), client, mail).map(drop)
     }
 
@@ -338,6 +363,7 @@ impl Intake for FrontDoor {
         recipient: &str,
         options: RcptOptions,
     ) -> Result<Recipient, Refusal> {
+        self.nothing_is_damaged()?;
         on_recipient(&self.context, mail, recipient, options).await
     }
 
@@ -351,11 +377,9 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
-        if let Some(damage) = self.context.store.damage() {
-            return Err(our_trouble(format!("the queue is damaged: {damage}")));
-        }
+        self.nothing_is_damaged()?;
         let (mail, recipients) = (envelope.mail, envelope.recipients);
-        let size = text.file().metadata().map_err(our_trouble)?.len();
+        let size = text.size().map_err(our_trouble)?;
         let place = self
             .desk
             .acquire_many(place_of(size))
@@ -366,7 +390,7 @@ impl Intake for FrontDoor {
         let way = on_sender(&config, client, &mail)?;
         let body = config.body_for(&mail.sender);
         let open = move |text: &[u8]| documents::open(text, body, &config);
-        let read = self.context.reader.read(text.path().to_owned(), open);
+        let read = self.context.reader.read(as_kept(&text), open);
         let mut contents = read.await.map_err(our_trouble)??;
         let via = way.opens(&mail.sender, &contents.fields)?;
         let fields = contents.fields.iter();
@@ -386,7 +410,7 @@ impl Intake for FrontDoor {
             contents,
         };
         let queued = self.keep(good).await.map_err(|e| match e {
-            KeepError::Store(e) => our_trouble(e),
+            KeepError::Store(e) => not_kept(e),
             KeepError::Refused(refusal) => refusal,
         })?;
         let ids: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
@@ -479,6 +503,18 @@ pub(super) fn our_trouble(e: impl std::fmt::Display) -> Refusal {
         "4.3.0",
         "the mail cannot be stored now; please try again later",
     )
+}
+
+/// As [`our_trouble`]; of a full disk the client hears that it is one (RFC 3463 4.3.1).
+pub(super) fn not_kept(e: StoreError) -> Refusal {
+    match e {
+        StoreError::Full => {
+            tracing::error!("a mail cannot be taken over: {e}");
+            let text = "the disk of the fax gateway is full; please try again later";
+            Refusal::new(452, "4.3.1", text)
+        }
+        other => our_trouble(other),
+    }
 }
 
 #[cfg(test)]

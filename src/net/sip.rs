@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
@@ -38,6 +38,9 @@ const INCOMING_BACKLOG: usize = 64;
 
 /// Calls at once that an endpoint keeps; the limits that count are those of the trunks.
 const MOST_CALLS: usize = 10_000;
+
+/// How long a close may take: calls that were refused are waited for, until their ACK or its time is over.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// How to set up an endpoint.
 #[derive(Debug, Clone)]
@@ -278,6 +281,21 @@ impl SipEndpoint {
         let _ = tokio::time::timeout(patience, said).await;
     }
 
+    /// Closes the sockets. Where this is the last clone, others may bind their addresses on return.
+    pub async fn close(self) {
+        let addresses = self.addresses().to_vec();
+        drop(self);
+        let until = Instant::now() + CLOSING;
+        for LocalAddress {
+            transport, bound, ..
+        } in addresses
+        {
+            while !is_free(transport, bound) && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
     /// What it holds, for figures.
     pub async fn holds(&self) -> Option<Holds> {
         let (answer, holds) = oneshot::channel();
@@ -296,6 +314,14 @@ impl Shared {
             events,
         };
         (call, sender)
+    }
+}
+
+/// Whether nobody is bound to an address.
+fn is_free(transport: Transport, address: SocketAddr) -> bool {
+    match transport {
+        Transport::Udp => std::net::UdpSocket::bind(address).is_ok(),
+        Transport::Tcp | Transport::Tls => std::net::TcpListener::bind(address).is_ok(),
     }
 }
 

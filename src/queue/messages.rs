@@ -1,12 +1,15 @@
 //! Mails that were accepted, and the rendering of their documents.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::small::{self, NewOctets};
 use super::{LEASE_SECONDS, Millis, Result, Store, id};
 use crate::pages::Resolution;
 use crate::proto::smtp::{Notify, Ret};
 
-/// A mail about to be accepted. Its text is already a durable blob.
+/// A mail about to be accepted.
 #[derive(Debug, Clone, Default)]
 pub struct NewMessage {
     /// Its identifier, from [`id::new`].
@@ -39,6 +42,8 @@ pub struct NewMessage {
     pub size: u64,
     /// Blob key of the text.
     pub text_key: String,
+    /// The text, where it is small; none: it is a durable blob already.
+    pub small_text: Option<Arc<Vec<u8>>>,
     /// Whether its sender hears of all its faxes in one mail.
     pub one_report: bool,
     /// One fax for each.
@@ -106,6 +111,19 @@ pub struct ClaimedDocument {
     pub tries: u32,
     /// When its mail was accepted.
     pub accepted_at: Millis,
+}
+
+/// What a document became.
+#[derive(Debug, Clone, Default)]
+pub struct Drawn {
+    /// TIFF without header lines.
+    pub pages: NewOctets,
+    /// Pages in it.
+    pub page_count: u32,
+    /// PNG of the first page.
+    pub preview: Option<NewOctets>,
+    /// What drawing found to remark, in whole sentences.
+    pub remarks: Vec<String>,
 }
 
 impl Store {
@@ -184,29 +202,35 @@ impl Store {
         .await
     }
 
-    /// A document was rendered; its TIFF is the durable blob `pages_key`. Its faxes become ready.
+    /// A document was rendered. Its faxes become ready.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn document_rendered(
-        &self,
-        document: &str,
-        pages_key: &str,
-        page_count: u32,
-        now: Millis,
-    ) -> Result<()> {
-        let (document, pages_key) = (document.to_owned(), pages_key.to_owned());
+    pub async fn document_rendered(&self, document: &str, drawn: Drawn, now: Millis) -> Result<()> {
+        let document = document.to_owned();
+        let remarks = serde_json::to_string(&drawn.remarks).map_err(std::io::Error::other)?;
         self.write(move |db| {
-            db.execute(
-                "UPDATE documents SET state = 'rendered', pages_key = ?2, page_count = ?3,
-                        owner = NULL, lease_until = NULL
+            let preview = drawn.preview.as_ref();
+            for new in preview.into_iter().chain([&drawn.pages]) {
+                small::keep(db, &new.key, new.small.as_deref())?;
+            }
+            db.prepare_cached(
+                "UPDATE documents SET state = 'rendered', pages_key = ?2, page_count = ?3, preview_key = ?4,
+                        remarks = ?5, owner = NULL, lease_until = NULL
                  WHERE id = ?1",
-                params![document, pages_key, page_count],
-            )?;
-            db.execute(
-                "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0)) WHERE document = ?1 AND state = 'rendering'",
-                params![document, now.0],
-            )?;
+            )?
+            .execute(params![
+                document,
+                drawn.pages.key,
+                drawn.page_count,
+                preview.map(|preview| &preview.key),
+                remarks
+            ])?;
+            db.prepare_cached(
+                "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0))
+                 WHERE document = ?1 AND state = 'rendering'",
+            )?
+            .execute(params![document, now.0])?;
             Ok(())
         })
         .await
@@ -288,6 +312,7 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
         message.size,
         message.text_key
     ])?;
+    small::keep(db, &message.text_key, message.small_text.as_deref())?;
     let mut documents: Vec<(Resolution, String)> = Vec::new();
     for fax in &message.faxes {
         let made = documents.iter().find(|(made, _)| *made == fax.resolution);

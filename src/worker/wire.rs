@@ -353,6 +353,8 @@ pub enum RenderJob {
         target: Target,
         /// More pages than this are refused.
         max_pages: u32,
+        /// Whether the first page is wanted as a small picture, too.
+        preview: bool,
     },
 }
 
@@ -383,6 +385,8 @@ pub enum FromRender {
         /// Dots per inch down.
         y_dpi: u32,
     },
+    /// The page before it as a small picture; the blob is a PNG.
+    Preview,
     /// All pages were sent.
     Rendered,
     /// The document cannot be faxed.

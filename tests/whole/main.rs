@@ -9,6 +9,7 @@ mod both_journeys;
 mod children;
 mod commands;
 mod covers;
+mod damaged;
 mod disk_full;
 mod documents;
 mod harness;

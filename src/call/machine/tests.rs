@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::call::policy::CallPolicy;
+use crate::proto::sdp::Codec;
 
 const AUDIO: &str = "v=0\r\no=gw 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
     m=audio 16384 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\na=sendrecv\r\n";

@@ -25,7 +25,7 @@ async fn add(store: &Store, number: &str, account: &str) -> String {
     store.accept(message, at).await.unwrap();
     let document = store.claim_document(at).await.unwrap().expect("it waits");
     store.blobs().keep("pages", b"tiff").unwrap();
-    let rendered = store.document_rendered(&document.id, "pages", 2, at);
+    let rendered = store.document_rendered(&document.id, drawn(2), at);
     rendered.await.unwrap();
     set(store, &fax, "account", account).await;
     let theirs =
@@ -132,7 +132,7 @@ async fn what_is_to_leave_at_six_waits_until_six_and_its_day_begins_then() {
     let six = NOW.plus_seconds(3 * DAY);
     set(&store, &fax, "not_before", six.0).await;
     let document = store.claim_document(NOW).await.unwrap().unwrap();
-    let rendered = store.document_rendered(&document.id, "pages", 2, NOW);
+    let rendered = store.document_rendered(&document.id, drawn(2), NOW);
     rendered.await.unwrap();
     assert_eq!(store.next_due(NOW).await.unwrap(), Some(six));
     assert!(claimed(&store, Millis(six.0 - 1)).await.is_none());

@@ -29,11 +29,12 @@ impl Paper {
         format!("/proc/self/fd/{}", self.0.as_raw_fd())
     }
 
-    pub(super) fn pages(&self) -> io::Result<Vec<FaxPage>> {
+    /// How many pages there are, and the last one.
+    pub(super) fn last_page(&self) -> io::Result<(usize, FaxPage)> {
         let len = usize::try_from(self.0.metadata()?.len()).map_err(io::Error::other)?;
         let mut octets = vec![0; len];
         self.0.read_exact_at(&mut octets, 0)?;
-        tiff::read(&octets).map_err(io::Error::other)
+        tiff::read_last(&octets).map_err(io::Error::other)
     }
 }
 
@@ -48,10 +49,11 @@ pub(super) struct Custody {
 
 impl Holder for Custody {
     fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept> {
-        let pages = self.paper.pages().map_err(|_| NotKept)?;
+        let (pages, newest) = self.paper.last_page().map_err(|_| NotKept)?;
         // The TIFF must have exactly what SpanDSP counts; it goes on counting when a write failed.
-        let newest = pages.last().filter(|_| pages.len() == page as usize);
-        let newest = newest.ok_or(NotKept)?;
+        if pages != page as usize {
+            return Err(NotKept);
+        }
         let message = FromCall::PageReceived {
             page,
             last,

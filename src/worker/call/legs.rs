@@ -106,10 +106,18 @@ impl Leg {
         }
     }
 
-    /// Whether page data comes in, packet after packet (T.38 only).
-    pub(super) fn takes_in_a_page(&self) -> bool {
+    /// Whether data comes in that is not at its end (T.38 only).
+    pub(super) fn takes_in_data(&self) -> bool {
         match self {
-            Leg::T38(leg) => leg.takes_in_a_page(),
+            Leg::T38(leg) => leg.takes_in_data(),
+            Leg::Audio(_) => false,
+        }
+    }
+
+    /// Whether data of ours leaves that is not at its end (T.38 only).
+    pub(super) fn says_data(&self) -> bool {
+        match self {
+            Leg::T38(leg) => leg.says_data(),
             Leg::Audio(_) => false,
         }
     }

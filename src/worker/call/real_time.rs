@@ -10,7 +10,7 @@ use super::pair::page;
 use super::run::Call;
 use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, tiff};
-use crate::proto::sdp::ErrorCorrection;
+use crate::proto::sdp::{Codec, ErrorCorrection};
 use crate::proto::udptl;
 use crate::worker::wire::{
     AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall, read_frame,
@@ -77,10 +77,10 @@ impl Daemon {
     }
 
     fn audio(&mut self, remote: SocketAddr) {
-        let payload_type = 8;
         self.say(&ToCall::Audio(AudioMedia {
             remote,
-            payload_type,
+            codec: Codec::Pcma,
+            payload_type: 8,
             telephone_event: None,
             ptime: None,
         }));
@@ -273,6 +273,47 @@ fn slow_disk_does_not_shorten_the_preamble_of_mcf() {
     assert_eq!(lengths.len(), 3);
     let least = Duration::from_millis(850);
     assert!(lengths.iter().all(|length| *length > least), "{lengths:?}");
+}
+
+/// Page data leaves two packets at a time, so that a call costs half the wakings; none of it late, and none of it more
+/// than one packet ahead of its time.
+#[test]
+fn data_leaves_in_pairs_at_the_speed_of_the_line() {
+    const PACKET: Duration = Duration::from_millis(30);
+    let mut sender = Daemon::start(FaxRole::Sender, &[page(27, 400)], None);
+    let mut receiver = Daemon::start(FaxRole::Receiver, &[], None);
+    let (wire, tap) = tapped(sender.udptl, receiver.udptl);
+    sender.t38(wire);
+    receiver.t38(wire);
+    let began = Instant::now();
+    let receiver = thread::spawn(move || receiver.done().0);
+    let sent = sender.done().0;
+    let beats = began.elapsed().div_duration_f64(PACKET);
+    assert_eq!(sent.outcome, Outcome::Delivered, "{}", sent.detail);
+    assert_eq!(receiver.join().unwrap().outcome, Outcome::Delivered);
+    assert!(
+        f64::from(sent.beats) < 0.8 * beats,
+        "{} of {beats}",
+        sent.beats
+    );
+    let page_data = |packet: &[u8]| {
+        let primary = udptl::Datagram::decode(packet).unwrap().primary;
+        (primary.len() > 40).then_some(())
+    };
+    let heard = tap.join().unwrap();
+    let times = heard
+        .iter()
+        .filter_map(|(at, packet)| page_data(packet).map(|()| *at));
+    let times: Vec<Instant> = times.collect();
+    assert!(times.len() > 30, "{}", times.len());
+    let pairs = times
+        .windows(2)
+        .filter(|two| two[1] - two[0] < PACKET / 3)
+        .count();
+    assert!(pairs > times.len() / 3, "{pairs} of {}", times.len());
+    let took = times[times.len() - 1] - times[0];
+    let least = PACKET * (times.len() as u32 - 3);
+    assert!(took > least, "{took:?}, not {least:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::call::media::{AudioMedia, T38Media};
 use crate::call::outcome::Outcome;
 use crate::fax::{Ending, Event, Holder, NotKept, Options, Role};
 use crate::pages::{FaxPage, g4, tiff};
-use crate::proto::sdp::ErrorCorrection;
+use crate::proto::sdp::{Codec, ErrorCorrection};
 use signals::Line;
 pub use signals::{LEAST_PAUSE, Seconds, Signal};
 
@@ -166,6 +166,7 @@ impl Trial<'_> {
             Medium::Audio => {
                 let media = AudioMedia {
                     remote: FAR_END,
+                    codec: Codec::Pcmu,
                     payload_type: 0,
                     telephone_event: None,
                     ptime: None,
@@ -221,8 +222,8 @@ struct Shelf {
 
 impl Holder for Shelf {
     fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
-        let pages = self.paper.pages().map_err(|_| NotKept)?;
-        self.kept.borrow_mut().extend(pages.last().cloned());
+        let (_, newest) = self.paper.last_page().map_err(|_| NotKept)?;
+        self.kept.borrow_mut().push(newest);
         Ok(())
     }
 

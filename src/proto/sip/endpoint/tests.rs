@@ -14,6 +14,8 @@ mod outside;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
+mod reliable;
+#[cfg(test)]
 mod session_timers;
 
 use std::collections::VecDeque;
