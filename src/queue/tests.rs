@@ -4,6 +4,7 @@ use std::path::Path;
 
 mod damage;
 mod line_of_faxes;
+mod shared;
 
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};

@@ -21,6 +21,7 @@ mod relays;
 mod reports;
 mod rooms;
 mod searchable;
+mod shared;
 mod stops;
 mod strangers;
 mod trunks;
