@@ -111,6 +111,10 @@ pub struct Smtp {
     pub max_sessions: usize,
     /// Days that a fax may be put off by its sender; 0: not at all.
     pub max_hold_days: u32,
+    /// Whether mail comes from anywhere that its author's domain stands behind (DMARC), of senders with `verified`.
+    pub dmarc: bool,
+    /// Name servers that are asked about it; none: the system's.
+    pub name_servers: Vec<SocketAddr>,
     /// PEM file of the certificate chain for STARTTLS; none: not offered.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file of its key.
@@ -420,6 +424,8 @@ impl Default for Smtp {
             max_recipients: 100,
             max_sessions: 50,
             max_hold_days: 30,
+            dmarc: false,
+            name_servers: Vec::new(),
             tls_certificate: None,
             tls_key: None,
         }

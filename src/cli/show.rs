@@ -132,6 +132,13 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
     }
     sheet.field("from", tame(&fax.sender, 60));
     sheet.field("subject", tame(&fax.subject, 70));
+    if let Some(message) = &sent.message {
+        let via = tame(&message.via, 300);
+        sheet.field(
+            "let in by",
+            format!("{via} ({})", tame(&message.client, 40)),
+        );
+    }
     sheet.field("accepted", time(fax.created_at, zone));
     sheet.field("state", &fax.state);
     match (fax.page_count, fax.state.as_str()) {

@@ -203,6 +203,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
     let checks = [
         ("smtp", "domains", no_domain(&smtp.domains)),
         ("smtp", "max_size", too_small(smtp.max_size)),
+        ("smtp", "dmarc", nobody_verified(config)),
         (
             "smtp",
             "tls_key",
@@ -283,6 +284,13 @@ fn no_domain(domains: &[String]) -> Option<String> {
     domains
         .is_empty()
         .then(|| "name at least one domain, such as \"fax.local\"".into())
+}
+
+fn nobody_verified(config: &Config) -> Option<String> {
+    let nobody = config.smtp.dmarc && !config.senders.iter().any(|sender| sender.verified);
+    nobody.then(|| {
+        "say who may send from anywhere: a [[sender]] with match = \"*@partner.example\" and verified = true".into()
+    })
 }
 
 fn too_small(size: u64) -> Option<String> {

@@ -29,8 +29,8 @@ pub fn smtp(config: &Config) -> Settings {
             .chain(config.upstreams.iter().flat_map(|it| &it.clients))
             .copied()
             .collect(),
-        // Whoever can log in may come from anywhere.
-        strangers: !config.users.is_empty() && smtp.tls_certificate.is_some(),
+        // Whoever can log in, or prove who sent a mail, may come from anywhere.
+        strangers: smtp.dmarc || !config.users.is_empty() && smtp.tls_certificate.is_some(),
         tls: tls_files(&smtp.tls_certificate, &smtp.tls_key),
         session: SessionConfig {
             hostname: config.hostname(),

@@ -17,8 +17,9 @@ use super::documents::{self, Opened};
 use super::doorman::Doorman;
 use super::receipt;
 use super::receipt::wanted::tell_delay_at;
+use super::stranger::Strangers;
 pub use super::verdict::Recipient;
-use super::verdict::{now_exactly, on_recipient, on_sender};
+use super::verdict::{Way, now_exactly, on_recipient, on_sender, on_word_of};
 use super::wishes::Wishes;
 use crate::context::{Context, now};
 use crate::net::smtp::{Intake, Message, Spool, Text};
@@ -47,6 +48,7 @@ pub struct FrontDoor {
     context: Arc<Context>,
     desk: Semaphore,
     doorman: Doorman,
+    strangers: Strangers,
 }
 
 /// A mail that was found good in every respect, and is not taken over yet.
@@ -79,6 +81,7 @@ impl FrontDoor {
             context,
             desk: Semaphore::new(DESK as usize),
             doorman: Doorman::new(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -134,41 +137,61 @@ impl FrontDoor {
     }
 
     /// Takes the mail over. Says of each recipient, in their order, which fax is theirs.
-    async fn keep(&self, good: Good) -> Result<Vec<Queued>, KeepError> {
+    async fn keep(&self, mut good: Good) -> Result<Vec<Queued>, KeepError> {
         let now = now();
-        let message_id = good.contents.message_id.as_ref();
-        let message_id = message_id.map(|id| format!("<{id}>"));
-        let before = self
-            .taken_before(message_id.as_deref(), &good.mail.sender, &good.text, now)
-            .await?;
-        let ids = id::several(now, good.recipients.len());
-        let (queued, fresh) = once_each(&good.recipients, ids, &before);
-        if queued.iter().any(|queued| queued.before) && !before.is_empty() {
+        let recipients = std::mem::take(&mut good.recipients);
+        let ids = id::several(now, recipients.len());
+        let (queued, fresh) = once_each(&recipients, &ids, &[]);
+        let faxes = fresh
+            .into_iter()
+            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
+            .collect::<Result<Vec<_>, _>>()?;
+        let message = Arc::new(self.new_message(good, faxes, now).await?);
+        let store = &self.context.store;
+        let twins = store.accept_unless_twin(message.clone(), Millis(now.0 - TWIN_MILLIS), now);
+        let kept = match twins.await {
+            Ok(twins) if twins.is_empty() => Ok(queued),
+            Ok(twins) => {
+                self.keep_the_rest(&message, twins, &recipients, &ids, now)
+                    .await
+            }
+            Err(e) => Err(e),
+        };
+        let is_kept = |queued: &Vec<Queued>| queued.iter().any(|queued| !queued.before);
+        if message.small_text.is_none() && !kept.as_ref().is_ok_and(is_kept) {
+            let (blobs, key) = (store.blobs().clone(), message.text_key.clone());
+            let _ = tokio::task::spawn_blocking(move || blobs.remove(&key)).await;
+        }
+        self.context.tell();
+        Ok(kept?)
+    }
+
+    /// Takes over what is new of a mail that may have come before: same Message-ID, sender and size as `twins`.
+    async fn keep_the_rest(
+        &self,
+        message: &NewMessage,
+        twins: Vec<Twin>,
+        recipients: &[Recipient],
+        ids: &[String],
+        now: Millis,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let before = self.same_text(message, twins).await?;
+        let (queued, fresh) = once_each(recipients, ids, &before);
+        if !before.is_empty() {
             tracing::info!(
-                sender = good.mail.sender,
-                message_id,
+                sender = message.sender,
+                message_id = message.message_id,
                 "the same mail again, its 250 must have been lost: {} of {} recipients are new",
                 fresh.len(),
                 queued.len()
             );
         }
-        if fresh.is_empty() {
-            return Ok(queued);
+        let fresh: HashSet<String> = fresh.into_iter().map(|(id, _)| id).collect();
+        if !fresh.is_empty() {
+            let mut rest = message.clone();
+            rest.faxes.retain(|fax| fresh.contains(&fax.id));
+            self.context.store.accept(rest, now).await?;
         }
-        let faxes = fresh
-            .into_iter()
-            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
-            .collect::<Result<Vec<_>, _>>()?;
-        let message = self.new_message(good, message_id, faxes, now).await?;
-        let blob = Some(message.text_key.clone()).filter(|_| message.small_text.is_none());
-        if let Err(e) = self.context.store.accept(message, now).await {
-            if let Some(key) = blob {
-                let blobs = self.context.store.blobs().clone();
-                let _ = tokio::task::spawn_blocking(move || blobs.remove(&key)).await;
-            }
-            return Err(e.into());
-        }
-        self.context.tell();
         Ok(queued)
     }
 
@@ -213,7 +236,6 @@ impl FrontDoor {
     async fn new_message(
         &self,
         good: Good,
-        message_id: Option<String>,
         faxes: Vec<NewFax>,
         now: Millis,
     ) -> Result<NewMessage, StoreError> {
@@ -243,7 +265,7 @@ impl FrontDoor {
             ret: mail.options.ret,
             language: good.wishes.language,
             notes: good.wishes.notes,
-            message_id,
+            message_id: contents.message_id.map(|id| format!("<{id}>")),
             references: contents.references,
             subject: contents.subject.unwrap_or_default(),
             manifest,
@@ -255,26 +277,22 @@ impl FrontDoor {
         })
     }
 
-    /// The faxes of this very mail, octet for octet, that were taken over before: a client whose connection broke
-    /// before our `250` reached it sends the mail again (RFC 1047).
-    async fn taken_before(
+    /// Those of the faxes that are of this very mail, octet for octet: a client whose connection broke before our `250`
+    /// reached it sends the mail again (RFC 1047).
+    async fn same_text(
         &self,
-        message_id: Option<&str>,
-        sender: &str,
-        text: &Text,
-        now: Millis,
+        message: &NewMessage,
+        mut twins: Vec<Twin>,
     ) -> Result<Vec<Twin>, StoreError> {
-        // Without a Message-ID two mails that are alike may be meant as two.
-        let Some(message_id) = message_id else {
-            return Ok(Vec::new());
+        let store = &self.context.store;
+        let ours = match &message.small_text {
+            Some(octets) => Kept::Row(octets.clone()),
+            None => Kept::File(store.blobs().path(&message.text_key)),
         };
-        let (store, size) = (&self.context.store, text.size()?);
-        let since = Millis(now.0 - TWIN_MILLIS);
-        let mut twins = store.twins(message_id, sender, size, since).await?;
         let texts: HashSet<String> = twins.iter().map(|twin| twin.text_key.clone()).collect();
         let mut same = HashSet::new();
         for key in texts {
-            let (theirs, ours) = (store.kept(&key).await?, as_kept(text));
+            let (theirs, ours) = (store.kept(&key).await?, ours.clone());
             let is_same = move || Some(theirs.read().ok()? == ours.read().ok()?);
             let is_same = tokio::task::spawn_blocking(is_same).await;
             if is_same.map_err(io::Error::other)? == Some(true) {
@@ -298,7 +316,7 @@ fn as_kept(text: &Text) -> Kept {
 /// wants one. Says of each recipient whose fax is theirs, and which of them are new.
 fn once_each<'r>(
     recipients: &'r [Recipient],
-    ids: Vec<String>,
+    ids: &[String],
     before: &[Twin],
 ) -> (Vec<Queued>, Vec<(String, &'r Recipient)>) {
     let twins = before.iter();
@@ -314,7 +332,7 @@ fn once_each<'r>(
     for (recipient, id) in recipients.iter().zip(ids) {
         let line = (recipient.number.clone(), recipient.sub_address.clone());
         let before = faxes.contains_key(&line);
-        let fax = faxes.entry(line).or_insert(id).clone();
+        let fax = faxes.entry(line).or_insert_with(|| id.clone()).clone();
         if !before {
             fresh.push((fax.clone(), recipient));
         }
@@ -388,11 +406,23 @@ impl Intake for FrontDoor {
         let config = self.context.config();
         // A reload in the middle of a mail shuts the door for it, too.
         let way = on_sender(&config, client, &mail)?;
+        let mut via = match &way {
+            Way::Network => "network".to_owned(),
+            Way::User(name) => format!("auth {name}"),
+            Way::Upstream(_) => String::new(),
+            Way::Dmarc => {
+                let (strangers, text) = (&self.strangers, as_kept(&text));
+                let opens = strangers.opens(&self.context, client, &mail, &recipients, text);
+                opens.await?
+            }
+        };
         let body = config.body_for(&mail.sender);
         let open = move |text: &[u8]| documents::open(text, body, &config);
         let read = self.context.reader.read(as_kept(&text), open);
         let mut contents = read.await.map_err(our_trouble)??;
-        let via = way.opens(&mail.sender, &contents.fields)?;
+        if let Way::Upstream(upstream) = &way {
+            via = on_word_of(upstream, &mail.sender, &contents.fields)?;
+        }
         let fields = contents.fields.iter();
         let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
         let wishes = wishes.map_err(bad_header)?;

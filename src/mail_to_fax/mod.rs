@@ -14,6 +14,7 @@ pub mod recipient;
 pub mod render;
 mod share;
 pub mod stamp;
+mod stranger;
 mod turns;
 mod verdict;
 pub mod wishes;

@@ -132,42 +132,27 @@ impl Store {
     /// # Errors
     /// As the disk or the database says; then nothing was taken over.
     pub async fn accept(&self, message: NewMessage, now: Millis) -> Result<()> {
-        self.write(move |db| {
-            insert(db, &message, now)?;
-            if message.one_report {
-                super::outgoing::report_as_one(db, &message.id, message.faxes.len())?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |db| insert(db, &message, now)).await
     }
 
-    /// Mails taken over since `since` that may be the same as one that comes in now: same Message-ID, sender and size.
+    /// As [`Store::accept`], unless mails were taken over since `since` that may be the same, by Message-ID, sender and
+    /// size: then nothing is taken over, and their faxes are the answer. Without a Message-ID two mails that are alike
+    /// may be meant as two.
     ///
     /// # Errors
-    /// As the database says.
-    pub async fn twins(
+    /// As [`Store::accept`].
+    pub async fn accept_unless_twin(
         &self,
-        message_id: &str,
-        sender: &str,
-        size: u64,
+        message: Arc<NewMessage>,
         since: Millis,
+        now: Millis,
     ) -> Result<Vec<Twin>> {
-        let key = (message_id.to_owned(), sender.to_owned());
-        self.read(move |db| {
-            db.prepare(
-                "SELECT m.text_key, f.id, f.number, f.sub_address FROM messages m JOIN faxes f ON f.message = m.id
-                 WHERE m.message_id = ?1 AND m.sender = ?2 AND m.size = ?3 AND m.accepted_at >= ?4",
-            )?
-            .query_map(params![key.0, key.1, size, since.0], |row| {
-                Ok(Twin {
-                    text_key: row.get(0)?,
-                    fax: row.get(1)?,
-                    number: row.get(2)?,
-                    sub_address: row.get(3)?,
-                })
-            })?
-            .collect()
+        self.write(move |db| {
+            let twins = twins(db, &message, since)?;
+            if twins.is_empty() {
+                insert(db, &message, now)?;
+            }
+            Ok(twins)
         })
         .await
     }
@@ -288,6 +273,25 @@ impl Store {
     }
 }
 
+fn twins(db: &Connection, message: &NewMessage, since: Millis) -> rusqlite::Result<Vec<Twin>> {
+    db.prepare_cached(
+        "SELECT m.text_key, f.id, f.number, f.sub_address FROM messages m JOIN faxes f ON f.message = m.id
+         WHERE m.message_id = ?1 AND m.sender = ?2 AND m.size = ?3 AND m.accepted_at >= ?4",
+    )?
+    .query_map(
+        params![message.message_id, message.sender, message.size, since.0],
+        |row| {
+            Ok(Twin {
+                text_key: row.get(0)?,
+                fax: row.get(1)?,
+                number: row.get(2)?,
+                sub_address: row.get(3)?,
+            })
+        },
+    )?
+    .collect()
+}
+
 fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO messages (id, accepted_at, client, sender, account, via, envelope_id, ret, language, notes,
@@ -326,7 +330,10 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
         };
         insert_fax(db, message, &document, fax, now)?;
     }
-    Ok(())
+    match message.one_report {
+        true => super::outgoing::report_as_one(db, &message.id, message.faxes.len()),
+        false => Ok(()),
+    }
 }
 
 fn insert_document(

@@ -16,7 +16,7 @@ CREATE TABLE messages (
     client       TEXT    NOT NULL,           -- address of the SMTP client
     sender       TEXT    NOT NULL,           -- envelope sender: gets the receipts
     account      TEXT    NOT NULL DEFAULT '', -- whose limits it counts against: a [[sender]], or the sender itself
-    via          TEXT    NOT NULL DEFAULT '', -- what opened the door to it: "network", "auth ...", "dkim ..."
+    via          TEXT    NOT NULL DEFAULT '', -- what opened the door to it: "network", "auth ...", "upstream ...", "dmarc=pass ..."
     envelope_id  TEXT,                       -- ENVID (RFC 3461 4.4), decoded
     ret          TEXT CHECK (ret IN ('full', 'hdrs')), -- RET (RFC 3461 4.3); NULL: as we see fit
     language     TEXT,                       -- of its receipts; NULL: the site's

@@ -193,6 +193,10 @@ pub struct AttemptRow {
 /// The mail a fax came from.
 #[derive(Debug, Clone, Serialize)]
 pub struct MessageRow {
+    /// The address of the client that it came from.
+    pub client: String,
+    /// What opened the door to it.
+    pub via: String,
     /// `Message-ID`.
     pub message_id: Option<String>,
     /// `References`.
@@ -405,14 +409,16 @@ impl Store {
         let id = id.to_owned();
         self.read(move |db| {
             db.query_row(
-                "SELECT message_id, refs, manifest, text_key FROM messages WHERE id = ?1",
+                "SELECT client, via, message_id, refs, manifest, text_key FROM messages WHERE id = ?1",
                 [id],
                 |row| {
                     Ok(MessageRow {
-                        message_id: row.get(0)?,
-                        references: row.get(1)?,
-                        manifest: row.get(2)?,
-                        text_key: row.get(3)?,
+                        client: row.get(0)?,
+                        via: row.get(1)?,
+                        message_id: row.get(2)?,
+                        references: row.get(3)?,
+                        manifest: row.get(4)?,
+                        text_key: row.get(5)?,
                     })
                 },
             )

@@ -17,6 +17,7 @@ mod killed;
 mod machines;
 mod mail_servers;
 mod nat;
+mod open_net;
 mod relays;
 mod reports;
 mod rooms;

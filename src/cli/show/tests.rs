@@ -29,6 +29,8 @@ fn message() -> MessageRow {
         },
     };
     MessageRow {
+        client: "192.0.2.1".into(),
+        via: "network".into(),
         message_id: None,
         references: None,
         manifest: serde_json::to_string(&[skipped, faxed]).unwrap(),

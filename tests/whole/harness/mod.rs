@@ -2,6 +2,7 @@
 //! from outside: mails, the store's public face, the carrier's own log.
 
 pub mod border;
+pub mod dns;
 pub mod mails;
 pub mod nat;
 pub mod process;
