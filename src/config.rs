@@ -183,6 +183,12 @@ pub struct Queue {
     pub uncertain: Uncertain,
     /// Hours in which no call begins: `22:00-07:00`.
     pub quiet_hours: Vec<String>,
+    /// Patterns of numbers to which several faxes may go in one call.
+    pub share_calls: Vec<String>,
+    /// Faxes of such a call at most.
+    pub share_faxes: u32,
+    /// Pages of such a call at most, unless its first fax alone has more.
+    pub share_pages: u32,
 }
 
 /// What is done with a fax that may have arrived.
@@ -470,6 +476,9 @@ impl Default for Queue {
         Queue {
             uncertain: Uncertain::Tell,
             quiet_hours: Vec::new(),
+            share_calls: Vec::new(),
+            share_faxes: 10,
+            share_pages: 50,
         }
     }
 }

@@ -54,6 +54,7 @@ impl T38Terminal {
     ) -> Result<T38Terminal, SetUpFailed> {
         let mut session = Session::new(options.role, holder);
         session.require(options.password.clone());
+        session.send_documents(&options.documents);
         Ok(T38Terminal {
             engine: T38Engine::new(options, version, session)?,
             style: Style {

@@ -44,6 +44,10 @@ const LINE_UP: &str = "UPDATE faxes SET turn = its.first + its.nth FROM (
           ORDER BY next_try_at, id LIMIT ?2) w) its
     WHERE id = its.fax";
 
+/// The whole line, in its order.
+pub(super) const IN_LINE: &str = "FROM faxes INDEXED BY faxes_in_line
+    WHERE state = 'ready' AND turn IS NOT NULL ORDER BY priority DESC, turn, id";
+
 /// The line at time ?1, without numbers that are in a call of ours or rest.
 pub(super) const NEXT: &str = "SELECT id, account FROM faxes INDEXED BY faxes_in_line
     WHERE state = 'ready' AND turn IS NOT NULL
@@ -103,13 +107,17 @@ fn put_off(db: &Connection, fax: &str, at: Millis) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<DueFax> {
+/// A fax that stands in line.
+pub(super) fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<DueFax> {
     let mut due = db
         .prepare_cached(
             "SELECT f.number, m.sender, f.account, f.trunk, f.confirmed,
                     (SELECT max(ended_at) FROM attempts a WHERE a.fax = f.id AND a.pages > 0),
-                    (SELECT count(*) FROM faxes c WHERE c.state = 'calling' AND c.account = f.account)
-             FROM faxes f JOIN messages m ON m.id = f.message WHERE f.id = ?1",
+                    (SELECT count(*) FROM faxes c WHERE c.state = 'calling' AND c.account = f.account
+                     AND NOT EXISTS (SELECT 1 FROM attempts a
+                                     WHERE a.fax = c.id AND a.ended_at IS NULL AND a.call < a.id)),
+                    f.recipient, f.sub_address, d.page_count + ifnull(f.cover, 0) - f.confirmed
+             FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document WHERE f.id = ?1",
         )?
         .query_row([fax], |row| {
             let confirmed = row.get::<_, Option<i64>>(5)?.map(Millis);
@@ -122,6 +130,9 @@ fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<DueFax> {
                 trunk: row.get(3)?,
                 confirmed: confirmed.map(|at| (pages, at)),
                 in_calls: row.get(6)?,
+                recipient: row.get(7)?,
+                sub_address: row.get(8)?,
+                pages: row.get(9)?,
                 used: usage::Used::default(),
             })
         })?;

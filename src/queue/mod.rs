@@ -7,6 +7,7 @@
 //! This is the only room with SQL. All writes go through one thread that commits whatever waits in one transaction,
 //! so that a hundred mails share one fsync.
 
+mod beside;
 mod blobs;
 mod check;
 mod covers;
@@ -46,6 +47,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
+pub use beside::Room;
 pub use blobs::Blobs;
 pub use check::Violation;
 pub use covers::CoverRow;

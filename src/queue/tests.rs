@@ -4,6 +4,7 @@ use std::path::Path;
 
 mod damage;
 mod line_of_faxes;
+mod shared;
 mod small;
 
 use super::*;

@@ -172,6 +172,8 @@ pub struct AttemptRow {
     pub trunk: String,
     /// Where the last INVITE went.
     pub target: String,
+    /// The other faxes that went in the same call.
+    pub shared_with: Vec<String>,
     /// What the memory of the number changed about it, in words.
     pub chosen: String,
     /// bit/s.
@@ -410,7 +412,8 @@ impl Store {
         self.read(move |db| {
             db.prepare(
                 "SELECT started_at, ended_at, first_page, header, outcome, detail, pages, sip_code, q850, far_ident,
-                        bit_rate, ecm, t38, compression, seconds, wire_bytes, far_said, trunk, target, chosen
+                        bit_rate, ecm, t38, compression, seconds, wire_bytes, far_said, trunk, target, chosen,
+                        (SELECT group_concat(b.fax, ' ') FROM attempts b WHERE b.call = attempts.call AND b.id <> attempts.id)
                  FROM attempts WHERE fax = ?1 ORDER BY id",
             )?
             .query_map([fax], attempt)?
@@ -563,6 +566,11 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         trunk: row.get(17)?,
         target: row.get(18)?,
         chosen: row.get(19)?,
+        shared_with: row
+            .get::<_, Option<String>>(20)?
+            .map_or(Vec::new(), |faxes| {
+                faxes.split(' ').map(str::to_owned).collect()
+            }),
     })
 }
 

@@ -23,6 +23,7 @@ mod relays;
 mod reports;
 mod rooms;
 mod searchable;
+mod shared;
 mod stops;
 mod strangers;
 mod tortured;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use super::*;
 
 /// A store with these faxes, ready, each a number and its account.
-async fn waiting(state: &Path, faxes: &[(&str, &str)]) -> Store {
+pub(super) async fn waiting(state: &Path, faxes: &[(&str, &str)]) -> Store {
     let store = Store::open(state).unwrap();
     for (number, account) in faxes {
         add(&store, number, account).await;
@@ -14,7 +14,7 @@ async fn waiting(state: &Path, faxes: &[(&str, &str)]) -> Store {
 }
 
 /// One more fax, ready.
-async fn add(store: &Store, number: &str, account: &str) -> String {
+pub(super) async fn add(store: &Store, number: &str, account: &str) -> String {
     /// Each came a little after the one before.
     static ADDED: AtomicI64 = AtomicI64::new(0);
     let at = Millis(NOW.0 - 100_000 + ADDED.fetch_add(1, Ordering::Relaxed));
@@ -49,7 +49,12 @@ async fn numbers_in_turn(store: &Store, calls: usize) -> Vec<String> {
     numbers
 }
 
-async fn settled(store: &Store, fax: &ClaimedFax, outcome: Outcome, now: Millis) -> Settled {
+pub(super) async fn settled(
+    store: &Store,
+    fax: &ClaimedFax,
+    outcome: Outcome,
+    now: Millis,
+) -> Settled {
     let report = CallReport {
         seconds: 0.0,
         ..report(outcome, 0)

@@ -39,6 +39,7 @@ impl Daemon {
             calling: role == FaxRole::Sender,
             ident: "5550100".into(),
             pages: pages.len() as u32,
+            documents: Vec::new(),
             ecm: true,
             max_bit_rate: 14400,
             sub_address: None,
@@ -126,7 +127,7 @@ impl Daemon {
                 };
                 self.say(&answer);
             }
-            if message == FromCall::LastPageLeaving {
+            if matches!(message, FromCall::LastPageLeaving { .. }) {
                 self.say(&ToCall::Stored);
             }
             self.seen.push(message.clone());
@@ -170,7 +171,9 @@ fn fax_goes_from_tone_to_t38_to_done() {
     assert!(sent.far_end.t38 && sent.far_end.ecm);
     assert!(sent.wire_bytes > 2000);
     let place = |wanted: &FromCall| seen.iter().position(|m| m == wanted).unwrap();
-    assert!(place(&FromCall::LastPageLeaving) < place(&FromCall::PageConfirmed { page: 1 }));
+    assert!(
+        place(&FromCall::LastPageLeaving { page: 1 }) < place(&FromCall::PageConfirmed { page: 1 })
+    );
     assert!(seen.iter().any(|m| matches!(m, FromCall::Progress { .. })));
 }
 

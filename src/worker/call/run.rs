@@ -153,7 +153,7 @@ impl Call {
         };
         let page_sizes = match role {
             Role::Receiver => Vec::new(),
-            Role::Sender => sizes(tiff, start.pages)?,
+            Role::Sender => sizes(tiff, &start)?,
         };
         Ok(Call {
             custody: Custody {
@@ -288,7 +288,9 @@ impl Call {
                 Some(ToCall::Hush) => self.hushed = HUSH_TICKS,
                 Some(ToCall::Speak) => self.hushed = 0,
                 // An answer that nobody waits for any more.
-                Some(ToCall::Start(_) | ToCall::Stored | ToCall::NotStored) => {}
+                Some(
+                    ToCall::Start(_) | ToCall::Stored | ToCall::StoredAndEnough | ToCall::NotStored,
+                ) => {}
                 None => break,
             }
         }
@@ -365,6 +367,7 @@ impl Call {
             calling: self.start.calling,
             ident: self.start.ident.clone(),
             tiff: self.custody.paper.path(),
+            documents: self.start.documents.clone(),
             ecm: self.start.ecm,
             max_bit_rate,
             t85: self.start.t85 && self.role == Role::Sender,
@@ -631,10 +634,14 @@ fn said(abilities: Abilities) -> FarSaid {
     }
 }
 
-/// The size of each page of the TIFF to send, which must have as many as was said.
-fn sizes(file: &[u8], pages: u32) -> io::Result<Vec<u64>> {
+/// The size of each page of the TIFF to send, which must have as many as was said, and its documents as well.
+fn sizes(file: &[u8], start: &StartCall) -> io::Result<Vec<u64>> {
     let sizes = tiff::sizes(file).map_err(io::Error::other)?;
-    match sizes.len() == pages as usize {
+    let in_documents = match start.documents.as_slice() {
+        [] => start.pages,
+        documents => documents.iter().sum(),
+    };
+    match sizes.len() == start.pages as usize && in_documents == start.pages {
         true => Ok(sizes),
         false => Err(io::Error::other(
             "the TIFF has another number of pages than was said",
