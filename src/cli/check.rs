@@ -142,6 +142,13 @@ fn mail_ways(config: &Config) -> Vec<Finding> {
                 Wrong("anybody may submit mail and so spend your money: narrow smtp.clients".into())
             }
         },
+        Fine(match smtp.dmarc {
+            true => format!(
+                "and so may, from anywhere, {}, whom DMARC proves",
+                verified(config)
+            ),
+            false => "nobody else may without a password or an [[upstream]]".into(),
+        }),
         Fine(match &config.mail.maildir {
             Some(folder) => format!("our mails go into the Maildir {}", folder.display()),
             None => format!("our mails go to the relay {}", config.mail.relay),
@@ -151,6 +158,13 @@ fn mail_ways(config: &Config) -> Vec<Finding> {
             config.postmaster()
         )),
     ]
+}
+
+/// Those who may send from anywhere.
+fn verified(config: &Config) -> String {
+    let senders = config.senders.iter().filter(|sender| sender.verified);
+    let patterns: Vec<&str> = senders.map(|sender| sender.pattern.as_str()).collect();
+    patterns.join(", ")
 }
 
 /// The templates of the site, tried with every kind of mail.

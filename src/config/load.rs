@@ -203,6 +203,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
     let checks = [
         ("smtp", "domains", no_domain(&smtp.domains)),
         ("smtp", "max_size", too_small(smtp.max_size)),
+        ("smtp", "dmarc", nobody_verified(config)),
         (
             "smtp",
             "tls_key",
@@ -228,6 +229,13 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
         ("mail", "postmaster", no_address(&config.mail.postmaster)),
         ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
+        (
+            "queue",
+            "share_calls",
+            bad_pattern(&config.queue.share_calls),
+        ),
+        ("queue", "share_faxes", zero(config.queue.share_faxes)),
+        ("queue", "share_pages", zero(config.queue.share_pages)),
         ("retry", "", config.retry.contradiction()),
         ("ocr", "command", bad_command(&config.ocr.command)),
         (
@@ -276,6 +284,13 @@ fn no_domain(domains: &[String]) -> Option<String> {
     domains
         .is_empty()
         .then(|| "name at least one domain, such as \"fax.local\"".into())
+}
+
+fn nobody_verified(config: &Config) -> Option<String> {
+    let nobody = config.smtp.dmarc && !config.senders.iter().any(|sender| sender.verified);
+    nobody.then(|| {
+        "say who may send from anywhere: a [[sender]] with match = \"*@partner.example\" and verified = true".into()
+    })
 }
 
 fn too_small(size: u64) -> Option<String> {

@@ -1,7 +1,7 @@
 //! The verdicts at MAIL and at RCPT: who may send, and what an address means.
 //!
-//! The From of a mail never opens anything: what does is the network it comes from, a password, or the word of an upstream
-//! about the domain of its envelope sender.
+//! The From of a mail never opens anything: what does is the network it comes from, a password, the word of an upstream
+//! about the domain of its envelope sender, or the proof that its author's domain gives (`stranger`).
 
 use std::net::IpAddr;
 
@@ -22,6 +22,8 @@ pub(super) enum Way {
     User(String),
     /// What an upstream says about it, once its header is here.
     Upstream(Upstream),
+    /// What DNS says about its author's domain, once the mail is here.
+    Dmarc,
 }
 
 /// A recipient that was found good.
@@ -58,11 +60,13 @@ pub(super) fn on_sender(config: &Config, client: IpAddr, mail: &Mail) -> Result<
                 return Err(Refusal::new(553, "5.7.1", text));
             }
         }
-        Way::Upstream(_) if !config.sender(sender).verified => {
+        Way::Upstream(_) | Way::Dmarc if config.sender(sender).verified => {}
+        // Somebody of the house, perhaps, who is under way.
+        Way::Dmarc if !config.users.is_empty() => return Err(log_in_first(mail)),
+        Way::Upstream(_) | Way::Dmarc => {
             let text = format!("{sender} may not send faxes from outside");
             return Err(Refusal::new(550, "5.7.1", text));
         }
-        Way::Upstream(_) => {}
     }
     let asked = Wishes::of_mail(&mail.options, now_exactly());
     let days = config.smtp.max_hold_days;
@@ -82,12 +86,19 @@ fn way_in(config: &Config, client: IpAddr, mail: &Mail) -> Result<Way, Refusal> 
     if config.smtp.clients.iter().any(|it| it.contains(&client)) {
         return Ok(Way::Network);
     }
-    // RFC 4954 6.
+    match config.smtp.dmarc {
+        true => Ok(Way::Dmarc),
+        false => Err(log_in_first(mail)),
+    }
+}
+
+/// RFC 4954 6.
+fn log_in_first(mail: &Mail) -> Refusal {
     let text = match mail.tls {
         true => "log in first (AUTH)",
         false => "log in first (STARTTLS, then AUTH)",
     };
-    Err(Refusal::new(530, "5.7.0", text))
+    Refusal::new(530, "5.7.0", text)
 }
 
 /// Every fax ends with a receipt, so there must be somebody to get it: an address that our own letters can go to.
@@ -99,36 +110,29 @@ fn can_be_told(sender: &str) -> Result<(), Refusal> {
     })
 }
 
-impl Way {
-    /// Whether the mail may come in now that its header is here; and by what, in words.
-    ///
-    /// RFC 8601 5: only the upstream's own word counts, which is the first: it has removed others in its name.
-    pub(super) fn opens(
-        &self,
-        sender: &str,
-        fields: &[(String, String)],
-    ) -> Result<String, Refusal> {
-        let upstream = match self {
-            Way::Network => return Ok("network".to_owned()),
-            Way::User(name) => return Ok(format!("auth {name}")),
-            Way::Upstream(upstream) => upstream,
-        };
-        let id = &upstream.authserv_id;
-        let results = fields
-            .iter()
-            .filter(|(name, _)| name.eq_ignore_ascii_case("Authentication-Results"))
-            .filter_map(|(_, value)| AuthenticationResults::read(value));
-        let own = results
-            .into_iter()
-            .find(|it| it.authserv_id.eq_ignore_ascii_case(id));
-        let domain = sender.rsplit('@').next().unwrap_or_default().to_lowercase();
-        let proven = own.map(|own| own.proven_domains()).unwrap_or_default();
-        match proven.contains(&domain) {
-            true => Ok(format!("upstream {id}")),
-            false => {
-                let text = format!("{id} does not say that this mail comes from {domain}");
-                Err(Refusal::new(550, "5.7.1", text))
-            }
+/// Whether an upstream opens the door to a mail with these fields in its header; in words, by what.
+///
+/// RFC 8601 5: only the upstream's own word counts, which is the first: it has removed others in its name.
+pub(super) fn on_word_of(
+    upstream: &Upstream,
+    sender: &str,
+    fields: &[(String, String)],
+) -> Result<String, Refusal> {
+    let id = &upstream.authserv_id;
+    let results = fields
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("Authentication-Results"))
+        .filter_map(|(_, value)| AuthenticationResults::read(value));
+    let own = results
+        .into_iter()
+        .find(|it| it.authserv_id.eq_ignore_ascii_case(id));
+    let domain = sender.rsplit('@').next().unwrap_or_default().to_lowercase();
+    let proven = own.map(|own| own.proven_domains()).unwrap_or_default();
+    match proven.contains(&domain) {
+        true => Ok(format!("upstream {id}")),
+        false => {
+            let text = format!("{id} does not say that this mail comes from {domain}");
+            Err(Refusal::new(550, "5.7.1", text))
         }
     }
 }
@@ -187,7 +191,7 @@ async fn has_minutes_left(
     let account = sender.account_of(address);
     let today = context.config().retry_policy().day(now().0);
     let used = context.store.used_by_account(&today, &account).await;
-    let used = used.map_err(super::intake::our_trouble)?;
+    let used = used.map_err(super::intake::not_kept)?;
     if used.seconds < f64::from(sender.minutes_per_day) * 60.0 {
         return Ok(());
     }
@@ -272,13 +276,15 @@ mod tests {
 
     #[test]
     fn an_upstream_is_believed_and_nobody_in_its_name() {
-        let way = verdict(UPSTREAM, None, "a@partner.example").unwrap();
+        let Ok(Way::Upstream(upstream)) = verdict(UPSTREAM, None, "a@partner.example") else {
+            panic!("it comes from an upstream");
+        };
         let opens = |fields: &[&str]| {
             let fields: Vec<_> = fields
                 .iter()
                 .map(|value| ("authentication-results".to_owned(), (*value).to_owned()))
                 .collect();
-            way.opens("a@Partner.example", &fields).is_ok()
+            on_word_of(&upstream, "a@Partner.example", &fields).is_ok()
         };
         assert!(opens(&[
             "mx.example.com; dmarc=pass header.from=partner.example"

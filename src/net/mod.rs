@@ -1,6 +1,7 @@
 //! The drivers: sockets, TLS, the SIP stack, the clock.
 
 pub mod delivery;
+pub mod dmarc;
 pub mod line;
 pub mod maildir;
 pub mod relay;

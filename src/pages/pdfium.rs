@@ -63,7 +63,8 @@ pub enum LibraryError {
 pub fn locate(configured: Option<&Path>) -> Result<PathBuf, LibraryError> {
     let named = configured
         .map(PathBuf::from)
-        .or_else(|| std::env::var_os(ENVIRONMENT).map(PathBuf::from));
+        .or_else(|| std::env::var_os(ENVIRONMENT).map(PathBuf::from))
+        .filter(|path| !path.as_os_str().is_empty());
     let places = match named {
         // Who names a place means that place.
         Some(path) => vec![path],

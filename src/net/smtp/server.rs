@@ -54,6 +54,7 @@ pub struct Server {
 #[derive(Default)]
 struct Counts {
     all: usize,
+    strangers: usize,
     by_client: HashMap<IpAddr, usize>,
 }
 
@@ -61,6 +62,7 @@ struct Counts {
 pub(super) struct Counted {
     counts: Arc<Mutex<Counts>>,
     client: IpAddr,
+    known: bool,
 }
 
 impl Server {
@@ -214,14 +216,16 @@ impl Server {
 
     /// Counts a connection in, or says why not.
     fn admit(&self, client: IpAddr, settings: &Settings) -> Result<Counted, Reply> {
-        if !settings.admits(client) {
+        let known = settings.knows(client);
+        if !known && !settings.strangers {
             let text = format!(
                 "{client} may not send faxes through this gateway; ask the administrator to add its network to smtp.clients"
             );
             return Err(Reply::new(554, "5.7.1", text));
         }
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if counts.all >= settings.max_connections {
+        let no_room = !known && counts.strangers >= settings.max_strangers();
+        if counts.all >= settings.max_connections || no_room {
             return Err(Reply::new(
                 421,
                 "4.3.2",
@@ -235,9 +239,11 @@ impl Server {
         }
         *mine += 1;
         counts.all += 1;
+        counts.strangers += usize::from(!known);
         Ok(Counted {
             counts: self.counts.clone(),
             client,
+            known,
         })
     }
 }
@@ -246,6 +252,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.all -= 1;
+        counts.strangers -= usize::from(!self.known);
         if let Some(mine) = counts.by_client.get_mut(&self.client) {
             *mine -= 1;
             if *mine == 0 {

@@ -49,13 +49,15 @@ pub struct Timeouts {
 }
 
 impl Settings {
-    /// Whether `client` may submit mail.
-    pub(super) fn admits(&self, client: IpAddr) -> bool {
-        self.strangers
-            || self
-                .networks
-                .iter()
-                .any(|network| network.contains(&client))
+    /// Whether `client` is of a network that may submit mail.
+    pub(super) fn knows(&self, client: IpAddr) -> bool {
+        let mut networks = self.networks.iter();
+        networks.any(|network| network.contains(&client))
+    }
+
+    /// Connections of strangers at the same time: however many come, those of the house find room.
+    pub(super) fn max_strangers(&self) -> usize {
+        (self.max_connections / 4).max(1)
     }
 }
 
