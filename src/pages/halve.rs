@@ -1,57 +1,47 @@
 //! Two rows of a drawing into one, for the standard resolution: a page drawn at its own rows loses the bars and bows of
-//! small letters. It is drawn at the rows of fine, and of two pels the one stays that has the ink.
+//! small letters. It is drawn at the rows of fine, and of two pels that one stays which would get lost.
 
 use super::raster::Grey;
 
-/// Pels across a place, and rows down it, of which one colour is the ground.
-const PLACE: (usize, u32) = (32, 8);
-/// Darker places on the mean are dark grounds: there the light pel is the ink.
-const DARK: u32 = 110;
 /// Pels that differ by less are of a photo or a fill: they become their mean.
 const EDGE: u8 = 48;
+/// Pels that are looked at together: most of them are paper.
+const CHUNK: usize = 32;
 
 /// The same page with half of the rows.
 pub(super) fn halved(tall: &Grey) -> Grey {
     let (width, height) = (tall.width() as usize, tall.height() / 2);
     let mut levels = vec![u8::MAX; width * height as usize];
-    for top in (0..height).step_by(PLACE.1 as usize) {
-        let rows = top..(top + PLACE.1).min(height);
-        for left in (0..width).step_by(PLACE.0) {
-            let across = left..(left + PLACE.0).min(width);
-            let sum = |row: u32| -> u32 {
-                let levels = &tall.row(row)[across.clone()];
-                levels.iter().map(|level| u32::from(*level)).sum()
-            };
-            let pels = 2 * rows.len() as u32 * across.len() as u32;
-            let light: u32 = (2 * rows.start..2 * rows.end).map(sum).sum();
-            if light == pels * u32::from(u8::MAX) {
+    for (y, joined) in (0..height).zip(levels.chunks_exact_mut(width)) {
+        // Two rows, and those before and behind them; at the edges the page goes on as in a mirror.
+        let (upper, lower) = (tall.row(2 * y), tall.row(2 * y + 1));
+        let above = if y > 0 { tall.row(2 * y - 1) } else { lower };
+        let is_last = 2 * y + 2 >= tall.height();
+        let below = if is_last { upper } else { tall.row(2 * y + 2) };
+        for (left, joined) in (0..).step_by(CHUNK).zip(joined.chunks_mut(CHUNK)) {
+            let chunk = left..left + joined.len();
+            let both = upper[chunk.clone()].iter().chain(&lower[chunk.clone()]);
+            if both.fold(u8::MAX, |all, level| all & level) == u8::MAX {
                 continue;
             }
-            let join = if light < pels * DARK { lighter } else { darker };
-            for y in rows.clone() {
-                let (upper, lower) = (tall.row(2 * y), tall.row(2 * y + 1));
-                let pairs = upper[across.clone()].iter().zip(&lower[across.clone()]);
-                let joined = &mut levels[y as usize * width..][across.clone()];
-                for (level, (upper, lower)) in joined.iter_mut().zip(pairs) {
-                    *level = join(*upper, *lower);
-                }
+            for (x, level) in chunk.zip(joined) {
+                *level = joined_pel(above[x], upper[x], lower[x], below[x]);
             }
         }
     }
     Grey::new(tall.width(), height, levels)
 }
 
-fn darker(a: u8, b: u8) -> u8 {
-    match a.abs_diff(b) < EDGE {
-        true => a.midpoint(b),
-        false => a.min(b),
-    }
-}
-
-fn lighter(a: u8, b: u8) -> u8 {
-    match a.abs_diff(b) < EDGE {
-        true => a.midpoint(b),
-        false => a.max(b),
+/// One of two pels, one below the other: the dark one, so that no bar gets lost; but the light one where it is a bar
+/// between dark ones, as in white letters.
+fn joined_pel(above: u8, upper: u8, lower: u8, below: u8) -> u8 {
+    let middle = upper.midpoint(lower);
+    if upper.abs_diff(lower) < EDGE {
+        middle
+    } else if above.max(below) <= middle {
+        upper.max(lower)
+    } else {
+        upper.min(lower)
     }
 }
 
