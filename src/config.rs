@@ -155,6 +155,8 @@ pub struct Fax {
     pub max_bit_rate: u32,
     /// Least rate at which a page must get on, bit/s; 0: any.
     pub min_rate: u32,
+    /// CED is said in full in T.38, too, where a call was in audio before.
+    pub whole_ced: bool,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
     /// Seconds that a call may last, without its pages.
@@ -456,6 +458,7 @@ impl Default for Fax {
             voice_seconds: 20,
             max_bit_rate: 14400,
             min_rate: 600,
+            whole_ced: false,
             give_up_hours: 24,
             call_seconds: 180,
             call_seconds_per_page: 180,

@@ -82,6 +82,8 @@ pub struct FaxSettings {
     pub inactivity_seconds: u32,
     /// Bits a second by which a page must get on; 0: any.
     pub min_rate: u32,
+    /// CED is said in full behind a switch to T.38.
+    pub whole_ced: bool,
     /// For tests and simulated machines.
     pub mishap: Option<Mishap>,
 }
@@ -98,6 +100,7 @@ impl Default for FaxSettings {
             voice_seconds: 20,
             inactivity_seconds: 30,
             min_rate: 600,
+            whole_ced: false,
             mishap: None,
         }
     }
@@ -113,6 +116,7 @@ impl FaxSettings {
             voice_seconds: config.fax.voice_seconds,
             max_bit_rate: config.fax.max_bit_rate,
             min_rate: config.fax.min_rate,
+            whole_ced: config.fax.whole_ced,
             ..FaxSettings::default()
         }
     }
@@ -455,6 +459,7 @@ fn start_call(
         voice_seconds: fax.voice_seconds,
         inactivity_seconds: fax.inactivity_seconds,
         min_rate: fax.min_rate,
+        whole_ced: fax.whole_ced,
         total_seconds: child_limit(policy, pages).as_secs() as u32,
         mishap: fax.mishap,
     }

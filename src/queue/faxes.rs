@@ -94,8 +94,20 @@ impl Store {
         now: Millis,
     ) -> Result<Option<(ClaimedFax, Place)>> {
         let owner = self.owner();
-        self.write(move |db| claim(db, &owner, choose, &day, now))
-            .await
+        let mut choose = Some(choose);
+        loop {
+            let (owner, day) = (owner.clone(), day.clone());
+            let ours = choose.take().expect("it came back");
+            // Nobody is chosen before all are in line whose time has come: the most urgent may be the last of them.
+            let claimed = self.write(move |db| match line::line_up(db, now)? {
+                true => Ok(Err(ours)),
+                false => claim(db, &owner, ours, &day, now).map(Ok),
+            });
+            match claimed.await? {
+                Ok(claimed) => return Ok(claimed),
+                Err(back) => choose = Some(back),
+            }
+        }
     }
 
     /// Pages confirmed by the far end in this attempt: on disk before anything else is believed.

@@ -24,7 +24,10 @@ pub enum Choice<Place> {
     NotBefore(Millis),
 }
 
-/// Lets every fax line up whose time has come.
+/// Faxes that line up at a time: others get at the store between.
+const TOGETHER: usize = 5000;
+
+/// Lets the next ?2 faxes line up whose time has come at ?1.
 ///
 /// Its turn: behind the others of its account, and not before the turn that is being served, which is the latest in a
 /// call or, with none, the first in line.
@@ -36,8 +39,9 @@ const LINE_UP: &str = "UPDATE faxes SET turn = its.first + its.nth FROM (
                coalesce((SELECT max(c.turn) FROM faxes c WHERE c.state = 'calling' AND c.priority = w.priority),
                         (SELECT min(l.turn) FROM faxes l INDEXED BY faxes_in_line
                          WHERE l.state = 'ready' AND l.turn IS NOT NULL AND l.priority = w.priority), 0)) AS first
-    FROM faxes w INDEXED BY faxes_to_line_up
-    WHERE w.state = 'ready' AND w.turn IS NULL AND w.held = 0 AND w.next_try_at <= ?1) its
+    FROM (SELECT id, account, priority, next_try_at FROM faxes INDEXED BY faxes_to_line_up
+          WHERE state = 'ready' AND turn IS NULL AND held = 0 AND next_try_at <= ?1
+          ORDER BY next_try_at, id LIMIT ?2) w) its
     WHERE id = its.fax";
 
 /// The whole line, in its order.
@@ -54,6 +58,12 @@ pub(super) const NEXT: &str = "SELECT id, account FROM faxes INDEXED BY faxes_in
 /// Faxes for which a place is sought at a time: what waits for a full trunk must not hold up the writer for long.
 const TRIED: usize = 1000;
 
+/// Lets faxes line up whose time has come; true: more of them have yet to.
+pub(super) fn line_up(db: &Connection, now: Millis) -> rusqlite::Result<bool> {
+    let mut line_up = db.prepare_cached(LINE_UP)?;
+    Ok(line_up.execute(params![now.0, TOGETHER])? == TOGETHER)
+}
+
 /// The first fax in line for which there is a place, with its header line. The rows behind it are not read.
 pub(super) fn next<Place>(
     db: &Connection,
@@ -61,7 +71,6 @@ pub(super) fn next<Place>(
     day: &str,
     now: Millis,
 ) -> rusqlite::Result<Option<(String, String, Place)>> {
-    db.prepare_cached(LINE_UP)?.execute([now.0])?;
     let mut next = db.prepare_cached(NEXT)?;
     let mut rows = next.query([now.0])?;
     let (mut full, mut later, mut found, mut tried) = (HashSet::new(), Vec::new(), None, 0);

@@ -273,23 +273,42 @@ impl Store {
     }
 }
 
+/// Faxes of earlier mails that may be the same, to the numbers of this one: a broadcast may come in hundreds of pieces
+/// with one Message-ID.
 fn twins(db: &Connection, message: &NewMessage, since: Millis) -> rusqlite::Result<Vec<Twin>> {
-    db.prepare_cached(
-        "SELECT m.text_key, f.id, f.number, f.sub_address FROM messages m JOIN faxes f ON f.message = m.id
-         WHERE m.message_id = ?1 AND m.sender = ?2 AND m.size = ?3 AND m.accepted_at >= ?4",
-    )?
-    .query_map(
-        params![message.message_id, message.sender, message.size, since.0],
-        |row| {
+    let mail = "message_id = ?1 AND sender = ?2 AND size = ?3 AND accepted_at >= ?4";
+    let known = params![message.message_id, message.sender, message.size, since.0];
+    let any = format!("SELECT 1 FROM messages WHERE {mail}");
+    let mut twins = Vec::new();
+    if !db.prepare_cached(&any)?.exists(known)? {
+        return Ok(twins);
+    }
+    let mut look = db.prepare_cached(&format!(
+        "SELECT (SELECT text_key FROM messages m WHERE m.id = f.message), f.id, f.number, f.sub_address
+         FROM faxes f INDEXED BY faxes_by_number
+         WHERE f.number = ?5 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = f.message AND {mail})"
+    ))?;
+    for fax in &message.faxes {
+        let theirs = params![
+            message.message_id,
+            message.sender,
+            message.size,
+            since.0,
+            fax.number
+        ];
+        let found = look.query_map(theirs, |row| {
             Ok(Twin {
                 text_key: row.get(0)?,
                 fax: row.get(1)?,
                 number: row.get(2)?,
                 sub_address: row.get(3)?,
             })
-        },
-    )?
-    .collect()
+        })?;
+        for twin in found {
+            twins.push(twin?);
+        }
+    }
+    Ok(twins)
 }
 
 fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {

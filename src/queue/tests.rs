@@ -5,6 +5,7 @@ use std::path::Path;
 mod damage;
 mod line_of_faxes;
 mod shared;
+mod small;
 
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};

@@ -244,6 +244,8 @@ pub struct StartCall {
     /// Bits a second by which a page must get on; 0: any.
     #[serde(default)]
     pub min_rate: u32,
+    /// CED is said in full behind a switch to T.38.
+    pub whole_ced: bool,
     /// Seconds after which the call is given up whatever happens.
     pub total_seconds: u32,
     /// For tests: misbehave on purpose. `None` in real life.

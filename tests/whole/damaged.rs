@@ -6,16 +6,18 @@ use std::path::PathBuf;
 
 use postfax::pages::sample;
 
-use crate::harness::{A_CALL, CLERK, HEALTHY, OURS, Site, wait_until};
+use crate::harness::{A_CALL, CLERK, HEALTHY, OURS, Site, mails, wait_until};
 
 /// Dialled, it makes a receipt without a call.
 const NOT_IN_SERVICE: &str = "5551230006";
 
-/// A site that was stopped with a fax in its queue, which is held back.
+/// A site that was stopped with a fax in its queue, which is held back. Its page is too large for the database.
 fn stopped() -> Site {
     let mut site = Site::new();
-    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    let mail = mails::with_pdfs(&[NOT_IN_SERVICE], &[sample::large_picture(1500)]);
+    site.smtp().send(CLERK, &mails::addresses(&[NOT_IN_SERVICE]), &mail);
     site.command(&["hold", &site.fax().id]);
+    wait_until("its page is made", 60, || site.fax().state == "ready");
     assert!(site.fax().held, "it is held");
     site.stop();
     site
@@ -83,10 +85,13 @@ fn a_newer_version_shuts_the_doors_and_is_left_alone() {
         .open(database(&site))
         .unwrap();
     // SQLite's file format 1.3: the user version, 4 octets at 60.
+    let mut version = [0; 4];
+    let sound = File::open(database(&site)).unwrap();
+    sound.read_exact_at(&mut version, 60).unwrap();
     file.write_all_at(&99u32.to_be_bytes(), 60).unwrap();
     site.start_shut();
     reported_and_not_served(&site, "of version 99");
-    file.write_all_at(&3u32.to_be_bytes(), 60).unwrap();
+    file.write_all_at(&version, 60).unwrap();
     site.daemon().wait_for_line("calls are taken on", 20);
     served_again(&site);
 }

@@ -315,3 +315,19 @@ async fn a_mail_that_was_refused_goes_again_when_it_is_told_to() {
     assert_eq!(again.id, mail.id, "the same mail");
     assert_eq!(store.check().await.unwrap(), []);
 }
+
+#[tokio::test]
+async fn the_most_urgent_is_first_of_more_than_line_up_together() {
+    let state = tempfile::tempdir().unwrap();
+    let store = waiting(state.path(), &[("5550000000", "a@b")]).await;
+    let copies = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+        INSERT INTO faxes (id, message, document, recipient, number, state, created_at, next_try_at, account, priority)
+        SELECT printf('copy-%06d', i), message, document, recipient, printf('555%07d', i), state, created_at,
+               next_try_at + i, account, iif(i = 6000, 9, 0)
+        FROM n, faxes";
+    store.write(|db| db.execute(copies, [])).await.unwrap();
+    assert_eq!(
+        numbers_in_turn(&store, 3).await,
+        ["5550006000", "5550000000", "5550000001"]
+    );
+}

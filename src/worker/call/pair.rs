@@ -420,7 +420,7 @@ fn ced_that_was_heard_in_audio_is_short_in_t38() {
     let [whole, short] = [false, true].map(|heard| {
         let mut pair = Pair::new(&[page(13, 300)], Weather::default(), true, u32::MAX);
         if let (true, Leg::T38(leg)) = (heard, &mut pair.sides[1].leg) {
-            leg.follow_audio();
+            leg.follow_audio(false);
         }
         pair.run_until(|pair| !pair.sides[0].links.is_empty());
         let agreed = pair.now;

@@ -6,10 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::legs::syllables;
 use super::pair::page;
 use super::run::Call;
 use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, tiff};
+use crate::proto::g711::Law;
 use crate::proto::sdp::{Codec, ErrorCorrection};
 use crate::proto::udptl;
 use crate::worker::wire::{
@@ -46,6 +48,7 @@ impl Daemon {
             voice_seconds: 2,
             inactivity_seconds: 20,
             min_rate: 600,
+            whole_ced: false,
             total_seconds: 90,
             mishap,
         };
@@ -388,20 +391,12 @@ fn caller_who_talks_is_hung_up_on() {
     daemon.audio(far_end.local_addr().unwrap());
     let ours = daemon.rtp;
     let speaking = thread::spawn(move || {
-        let mut rng = fastrand::Rng::with_seed(5);
-        for seq in 0..400_u16 {
-            let talks = seq / 25 % 2 == 0;
+        for (seq, words) in (0..400_u16).zip(syllables(8.0).chunks(160)) {
             let mut packet = vec![0x80, 8];
             packet.extend(seq.to_be_bytes());
             packet.extend((u32::from(seq) * 160).to_be_bytes());
             packet.extend([0, 0, 0, 1]);
-            packet.extend((0..160).map(|_| {
-                if talks {
-                    0x80 | rng.u8(..) & 0x2f
-                } else {
-                    0xd5
-                }
-            }));
+            packet.extend(words.iter().map(|&word| Law::A.compress(word)));
             far_end.send_to(&packet, ours).unwrap();
             thread::sleep(Duration::from_millis(20));
         }

@@ -29,6 +29,8 @@ use crate::worker::wire::{
 const TICK: Duration = Duration::from_millis(10);
 /// Ticks that are done at once: it is waking up that costs, not ticking. A T.38 packet holds 30 ms of page.
 const BEAT: u32 = 3;
+/// The same while a page comes in: its end is seen a little later.
+const PAGE_BEAT: u32 = 10;
 /// The same while data goes either way and more is to follow, which nobody waits to have answered, and ...
 const LONG_BEAT: u32 = 6;
 /// ... after so many ticks in which nobody said anything: a preamble or a training goes on.
@@ -230,6 +232,7 @@ impl Call {
     fn beat(&self) -> u32 {
         match &self.leg {
             Some(Leg::Audio(_)) => AUDIO_BEAT,
+            Some(Leg::T38(leg)) if leg.takes_in_a_page() => PAGE_BEAT,
             Some(leg) if leg.takes_in_data() || leg.says_data() || self.quiet > QUIET => LONG_BEAT,
             Some(_) => BEAT,
             None => IDLE_BEAT,
@@ -337,7 +340,7 @@ impl Call {
         match T38Leg::new(&options, media, holder) {
             Ok(mut leg) => {
                 if behind_audio {
-                    leg.follow_audio();
+                    leg.follow_audio(self.start.whole_ced);
                 }
                 self.far_end.t38 = true;
                 self.begin(Leg::T38(Box::new(leg)));

@@ -160,7 +160,7 @@ impl Trial<'_> {
                 };
                 let leg = T38Leg::new(options, &media, holder);
                 let mut leg = leg.map_err(io::Error::other)?;
-                leg.follow_audio();
+                leg.follow_audio(false);
                 Leg::T38(Box::new(leg))
             }
             Medium::Audio => {

@@ -77,8 +77,8 @@ impl T38Leg {
     }
 
     /// See [`T38Terminal::follow_audio`].
-    pub(in crate::worker::call) fn follow_audio(&mut self) {
-        self.terminal.follow_audio();
+    pub(in crate::worker::call) fn follow_audio(&mut self, whole_ced: bool) {
+        self.terminal.follow_audio(whole_ced);
     }
 
     /// Whether page data comes in, packet after packet.
