@@ -249,8 +249,8 @@ pub(super) mod tests {
             Ok(())
         }
 
-        fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-            Ok(())
+        fn last_page_leaving(&mut self, _: u32) -> Result<bool, NotKept> {
+            Ok(true)
         }
     }
 
@@ -265,6 +265,7 @@ pub(super) mod tests {
                 calling: role == Role::Sender,
                 ident: "5550100".into(),
                 tiff: papers[usize::from(role == Role::Receiver)].path(),
+                documents: Vec::new(),
                 ecm,
                 max_bit_rate,
                 t85: false,
