@@ -12,7 +12,7 @@ const KEY: &str = "SELECT d.preview_key FROM faxes f JOIN documents d ON d.id = 
     UNION ALL SELECT preview_key FROM received WHERE id = ?1 AND preview_key IS NOT NULL";
 
 impl Store {
-    /// A document was drawn: the durable blob `preview` shows its first page, `remarks` are whole sentences.
+    /// A document was drawn: the durable blob `preview` shows its first page, `remarks` is JSON.
     ///
     /// # Errors
     /// As the database says.
@@ -20,10 +20,9 @@ impl Store {
         &self,
         document: &str,
         preview: Option<String>,
-        remarks: &[String],
+        remarks: &str,
     ) -> Result<()> {
-        let document = document.to_owned();
-        let remarks = serde_json::to_string(remarks).map_err(std::io::Error::other)?;
+        let (document, remarks) = (document.to_owned(), remarks.to_owned());
         self.write(move |db| {
             db.execute(
                 "UPDATE documents SET preview_key = ?2, remarks = ?3 WHERE id = ?1",
