@@ -11,6 +11,7 @@ mod commands;
 mod covers;
 mod disk_full;
 mod documents;
+mod dsn;
 mod harness;
 mod killed;
 mod machines;
