@@ -7,14 +7,16 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{FarEnd, Outcome};
-pub use crate::proto::sdp::ErrorCorrection;
+pub use crate::proto::sdp::{Codec, ErrorCorrection};
 
 /// Where audio goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AudioMedia {
     /// The far end's RTP address.
     pub remote: SocketAddr,
-    /// 0 PCMU or 8 PCMA (RFC 3551 table 4).
+    /// How audio is coded ...
+    pub codec: Codec,
+    /// ... and by which payload type the far end knows that.
     pub payload_type: u8,
     /// Payload type of telephone events (RFC 4733), where it may send them.
     pub telephone_event: Option<u8>,

@@ -41,7 +41,8 @@ struct Arguments {
 /// terminal.
 const TOUR: &str = "\
 Mail to fax: the text of a mail and what is attached to it (PDF, TIFF, pictures, text; Office files by a converter) \
-are faxed to each recipient's number, with the date, your name and your number on top of every page. Who may submit, what may be dialled and how many pages is decided before the mail is \
+are faxed to each recipient's number, with the date, your name and your number on top of every page, \
+behind a cover page where the site, the sender or the mail wants one ([cover]). Who may submit, what may be dialled and how many pages is decided before the mail is \
 accepted. A busy or silent number is tried again, behind the last page that was confirmed; in the end the sender \
 gets one mail that says what became of it.
 
@@ -55,7 +56,7 @@ into a Maildir. No page is confirmed to the far end before it is on disk.
 The line is a SIP trunk or a PBX: T.38, or audio where there is no T.38; error correction, up to 14400 bit/s. \
 Whatever strangers send is read in child processes behind walls.
 
-While it runs: http://127.0.0.1:8025/ shows the queue and the calls, /status.json the same for scripts, /healthz \
+While it runs: http://127.0.0.1:8025/ shows the queue and the calls (status.previews: the first page of each fax, too), /status.json the same for scripts, /healthz \
 for a monitor. SIGHUP reads the configuration again. SIGTERM lets the calls end; a second one cuts them off.
 
 To begin: postfax demo. Then copy config.toml.example, and try it with postfax carrier and postfax check.

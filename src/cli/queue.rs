@@ -9,7 +9,8 @@ use super::table::{columns, print, table, tame, time};
 use super::wait_for;
 use crate::call::outcome::Outcome;
 use crate::config::Config;
-use crate::queue::{FaxRow, Millis, OutgoingRow, ReceivedRow, Store, Wanted};
+use crate::context::now;
+use crate::queue::{FaxRow, Millis, OutgoingRow, ReceivedRow, Store, Waits, Wanted};
 
 #[cfg(test)]
 mod tests;
@@ -46,7 +47,7 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     };
     print(&match args.json {
         true => format!("{}\n", listing.into_json()),
-        false => listing.text(&config.time_zone()),
+        false => listing.text(&config.time_zone(), now()),
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -79,10 +80,10 @@ impl Listing {
         })
     }
 
-    fn text(&self, zone: &TimeZone) -> String {
+    fn text(&self, zone: &TimeZone, now: Millis) -> String {
         let mut blocks = vec![match self.waiting.is_empty() {
             true => "No fax waits.".to_owned(),
-            false => columns(&waiting_rows(&self.waiting, zone)),
+            false => columns(&waiting_rows(&self.waiting, zone, now)),
         }];
         let mut titled = |title: &str, rows: Vec<Vec<String>>| {
             if rows.len() > 1 {
@@ -97,25 +98,27 @@ impl Listing {
     }
 }
 
-fn waiting_rows(faxes: &[FaxRow], zone: &TimeZone) -> Vec<Vec<String>> {
+fn waiting_rows(faxes: &[FaxRow], zone: &TimeZone, now: Millis) -> Vec<Vec<String>> {
     let head = [
-        "ID",
-        "NUMBER",
-        "STATE",
-        "PAGES",
-        "CALLS",
-        "NEXT TRY",
-        "SENDER",
-        "LAST CAUSE",
+        "ID", "NUMBER", "STATE", "PAGES", "CALLS", "NEXT TRY", "SENDER", "WHY",
     ];
     table(head, faxes, |fax| {
-        let next_try = match fax.state.as_str() {
-            "ready" if fax.held => "when released".to_owned(),
-            "ready" => time(due(fax), zone),
-            _ => "now".to_owned(),
-        };
-        fax_row(fax, next_try)
+        let waits = fax.waits(now);
+        let cause = cause(fax.outcome.as_deref(), &fax.detail, 80);
+        let why = [cause, waits.in_words()];
+        let why = why.iter().filter(|half| !half.is_empty());
+        let why: Vec<&str> = why.map(String::as_str).collect();
+        fax_row(fax, next_try(&waits, zone), why.join("; "))
     })
+}
+
+/// When a fax that waits is tried next.
+pub fn next_try(waits: &Waits, zone: &TimeZone) -> String {
+    match (waits, waits.until()) {
+        (_, Some(at)) => time(at, zone),
+        (Waits::Held, None) => "when released".to_owned(),
+        (_, None) => "now".to_owned(),
+    }
 }
 
 fn ended_rows(faxes: &[FaxRow], zone: &TimeZone) -> Vec<Vec<String>> {
@@ -124,17 +127,11 @@ fn ended_rows(faxes: &[FaxRow], zone: &TimeZone) -> Vec<Vec<String>> {
     ];
     table(head, faxes, |fax| {
         let ended = time(fax.ended_at.unwrap_or(fax.created_at), zone);
-        fax_row(fax, ended)
+        fax_row(fax, ended, cause(fax.outcome.as_deref(), &fax.detail, 80))
     })
 }
 
-/// When it may be tried: its number may rest for the sake of another fax.
-pub fn due(fax: &FaxRow) -> Millis {
-    fax.next_try_at
-        .max(fax.rests_until.unwrap_or(fax.next_try_at))
-}
-
-fn fax_row(fax: &FaxRow, when: String) -> [String; 8] {
+fn fax_row(fax: &FaxRow, when: String, why: String) -> [String; 8] {
     let pages = |pages: u32| format!("{}/{pages}", fax.confirmed);
     [
         fax.id.clone(),
@@ -147,7 +144,7 @@ fn fax_row(fax: &FaxRow, when: String) -> [String; 8] {
         fax.calls.to_string(),
         when,
         tame(&fax.sender, 30),
-        cause(fax.outcome.as_deref(), &fax.detail, 80),
+        why,
     ]
 }
 

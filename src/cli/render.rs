@@ -55,13 +55,12 @@ pub fn run(args: Args) -> anyhow::Result<()> {
         long_pages: LongPages::default(),
     };
     let source = source(&args.input, &document);
-    let rendered = children.render_with_remarks(&source, &document, target, u32::MAX);
-    let (pages, remarks) =
-        wait_for(rendered)?.with_context(|| format!("{name} cannot be faxed"))?;
-    for remark in remarks {
+    let rendered = children.render_with_remarks(&source, &document, target, u32::MAX, false);
+    let rendered = wait_for(rendered)?.with_context(|| format!("{name} cannot be faxed"))?;
+    for remark in &rendered.remarks {
         eprintln!("postfax: {name}: {remark}");
     }
-    fs::write(&args.output, tiff::write(&pages))
+    fs::write(&args.output, tiff::write(&rendered.pages))
         .with_context(|| format!("cannot write {}", args.output.display()))
 }
 

@@ -5,17 +5,23 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
-use crate::gateway::Gateway;
+use crate::gateway::shut::Shut;
+use crate::gateway::{Gateway, custody};
 use crate::pages::pdfium;
+use crate::queue::{Store, StoreError};
 use crate::worker::host::Children;
 use crate::worker::mishaps::Mishaps;
 
 /// How long threads that are in the kernel may take to come back at the end.
 const LAST_THREADS: Duration = Duration::from_secs(2);
+
+/// How soon systemd hears that the queue is damaged.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT; SIGHUP reloads. A second signal cuts the calls in progress short.
 pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
@@ -29,11 +35,15 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()?;
     let ended = runtime.block_on(async {
-        let gateway = Gateway::start(config, children).await?;
-        announce(&gateway);
         tokio::spawn(pet_the_watchdog());
+        let Some(store) = queue(&config).await? else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let gateway = Gateway::start_on(store, config, children).await?;
+        announce(&gateway);
+        tokio::spawn(tell_systemd(gateway.context().store.clone()));
         serve(&gateway, &config_file).await?;
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
         let hurry = CancellationToken::new();
         let second = hurry.clone();
         tokio::spawn(async move {
@@ -48,6 +58,40 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     // A disk that hangs (a network share) would hold the threads that wait for it, and so the end, for ever.
     runtime.shutdown_timeout(LAST_THREADS);
     ended
+}
+
+/// The queue, open; while it cannot be opened, everybody is told to come back later. `None`: we were told to stop.
+async fn queue(config: &Config) -> anyhow::Result<Option<Store>> {
+    let why = match custody(config).await {
+        Ok(store) => return Ok(Some(store)),
+        // Another daemon has the doors, too.
+        Err(e @ StoreError::InUse(_)) => return Err(e.into()),
+        Err(e) => e,
+    };
+    let shut = Shut::start(config, &why).await?;
+    tracing::error!("{}", shut.why());
+    tracing::info!("mail is refused on {}", listed(shut.smtp_addresses()));
+    if let Some(address) = shut.status_address() {
+        tracing::info!("the page is http://{address}/");
+    }
+    let why = shut.why();
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&why)]);
+    let mut reload = signal(SignalKind::hangup())?;
+    let deaf = async {
+        while reload.recv().await.is_some() {
+            tracing::warn!("not reloaded: the queue is not open; changed settings need a restart");
+        }
+    };
+    let store = tokio::select! {
+        store = shut.until_it_opens(config) => Some(store),
+        stopped = told_to_stop() => stopped.map(|()| None)?,
+        () = deaf => None,
+    };
+    shut.stop().await;
+    if store.is_some() {
+        tracing::info!("the queue opens now");
+    }
+    Ok(store)
 }
 
 /// Logs to standard error; `RUST_LOG` overrides `level`.
@@ -70,19 +114,33 @@ pub fn log(level: &str) {
 }
 
 fn announce(gateway: &Gateway) {
-    let listed = |addresses: Vec<std::net::SocketAddr>| {
-        addresses
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     tracing::info!("mail is taken on {}", listed(gateway.smtp_addresses()));
     tracing::info!("calls are taken on {}", gateway.sip_address());
     if let Some(address) = gateway.status_address() {
         tracing::info!("the page is http://{address}/");
     }
-    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+}
+
+fn listed(addresses: Vec<std::net::SocketAddr>) -> String {
+    let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    addresses.join(", ")
+}
+
+/// What `systemctl status` shows: that the queue is sound, or what is wrong with it.
+async fn tell_systemd(store: Store) {
+    let mut told = None;
+    loop {
+        let now = match store.damage() {
+            None => "the queue is open".to_owned(),
+            Some(what) => format!("the queue is damaged, and nothing is taken into it: {what}"),
+        };
+        if told.as_ref() != Some(&now) {
+            let _ = sd_notify::notify(&[NotifyState::Status(&now)]);
+            told = Some(now);
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
 }
 
 /// Tells systemd twice within its limit that we live (sd_watchdog_enabled(3)), also while calls get their time to end.
@@ -93,7 +151,7 @@ async fn pet_the_watchdog() {
     let mut pets = tokio::time::interval(limit / 2);
     loop {
         pets.tick().await;
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+        let _ = sd_notify::notify(&[NotifyState::Watchdog]);
     }
 }
 

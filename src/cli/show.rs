@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use jiff::tz::TimeZone;
 
-use super::queue::{cause, due, kind};
+use super::queue::{cause, kind, next_try};
 use super::table::{Sheet, columns, counted, print, table, tame, time};
 use super::wait_for;
 use crate::call::outcome::FarSaid;
 use crate::config::Config;
-use crate::context::letterhead;
+use crate::context::{letterhead, now};
 use crate::gateway::post::books::in_outline;
 use crate::mail_to_fax::receipt::{self, Fate, Part};
 use crate::mail_to_fax::stamp::Stamp;
@@ -148,9 +148,14 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
     }
     match fax.ended_at {
         Some(ended) => sheet.field("ended", time(ended, zone)),
-        None if fax.held => sheet.field("next try", "when it is released"),
-        None if fax.state == "ready" => sheet.field("next try", time(due(fax), zone)),
-        None => {}
+        None => {
+            let waits = fax.waits(now());
+            sheet.field("next try", next_try(&waits, zone));
+            match waits.in_words() {
+                why if why.is_empty() => {}
+                why => sheet.field("why then", why),
+            }
+        }
     }
     tell_wishes(sheet, fax, zone);
     tell_cause(sheet, fax.outcome.as_deref(), &fax.detail);
@@ -210,6 +215,12 @@ fn tell_attempt(sheet: &mut Sheet, attempt: &AttemptRow, zone: &TimeZone) {
     }) = serde_json::from_str(&attempt.header)
     {
         sheet.field("header", format!("{date}  {name}  {number}"));
+    }
+    if !attempt.shared_with.is_empty() {
+        sheet.field(
+            "in one call",
+            format!("with {}", attempt.shared_with.join(", ")),
+        );
     }
     if !attempt.chosen.is_empty() {
         sheet.field("by memory", tame(&attempt.chosen, 200));

@@ -1,14 +1,15 @@
-//! The one thread that holds whole mails in memory.
+//! The one thread that holds whole mails in memory, where they are large.
 //!
 //! The allocator keeps what a thread has freed for that thread: mails of 30 MB read on any thread that happens to be
 //! free would leave their size in each of them. On one thread they leave it once.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use tokio::sync::oneshot;
+
+use crate::queue::Kept;
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -28,23 +29,25 @@ impl Reader {
         Ok(Reader(work))
     }
 
-    /// Reads a file and takes it apart with `open`, behind what waits already.
+    /// Reads a mail and takes it apart with `open`, behind what waits already; a small one at once, where we are.
     ///
     /// # Errors
     /// As the file system says; `Other` where `open` panicked, which is our bug.
     pub async fn read<T: Send + 'static>(
         &self,
-        path: PathBuf,
+        mail: Kept,
         open: impl FnOnce(&[u8]) -> T + Send + 'static,
     ) -> io::Result<T> {
+        let panicked = || io::Error::other("the mail could not be taken apart");
+        if let Kept::Row(text) = &mail {
+            return catch_unwind(AssertUnwindSafe(|| open(text))).map_err(|_| panicked());
+        }
         let (answer, answered) = oneshot::channel();
         let work = move || {
-            let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-            let _ = answer.send(std::fs::read(&path).map_err(named).map(|text| open(&text)));
+            let _ = answer.send(mail.read().map(|text| open(&text)));
         };
-        let gone = || io::Error::other("the mail could not be taken apart");
-        self.0.send(Box::new(work)).map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.0.send(Box::new(work)).map_err(|_| panicked())?;
+        answered.await.map_err(|_| panicked())?
     }
 }
 
@@ -57,6 +60,8 @@ fn work_on(inbox: &Receiver<Work>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]
@@ -64,19 +69,26 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mail");
         std::fs::write(&path, b"text").unwrap();
+        let mail = || Kept::File(path.clone());
         let reader = Reader::start().unwrap();
         let (bad, good) = tokio::join!(
-            reader.read(path.clone(), |_| -> usize { panic!("as scripted") }),
-            reader.read(path.clone(), <[u8]>::len),
+            reader.read(mail(), |_| -> usize { panic!("as scripted") }),
+            reader.read(mail(), <[u8]>::len),
         );
         assert!(bad.is_err());
         assert_eq!(good.unwrap(), 4);
+        let small = Kept::Row(Arc::new(b"text".to_vec()));
+        let bad = reader.read(small.clone(), |_| -> usize { panic!("as scripted") });
+        assert!(bad.await.is_err());
+        assert_eq!(reader.read(small, <[u8]>::len).await.unwrap(), 4);
     }
 
     #[tokio::test]
     async fn a_mail_that_is_not_there_is_named() {
         let reader = Reader::start().unwrap();
-        let missing = reader.read("/nowhere/mail".into(), <[u8]>::len).await;
+        let missing = reader
+            .read(Kept::File("/nowhere/mail".into()), <[u8]>::len)
+            .await;
         assert!(
             missing
                 .unwrap_err()

@@ -31,6 +31,9 @@ pub enum Refused {
     /// Every channel is taken.
     #[error("all channels are busy")]
     Busy,
+    /// What came over could not be kept safely.
+    #[error("the queue is damaged")]
+    Damaged,
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Stopping,
@@ -47,6 +50,7 @@ impl Refused {
             Refused::NoRoute => 404,
             Refused::Stopping => 480,
             Refused::Busy => 486,
+            Refused::Damaged => 503,
             Refused::Anonymous | Refused::Blocked => 603,
         }
     }

@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::net::line::{Line, LineConfig};
 use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport};
 use crate::net::smtp::{Settings, TlsFiles};
+use crate::net::trunk::Trunks;
 use crate::proto::smtp::SessionConfig;
 
 /// The SMTP listener's settings.
@@ -53,7 +54,25 @@ fn tls_files(certificate: &Option<PathBuf>, key: &Option<PathBuf>) -> Option<Tls
 pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<IncomingCall>)> {
     let config = context.config();
     let sip = &config.sip;
-    for trunk in context.trunks.iter() {
+    let (endpoint, calls) = endpoint(&config, &context.trunks).await?;
+    let first = sip.listen[0].address;
+    let line = LineConfig {
+        bind: first.ip(),
+        advertised: sip.advertise.unwrap_or(first.ip()),
+        media_ports: (sip.media_ports[0], sip.media_ports[1]),
+        // A call gets the rules of its trunk when it is answered.
+        incoming: CallPolicy::incoming(),
+    };
+    Ok((Line::new(endpoint, context.children.clone(), line), calls))
+}
+
+/// The SIP sockets, for calls from the trunks.
+pub async fn endpoint(
+    config: &Config,
+    trunks: &Trunks,
+) -> anyhow::Result<(SipEndpoint, mpsc::Receiver<IncomingCall>)> {
+    let sip = &config.sip;
+    for trunk in trunks.iter() {
         for trouble in trunk.look_up(Instant::now()).await {
             tracing::warn!("trunk {trouble}; its calls are not taken");
         }
@@ -64,17 +83,9 @@ pub async fn line(context: &Context) -> anyhow::Result<(Line, mpsc::Receiver<Inc
         tls: tls_files(&sip.tls_certificate, &sip.tls_key),
         authorities: sip.tls_ca.clone(),
         advertised: sip.advertise,
-        ..SipConfig::new(first, context.trunks.peers())
+        ..SipConfig::new(first, trunks.peers())
     };
-    let (endpoint, calls) = SipEndpoint::bind(endpoint).await.context("sip.listen")?;
-    let line = LineConfig {
-        bind: first.ip(),
-        advertised: sip.advertise.unwrap_or(first.ip()),
-        media_ports: (sip.media_ports[0], sip.media_ports[1]),
-        // A call gets the rules of its trunk when it is answered.
-        incoming: CallPolicy::incoming(),
-    };
-    Ok((Line::new(endpoint, context.children.clone(), line), calls))
+    SipEndpoint::bind(endpoint).await.context("sip.listen")
 }
 
 fn socket(listen: &config::trunk::Listen) -> (Transport, SocketAddr) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -15,6 +16,10 @@ use crate::queue::{Claim, ClaimedDocument, ClaimedMail, StoreError};
 
 /// Sleep no longer than this, whatever the queue says: a clock may jump.
 const NAP: Duration = Duration::from_secs(30);
+
+/// Behind a look that found nothing the next comes no sooner: where mails pour in, each is news to all three loops, and
+/// their looks would stand in the way of the next mail.
+const LULL: Duration = Duration::from_millis(20);
 
 /// Pause after the store failed, so that a full disk is not hammered.
 const AFTER_TROUBLE: Duration = Duration::from_secs(2);
@@ -33,7 +38,7 @@ impl Piece for ClaimedDocument {
 
 impl Piece for Dialling {
     fn claim(&self) -> Claim {
-        Claim::Fax(self.fax.id.clone())
+        Claim::Fax(self.first().id.clone())
     }
 }
 
@@ -73,12 +78,14 @@ pub async fn run<T, Claim, Claimed, Work, Worked>(
             }
             Ok(None) => {
                 drop(place);
+                let looked = Instant::now();
                 let nap = nap(&context).await;
                 tokio::select! {
                     _ = news.changed() => {}
                     () = tokio::time::sleep(nap) => {}
                     () = stop.cancelled() => return,
                 }
+                tokio::time::sleep_until(looked + LULL).await;
             }
             Err(e) => {
                 tracing::error!("the queue cannot be read: {e}");
@@ -106,6 +113,30 @@ pub async fn tell_delays(context: Arc<Context>, stop: CancellationToken) {
         if stop.run_until_cancelled(nap).await.is_none() {
             return;
         }
+    }
+}
+
+/// How often the store is examined, and how often once it is damaged: what was missing may have been put back.
+const BETWEEN_EXAMINATIONS: Duration = Duration::from_secs(6 * 3600);
+const WHILE_DAMAGED: Duration = Duration::from_secs(15);
+
+/// Examines the store from time to time, for ever.
+pub async fn examine(context: Arc<Context>) {
+    loop {
+        let before = context.store.damage();
+        if let Err(e) = context.store.examine().await {
+            tracing::error!("the queue cannot be examined: {e}");
+        }
+        let damage = context.store.damage();
+        if damage.is_none() && before.is_some() {
+            // Faxes have waited for this.
+            context.tell();
+        }
+        tokio::time::sleep(match damage {
+            None => BETWEEN_EXAMINATIONS,
+            Some(_) => WHILE_DAMAGED,
+        })
+        .await;
     }
 }
 

@@ -1,12 +1,14 @@
 //! Starts and stops the parts; the only place that knows them all.
 //!
 //! Start: the store (its lock, its recovery), the nursery of the calls, the sockets, the loops, in this order: nobody is
-//! told yes before custody stands. Stop: the doors first, then the calls get their time, then the store.
+//! told yes before custody stands. Where it does not, [`shut`] tells everybody to come back later. Stop: the doors first,
+//! then the calls get their time, then the store.
 
 mod listeners;
 mod loops;
 pub mod post;
 mod searchable;
+pub mod shut;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -69,17 +71,40 @@ pub struct Gateway {
     last_words: Duration,
 }
 
+/// Opens the queue, and gives what the last stop cut off its honest end.
+///
+/// # Errors
+/// What stands in the way: another daemon, the disk, damage.
+pub async fn custody(config: &Config) -> Result<Store, StoreError> {
+    let state = config.state_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || Store::open(&state)).await;
+    let store = opened.map_err(|_| StoreError::Stopped).flatten()?;
+    let recovered = store.recover(&config.retry_policy(), now()).await?;
+    if recovered > 0 {
+        tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
+    }
+    Ok(store)
+}
+
 impl Gateway {
-    /// Starts everything. On `Ok` the sockets listen and the loops run.
+    /// Opens the queue and starts everything on it.
     ///
     /// # Errors
-    /// Whatever stands in the way, by name: the state folder, the library, an address in use.
+    /// As [`custody`] and [`Gateway::start_on`].
     pub async fn start(config: Config, children: Children) -> anyhow::Result<Gateway> {
-        let store = Store::open(&config.state_dir)?;
-        let recovered = store.recover(&config.retry_policy(), now()).await?;
-        if recovered > 0 {
-            tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
-        }
+        let store = custody(&config).await?;
+        Gateway::start_on(store, config, children).await
+    }
+
+    /// Starts everything on an open queue. On `Ok` the sockets listen and the loops run.
+    ///
+    /// # Errors
+    /// Whatever stands in the way, by name: the library, an address in use.
+    pub async fn start_on(
+        store: Store,
+        config: Config,
+        children: Children,
+    ) -> anyhow::Result<Gateway> {
         let font = header_font(&config)?;
         // Before the doors open: what is forked for a call has never met a stranger's byte.
         let nursery = children.open_nursery().await;
@@ -272,6 +297,9 @@ impl Gateway {
                 let is_full = line.calls() > context.config().sip.channels;
                 match trunk.channel().filter(|_| !is_full) {
                     _ if closing.is_cancelled() => screen::refuse(call, trunk, Refused::Stopping),
+                    _ if context.store.damage().is_some() => {
+                        screen::refuse(call, trunk, Refused::Damaged);
+                    }
                     None => screen::refuse(call, trunk, Refused::Busy),
                     Some(channel) => {
                         let context = context.clone();
@@ -313,14 +341,12 @@ impl Gateway {
             .spawn(async move { loops::tell_delays(context, closing).await });
     }
 
-    /// Looks at the store beside everything else: it must not hold up the start.
+    /// Looks at the store beside everything else, at the start and from time to time: it must hold up nothing.
     fn examine_the_store(&self) {
         let (context, closed) = (self.context.clone(), self.closed.clone());
         self.doors.spawn(async move {
-            let examined = closed.run_until_cancelled(context.store.examine());
-            if let Some(Err(e)) = examined.await {
-                tracing::error!("the queue cannot be examined: {e}");
-            }
+            let examined = closed.run_until_cancelled(loops::examine(context));
+            examined.await;
         });
     }
 

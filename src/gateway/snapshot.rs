@@ -100,7 +100,7 @@ impl Source for Desk {
         });
         if let Some(damage) = self.context.store.damage() {
             let what = format!(
-                "the queue is damaged, no mail is taken and no fax is dialled: {damage}; `postfax check` says more"
+                "the queue is damaged, no mail and no call is taken and no fax is dialled: {damage}; `postfax check` says more"
             );
             problems.insert(0, what);
         }
@@ -259,6 +259,7 @@ fn call(live: &LiveCall) -> Call {
         number: known(&live.number),
         station: live.far_end.ident.clone(),
         phase: match live.phase {
+            context::Phase::Behind => Phase::Behind,
             context::Phase::Dialling => Phase::Dialling,
             context::Phase::Ringing => Phase::Ringing,
             context::Phase::Answered => Phase::Answered,
@@ -282,6 +283,7 @@ fn told(fax: &FaxRow, config: &Config, head: &Letterhead) -> Told {
 }
 
 fn waiting(fax: &FaxRow, told: Told) -> WaitingFax {
+    let waits = fax.waits(now());
     WaitingFax {
         told,
         fax: fax.id.clone(),
@@ -289,7 +291,9 @@ fn waiting(fax: &FaxRow, told: Told) -> WaitingFax {
         sender: fax.sender.clone(),
         pages: fax.page_count,
         attempts: fax.calls,
-        next_try: (fax.state == "ready").then(|| time(fax.next_try_at)),
+        next_try: waits.until().map(time),
+        waits_for: waits.name(),
+        why: waits.in_words(),
         outcome: fax.outcome.as_deref().and_then(Outcome::from_name),
         detail: fax.detail.clone(),
     }

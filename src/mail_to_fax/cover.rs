@@ -6,7 +6,6 @@
 //! When it dies: no call has begun. The page is made again, or the one on disk is taken.
 
 use std::io::{self, Read};
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::call::outcome::Outcome;
@@ -18,7 +17,7 @@ use crate::pages::cover::CoverSource;
 use crate::pages::cut::LongPages;
 use crate::pages::document::Target;
 use crate::pages::{FaxPage, tiff};
-use crate::queue::{ClaimedFax, CoverRow, StoreError};
+use crate::queue::{ClaimedFax, CoverRow, Kept, StoreError};
 use crate::worker::host::RenderFailure;
 
 use super::message::MAX_HEADER;
@@ -68,8 +67,8 @@ async fn make(context: &Arc<Context>, fax: &ClaimedFax) -> Result<String, NotMad
     let (store, config) = (&context.store, context.config());
     let row = store.cover_of(&fax.id).await?;
     let row = row.ok_or_else(|| io::Error::other("the fax is gone"))?;
-    let (path, recipient) = (store.blobs().path(&row.text_key), fax.recipient.clone());
-    let people = tokio::task::spawn_blocking(move || correspondents(&path, &recipient));
+    let (mail, recipient) = (store.kept(&row.text_key).await?, fax.recipient.clone());
+    let people = tokio::task::spawn_blocking(move || correspondents(&mail, &recipient));
     let people = people.await.map_err(io::Error::other)??;
     let facts = facts(&config, fax, &row, people);
     let target = Target {
@@ -146,9 +145,9 @@ fn facts(config: &Config, fax: &ClaimedFax, row: &CoverRow, people: People) -> C
 }
 
 /// Who writes to whom, from the header of the mail.
-fn correspondents(mail: &Path, recipient: &str) -> io::Result<People> {
+fn correspondents(mail: &Kept, recipient: &str) -> io::Result<People> {
     let mut header = Vec::new();
-    let file = std::fs::File::open(mail)?;
-    file.take(MAX_HEADER as u64).read_to_end(&mut header)?;
+    let text = mail.open()?;
+    text.take(MAX_HEADER as u64).read_to_end(&mut header)?;
     Ok(people(&header, recipient))
 }

@@ -6,7 +6,7 @@
 //! When it dies: the client has no `250`, and sends the mail again; where the mail was taken over all the same, it is
 //! known again, and not faxed twice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ pub use super::verdict::Recipient;
 use super::verdict::{Way, now_exactly, on_recipient, on_sender, on_word_of};
 use super::wishes::Wishes;
 use crate::context::{Context, now};
-use crate::net::smtp::{Intake, Message, Spool};
+use crate::net::smtp::{Intake, Message, Spool, Text};
 use crate::pages::DocumentRefusal;
 use crate::pages::document::Source;
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
 use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
-use crate::queue::{Millis, NewFax, NewMessage, StoreError, Twin, id};
+use crate::queue::{Kept, Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
 
 /// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
@@ -38,6 +38,10 @@ const SMALLEST: u32 = 8;
 
 /// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
 const TWIN_MILLIS: i64 = 5 * 86_400_000;
+
+/// For whoever sends a mail; what is damaged is the admin's to know (the page, the log).
+const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
+                       please try again later";
 
 /// The front door of journey 1.
 pub struct FrontDoor {
@@ -56,7 +60,7 @@ struct Good {
     recipients: Vec<Recipient>,
     /// What its header asks for.
     wishes: Wishes,
-    text: Spool,
+    text: Text,
     contents: Opened,
 }
 
@@ -78,6 +82,14 @@ impl FrontDoor {
             desk: Semaphore::new(DESK as usize),
             doorman: Doorman::new(),
             strangers: Strangers::default(),
+        }
+    }
+
+    /// A damaged store takes nothing: it may not keep it.
+    fn nothing_is_damaged(&self) -> Result<(), Refusal> {
+        match self.context.store.damage() {
+            None => Ok(()),
+            Some(_) => Err(Refusal::new(451, "4.3.0", DAMAGED)),
         }
     }
 
@@ -125,39 +137,61 @@ impl FrontDoor {
     }
 
     /// Takes the mail over. Says of each recipient, in their order, which fax is theirs.
-    async fn keep(&self, good: Good) -> Result<Vec<Queued>, KeepError> {
+    async fn keep(&self, mut good: Good) -> Result<Vec<Queued>, KeepError> {
         let now = now();
-        let message_id = good.contents.message_id.as_ref();
-        let message_id = message_id.map(|id| format!("<{id}>"));
-        let before = self
-            .taken_before(message_id.as_deref(), &good.mail.sender, &good.text, now)
-            .await?;
-        let ids = id::several(now, good.recipients.len());
-        let (queued, fresh) = once_each(&good.recipients, ids, &before);
-        if queued.iter().any(|queued| queued.before) && !before.is_empty() {
+        let recipients = std::mem::take(&mut good.recipients);
+        let ids = id::several(now, recipients.len());
+        let (queued, fresh) = once_each(&recipients, &ids, &[]);
+        let faxes = fresh
+            .into_iter()
+            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
+            .collect::<Result<Vec<_>, _>>()?;
+        let message = Arc::new(self.new_message(good, faxes, now).await?);
+        let store = &self.context.store;
+        let twins = store.accept_unless_twin(message.clone(), Millis(now.0 - TWIN_MILLIS), now);
+        let kept = match twins.await {
+            Ok(twins) if twins.is_empty() => Ok(queued),
+            Ok(twins) => {
+                self.keep_the_rest(&message, twins, &recipients, &ids, now)
+                    .await
+            }
+            Err(e) => Err(e),
+        };
+        let is_kept = |queued: &Vec<Queued>| queued.iter().any(|queued| !queued.before);
+        if message.small_text.is_none() && !kept.as_ref().is_ok_and(is_kept) {
+            let (blobs, key) = (store.blobs().clone(), message.text_key.clone());
+            let _ = tokio::task::spawn_blocking(move || blobs.remove(&key)).await;
+        }
+        self.context.tell();
+        Ok(kept?)
+    }
+
+    /// Takes over what is new of a mail that may have come before: same Message-ID, sender and size as `twins`.
+    async fn keep_the_rest(
+        &self,
+        message: &NewMessage,
+        twins: Vec<Twin>,
+        recipients: &[Recipient],
+        ids: &[String],
+        now: Millis,
+    ) -> Result<Vec<Queued>, StoreError> {
+        let before = self.same_text(message, twins).await?;
+        let (queued, fresh) = once_each(recipients, ids, &before);
+        if !before.is_empty() {
             tracing::info!(
-                sender = good.mail.sender,
-                message_id,
+                sender = message.sender,
+                message_id = message.message_id,
                 "the same mail again, its 250 must have been lost: {} of {} recipients are new",
                 fresh.len(),
                 queued.len()
             );
         }
-        if fresh.is_empty() {
-            return Ok(queued);
+        let fresh: HashSet<String> = fresh.into_iter().map(|(id, _)| id).collect();
+        if !fresh.is_empty() {
+            let mut rest = message.clone();
+            rest.faxes.retain(|fax| fresh.contains(&fax.id));
+            self.context.store.accept(rest, now).await?;
         }
-        let faxes = fresh
-            .into_iter()
-            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
-            .collect::<Result<Vec<_>, _>>()?;
-        let message = self.new_message(good, message_id, faxes, now).await?;
-        let text_key = message.text_key.clone();
-        if let Err(e) = self.context.store.accept(message, now).await {
-            let blobs = self.context.store.blobs().clone();
-            let _ = tokio::task::spawn_blocking(move || blobs.remove(&text_key)).await;
-            return Err(e.into());
-        }
-        self.context.tell();
         Ok(queued)
     }
 
@@ -198,28 +232,26 @@ impl FrontDoor {
         })
     }
 
-    /// The mail as the queue takes it; its text becomes a durable blob.
+    /// The mail as the queue takes it; a long text becomes a durable blob.
     async fn new_message(
         &self,
         good: Good,
-        message_id: Option<String>,
         faxes: Vec<NewFax>,
         now: Millis,
     ) -> Result<NewMessage, StoreError> {
         let id = id::new(now);
         let text_key = format!("m-{id}");
-        let (blobs, key, text) = (
-            self.context.store.blobs().clone(),
-            text_key.clone(),
-            good.text,
-        );
-        let size = tokio::task::spawn_blocking(move || {
-            let size = text.file().metadata()?.len();
-            let (_, path) = text.keep();
-            blobs.keep_file(&key, &path).map(|()| size)
-        })
-        .await
-        .map_err(io::Error::other)??;
+        let size = good.text.size()?;
+        let small_text = match good.text {
+            Text::Short(octets) => Some(octets),
+            Text::Long(spool) => {
+                let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
+                let keep = move || blobs.keep_file(&key, &spool.keep().1);
+                let kept = tokio::task::spawn_blocking(keep).await;
+                kept.map_err(io::Error::other)??;
+                None
+            }
+        };
         let (mail, contents, config) = (good.mail, good.contents, self.context.config());
         let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
         let sender = config.sender(&mail.sender);
@@ -233,43 +265,50 @@ impl FrontDoor {
             ret: mail.options.ret,
             language: good.wishes.language,
             notes: good.wishes.notes,
-            message_id,
+            message_id: contents.message_id.map(|id| format!("<{id}>")),
             references: contents.references,
             subject: contents.subject.unwrap_or_default(),
             manifest,
             size,
             text_key,
+            small_text,
             one_report: faxes.len() > config.receipts.one_mail_over,
             faxes,
         })
     }
 
-    /// The faxes of this very mail, octet for octet, that were taken over before: a client whose connection broke
-    /// before our `250` reached it sends the mail again (RFC 1047).
-    async fn taken_before(
+    /// Those of the faxes that are of this very mail, octet for octet: a client whose connection broke before our `250`
+    /// reached it sends the mail again (RFC 1047).
+    async fn same_text(
         &self,
-        message_id: Option<&str>,
-        sender: &str,
-        text: &Spool,
-        now: Millis,
+        message: &NewMessage,
+        mut twins: Vec<Twin>,
     ) -> Result<Vec<Twin>, StoreError> {
-        // Without a Message-ID two mails that are alike may be meant as two.
-        let Some(message_id) = message_id else {
-            return Ok(Vec::new());
+        let store = &self.context.store;
+        let ours = match &message.small_text {
+            Some(octets) => Kept::Row(octets.clone()),
+            None => Kept::File(store.blobs().path(&message.text_key)),
         };
-        let (store, size) = (&self.context.store, text.file().metadata()?.len());
-        let since = Millis(now.0 - TWIN_MILLIS);
-        let mut twins = store.twins(message_id, sender, size, since).await?;
-        if twins.is_empty() {
-            return Ok(twins);
+        let texts: HashSet<String> = twins.iter().map(|twin| twin.text_key.clone()).collect();
+        let mut same = HashSet::new();
+        for key in texts {
+            let (theirs, ours) = (store.kept(&key).await?, ours.clone());
+            let is_same = move || Some(theirs.read().ok()? == ours.read().ok()?);
+            let is_same = tokio::task::spawn_blocking(is_same).await;
+            if is_same.map_err(io::Error::other)? == Some(true) {
+                same.insert(key);
+            }
         }
-        let (blobs, path) = (store.blobs().clone(), text.path().to_owned());
-        let same = tokio::task::spawn_blocking(move || -> io::Result<_> {
-            let text = std::fs::read(path)?;
-            twins.retain(|twin| blobs.read(&twin.text_key).is_ok_and(|other| other == text));
-            Ok(twins)
-        });
-        Ok(same.await.map_err(io::Error::other)??)
+        twins.retain(|twin| same.contains(&twin.text_key));
+        Ok(twins)
+    }
+}
+
+/// The text of a mail that is not taken over yet, to be read like one that is.
+fn as_kept(text: &Text) -> Kept {
+    match text {
+        Text::Short(octets) => Kept::Row(octets.clone()),
+        Text::Long(spool) => Kept::File(spool.path().to_owned()),
     }
 }
 
@@ -277,7 +316,7 @@ impl FrontDoor {
 /// wants one. Says of each recipient whose fax is theirs, and which of them are new.
 fn once_each<'r>(
     recipients: &'r [Recipient],
-    ids: Vec<String>,
+    ids: &[String],
     before: &[Twin],
 ) -> (Vec<Queued>, Vec<(String, &'r Recipient)>) {
     let twins = before.iter();
@@ -293,7 +332,7 @@ fn once_each<'r>(
     for (recipient, id) in recipients.iter().zip(ids) {
         let line = (recipient.number.clone(), recipient.sub_address.clone());
         let before = faxes.contains_key(&line);
-        let fax = faxes.entry(line).or_insert(id).clone();
+        let fax = faxes.entry(line).or_insert_with(|| id.clone()).clone();
         if !before {
             fresh.push((fax.clone(), recipient));
         }
@@ -331,6 +370,7 @@ impl Intake for FrontDoor {
     }
 
     fn sender(&self, client: IpAddr, mail: &Mail) -> Result<(), Refusal> {
+        self.nothing_is_damaged()?;
         on_sender(&self.context.config(), client, mail).map(drop)
     }
 
@@ -341,6 +381,7 @@ impl Intake for FrontDoor {
         recipient: &str,
         options: RcptOptions,
     ) -> Result<Recipient, Refusal> {
+        self.nothing_is_damaged()?;
         on_recipient(&self.context, mail, recipient, options).await
     }
 
@@ -354,11 +395,9 @@ impl Intake for FrontDoor {
             envelope,
             text,
         } = message;
-        if let Some(damage) = self.context.store.damage() {
-            return Err(our_trouble(format!("the queue is damaged: {damage}")));
-        }
+        self.nothing_is_damaged()?;
         let (mail, recipients) = (envelope.mail, envelope.recipients);
-        let size = text.file().metadata().map_err(our_trouble)?.len();
+        let size = text.size().map_err(our_trouble)?;
         let place = self
             .desk
             .acquire_many(place_of(size))
@@ -372,14 +411,14 @@ impl Intake for FrontDoor {
             Way::User(name) => format!("auth {name}"),
             Way::Upstream(_) => String::new(),
             Way::Dmarc => {
-                let (strangers, path) = (&self.strangers, text.path().to_owned());
-                let opens = strangers.opens(&self.context, client, &mail, &recipients, path);
+                let (strangers, text) = (&self.strangers, as_kept(&text));
+                let opens = strangers.opens(&self.context, client, &mail, &recipients, text);
                 opens.await?
             }
         };
         let body = config.body_for(&mail.sender);
         let open = move |text: &[u8]| documents::open(text, body, &config);
-        let read = self.context.reader.read(text.path().to_owned(), open);
+        let read = self.context.reader.read(as_kept(&text), open);
         let mut contents = read.await.map_err(our_trouble)??;
         if let Way::Upstream(upstream) = &way {
             via = on_word_of(upstream, &mail.sender, &contents.fields)?;
@@ -401,7 +440,7 @@ impl Intake for FrontDoor {
             contents,
         };
         let queued = self.keep(good).await.map_err(|e| match e {
-            KeepError::Store(e) => our_trouble(e),
+            KeepError::Store(e) => not_kept(e),
             KeepError::Refused(refusal) => refusal,
         })?;
         let ids: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
@@ -494,6 +533,18 @@ pub(super) fn our_trouble(e: impl std::fmt::Display) -> Refusal {
         "4.3.0",
         "the mail cannot be stored now; please try again later",
     )
+}
+
+/// As [`our_trouble`]; of a full disk the client hears that it is one (RFC 3463 4.3.1).
+pub(super) fn not_kept(e: StoreError) -> Refusal {
+    match e {
+        StoreError::Full => {
+            tracing::error!("a mail cannot be taken over: {e}");
+            let text = "the disk of the fax gateway is full; please try again later";
+            Refusal::new(452, "4.3.1", text)
+        }
+        other => our_trouble(other),
+    }
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use crate::config::Body;
 use crate::context::{Context, now, until_stored};
 use crate::pages::document::Target;
 use crate::pages::remark::Remark;
-use crate::pages::{DocumentRefusal, FaxPage, preview, tiff};
-use crate::queue::{ClaimedDocument, StoreError};
+use crate::pages::{DocumentRefusal, FaxPage, tiff};
+use crate::queue::{ClaimedDocument, Drawn, StoreError};
 use crate::worker::host::RenderFailure;
 
 /// Renderings that may be spoilt by a crash before the document is given up.
@@ -111,6 +111,8 @@ async fn our_trouble(context: &Context, document: &ClaimedDocument, e: &StoreErr
 struct Made {
     pages: Vec<FaxPage>,
     remarks: Vec<Noticed>,
+    /// PNG of the first page.
+    preview: Option<Vec<u8>>,
 }
 
 impl Made {
@@ -155,12 +157,16 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Made,
             let octets = found.readable(context).await?;
             let children = &context.children;
             let (source, octets) = (&found.source, &octets);
+            let is_first = made.pages.is_empty();
             children
-                .render_with_remarks(source, octets, target, left)
+                .render_with_remarks(source, octets, target, left, is_first)
                 .await
         };
         match rendered.await {
-            Ok((pages, remarks)) => made.add(&found.name, pages, &remarks),
+            Ok(rendered) => {
+                made.preview = made.preview.or(rendered.preview);
+                made.add(&found.name, rendered.pages, &rendered.remarks);
+            }
             Err(RenderFailure::Refused(why)) => {
                 let name = found.name;
                 return Err(Failure::Document { name, why });
@@ -176,10 +182,11 @@ async fn documents(
     context: &Context,
     document: &ClaimedDocument,
 ) -> Result<Vec<MailDocument>, Failure> {
-    let path = context.store.blobs().path(&document.text_key);
+    let mail = context.store.kept(&document.text_key).await;
+    let mail = mail.map_err(Failure::Ours)?;
     let config = context.config();
     let open = move |text: &[u8]| documents::open(text, Body::Always, &config);
-    let opened = context.reader.read(path, open).await?;
+    let opened = context.reader.read(mail, open).await?;
     let mut found = opened.map_err(std::io::Error::other)?.documents;
     let promised: Vec<receipt::Part> = serde_json::from_str(&document.manifest).unwrap_or_default();
     found.retain(|found| {
@@ -190,30 +197,21 @@ async fn documents(
 }
 
 async fn keep(context: &Context, document: &ClaimedDocument, made: Made) -> Result<(), StoreError> {
-    let Made { pages, remarks } = made;
-    let (blobs, key) = (context.store.blobs().clone(), format!("d-{}", document.id));
-    let (kept, count) = (key.clone(), pages.len() as u32);
-    let preview = format!("v-{}", document.id);
-    let shown = preview.clone();
-    let has_preview = tokio::task::spawn_blocking(move || {
-        blobs.keep(&kept, &tiff::write(&pages))?;
-        let first = pages.first().map(preview::png);
-        match first {
-            Some(Ok(png)) => blobs.keep(&shown, &png).map(|()| true),
-            _ => Ok(false),
-        }
-    });
-    let has_preview = has_preview.await.map_err(std::io::Error::other)??;
-    let preview = has_preview.then_some(preview);
-    let remarks = serde_json::to_string(&remarks).map_err(std::io::Error::other)?;
-    let store = &context.store;
-    store
-        .document_drawn(&document.id, preview, &remarks)
-        .await?;
-    context
-        .store
-        .document_rendered(&document.id, &key, count, now())
-        .await
+    let (store, id) = (&context.store, &document.id);
+    let preview = match made.preview {
+        Some(png) => Some(store.new_octets(format!("v-{id}"), png).await?),
+        None => None,
+    };
+    let page_count = made.pages.len() as u32;
+    let tiff = tokio::task::spawn_blocking(move || tiff::write(&made.pages)).await;
+    let tiff = tiff.map_err(std::io::Error::other)?;
+    let drawn = Drawn {
+        pages: store.new_octets(format!("d-{id}"), tiff).await?,
+        page_count,
+        preview,
+        remarks: serde_json::to_string(&made.remarks).map_err(std::io::Error::other)?,
+    };
+    store.document_rendered(id, drawn, now()).await
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@
 //! signed; or whoever once got a mail of a partner could fax it to the world in the partner's name.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::verdict::Recipient;
@@ -15,6 +14,7 @@ use crate::context::Context;
 use crate::net::dmarc::letter::Letter;
 use crate::net::dmarc::{Covered, Origin, Proof, Prover, Unproven};
 use crate::proto::smtp::{Mail, Refusal};
+use crate::queue::Kept;
 
 /// Asks who stands behind such mail. DNS is not asked, and no name server needed, before there is one.
 #[derive(Default)]
@@ -23,14 +23,14 @@ pub(super) struct Strangers {
 }
 
 impl Strangers {
-    /// What opens the door to a mail whose text is in this file, in words.
+    /// What opens the door to a mail with this text, in words.
     pub(super) async fn opens(
         &self,
         context: &Context,
         client: IpAddr,
         mail: &Mail,
         recipients: &[Recipient],
-        text: PathBuf,
+        text: Kept,
     ) -> Result<String, Refusal> {
         let config = context.config();
         let letter = context.reader.read(text, Letter::read).await;

@@ -194,7 +194,7 @@ async fn has_minutes_left(
     let account = sender.account_of(address);
     let today = context.config().retry_policy().day(now().0);
     let used = context.store.used_by_account(&today, &account).await;
-    let used = used.map_err(super::intake::our_trouble)?;
+    let used = used.map_err(super::intake::not_kept)?;
     if used.seconds < f64::from(sender.minutes_per_day) * 60.0 {
         return Ok(());
     }

@@ -19,7 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
@@ -39,6 +39,9 @@ const INCOMING_BACKLOG: usize = 64;
 /// Calls at once that an endpoint keeps; the limits that count are those of the trunks.
 const MOST_CALLS: usize = 10_000;
 
+/// How long a close may take: calls that were refused are waited for, until their ACK or its time is over.
+const CLOSING: Duration = Duration::from_secs(10);
+
 /// How to set up an endpoint.
 #[derive(Debug, Clone)]
 pub struct SipConfig {
@@ -48,7 +51,7 @@ pub struct SipConfig {
     pub tls: Option<TlsFiles>,
     /// Authorities that may vouch for a far end, beside the system's: a PEM file.
     pub authorities: Option<PathBuf>,
-    /// The address that others reach us at, where it is not the one we listen on.
+    /// The address that others reach us at, where it is not the one we listen on. `None`: what far ends over UDP say.
     pub advertised: Option<IpAddr>,
     /// `User-Agent`.
     pub user_agent: String,
@@ -155,6 +158,7 @@ struct Shared {
     orders: mpsc::UnboundedSender<Order>,
     silence: Duration,
     addresses: Vec<LocalAddress>,
+    learns_address: bool,
     calls: Arc<AtomicUsize>,
     numbers: Arc<AtomicUsize>,
 }
@@ -190,6 +194,7 @@ impl SipEndpoint {
             .collect();
         let endpoint = Endpoint::new(EndpointConfig {
             addresses: addresses.clone(),
+            learns_address: config.advertised.is_none(),
             user_agent: config.user_agent,
             min_session: config.min_session,
             max_calls: MOST_CALLS,
@@ -201,6 +206,7 @@ impl SipEndpoint {
             orders,
             silence: config.silence,
             addresses,
+            learns_address: config.advertised.is_none(),
             calls: Arc::default(),
             numbers: Arc::default(),
         });
@@ -226,6 +232,15 @@ impl SipEndpoint {
         let mut addresses = self.shared.addresses.iter();
         let found = addresses.find(|address| address.transport == transport);
         found.map_or_else(|| self.contact(), |address| address.advertised)
+    }
+
+    /// Where whoever sent this response over `transport` reaches us: what it says itself, from behind NAT over UDP
+    /// (RFC 3581), where nobody has said what to advertise.
+    pub fn contact_for(&self, response: &Message, transport: Transport) -> SocketAddr {
+        let ours = self.contact_over(transport);
+        let learns = self.shared.learns_address && transport == Transport::Udp;
+        let seen = learns.then(|| response.seen_at(ours.ip())).flatten();
+        seen.unwrap_or(ours)
     }
 
     /// Places a call.
@@ -278,6 +293,21 @@ impl SipEndpoint {
         let _ = tokio::time::timeout(patience, said).await;
     }
 
+    /// Closes the sockets. Where this is the last clone, others may bind their addresses on return.
+    pub async fn close(self) {
+        let addresses = self.addresses().to_vec();
+        drop(self);
+        let until = Instant::now() + CLOSING;
+        for LocalAddress {
+            transport, bound, ..
+        } in addresses
+        {
+            while !is_free(transport, bound) && Instant::now() < until {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        }
+    }
+
     /// What it holds, for figures.
     pub async fn holds(&self) -> Option<Holds> {
         let (answer, holds) = oneshot::channel();
@@ -296,6 +326,14 @@ impl Shared {
             events,
         };
         (call, sender)
+    }
+}
+
+/// Whether nobody is bound to an address.
+fn is_free(transport: Transport, address: SocketAddr) -> bool {
+    match transport {
+        Transport::Udp => std::net::UdpSocket::bind(address).is_ok(),
+        Transport::Tcp | Transport::Tls => std::net::TcpListener::bind(address).is_ok(),
     }
 }
 

@@ -6,7 +6,7 @@ mod read;
 mod write;
 
 pub use any::{AnyTiff, TiffPage, at_resolution};
-pub use read::{TiffError, read};
+pub use read::{TiffError, read, read_last, sizes};
 pub use write::write;
 
 /// Tags of TIFF 6.0 and TIFF-F.

@@ -91,6 +91,11 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT number FROM rests WHERE until > (SELECT max(ifnull(started_at, 0)) FROM attempts) + 2 * 86400000",
     ),
     (
+        "a row names every small blob",
+        "SELECT key FROM small_blobs EXCEPT SELECT text_key FROM messages EXCEPT SELECT pages_key FROM documents
+         EXCEPT SELECT preview_key FROM documents",
+    ),
+    (
         "a message has a fax",
         "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)",
     ),
@@ -119,19 +124,33 @@ pub(super) fn named_blobs(db: &Connection, query: &str) -> rusqlite::Result<Hash
     keys.filter_map(Result::transpose).collect()
 }
 
-/// The blobs of a query that are not there.
+/// The blobs of a query that are neither in the folder nor in the database.
 pub(super) fn missing_blobs(
     db: &Connection,
     blobs: &Blobs,
     query: &str,
 ) -> rusqlite::Result<Vec<String>> {
-    let named = named_blobs(db, query)?;
+    let named = named_blobs(db, &format!("{query} EXCEPT SELECT key FROM small_blobs"))?;
     let mut missing: Vec<String> = named
         .into_iter()
         .filter(|key| !blobs.path(key).exists())
         .collect();
     missing.sort();
     Ok(missing)
+}
+
+/// The invariants that do not hold.
+pub(super) fn broken_rules(db: &Connection) -> rusqlite::Result<Vec<Violation>> {
+    let mut violations = Vec::new();
+    for (invariant, query) in INVARIANTS {
+        let mut rows = db.prepare(query)?;
+        let rows = rows.query_map([], |row| row.get(0))?;
+        let rows: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
+        if !rows.is_empty() {
+            violations.push(Violation { invariant, rows });
+        }
+    }
+    Ok(violations)
 }
 
 impl Store {
@@ -147,13 +166,7 @@ impl Store {
             if sound != "ok" {
                 violations.push(Violation { invariant: "the database file is sound", rows: vec![sound] });
             }
-            for (invariant, query) in INVARIANTS {
-                let rows: Vec<String> =
-                    db.prepare(query)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-                if !rows.is_empty() {
-                    violations.push(Violation { invariant, rows });
-                }
-            }
+            violations.extend(broken_rules(db)?);
             let missing = missing_blobs(db, &blobs, ALL)?;
             if !missing.is_empty() {
                 violations.push(Violation { invariant: "every blob that a row names is there", rows: missing });

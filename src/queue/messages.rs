@@ -1,12 +1,15 @@
 //! Mails that were accepted, and the rendering of their documents.
 
+use std::sync::Arc;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::small::{self, NewOctets};
 use super::{LEASE_SECONDS, Millis, Result, Store, id};
 use crate::pages::Resolution;
 use crate::proto::smtp::{Notify, Ret};
 
-/// A mail about to be accepted. Its text is already a durable blob.
+/// A mail about to be accepted.
 #[derive(Debug, Clone, Default)]
 pub struct NewMessage {
     /// Its identifier, from [`id::new`].
@@ -39,6 +42,8 @@ pub struct NewMessage {
     pub size: u64,
     /// Blob key of the text.
     pub text_key: String,
+    /// The text, where it is small; none: it is a durable blob already.
+    pub small_text: Option<Arc<Vec<u8>>>,
     /// Whether its sender hears of all its faxes in one mail.
     pub one_report: bool,
     /// One fax for each.
@@ -108,48 +113,46 @@ pub struct ClaimedDocument {
     pub accepted_at: Millis,
 }
 
+/// What a document became.
+#[derive(Debug, Clone, Default)]
+pub struct Drawn {
+    /// TIFF without header lines.
+    pub pages: NewOctets,
+    /// Pages in it.
+    pub page_count: u32,
+    /// PNG of the first page.
+    pub preview: Option<NewOctets>,
+    /// What was noticed when it was drawn: JSON, or nothing.
+    pub remarks: String,
+}
+
 impl Store {
     /// Takes a mail over: the message, its document to render and one fax a recipient. On `Ok` the `250` may leave.
     ///
     /// # Errors
     /// As the disk or the database says; then nothing was taken over.
     pub async fn accept(&self, message: NewMessage, now: Millis) -> Result<()> {
-        self.write(move |db| {
-            insert(db, &message, now)?;
-            if message.one_report {
-                super::outgoing::report_as_one(db, &message.id, message.faxes.len())?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(move |db| insert(db, &message, now)).await
     }
 
-    /// Mails taken over since `since` that may be the same as one that comes in now: same Message-ID, sender and size.
+    /// As [`Store::accept`], unless mails were taken over since `since` that may be the same, by Message-ID, sender and
+    /// size: then nothing is taken over, and their faxes are the answer. Without a Message-ID two mails that are alike
+    /// may be meant as two.
     ///
     /// # Errors
-    /// As the database says.
-    pub async fn twins(
+    /// As [`Store::accept`].
+    pub async fn accept_unless_twin(
         &self,
-        message_id: &str,
-        sender: &str,
-        size: u64,
+        message: Arc<NewMessage>,
         since: Millis,
+        now: Millis,
     ) -> Result<Vec<Twin>> {
-        let key = (message_id.to_owned(), sender.to_owned());
-        self.read(move |db| {
-            db.prepare(
-                "SELECT m.text_key, f.id, f.number, f.sub_address FROM messages m JOIN faxes f ON f.message = m.id
-                 WHERE m.message_id = ?1 AND m.sender = ?2 AND m.size = ?3 AND m.accepted_at >= ?4",
-            )?
-            .query_map(params![key.0, key.1, size, since.0], |row| {
-                Ok(Twin {
-                    text_key: row.get(0)?,
-                    fax: row.get(1)?,
-                    number: row.get(2)?,
-                    sub_address: row.get(3)?,
-                })
-            })?
-            .collect()
+        self.write(move |db| {
+            let twins = twins(db, &message, since)?;
+            if twins.is_empty() {
+                insert(db, &message, now)?;
+            }
+            Ok(twins)
         })
         .await
     }
@@ -184,29 +187,34 @@ impl Store {
         .await
     }
 
-    /// A document was rendered; its TIFF is the durable blob `pages_key`. Its faxes become ready.
+    /// A document was rendered. Its faxes become ready.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn document_rendered(
-        &self,
-        document: &str,
-        pages_key: &str,
-        page_count: u32,
-        now: Millis,
-    ) -> Result<()> {
-        let (document, pages_key) = (document.to_owned(), pages_key.to_owned());
+    pub async fn document_rendered(&self, document: &str, drawn: Drawn, now: Millis) -> Result<()> {
+        let document = document.to_owned();
         self.write(move |db| {
-            db.execute(
-                "UPDATE documents SET state = 'rendered', pages_key = ?2, page_count = ?3,
-                        owner = NULL, lease_until = NULL
+            let preview = drawn.preview.as_ref();
+            for new in preview.into_iter().chain([&drawn.pages]) {
+                small::keep(db, &new.key, new.small.as_deref())?;
+            }
+            db.prepare_cached(
+                "UPDATE documents SET state = 'rendered', pages_key = ?2, page_count = ?3, preview_key = ?4,
+                        remarks = ?5, owner = NULL, lease_until = NULL
                  WHERE id = ?1",
-                params![document, pages_key, page_count],
-            )?;
-            db.execute(
-                "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0)) WHERE document = ?1 AND state = 'rendering'",
-                params![document, now.0],
-            )?;
+            )?
+            .execute(params![
+                document,
+                drawn.pages.key,
+                drawn.page_count,
+                preview.map(|preview| &preview.key),
+                drawn.remarks
+            ])?;
+            db.prepare_cached(
+                "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0))
+                 WHERE document = ?1 AND state = 'rendering'",
+            )?
+            .execute(params![document, now.0])?;
             Ok(())
         })
         .await
@@ -264,6 +272,44 @@ impl Store {
     }
 }
 
+/// Faxes of earlier mails that may be the same, to the numbers of this one: a broadcast may come in hundreds of pieces
+/// with one Message-ID.
+fn twins(db: &Connection, message: &NewMessage, since: Millis) -> rusqlite::Result<Vec<Twin>> {
+    let mail = "message_id = ?1 AND sender = ?2 AND size = ?3 AND accepted_at >= ?4";
+    let known = params![message.message_id, message.sender, message.size, since.0];
+    let any = format!("SELECT 1 FROM messages WHERE {mail}");
+    let mut twins = Vec::new();
+    if !db.prepare_cached(&any)?.exists(known)? {
+        return Ok(twins);
+    }
+    let mut look = db.prepare_cached(&format!(
+        "SELECT (SELECT text_key FROM messages m WHERE m.id = f.message), f.id, f.number, f.sub_address
+         FROM faxes f INDEXED BY faxes_by_number
+         WHERE f.number = ?5 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = f.message AND {mail})"
+    ))?;
+    for fax in &message.faxes {
+        let theirs = params![
+            message.message_id,
+            message.sender,
+            message.size,
+            since.0,
+            fax.number
+        ];
+        let found = look.query_map(theirs, |row| {
+            Ok(Twin {
+                text_key: row.get(0)?,
+                fax: row.get(1)?,
+                number: row.get(2)?,
+                sub_address: row.get(3)?,
+            })
+        })?;
+        for twin in found {
+            twins.push(twin?);
+        }
+    }
+    Ok(twins)
+}
+
 fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO messages (id, accepted_at, client, sender, account, via, envelope_id, ret, language, notes,
@@ -288,6 +334,7 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
         message.size,
         message.text_key
     ])?;
+    small::keep(db, &message.text_key, message.small_text.as_deref())?;
     let mut documents: Vec<(Resolution, String)> = Vec::new();
     for fax in &message.faxes {
         let made = documents.iter().find(|(made, _)| *made == fax.resolution);
@@ -301,7 +348,10 @@ fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Resul
         };
         insert_fax(db, message, &document, fax, now)?;
     }
-    Ok(())
+    match message.one_report {
+        true => super::outgoing::report_as_one(db, &message.id, message.faxes.len()),
+        false => Ok(()),
+    }
 }
 
 fn insert_document(

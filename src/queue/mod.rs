@@ -7,6 +7,7 @@
 //! This is the only room with SQL. All writes go through one thread that commits whatever waits in one transaction,
 //! so that a hundred mails share one fsync.
 
+mod beside;
 mod blobs;
 mod check;
 mod covers;
@@ -20,14 +21,17 @@ mod numbers;
 mod orders;
 mod outgoing;
 mod previews;
+mod readers;
 mod received;
 mod recovery;
 mod rests;
 mod settle;
+mod small;
 mod told;
 mod upgrade;
 pub mod usage;
 mod view;
+mod waits;
 mod writer;
 
 #[cfg(test)]
@@ -43,18 +47,23 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
+pub use beside::Room;
 pub use blobs::Blobs;
 pub use check::Violation;
 pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax};
+use health::Damage;
 pub use line::Choice;
-pub use messages::{ClaimedDocument, NewFax, NewMessage, Twin};
+pub use messages::{ClaimedDocument, Drawn, NewFax, NewMessage, Twin};
 pub use orders::Ordered;
 pub use outgoing::{ClaimedMail, MailKind};
+use readers::Readers;
 pub use received::{NewReceived, ReceivedFax};
 pub use settle::{Final, Settled};
+pub use small::{Kept, NewOctets, SMALL};
 pub use told::{ToldFax, ToldMail};
 pub use view::{AttemptRow, Counts, FaxRow, MessageRow, OutgoingRow, ReceivedRow, Wanted};
+pub use waits::Waits;
 use writer::Writer;
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
@@ -95,6 +104,12 @@ pub enum StoreError {
         "{0} is not there: the first `postfax run` makes it, at state_dir of the configuration"
     )]
     NoQueue(PathBuf),
+    /// Its file is gone or empty, and the mails and pages that it named are there.
+    #[error(
+        "{0}: the database of the queue is gone, and its mails and pages are not: stop postfax and put queue.db back, \
+         or, where all of it may be forgotten, move the folder blobs away"
+    )]
+    Lost(PathBuf),
     /// The file was written by a newer version.
     #[error(
         "the queue is of version {found}, and this program knows versions up to {known}; install the newer postfax"
@@ -121,7 +136,10 @@ pub enum StoreError {
 
 impl From<std::io::Error> for StoreError {
     fn from(e: std::io::Error) -> StoreError {
-        StoreError::Files(e)
+        match e.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StoreError::Full,
+            _ => StoreError::Files(e),
+        }
     }
 }
 
@@ -144,12 +162,13 @@ pub struct Store {
 }
 
 struct Inner {
+    /// Before the writer, whose connection is the last to close: it tidies up the log.
+    readers: Readers,
     writer: Writer,
-    database: PathBuf,
     blobs: Blobs,
     owner: String,
     /// What is wrong with it, once that is known.
-    damage: Mutex<Option<String>>,
+    damage: Mutex<Option<Damage>>,
     /// The lock that makes us the only daemon here; `None` for a command beside the daemon.
     _lock: Option<File>,
 }
@@ -167,6 +186,7 @@ impl Store {
         if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(StoreError::InUse(state.to_owned()));
         }
+        health::is_not_lost(state)?;
         // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
         private_file(&state.join("queue.db"))?;
         let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
@@ -197,6 +217,7 @@ impl Store {
         let database = state.join("queue.db");
         let open = File::options().read(true).write(true).open(&database);
         open.map_err(|e| told(e, &database))?;
+        health::is_not_lost(state)?;
         let connection = connect(&database, OpenFlags::default())?;
         upgrade::is_newest(&connection)?;
         Store::open_with(state, connection, None)
@@ -209,8 +230,8 @@ impl Store {
         let writer = Writer::start(connection)?;
         Ok(Store {
             inner: Arc::new(Inner {
+                readers: Readers::new(database),
                 writer,
-                database,
                 blobs,
                 owner,
                 damage: Mutex::new(None),
@@ -237,22 +258,18 @@ impl Store {
         self.heard(self.inner.writer.run(work).await)
     }
 
-    /// Runs `look` on a connection of its own that can only read.
+    /// Runs `look` on a connection that can only read.
     async fn read<T, F>(&self, look: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        let database = self.inner.database.clone();
-        let read = tokio::task::spawn_blocking(move || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            Ok(look(&connect(&database, flags)?)?)
-        })
-        .await;
+        let inner = self.inner.clone();
+        let read = tokio::task::spawn_blocking(move || inner.readers.look(look)).await;
         self.heard(read.map_err(|_| StoreError::Stopped).flatten())
     }
 
-    fn damage_note(&self) -> MutexGuard<'_, Option<String>> {
+    fn damage_note(&self) -> MutexGuard<'_, Option<Damage>> {
         self.inner
             .damage
             .lock()
@@ -285,11 +302,18 @@ fn told(e: std::io::Error, path: &Path) -> StoreError {
     }
 }
 
+/// Pages of the database that a connection keeps in memory, KiB (as SQLite wants it: negative): the writer's, and those of
+/// readers, which live for one look.
+const CACHES: (i32, i32) = (-2000, -500);
+
 fn connect(database: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(database, flags)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(128);
-    if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+    let reads = flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let cache = if reads { CACHES.1 } else { CACHES.0 };
+    connection.pragma_update(None, "cache_size", cache)?;
+    if !reads {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;

@@ -1,6 +1,7 @@
-//! The first page of a fax as a small picture, and what drawing found to remark.
+//! The first page of a fax as a small picture.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use rusqlite::{OptionalExtension, params};
 
@@ -12,27 +13,6 @@ const KEY: &str = "SELECT d.preview_key FROM faxes f JOIN documents d ON d.id = 
     UNION ALL SELECT preview_key FROM received WHERE id = ?1 AND preview_key IS NOT NULL";
 
 impl Store {
-    /// A document was drawn: the durable blob `preview` shows its first page, `remarks` is JSON.
-    ///
-    /// # Errors
-    /// As the database says.
-    pub async fn document_drawn(
-        &self,
-        document: &str,
-        preview: Option<String>,
-        remarks: &str,
-    ) -> Result<()> {
-        let (document, remarks) = (document.to_owned(), remarks.to_owned());
-        self.write(move |db| {
-            db.execute(
-                "UPDATE documents SET preview_key = ?2, remarks = ?3 WHERE id = ?1",
-                params![document, preview, remarks],
-            )?;
-            Ok(())
-        })
-        .await
-    }
-
     /// The durable blob `preview` shows the first page of a fax that came in.
     ///
     /// # Errors
@@ -54,15 +34,15 @@ impl Store {
     /// # Errors
     /// As the disk or the database says.
     pub async fn preview(&self, fax: &str) -> Result<Option<Vec<u8>>> {
-        let (fax, blobs) = (fax.to_owned(), self.blobs().clone());
+        let fax = fax.to_owned();
         let key = self
             .read(move |db| db.query_row(KEY, [fax], |row| row.get(0)).optional())
             .await?;
         let Some(key): Option<String> = key else {
             return Ok(None);
         };
-        let read = tokio::task::spawn_blocking(move || blobs.read(&key)).await;
-        Ok(Some(read.map_err(std::io::Error::other)??))
+        let octets = self.octets(&key).await?;
+        Ok(Some(Arc::unwrap_or_clone(octets)))
     }
 
     /// Those of the faxes that have a picture.

@@ -1,10 +1,10 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 3; the numbered steps
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 5; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
 -- was written by a clock that ran ahead, and counts as now. Identifiers are 13 characters, ordered by time (id.rs).
--- Large octets (mails, pages) lie in files of the blob folder, named by key here; a row never names a file that
--- is not yet durable.
+-- Mails and pages are named by keys here. Small ones lie in small_blobs, in the transaction that names them; large ones
+-- in files of the blob folder, and a row never names a file that is not yet durable.
 --
 -- A claim is an owner and a lease. Work is taken by writing both, and belongs to the owner until it is settled or
 -- the lease is over. On one machine the lock on the state folder proves every other owner dead.
@@ -32,6 +32,12 @@ CREATE TABLE messages (
 ) STRICT;
 -- A mail that comes a second time, because its 250 was lost, is known by these.
 CREATE INDEX messages_by_message_id ON messages (message_id, sender, size) WHERE message_id IS NOT NULL;
+
+-- Octets of up to 64 KB that a row names, so that one commit is all that a 250 waits for.
+CREATE TABLE small_blobs (
+    key          TEXT PRIMARY KEY,           -- messages.text_key, documents.pages_key, documents.preview_key
+    octets       BLOB NOT NULL
+) STRICT;
 
 -- The pages of a mail at one resolution; all its recipients share them.
 CREATE TABLE documents (
@@ -108,13 +114,14 @@ CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT N
 CREATE INDEX faxes_by_document ON faxes (document);
 CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
 
--- One call for one fax. Written before the INVITE leaves.
+-- One call for one fax, or its part in a call that several share. Written before the INVITE leaves.
 CREATE TABLE attempts (
     id           INTEGER PRIMARY KEY,
     fax          TEXT    NOT NULL REFERENCES faxes (id),
     started_at   INTEGER NOT NULL,
     first_page   INTEGER NOT NULL,           -- resumes after the last confirmed page
     header       TEXT    NOT NULL,           -- the header line on its pages, without the page number
+    call         INTEGER,                    -- attempts.id of the first fax in the call that several share; NULL: it was alone
     called       TEXT    NOT NULL DEFAULT '', -- the number in canonical form: its row in numbers
     chosen       TEXT    NOT NULL DEFAULT '', -- what the memory of the number changed about this call, in words
     trunk        TEXT    NOT NULL DEFAULT '', -- name of the trunk that it went over, or that refused it last
@@ -135,6 +142,7 @@ CREATE TABLE attempts (
     wire_bytes   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX attempts_by_fax ON attempts (fax);
+CREATE INDEX attempts_by_call ON attempts (call) WHERE call IS NOT NULL;
 CREATE INDEX attempts_open ON attempts (id) WHERE ended_at IS NULL;
 
 -- A number that rests: it was busy, silent, or no fax machine, and no fax is dialled to it before then (rests.rs).

@@ -4,6 +4,8 @@ use std::path::Path;
 
 mod damage;
 mod line_of_faxes;
+mod shared;
+mod small;
 
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
@@ -64,6 +66,15 @@ fn report(outcome: Outcome, pages: u32) -> CallReport {
     }
 }
 
+/// So many pages, in the blob `pages`.
+fn drawn(page_count: u32) -> Drawn {
+    Drawn {
+        pages: NewOctets::blob("pages"),
+        page_count,
+        ..Drawn::default()
+    }
+}
+
 /// Accepts one mail, renders it to two pages, and begins the call to its first recipient.
 async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
     let message = message(recipients);
@@ -76,7 +87,7 @@ async fn calling(store: &Store, recipients: &[&str]) -> ClaimedFax {
         .expect("a document waits");
     store.blobs().keep("pages", b"tiff").unwrap();
     store
-        .document_rendered(&document.id, "pages", 2, NOW)
+        .document_rendered(&document.id, drawn(2), NOW)
         .await
         .unwrap();
     claimed(store, NOW).await.expect("a fax is due")

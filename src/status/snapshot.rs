@@ -183,6 +183,8 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// It shares the call of another fax, which comes first.
+    Behind,
     /// INVITE sent, or received and not answered yet.
     Dialling,
     /// It rings (180).
@@ -221,8 +223,12 @@ pub struct WaitingFax {
     pub pages: Option<u32>,
     /// Attempts so far.
     pub attempts: u32,
-    /// When it is tried next; `None`: its pages are being made.
+    /// When it is tried next; `None`: as soon as what it waits for is there.
     pub next_try: Option<Timestamp>,
+    /// What it waits for: `pages`, `held`, `asked`, `rest`, `retry`, `hours` or `line`.
+    pub waits_for: &'static str,
+    /// The same in half a sentence; empty where the last cause tells.
+    pub why: String,
     /// What became of the last attempt.
     pub outcome: Option<Outcome>,
     /// The cause in detail.

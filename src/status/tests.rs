@@ -92,6 +92,11 @@ fn waiting(
         pages: next_try.map(|_| 3),
         attempts: u32::from(outcome.is_some()) * 2,
         next_try: next_try.map(time),
+        waits_for: if next_try.is_some() { "retry" } else { "pages" },
+        why: match next_try {
+            Some(_) => "".into(),
+            None => "its <b>pages</b> are being made".into(),
+        },
         outcome,
         detail: detail.into(),
     }

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use super::mishaps::Mishaps;
 pub use call::{CallChild, ChildEvent};
 pub use convert::Conversion;
-pub use document::RenderFailure;
+pub use document::{RenderFailure, Rendered};
 pub use ocr::TextReader;
 
 /// How children are started.

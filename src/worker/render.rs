@@ -12,10 +12,10 @@ use super::sandbox::{
     memory::{self, Gauge},
 };
 use super::wire::{self, DocumentRefusal, FromRender, Mishap, RenderJob, StartRender};
-use crate::pages::FaxPage;
 use crate::pages::document::Drawn;
 use crate::pages::pdfium::{self, FONT_DIRS, Renderer};
 use crate::pages::render::{self, Found};
+use crate::pages::{FaxPage, preview};
 
 /// Serves the one document on standard input. `library` is the configured path of libpdfium.so.
 pub fn run(library: Option<&Path>) -> ExitCode {
@@ -63,11 +63,19 @@ fn answer(
             })
             .and_then(|found| enough_memory().map(|()| found))
             .map_err(Stop::Refused),
-        RenderJob::Render { target, max_pages } => {
+        RenderJob::Render {
+            target,
+            max_pages,
+            mut preview,
+        } => {
             let take = |drawn: Drawn| {
                 suffer(start.mishap);
                 enough_memory()?;
-                send(out, drawn).map_err(Stop::Pipe)
+                send(out, &drawn).map_err(Stop::Pipe)?;
+                if std::mem::take(&mut preview) {
+                    send_preview(out, &drawn).map_err(Stop::Pipe)?;
+                }
+                Ok(())
             };
             render::render_each(renderer, &start.source, document, target, max_pages, take)
                 .map(|()| FromRender::Rendered)
@@ -93,9 +101,9 @@ impl From<DocumentRefusal> for Stop {
     }
 }
 
-fn send(out: &mut impl Write, drawn: Drawn) -> io::Result<()> {
-    if let Some(remark) = drawn.remark {
-        wire::write_frame(out, &FromRender::Remark(remark), &[])?;
+fn send(out: &mut impl Write, drawn: &Drawn) -> io::Result<()> {
+    if let Some(remark) = &drawn.remark {
+        wire::write_frame(out, &FromRender::Remark(remark.clone()), &[])?;
     }
     drawn.pages.iter().try_for_each(|page| send_page(out, page))
 }
@@ -108,6 +116,16 @@ fn send_page(out: &mut impl Write, page: &FaxPage) -> io::Result<()> {
         y_dpi: page.y_dpi,
     };
     wire::write_frame(out, &frame, &page.g4)
+}
+
+/// Squeezing a picture takes longer than drawing a letter: it is done here, where nobody waits for it.
+fn send_preview(out: &mut impl Write, drawn: &Drawn) -> io::Result<()> {
+    let first = drawn.pages.first();
+    match first.map(preview::png) {
+        Some(Ok(png)) => wire::write_frame(out, &FromRender::Preview, &png),
+        // A fax without a picture is a fax.
+        Some(Err(_)) | None => Ok(()),
+    }
 }
 
 /// What tests ask for, at the first page.
@@ -148,19 +166,21 @@ mod tests {
             long_pages: LongPages::Split,
         },
         max_pages: 2,
+        preview: true,
     };
 
     #[test]
     fn pages_come_one_by_one_then_the_end() {
         let frames = frames(RENDER, &sample::demo_document());
-        assert_eq!(frames.len(), 3);
+        assert_eq!(frames.len(), 4);
         assert!(matches!(
             &frames[..],
             [
                 (FromRender::Page { width: 1728, y_dpi: 98, .. }, first),
+                (FromRender::Preview, png),
                 (FromRender::Page { .. }, _),
                 (FromRender::Rendered, end),
-            ] if !first.is_empty() && end.is_empty()
+            ] if !first.is_empty() && png.starts_with(b"\x89PNG") && end.is_empty()
         ));
     }
 

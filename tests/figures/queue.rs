@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use postfax::context::now;
 use postfax::pages::bitmap::Bitmap;
 use postfax::pages::{FaxPage, Resolution, g4, tiff};
-use postfax::queue::{Millis, NewFax, NewMessage, Store, id};
+use postfax::queue::{Drawn, Millis, NewFax, NewMessage, NewOctets, Store, id};
 use tokio::task::JoinSet;
 
 /// Puts `jobs` mails with one fax each into a new store, rendered and due; says how long that took.
@@ -45,10 +45,12 @@ async fn render(store: &Store, jobs: usize) -> anyhow::Result<()> {
         let store = store.clone();
         tasks.spawn(async move {
             if let Some(document) = store.claim_document(now()).await? {
-                let pages = "d-figures";
-                store
-                    .document_rendered(&document.id, pages, 2, now())
-                    .await?;
+                let drawn = Drawn {
+                    pages: NewOctets::blob("d-figures"),
+                    page_count: 2,
+                    ..Drawn::default()
+                };
+                store.document_rendered(&document.id, drawn, now()).await?;
             }
             anyhow::Ok(())
         });

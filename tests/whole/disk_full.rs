@@ -27,8 +27,11 @@ fn a_mail_is_put_off_and_taken_once_there_is_room() {
     // The disk is full a little later each time: in the spool, in the folder of blobs, in the database.
     let mut room = 0;
     while let Some((code, sentence)) = refused_with(&disk, room, &site) {
-        assert!(matches!(code, 451 | 452), "{code} {sentence}");
-        assert!(sentence.contains("again later"), "{sentence}");
+        assert_eq!(code, 452, "{sentence}");
+        assert!(
+            sentence.contains("4.3.1") && sentence.contains("again later"),
+            "{sentence}"
+        );
         assert!(site.faxes().is_empty(), "{room} octets of room left a fax");
         assert_eq!(
             files_left(&site),
@@ -79,6 +82,24 @@ fn a_fax_is_not_confirmed_and_comes_again() {
     let again = site.fax_in(&tiff, OURS);
     assert!(again.ended(A_CALL), "the disk has room again");
     wait_until("the fax is delivered", 20, || site.office().len() == 1);
+    site.check();
+}
+
+#[test]
+fn a_start_waits_for_room_with_its_doors_shut() {
+    let Some(disk) = Disk::mount("a_start_waits_for_room_with_its_doors_shut") else {
+        return;
+    };
+    let mut site = Site::prepared(|config| config.state_dir = disk.0.path().join("state"));
+    disk.fill(0);
+    site.start_shut();
+    let reply = site.smtp().say(&format!("MAIL FROM:<{CLERK}>"));
+    assert_eq!(reply.code, 452, "{}", reply.text);
+    let problems = site.status()["problems"].to_string();
+    assert!(problems.contains("is full"), "{problems}");
+    disk.make_room();
+    site.daemon().wait_for_line("calls are taken on", 20);
+    site.submit(&[HEALTHY], &[sample::numbered_pages(1)]);
     site.check();
 }
 

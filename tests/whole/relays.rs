@@ -1,7 +1,11 @@
 //! The office's mail server does not take what we wrote. A fax whose number is not in service makes a receipt without
 //! a call, so these are quick.
 
+use std::io::Write;
+use std::path::Path;
+
 use postfax::pages::sample;
+use postfax::queue::OutgoingRow;
 
 use crate::harness::relay::{Mood, Relay};
 use crate::harness::{A_CALL, OURS, Site, wait_until};
@@ -49,6 +53,89 @@ fn relay_is_down() {
     });
     let relay = Relay::start(site.address(2526), Mood::Takes);
     wait_for_the_only_receipt(&site, &relay);
+}
+
+#[test]
+fn relay_is_down_for_a_day() {
+    const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+    if !Path::new(FAKETIME).exists() {
+        // Past the capture of the test runner: a skipped test must be seen.
+        let said =
+            "SKIPPED relays::relay_is_down_for_a_day: no faketime (apt-get install faketime)\n";
+        let _ = std::io::stderr().write_all(said.as_bytes());
+        return;
+    }
+    let mut site = site();
+    site.stop();
+    site.set_env("LD_PRELOAD", FAKETIME);
+    site.set_env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    site.start();
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    // Every few hours somebody looks, and the relay is still down.
+    for (tries, hours) in (1..).zip(["+0h", "+6h", "+12h", "+24h"]) {
+        site.stop();
+        site.set_env("FAKETIME", hours);
+        site.start();
+        wait_until("a try in vain", 30, || {
+            let mails = site.mails_about(&site.fax().id);
+            let waits = |mail: &OutgoingRow| mail.tries >= tries && mail.state == "waiting";
+            mails.iter().any(waits)
+        });
+    }
+    let problems = site.status()["mails"].to_string();
+    assert!(problems.contains("onnect"), "the page says why: {problems}");
+    let relay = Relay::start(site.address(2526), Mood::Takes);
+    site.stop();
+    site.set_env("FAKETIME", "+25h");
+    site.start();
+    wait_for_the_only_receipt(&site, &relay);
+    assert!(relay.taken()[0].1.subject.starts_with("Fax NOT delivered"));
+}
+
+#[test]
+fn relay_greylists_and_takes_the_receipt_when_it_comes_again() {
+    let site = site();
+    let relay = Relay::start(site.address(2526), Mood::Greylists);
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    wait_for_the_only_receipt(&site, &relay);
+    assert_eq!(relay.refused(), 1);
+    let mails = site.mails_about(&site.fax().id);
+    assert_eq!(
+        (mails.len(), mails[0].tries),
+        (1, 2),
+        "nobody else was told"
+    );
+}
+
+#[test]
+fn relay_is_lost_behind_the_text() {
+    let site = site();
+    let relay = Relay::start(site.address(2526), Mood::ForgetsTheText);
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    wait_until("the first try", 30, || relay.refused() == 1);
+    assert!(relay.taken().is_empty());
+    relay.set_mood(Mood::Takes);
+    wait_for_the_only_receipt(&site, &relay);
+}
+
+#[test]
+fn relay_takes_the_receipt_and_loses_its_yes() {
+    let site = site();
+    let relay = Relay::start(site.address(2526), Mood::LosesTheYes);
+    site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    wait_until("the first time", 30, || relay.taken().len() == 1);
+    relay.set_mood(Mood::Takes);
+    wait_until("the second time", 30, || relay.taken().len() == 2);
+    wait_until("the queue knows", 5, || {
+        site.mails_about(&site.fax().id)[0].state == "delivered"
+    });
+    // RFC 5321 4.5.4.1: it may come twice; by its Message-ID a mailbox knows it.
+    let [(_, first), (_, second)] = &relay.taken()[..] else {
+        panic!("two were taken");
+    };
+    assert_eq!(first.message_id, second.message_id);
+    assert_eq!(first.subject, second.subject);
+    site.check();
 }
 
 #[test]

@@ -104,9 +104,9 @@ impl CallMachine {
         let audio = offer
             .audio()
             .ok_or("neither G.711 nor T.38 that is wanted here was offered")?;
-        let codec = self.common_codec(audio).ok_or("no codec in common")?;
-        let order = self.audio_order(audio, codec);
-        Ok((self.ours.answer(&offer, Choice::Audio(codec)), order))
+        let format = self.common_format(audio).ok_or("no codec in common")?;
+        let order = self.audio_order(audio, format);
+        Ok((self.ours.answer(&offer, Choice::Audio(format)), order))
     }
 
     /// The answer in the ACK to our offer of audio.
@@ -118,10 +118,10 @@ impl CallMachine {
     fn take_audio(&mut self, answer: &Session) -> Result<(), String> {
         self.lines = answer.lines();
         let audio = answer.audio().ok_or("the answer has no G.711")?;
-        let codec = self
-            .common_codec(audio)
+        let format = self
+            .common_format(audio)
             .ok_or("the answer has a codec that we did not offer")?;
-        if let Some(order) = self.audio_order(audio, codec) {
+        if let Some(order) = self.audio_order(audio, format) {
             self.tell(order);
         }
         Ok(())

@@ -7,7 +7,7 @@ use super::{Action, CallMachine, ChildOrder, Phase, Timer};
 use crate::call::media::{AudioMedia, T38Media};
 use crate::call::outcome::Outcome;
 use crate::call::policy::ReinvitePolicy;
-use crate::proto::sdp::{self, Audio, Choice, Codec, Offered, Session, T38};
+use crate::proto::sdp::{self, Audio, Choice, Format, Offered, Session, T38};
 
 /// How often a glare (491) is tried again before T.38 counts as refused.
 const GLARES: u32 = 3;
@@ -192,7 +192,7 @@ impl CallMachine {
 
     /// A fax that is under way in audio cannot be carried over: no page goes out twice.
     fn may_go_t38(&self) -> bool {
-        let under_way = self.pages > 0 || self.last_page_left;
+        let under_way = self.pages > 0 || self.left > 0;
         self.t38_wanted() && (self.switch.is_t38() || !under_way)
     }
 
@@ -211,15 +211,15 @@ impl CallMachine {
     /// Audio again: a new address, a hold, or the end of T.38.
     fn accept_audio(&mut self, offer: &Session, now: Instant) -> Option<Vec<u8>> {
         let audio = offer.audio()?;
-        let codec = self.common_codec(audio)?;
+        let format = self.common_format(audio)?;
         if self.switch.is_t38() {
-            self.on_back((!audio.on_hold()).then(|| media(audio, codec)), now);
+            self.on_back((!audio.on_hold()).then(|| media(audio, format)), now);
         } else if matches!(self.phase, Phase::Talking)
-            && let Some(order) = self.audio_order(audio, codec)
+            && let Some(order) = self.audio_order(audio, format)
         {
             self.tell(order);
         }
-        Some(self.ours.answer(offer, Choice::Audio(codec)))
+        Some(self.ours.answer(offer, Choice::Audio(format)))
     }
 
     /// The far end leaves T.38. Asterisk does once its fax part is over, with a BYE right behind: the child stays with
@@ -238,7 +238,7 @@ impl CallMachine {
 
     /// No BYE came behind it, so the fax goes on in audio, if it can.
     pub(super) fn go_back(&mut self, now: Instant) {
-        let begun = self.negotiated || self.pages > 0 || self.last_page_left;
+        let begun = self.negotiated || self.pages > 0 || self.left > 0;
         match self.switch.back_to.take() {
             Some(audio) if !begun && self.config.policy.audio_fax => {
                 self.switch.state = State::Refused;
@@ -280,11 +280,11 @@ impl CallMachine {
     }
 
     /// What the child needs to know of an audio stream; `None` while we are held or where nothing changed.
-    pub(super) fn audio_order(&mut self, audio: &Audio, codec: Codec) -> Option<ChildOrder> {
+    pub(super) fn audio_order(&mut self, audio: &Audio, format: Format) -> Option<ChildOrder> {
         if audio.on_hold() {
             return None;
         }
-        let media = media(audio, codec);
+        let media = media(audio, format);
         if self.switch.audio.as_ref() == Some(&media) {
             return None;
         }
@@ -308,10 +308,11 @@ impl CallMachine {
     }
 }
 
-fn media(audio: &Audio, codec: Codec) -> AudioMedia {
+fn media(audio: &Audio, format: Format) -> AudioMedia {
     AudioMedia {
         remote: audio.remote,
-        payload_type: codec.payload_type(),
+        codec: format.codec,
+        payload_type: format.payload_type,
         telephone_event: audio.telephone_event,
         ptime: audio.ptime,
     }

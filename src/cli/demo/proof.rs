@@ -18,7 +18,7 @@ pub async fn sent_pages(context: &Context) -> anyhow::Result<Vec<FaxPage>> {
     let attempts = context.store.attempts(&fax.id).await?;
     let stamp: Stamp = serde_json::from_str(&attempts.last().context("no call was made")?.header)?;
     let key = fax.pages_key.context("the fax was not rendered")?;
-    let pages = tiff::read(&context.store.blobs().read(&key)?)?;
+    let pages = tiff::read(&context.store.octets(&key).await?)?;
     Ok(stamp.on(&pages, 1, &fax.number, &context.font)?)
 }
 

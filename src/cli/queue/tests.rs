@@ -5,35 +5,11 @@ const NOON: Millis = Millis(1_795_262_400_000);
 
 fn fax(id: &str, state: &str) -> FaxRow {
     FaxRow {
-        id: id.into(),
-        message: "1m7m".into(),
-        sender: "clerk@example.com".into(),
-        subject: "Letter".into(),
-        recipient: "5551234567@fax.local".into(),
-        number: "5551234567".into(),
-        sub_address: None,
-        state: state.into(),
-        created_at: NOON,
         next_try_at: NOON.plus_seconds(120),
-        priority: 0,
-        account: "clerk@example.com".into(),
-        not_before: None,
-        bound_to: None,
-        rests_until: None,
         tries: 1,
-        confirmed: 0,
         page_count: Some(4),
-        outcome: None,
-        detail: String::new(),
-        ended_at: None,
-        pages_key: None,
-        name: None,
-        held: false,
-        give_up_at: None,
-        failed_part: None,
-        failure: None,
         calls: 1,
-        seconds: None,
+        ..FaxRow::example(id, state, NOON)
     }
 }
 
@@ -73,7 +49,7 @@ fn mail() -> OutgoingRow {
 }
 
 fn text(listing: &Listing) -> String {
-    listing.text(&TimeZone::UTC)
+    listing.text(&TimeZone::UTC, NOON)
 }
 
 #[test]
@@ -87,6 +63,15 @@ fn everything_has_its_table() {
         confirmed: 2,
         ..fax("1m7b", "calling")
     };
+    let held = FaxRow {
+        held: true,
+        ..fax("1m7d", "ready")
+    };
+    let due = FaxRow {
+        next_try_at: NOON,
+        outcome: Some("no_answer".into()),
+        ..fax("1m7e", "ready")
+    };
     let unreadable = FaxRow {
         page_count: None,
         calls: 0,
@@ -95,15 +80,17 @@ fn everything_has_its_table() {
         ..fax("1m7c", "failed")
     };
     let listing = Listing {
-        waiting: vec![busy, calling],
+        waiting: vec![busy, calling, held, due],
         ended: vec![unreadable],
         received: vec![received()],
         mails: vec![mail()],
     };
     let expected = "\
-ID    NUMBER      STATE    PAGES  CALLS  NEXT TRY             SENDER             LAST CAUSE
+ID    NUMBER      STATE    PAGES  CALLS  NEXT TRY             SENDER             WHY
 1m7a  5551234567  ready    0/4    1      2026-11-21 12:02:00  clerk@example.com  the number was busy (486 Busy Here)
 1m7b  5551234567  calling  2/4    1      now                  clerk@example.com
+1m7d  5551234567  held     0/4    1      when released        clerk@example.com  held until released
+1m7e  5551234567  ready    0/4    1      now                  clerk@example.com  nobody answered; waits for its turn and a free channel
 
 Mails that their next hop has not taken:
 ABOUT  KIND  TO                  STATE    TRIES  NEXT TRY             REPLY

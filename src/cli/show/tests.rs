@@ -5,35 +5,15 @@ const NOON: Millis = Millis(1_795_262_400_000);
 
 fn fax() -> FaxRow {
     FaxRow {
-        id: "1m7a".into(),
-        message: "1m7m".into(),
-        sender: "clerk@example.com".into(),
         subject: "Letter\u{1b}[2J".into(),
         recipient: "555-123-4567@fax.local".into(),
-        number: "5551234567".into(),
-        sub_address: None,
-        state: "delivered".into(),
-        created_at: NOON,
-        next_try_at: NOON,
-        priority: 0,
-        account: "clerk@example.com".into(),
-        not_before: None,
-        bound_to: None,
-        rests_until: None,
-        tries: 0,
         confirmed: 1,
         page_count: Some(1),
         outcome: Some("delivered".into()),
-        detail: String::new(),
         ended_at: Some(NOON.plus_seconds(30)),
-        pages_key: None,
-        name: None,
-        held: false,
-        give_up_at: None,
-        failed_part: None,
-        failure: None,
         calls: 1,
         seconds: Some(18.1),
+        ..FaxRow::example("1m7a", "delivered", NOON)
     }
 }
 
@@ -75,6 +55,7 @@ fn attempt() -> AttemptRow {
         trunk: "carrier".into(),
         target: String::new(),
         chosen: String::new(),
+        shared_with: Vec::new(),
         bit_rate: 14400,
         ecm: true,
         t38: true,
@@ -195,6 +176,7 @@ fn what_memory_chose_and_what_the_machine_there_said() {
     };
     let chosen = AttemptRow {
         chosen: "audio, because T.38 fell silent".into(),
+        shared_with: vec!["3kq7x1m2n5p8r".into()],
         target: "udp:198.51.100.7:5060".into(),
         far_said: Some(Box::new(FarSaid {
             make: Some("Ricoh".into()),
@@ -210,6 +192,7 @@ fn what_memory_chose_and_what_the_machine_there_said() {
     let text = text(row, vec![chosen], Vec::new());
     for line in [
         "sub-address 6377",
+        "in one call with 3kq7x1m2n5p8r",
         "by memory   audio, because T.38 fell silent",
         "trunk       carrier, udp:198.51.100.7:5060",
         "its machine Ricoh, up to 14400 bit/s, standard, fine, A4, ECM, T.6",

@@ -1,6 +1,7 @@
 //! What the queue knows of a fax, for its receipt.
 
 use std::io::{BufRead, BufReader, Read};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -12,7 +13,7 @@ use crate::mail_to_fax::receipt::broadcast::Broadcast;
 use crate::mail_to_fax::receipt::wanted::{Reserve, reserve_of};
 use crate::mail_to_fax::receipt::{Attempt, Ending, Kind, OriginalMail, Receipt, Wanted};
 use crate::pages::cover::Language;
-use crate::queue::{AttemptRow, FaxRow, Millis, Store, StoreError, ToldFax, ToldMail};
+use crate::queue::{AttemptRow, FaxRow, Kept, Millis, Store, StoreError, ToldFax, ToldMail};
 
 pub(super) const NOT_ASKED: &str = "its sender did not ask to hear of this";
 const NOBODY: &str = "its mail came from nobody (MAIL FROM:<>)";
@@ -102,17 +103,13 @@ impl Books<'_> {
     /// The mail, and what of it would go back. One whose blob is gone goes back without.
     async fn original(&self, mail: ToldMail) -> OriginalMail {
         let whole = mail.ret.as_deref() == Some("full") && mail.size <= LARGEST_RETURNED;
-        let path = self.store.blobs().path(&mail.text_key);
-        let read = tokio::task::spawn_blocking(move || -> std::io::Result<Vec<u8>> {
-            let file = std::fs::File::open(path)?;
-            let mut octets = Vec::new();
-            match whole {
-                true => BufReader::new(file).read_to_end(&mut octets)?,
-                false => read_header(BufReader::new(file.take(LONGEST_HEADER)), &mut octets)?,
-            };
-            Ok(octets)
-        });
-        let octets = read.await.ok().and_then(Result::ok);
+        let octets = match self.store.kept(&mail.text_key).await {
+            Err(_) => None,
+            Ok(kept) => {
+                let read = tokio::task::spawn_blocking(move || some_of(&kept, whole));
+                read.await.ok().and_then(Result::ok)
+            }
+        };
         OriginalMail {
             language: self
                 .config
@@ -162,11 +159,21 @@ impl Books<'_> {
         let Some(key) = told.and_then(|told| told.preview_key) else {
             return Ok(());
         };
-        let blobs = self.store.blobs().clone();
-        let read = tokio::task::spawn_blocking(move || blobs.read(&key)).await;
-        receipt.picture = read.ok().and_then(Result::ok);
+        let picture = self.store.octets(&key).await.ok();
+        receipt.picture = picture.map(Arc::unwrap_or_clone);
         Ok(())
     }
+}
+
+/// A mail, whole or its header.
+fn some_of(mail: &Kept, whole: bool) -> std::io::Result<Vec<u8>> {
+    let text = mail.open()?;
+    let mut octets = Vec::new();
+    match whole {
+        true => BufReader::new(text).read_to_end(&mut octets)?,
+        false => read_header(BufReader::new(text.take(LONGEST_HEADER)), &mut octets)?,
+    };
+    Ok(octets)
 }
 
 /// The header of a mail, with the blank line behind it.

@@ -1,7 +1,5 @@
 //! The front door without its sockets: what is taken over, and once only.
 
-use std::io::Write;
-
 use super::*;
 use crate::config::Config;
 use crate::pages::header::HeaderFont;
@@ -33,16 +31,14 @@ fn to(number: &str) -> Recipient {
 }
 
 /// A mail that was found good, without its message id where that is empty.
-fn good(door: &FrontDoor, message_id: &str, recipients: Vec<Recipient>, text: &str) -> Good {
-    let spool = door.spool().unwrap();
-    spool.file().write_all(text.as_bytes()).unwrap();
+fn good(message_id: &str, recipients: Vec<Recipient>, text: &str) -> Good {
     Good {
         mail: from("clerk@example.com"),
         client: HERE,
         via: "network".into(),
         recipients,
         wishes: Wishes::default(),
-        text: spool,
+        text: Text::Short(Arc::new(text.into())),
         contents: Opened {
             subject: Some("Lease".into()),
             message_id: Some(message_id.to_owned()).filter(|id| !id.is_empty()),
@@ -72,7 +68,7 @@ async fn keep(door: &FrontDoor, good: Good) -> Taken {
 /// Hands a mail in that was found good; says how many faxes wait then.
 async fn hand_in(door: &FrontDoor, message_id: &str, numbers: &[&str], text: &str) -> usize {
     let recipients = numbers.iter().map(|number| to(number)).collect();
-    keep(door, good(door, message_id, recipients, text)).await;
+    keep(door, good(message_id, recipients, text)).await;
     let waiting = door.context.store.waiting_faxes(100).await.unwrap();
     assert_eq!(door.context.store.check().await.unwrap(), []);
     waiting.len()
@@ -142,14 +138,14 @@ async fn each_recipient_of_a_mail_that_comes_again_hears_which_fax_is_theirs() {
     let state = tempfile::tempdir().unwrap();
     let door = door(state.path());
     let both = || vec![to("5551234567"), to("5557654321")];
-    let first = keep(&door, good(&door, "1@a", both(), "a lease")).await;
-    let again = keep(&door, good(&door, "1@a", both(), "a lease")).await;
+    let first = keep(&door, good("1@a", both(), "a lease")).await;
+    let again = keep(&door, good("1@a", both(), "a lease")).await;
     for (said, later) in first.each.iter().zip(&again.each) {
         let id = said.strip_prefix("fax queued as ").expect("it is new");
         assert_eq!(*later, format!("the same fax is queued as {id} already"));
     }
     let more = vec![to("5551234567"), to("5550001111")];
-    let more = keep(&door, good(&door, "1@a", more, "a lease")).await;
+    let more = keep(&door, good("1@a", more, "a lease")).await;
     assert!(more.each[0].ends_with("already") && more.each[1].starts_with("fax queued as "));
 }
 
@@ -160,7 +156,7 @@ async fn what_was_asked_for_is_on_disk_with_each_fax() {
     let mut fine = to("5551234567");
     fine.wishes.option("standard").unwrap();
     fine.wishes.option("p7").unwrap();
-    let mut good = good(&door, "1@a", vec![fine, to("5557654321")], "a lease");
+    let mut good = good("1@a", vec![fine, to("5557654321")], "a lease");
     let fields = [("X-Fax-Resolution", "superfine"), ("X-Fax-Priority", "-3")];
     good.wishes = Wishes::of_header(fields).unwrap();
     let asked = |fax: &NewFax| (fax.resolution, fax.priority);
@@ -212,11 +208,16 @@ async fn a_sender_over_todays_minutes_is_told_so() {
 /// One call of so many seconds for the fax that waits.
 async fn called_for(door: &FrontDoor, seconds: f64) {
     use crate::call::outcome::{CallReport, Outcome};
-    use crate::queue::{Choice, DueFax};
+    use crate::queue::{Choice, Drawn, DueFax, NewOctets};
     let store = &door.context.store;
     let document = store.claim_document(now()).await.unwrap().unwrap();
     store.blobs().keep("pages", b"tiff").unwrap();
-    let rendered = store.document_rendered(&document.id, "pages", 1, now());
+    let drawn = Drawn {
+        pages: NewOctets::blob("pages"),
+        page_count: 1,
+        ..Drawn::default()
+    };
+    let rendered = store.document_rendered(&document.id, drawn, now());
     rendered.await.unwrap();
     let policy = door.context.config().retry_policy();
     let choose = |_: &DueFax| Choice::Take(String::new(), ());

@@ -1,5 +1,7 @@
 //! Against a mail server scripted by hand: for every line of ours it has one reply, or none.
 
+mod tls;
+
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -341,93 +343,6 @@ async fn starttls_that_is_offered_and_then_fails_is_not_followed_by_plain_text()
             assert!(!heard.iter().any(|line| line.starts_with("MAIL")));
         }
     }
-}
-
-/// A server with a certificate of an authority of its own, that takes one mail over TLS from the first octet. The folder
-/// holds the authority's certificate.
-async fn server_of_an_own_authority() -> (u16, tempfile::TempDir) {
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_key = rcgen::KeyPair::generate().unwrap();
-    let authority_pem = authority.self_signed(&authority_key).unwrap().pem();
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let server_key = rcgen::KeyPair::generate().unwrap();
-    let server = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
-    let server = server.signed_by(&server_key, &issuer).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let put = |name: &str, text: String| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    };
-    put("ca.pem", authority_pem);
-    let files = crate::net::tls::TlsFiles {
-        certificate: put("cert.pem", server.pem()),
-        key: put("key.pem", server_key.serialize_pem()),
-    };
-    let acceptor = crate::net::tls::acceptor(&files).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.unwrap();
-        let Ok(stream) = acceptor.accept(stream).await else {
-            return;
-        };
-        let (read, mut write) = tokio::io::split(stream);
-        let mut lines = BufReader::new(read).lines();
-        let (mut said, mut in_message) = (String::new(), false);
-        loop {
-            if !in_message || said == "." {
-                let reply = reply_to(&said, &[]);
-                in_message = reply.starts_with("354");
-                let line = format!("{reply}\r\n");
-                write.write_all(line.as_bytes()).await.unwrap();
-            }
-            match lines.next_line().await {
-                Ok(Some(line)) => said = line,
-                _ => return,
-            }
-        }
-    });
-    (port, folder)
-}
-
-/// A relay that is reached by TLS with a valid certificate only.
-fn proven(tls: Tls, port: u16, authorities: Option<PathBuf>) -> Relay {
-    Relay {
-        host: "localhost".into(),
-        port,
-        tls,
-        authorities,
-        login: None,
-        hello: "fax.law.example".into(),
-        patience: Patience::default(),
-    }
-}
-
-#[tokio::test]
-async fn a_relay_of_an_own_authority_is_trusted_only_where_its_certificate_is_named() {
-    let (port, folder) = server_of_an_own_authority().await;
-    let named = proven(Tls::Implicit, port, Some(folder.path().join("ca.pem")));
-    let delivered = deliver(&receipt(), &Target::Relay(named)).await.unwrap();
-    assert_eq!(delivered.reply, "250 2.0.0 Ok: queued as 4F1");
-    let (port, _folder) = server_of_an_own_authority().await;
-    let unnamed = proven(Tls::Implicit, port, None);
-    let failure = deliver(&receipt(), &Target::Relay(unnamed))
-        .await
-        .unwrap_err();
-    assert!(!failure.permanent, "{failure}");
-    assert!(failure.reply.contains("certificate"), "{failure}");
-}
-
-#[tokio::test]
-async fn an_authority_s_file_that_is_not_there_is_told_and_the_mail_waits() {
-    let relay = proven(Tls::RequiredStartTls, 1, Some("/nonexistent/ca.pem".into()));
-    let failure = deliver(&receipt(), &Target::Relay(relay))
-        .await
-        .unwrap_err();
-    assert!(!failure.permanent, "{failure}");
-    assert!(failure.reply.contains("/nonexistent/ca.pem"), "{failure}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::intake::{Intake, Message, Spool};
+use super::intake::{Intake, Message, SHORT, Spool, Text};
 use super::settings::Settings;
 use crate::proto::smtp::{Envelope, Login, Output, Refusal, Session, SessionConfig, Taken};
 
@@ -32,7 +32,7 @@ pub(super) struct Connection<I: Intake> {
     /// Replies to write.
     replies: Vec<u8>,
     /// The text being received.
-    text: Option<Text>,
+    text: Option<Incoming>,
     /// Since when a command, or what is owed for the last one, is awaited.
     command_began: Instant,
     /// Since when the text is.
@@ -40,10 +40,11 @@ pub(super) struct Connection<I: Intake> {
     session_ends: Instant,
 }
 
-/// A spool file, and the handle through which it is written.
-struct Text {
-    spool: Spool,
-    writer: tokio::fs::File,
+/// The text being received.
+enum Incoming {
+    Short(Vec<u8>),
+    /// A spool file, and the handle through which it is written.
+    Long(Spool, tokio::fs::File),
 }
 
 /// Why a conversation on a stream ended.
@@ -168,8 +169,8 @@ impl<I: Intake> Connection<I> {
                 self.session.verdict(verdict);
             }
             Output::OpenText => {
-                let opened = self.open_text().await;
-                self.session.text_opened(opened);
+                self.text = Some(Incoming::Short(Vec::new()));
+                self.session.text_opened(Ok(()));
             }
             Output::Text(octets) => self.store(&octets).await,
             Output::DropText => self.text = None,
@@ -253,50 +254,58 @@ impl<I: Intake> Connection<I> {
 
     // ---- the text ----
 
-    async fn open_text(&mut self) -> Result<(), Refusal> {
-        let intake = self.intake.clone();
-        let opened = tokio::task::spawn_blocking(move || {
-            let spool = intake.spool()?;
-            let writer = tokio::fs::File::from_std(spool.file().try_clone()?);
-            Ok(Text { spool, writer })
-        });
-        match opened.await.map_err(io::Error::other).flatten() {
-            Ok(text) => {
-                self.text = Some(text);
+    async fn store(&mut self, octets: &[u8]) {
+        let stored = match &mut self.text {
+            None => return,
+            Some(Incoming::Short(text)) if text.len() + octets.len() <= SHORT => {
+                text.extend_from_slice(octets);
                 Ok(())
             }
-            Err(error) => Err(cannot_store(&error)),
-        }
-    }
-
-    async fn store(&mut self, octets: &[u8]) {
-        let Some(text) = &mut self.text else { return };
-        if let Err(error) = text.writer.write_all(octets).await {
+            Some(Incoming::Short(text)) => {
+                let text = std::mem::take(text);
+                self.to_file(&text, octets).await
+            }
+            Some(Incoming::Long(_, writer)) => writer.write_all(octets).await,
+        };
+        if let Err(error) = stored {
             self.text = None;
             self.session.fail_text(cannot_store(&error));
         }
     }
 
+    /// The text has become long.
+    async fn to_file(&mut self, begin: &[u8], octets: &[u8]) -> io::Result<()> {
+        let intake = self.intake.clone();
+        let spool = tokio::task::spawn_blocking(move || intake.spool());
+        let spool = spool.await.map_err(io::Error::other)??;
+        let mut writer = tokio::fs::File::from_std(spool.file().try_clone()?);
+        writer.write_all(begin).await?;
+        writer.write_all(octets).await?;
+        self.text = Some(Incoming::Long(spool, writer));
+        Ok(())
+    }
+
     async fn hand_over(&mut self, envelope: Envelope<I::Recipient>) -> Result<Taken, Refusal> {
-        let Some(mut text) = self.text.take() else {
-            return Err(Refusal::new(
-                451,
-                "4.3.0",
-                "the text of the message was lost, try again",
-            ));
+        let text = match self.text.take() {
+            None => {
+                let lost = "the text of the message was lost, try again";
+                return Err(Refusal::new(451, "4.3.0", lost));
+            }
+            Some(Incoming::Short(text)) => Text::Short(Arc::new(text)),
+            Some(Incoming::Long(spool, mut writer)) => {
+                // The last write is still on its way in the background, and may be the one that fails.
+                let written = writer.flush().await;
+                written.map_err(|error| cannot_store(&error))?;
+                Text::Long(spool)
+            }
         };
-        // The last write is still on its way in the background, and may be the one that fails.
-        text.writer
-            .flush()
-            .await
-            .map_err(|error| cannot_store(&error))?;
         let sender = envelope.mail.sender.clone();
         let accepted = self
             .intake
             .accept(Message {
                 client: self.client,
                 envelope,
-                text: text.spool,
+                text,
             })
             .await;
         match &accepted {

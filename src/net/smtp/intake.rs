@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::proto::smtp::{Envelope, Login, Mail, RcptOptions, Refusal, Taken};
 
@@ -42,14 +43,14 @@ pub trait Intake: Send + Sync + 'static {
         options: RcptOptions,
     ) -> impl Future<Output = Result<Self::Recipient, Refusal>> + Send;
 
-    /// A new spool file for the text of a message; see [`Spool::create`]. May block.
+    /// A new spool file for the text of a message that is not [`SHORT`]; see [`Spool::create`]. May block.
     ///
     /// # Errors
     /// When it cannot be made: the client is told to try again later.
     fn spool(&self) -> io::Result<Spool>;
 
-    /// Takes a message over. `Ok` promises that it is durable: everything is fsynced and in the queue. The spool
-    /// file is complete but not fsynced, and gone when `message` is dropped unless it was kept.
+    /// Takes a message over. `Ok` promises that it is durable: everything is fsynced and in the queue. A spool file is
+    /// gone when `message` is dropped unless it was kept.
     ///
     /// # Errors
     /// The refusal to say; the message stays the client's.
@@ -67,10 +68,35 @@ pub struct Message<R> {
     /// Sender and recipients.
     pub envelope: Envelope<R>,
     /// Its text: lines end with CRLF, dot-stuffing is undone.
-    pub text: Spool,
+    pub text: Text,
 }
 
-/// A file for the text of one message. It is unlinked on drop unless it was kept.
+/// Octets of a text that is not written to a file: most mails are letters, and a file costs more than they do.
+pub const SHORT: usize = 64 * 1024;
+
+/// The text of a message.
+#[derive(Debug)]
+pub enum Text {
+    /// In memory: [`SHORT`] octets at most.
+    Short(Arc<Vec<u8>>),
+    /// In a file, which is complete but not fsynced.
+    Long(Spool),
+}
+
+impl Text {
+    /// Octets in it.
+    ///
+    /// # Errors
+    /// As the file system says.
+    pub fn size(&self) -> io::Result<u64> {
+        match self {
+            Text::Short(octets) => Ok(octets.len() as u64),
+            Text::Long(spool) => Ok(spool.file().metadata()?.len()),
+        }
+    }
+}
+
+/// A file for the text of one long message. It is unlinked on drop unless it was kept.
 #[derive(Debug)]
 pub struct Spool {
     file: Option<File>,

@@ -65,7 +65,10 @@ impl Intake for Journey {
     }
 
     async fn accept(&self, message: Message<String>) -> Result<Taken, Refusal> {
-        let text = std::fs::read(message.text.path()).expect("the text is in its file");
+        let text = match &message.text {
+            Text::Short(octets) => octets.to_vec(),
+            Text::Long(spool) => std::fs::read(spool.path()).expect("the text is in its file"),
+        };
         if text.starts_with(b"Subject: no") {
             return Err(Refusal::new(554, "5.6.0", "there is nothing to fax"));
         }
@@ -208,9 +211,11 @@ async fn a_pipelined_mail_goes_through_and_leaves_no_file() {
 async fn a_client_that_vanishes_in_the_text_leaves_no_file() {
     let running = start(Settings::default()).await;
     let mut client = running.connect().await;
-    client.send(&format!("{BEGIN}Subject: x\r\n")).await;
-    client.codes(5).await;
-    assert_eq!(running.spooled(), 1);
+    let long = format!("{}\r\n", "x".repeat(998)).repeat(1 + SHORT / 1000);
+    client.send(&format!("{BEGIN}{long}")).await;
+    while running.spooled() == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     drop(client);
     running.nothing_spooled().await;
 }
@@ -239,12 +244,32 @@ async fn a_full_disk_gets_452() {
     let running = start(Settings::default()).await;
     running.journey.disk_full.store(true, Ordering::Relaxed);
     let mut client = running.connect().await;
-    client.send(BEGIN).await;
-    let said = client.replies(5).await.pop().unwrap();
+    let long = format!("{}\r\n", "x".repeat(998)).repeat(1 + SHORT / 1000);
+    client.send(&format!("{BEGIN}{long}.\r\nNOOP\r\n")).await;
+    let mut said = client.replies(7).await;
+    assert!(
+        said.pop().unwrap().starts_with("250"),
+        "the session goes on"
+    );
     assert_eq!(
-        said,
+        said.pop().unwrap(),
         "452 4.3.1 the gateway cannot store the message now, try again later"
     );
+}
+
+#[tokio::test]
+async fn a_text_is_whole_on_either_side_of_short() {
+    for octets in [SHORT - 2, SHORT - 1, SHORT, SHORT + 1, SHORT + 2, 2 * SHORT] {
+        let running = start(Settings::default()).await;
+        let mut client = running.connect().await;
+        let line = |n| format!("{}\r\n", "x".repeat(n - 2));
+        let text = line(500).repeat(octets / 500 - 1) + &line(500 + octets % 500);
+        assert_eq!(text.len(), octets);
+        client.send(&format!("{BEGIN}{text}.\r\n")).await;
+        assert_eq!(client.codes(6).await[5], 250, "{octets}");
+        assert_eq!(running.journey.taken.lock().unwrap()[0].1, text.as_bytes());
+        running.nothing_spooled().await;
+    }
 }
 
 #[tokio::test]

@@ -1,12 +1,34 @@
 //! Short plain letters, of which it is plain without setting them that they are one page.
 
-use super::{Line, TextSource, charset, plain, telling};
+use std::sync::LazyLock;
+
+use ab_glyph::{Font, FontRef};
+
+use super::typeset::SIZE;
+use super::{TextSource, charset, plain, telling};
 use crate::pages::render::Found;
 
-/// Columns and lines that a page has room for whatever the letters: the widest of ASCII takes 10 points of the 500 of a
-/// line, a line 14.3 of the 690 of letter paper.
-const COLUMNS: usize = 45;
-const LINES: usize = 40;
+/// Points of a line, and lines of a page, those of the heading and its rule counted: a little less than letter paper has
+/// (typeset.rs).
+const WIDTH: f32 = 490.0;
+const LINES: usize = 47;
+
+/// Points of the widest letter of ASCII, and of what is none.
+const WIDEST: f32 = 10.0;
+
+/// Points of each letter of ASCII in bold, which is wider, and a little more: what is set side by side may need it.
+static WIDTHS: LazyLock<[f32; 128]> = LazyLock::new(|| {
+    let font = FontRef::try_from_slice(dejavu::sans_condensed::bold());
+    let font = font.expect("the font that comes with the program can be read");
+    let em = font.units_per_em().unwrap_or(1000.0);
+    std::array::from_fn(|code| match char::from(code as u8) {
+        letter @ ' '..='~' => {
+            let advance = font.h_advance_unscaled(font.glyph_id(letter));
+            (advance / em * SIZE * 1.02).min(WIDEST)
+        }
+        _ => WIDEST,
+    })
+});
 
 /// Octets beyond which no text is short.
 const OCTETS: usize = 4000;
@@ -29,23 +51,35 @@ pub fn found_at_once(source: &TextSource, octets: &[u8]) -> Option<Found> {
     if let Some(why) = telling::left_out(&lines, source.only_if_telling) {
         return Some(Found::LeftOut(why));
     }
-    let body: usize = lines.iter().map(|line| wrapped(&Line::text(line))).sum();
-    let above: usize = heading.iter().map(|line| wrapped(line)).sum();
+    let body = lines.iter().map(|line| match line.columns {
+        // In another face, whose narrow letters are wide.
+        true => wrapped(&line.text(), |_| WIDEST),
+        false => wrapped(&line.text(), width),
+    });
+    let above = heading.iter().map(|line| wrapped(line, width));
+    let (body, above): (usize, usize) = (body.sum(), above.sum());
     (body + above < LINES).then_some(Found::Pages(1))
 }
 
+fn width(letter: u8) -> f32 {
+    WIDTHS.get(usize::from(letter)).copied().unwrap_or(WIDEST)
+}
+
 /// The lines that a paragraph takes at most.
-fn wrapped(paragraph: &str) -> usize {
-    let (mut lines, mut column) = (1, 0);
+fn wrapped(paragraph: &str, width: impl Fn(u8) -> f32) -> usize {
+    let (mut lines, mut at) = (1, 0.0);
     for word in paragraph.split(' ') {
-        let width = word.len();
-        if column + width > COLUMNS && column > 0 {
+        let mut long: f32 = word.bytes().map(&width).sum();
+        if at + long > WIDTH && at > 0.0 {
             lines += 1;
-            column = 0;
+            at = 0.0;
         }
-        // A word that is wider than the page is broken.
-        lines += width.saturating_sub(1) / COLUMNS;
-        column += width % COLUMNS + 1;
+        // A word that is wider than the page is broken, where a letter ends.
+        while long > WIDTH {
+            lines += 1;
+            long -= WIDTH - WIDEST;
+        }
+        at += long + width(b' ');
     }
     lines
 }
@@ -74,9 +108,14 @@ mod tests {
         println!("seed {seed}");
         let mut random = fastrand::Rng::with_seed(seed);
         let mut sure = 0;
-        for round in 0..60 {
+        for round in 0..120 {
             // The widest letters there are, and words of every length.
-            let letters = [b"W@".as_slice(), b"m %W", b"letters and words"][round % 3];
+            let letters = [
+                b"W@".as_slice(),
+                b"m %W",
+                b"letters and words",
+                b"il|.,'A-V",
+            ][round % 4];
             let lines = random.usize(1..60);
             let text: Vec<String> = (0..lines)
                 .map(|_| {
@@ -100,6 +139,18 @@ mod tests {
             }
         }
         assert!(sure > 5, "{sure}");
+    }
+
+    #[test]
+    fn a_page_of_capitals_to_the_margin_is_one_page() {
+        let text = "X".repeat(78) + "\r\n";
+        for (lines, pages) in [(19, Some(Found::Pages(1))), (30, None)] {
+            assert_eq!(
+                found_at_once(&source(), text.repeat(lines).as_bytes()),
+                pages
+            );
+        }
+        assert_eq!(set(&text.repeat(19)), Ok(1));
     }
 
     #[test]

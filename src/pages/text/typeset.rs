@@ -25,7 +25,7 @@ const SIDE: f32 = 0.75;
 const TOP: f32 = 0.7;
 const BOTTOM: f32 = 0.6;
 /// Points of letters, and of one line.
-const SIZE: f32 = 11.0;
+pub(super) const SIZE: f32 = 11.0;
 const LEADING: f32 = 1.3;
 /// Points of the letters of tables, where they have room; and the least that can be read at standard resolution.
 const COLUMN_SIZE: f32 = 9.0;

@@ -1,5 +1,6 @@
 //! The reader: either byte order, T.4 and T.6 strips; every offset and size is checked against the file.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use super::tag;
@@ -60,6 +61,35 @@ pub enum TiffError {
 pub fn read(bytes: &[u8]) -> Result<Vec<FaxPage>, TiffError> {
     let file = File::open(bytes)?;
     directories(&file)?.iter().map(Ifd::page).collect()
+}
+
+/// Octets of picture data of each page.
+///
+/// # Errors
+/// As [`read`], but for damage of the picture data, which is not looked at.
+pub fn sizes(bytes: &[u8]) -> Result<Vec<u64>, TiffError> {
+    let file = File::open(bytes)?;
+    let sizes = |ifd: &Ifd<'_>| {
+        let strips = ifd.strips(ifd.size()?.1)?;
+        Ok(strips.iter().map(|(strip, _)| strip.len() as u64).sum())
+    };
+    directories(&file)?.iter().map(sizes).collect()
+}
+
+/// The last page of a file that our own libtiff wrote, and how many there are. A page of one T.6 strip is taken as it
+/// is: it need not be decoded to be coded again.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_last(bytes: &[u8]) -> Result<(usize, FaxPage), TiffError> {
+    let file = File::open(bytes)?;
+    let pages = directories(&file)?;
+    let last = pages.last().ok_or(TiffError::NoPages)?;
+    let page = match last.ready()? {
+        Some(page) => page,
+        None => last.page()?,
+    };
+    Ok((pages.len(), page))
 }
 
 /// The list of pages, at least one.
@@ -200,6 +230,26 @@ impl<'a> Ifd<'a> {
         })
     }
 
+    /// The page, where it is one strip of T.6 with black on white.
+    fn ready(&self) -> Result<Option<FaxPage>, TiffError> {
+        let (width, height) = self.size()?;
+        self.check_bilevel()?;
+        let strips = self.strips(height)?;
+        let is_plain =
+            self.number(tag::COMPRESSION, 1) == 4 && self.number(tag::PHOTOMETRIC, 0) == 0;
+        let ([(strip, _)], true) = (&strips[..], is_plain) else {
+            return Ok(None);
+        };
+        let (x_dpi, y_dpi) = self.resolution()?;
+        Ok(Some(FaxPage {
+            width,
+            height,
+            x_dpi,
+            y_dpi,
+            g4: self.in_order(strip)?.into_owned(),
+        }))
+    }
+
     /// The page as pels, where it has one bit a pel in a fax coding.
     pub(super) fn fax(&self) -> Result<Bitmap, TiffError> {
         let (width, height) = self.size()?;
@@ -294,22 +344,8 @@ impl<'a> Ifd<'a> {
 
     /// All strips, one below the other.
     fn bitmap(&self, width: u32, height: u32) -> Result<Bitmap, TiffError> {
-        let rows_per_strip = match self.number(tag::ROWS_PER_STRIP, height) {
-            0 => return Err(self.odd("RowsPerStrip")),
-            rows => rows.min(height),
-        };
-        let strips = height.div_ceil(rows_per_strip) as usize;
-        let offsets = self.numbers(tag::STRIP_OFFSETS, strips, "StripOffsets")?;
-        let lengths = self.numbers(tag::STRIP_BYTE_COUNTS, strips, "StripByteCounts")?;
         let mut page: Option<Bitmap> = None;
-        let mut rows_left = height;
-        for (&offset, &len) in offsets.iter().zip(&lengths) {
-            let data = self
-                .file
-                .slice(offset, len)
-                .ok_or(TiffError::Truncated("a strip"))?;
-            let rows = rows_left.min(rows_per_strip);
-            rows_left -= rows;
+        for (data, rows) in self.strips(height)? {
             let strip = self.strip(data, width, rows)?;
             match &mut page {
                 None => page = Some(strip),
@@ -319,16 +355,36 @@ impl<'a> Ifd<'a> {
         page.ok_or_else(|| self.odd("StripOffsets"))
     }
 
-    fn strip(&self, data: &[u8], width: u32, height: u32) -> Result<Bitmap, TiffError> {
-        let reversed: Vec<u8>;
-        let data = match self.number(tag::FILL_ORDER, 1) {
-            1 => data,
-            2 => {
-                reversed = data.iter().map(|octet| octet.reverse_bits()).collect();
-                &reversed
-            }
-            _ => return Err(self.odd("FillOrder")),
+    /// The octets of each strip, and its rows.
+    fn strips(&self, height: u32) -> Result<Vec<(&'a [u8], u32)>, TiffError> {
+        let rows_per_strip = match self.number(tag::ROWS_PER_STRIP, height) {
+            0 => return Err(self.odd("RowsPerStrip")),
+            rows => rows.min(height),
         };
+        let strips = height.div_ceil(rows_per_strip) as usize;
+        let offsets = self.numbers(tag::STRIP_OFFSETS, strips, "StripOffsets")?;
+        let lengths = self.numbers(tag::STRIP_BYTE_COUNTS, strips, "StripByteCounts")?;
+        let mut rows_left = height;
+        let strips = offsets.iter().zip(&lengths).map(|(&offset, &len)| {
+            let rows = rows_left.min(rows_per_strip);
+            rows_left -= rows;
+            let data = self.file.slice(offset, len);
+            Ok((data.ok_or(TiffError::Truncated("a strip"))?, rows))
+        });
+        strips.collect()
+    }
+
+    /// The octets of a strip, first bit highest.
+    fn in_order<'d>(&self, data: &'d [u8]) -> Result<Cow<'d, [u8]>, TiffError> {
+        match self.number(tag::FILL_ORDER, 1) {
+            1 => Ok(data.into()),
+            2 => Ok(data.iter().map(|octet| octet.reverse_bits()).collect()),
+            _ => Err(self.odd("FillOrder")),
+        }
+    }
+
+    fn strip(&self, data: &[u8], width: u32, height: u32) -> Result<Bitmap, TiffError> {
+        let data = &*self.in_order(data)?;
         let damaged = TiffError::Damaged { page: self.page };
         match self.number(tag::COMPRESSION, 1) {
             3 => {

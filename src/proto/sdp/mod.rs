@@ -93,20 +93,34 @@ pub enum Media {
 }
 
 /// The codecs that carry fax tones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Codec {
-    /// G.711 mu-law, payload type 0.
+    /// G.711 mu-law.
     Pcmu,
-    /// G.711 A-law, payload type 8.
+    /// G.711 A-law.
     Pcma,
 }
 
+/// A codec by the number that it has on the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format {
+    /// The codec.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
+}
+
 impl Codec {
-    /// The static payload type (RFC 3551 table 4).
-    pub fn payload_type(self) -> u8 {
-        match self {
+    /// Under its static payload type (RFC 3551 table 4).
+    pub fn fixed(self) -> Format {
+        let payload_type = match self {
             Codec::Pcmu => 0,
             Codec::Pcma => 8,
+        };
+        Format {
+            codec: self,
+            payload_type,
         }
     }
 
@@ -159,7 +173,7 @@ pub struct Audio {
     /// Where its writer wants to receive.
     pub remote: SocketAddr,
     /// G.711 in the writer's order; never empty.
-    pub codecs: Vec<Codec>,
+    pub formats: Vec<Format>,
     /// Payload type of `telephone-event/8000` (RFC 4733).
     pub telephone_event: Option<u8>,
     /// Milliseconds of audio that its writer wants in each packet (`ptime`, RFC 8866 6.4), where it said so.

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::hosts::is_hold;
 use super::{
-    Audio, Codec, Direction, ErrorCorrection, MAX_OCTETS, Media, MediaLine, SdpError, Session,
-    Stream, T38, unusable_address,
+    Audio, Codec, Direction, ErrorCorrection, Format, MAX_OCTETS, Media, MediaLine, SdpError,
+    Session, Stream, T38, unusable_address,
 };
 
 /// Reads a session description.
@@ -89,13 +89,13 @@ impl Kind {
 }
 
 fn read_audio(session: &sdp_types::Session, media: &sdp_types::Media) -> Result<Media, SdpError> {
-    let codecs = codecs(media);
-    if codecs.is_empty() {
+    let formats = formats(media);
+    if formats.is_empty() {
         return Ok(Media::Unusable);
     }
     Ok(Media::Audio(Audio {
         remote: remote(session, media)?,
-        codecs,
+        formats,
         telephone_event: telephone_event(media),
         ptime: values(&media.attributes, "ptime").find_map(|ptime| ptime.trim().parse().ok()),
         direction: direction(&media.attributes)
@@ -104,27 +104,48 @@ fn read_audio(session: &sdp_types::Session, media: &sdp_types::Media) -> Result<
     }))
 }
 
-/// G.711 in the order of the m= line. Static types need no rtpmap (RFC 3551 6).
-fn codecs(media: &sdp_types::Media) -> Vec<Codec> {
-    media
-        .fmt
-        .split_ascii_whitespace()
-        .filter_map(|format| match format {
-            "0" => Some(Codec::Pcmu),
-            "8" => Some(Codec::Pcma),
-            _ => None,
+/// G.711 in the order of the m= line. Static types need no rtpmap (RFC 3551 6); some give G.711 a dynamic one.
+fn formats(media: &sdp_types::Media) -> Vec<Format> {
+    let numbers = media.fmt.split_ascii_whitespace();
+    let format = |number: u8| {
+        let codec = match number {
+            0 => Codec::Pcmu,
+            8 => Codec::Pcma,
+            96..128 => mapped(media).find_map(|(of, codec)| (of == number).then_some(codec?))?,
+            _ => return None,
+        };
+        Some(Format {
+            codec,
+            payload_type: number,
         })
-        .collect()
+    };
+    numbers.filter_map(|n| format(n.parse().ok()?)).collect()
+}
+
+/// Payload types of the rtpmap lines, and which of our codecs they stand for.
+fn mapped(media: &sdp_types::Media) -> impl Iterator<Item = (u8, Option<Codec>)> {
+    rtpmaps(media).map(|(number, encoding)| {
+        let codec = match &encoding[..] {
+            "pcmu/8000" | "pcmu/8000/1" => Some(Codec::Pcmu),
+            "pcma/8000" | "pcma/8000/1" => Some(Codec::Pcma),
+            _ => None,
+        };
+        (number, codec)
+    })
 }
 
 fn telephone_event(media: &sdp_types::Media) -> Option<u8> {
-    values(&media.attributes, "rtpmap").find_map(|map| {
-        let (payload_type, encoding) = map.trim().split_once(char::is_whitespace)?;
-        let encoding = encoding.trim().to_ascii_lowercase();
-        encoding
-            .starts_with("telephone-event/8000")
-            .then(|| payload_type.parse().ok())?
-            .filter(|pt| *pt < 128)
+    rtpmaps(media)
+        .find(|(_, encoding)| encoding.starts_with("telephone-event/8000"))
+        .map(|(number, _)| number)
+}
+
+/// Payload types and encodings, these in lower case.
+fn rtpmaps(media: &sdp_types::Media) -> impl Iterator<Item = (u8, String)> {
+    values(&media.attributes, "rtpmap").filter_map(|map| {
+        let (number, encoding) = map.trim().split_once(char::is_whitespace)?;
+        let number: u8 = number.parse().ok().filter(|number| *number < 128)?;
+        Some((number, encoding.trim().to_ascii_lowercase()))
     })
 }
 

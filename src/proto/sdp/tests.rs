@@ -40,10 +40,32 @@ fn reads_what_asterisk_offers() {
 fn reads_g711_among_other_codecs_in_the_offerers_order() {
     let session = read(CARRIER_INVITE.as_bytes()).unwrap();
     let audio = session.audio().unwrap();
-    assert_eq!(audio.codecs, [Codec::Pcma, Codec::Pcmu]);
+    assert_eq!(audio.formats, [Codec::Pcma, Codec::Pcmu].map(Codec::fixed));
     assert_eq!(audio.telephone_event, Some(96));
     assert_eq!(audio.ptime, None);
     assert!(!audio.on_hold());
+}
+
+#[test]
+fn g711_with_dynamic_payload_types() {
+    let body = "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 96 110 111 97 98 99 8\n\
+        a=rtpmap:96 G729/8000\na=rtpmap:110 pcmu/8000\na=rtpmap:111 PCMA/8000/1\na=rtpmap:97 PCMA/16000\n\
+        a=rtpmap:98 telephone-event/8000\na=rtpmap:112 PCMU/8000\na=rtpmap:8 PCMU/8000\n";
+    let offer = read(body.as_bytes()).unwrap();
+    let audio = offer.audio().unwrap();
+    let formats: Vec<_> = audio
+        .formats
+        .iter()
+        .map(|format| (format.codec, format.payload_type))
+        .collect();
+    // 97 is wideband, 99 is nothing, 112 is not offered, and 8 is A-law whatever anybody says.
+    assert_eq!(
+        formats,
+        [(Codec::Pcmu, 110), (Codec::Pcma, 111), (Codec::Pcma, 8)]
+    );
+    let answer = text(&describer().answer(&offer, Choice::Audio(audio.formats[1])));
+    assert!(answer.contains("RTP/AVP 111 98\r\n"), "{answer}");
+    assert!(answer.contains("a=rtpmap:111 PCMA/8000\r\n"), "{answer}");
 }
 
 #[test]
@@ -210,7 +232,7 @@ fn the_t38_offer_is_the_carrier_norm() {
 fn the_audio_offer_reads_back() {
     let offer = describer().offer(Offered::Audio(&[Codec::Pcma, Codec::Pcmu]), &[]);
     let audio = read(&offer).unwrap().audio().unwrap().clone();
-    assert_eq!(audio.codecs, [Codec::Pcma, Codec::Pcmu]);
+    assert_eq!(audio.formats, [Codec::Pcma, Codec::Pcmu].map(Codec::fixed));
     assert_eq!(audio.remote, addr("192.0.2.9:20000"));
     assert!(text(&offer).contains("m=audio 20000 RTP/AVP 8 0 101\r\n"));
 }
@@ -267,7 +289,7 @@ fn a_later_offer_keeps_the_number_of_lines() {
 fn an_answer_to_hold_says_so() {
     let body = "v=0\nc=IN IP4 192.0.2.1\nm=audio 4000 RTP/AVP 0\na=sendonly\n";
     let offer = read(body.as_bytes()).unwrap();
-    let answer = text(&describer().answer(&offer, Choice::Audio(Codec::Pcmu)));
+    let answer = text(&describer().answer(&offer, Choice::Audio(Codec::Pcmu.fixed())));
     assert!(answer.contains("a=recvonly\r\n"), "{answer}");
     assert!(
         !answer.contains("telephone-event"),

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use sdp_types::{Attribute, Connection, Origin, Time};
 
-use super::{Codec, Direction, ErrorCorrection, Media, MediaLine, Session};
+use super::{Codec, Direction, ErrorCorrection, Format, Media, MediaLine, Session};
 
 /// What `T38FaxMaxDatagram` we announce, octets; the norm among carriers.
 const MAX_DATAGRAM: u16 = 400;
@@ -44,8 +44,8 @@ pub enum Offered<'a> {
 /// Which of the offered streams to take; all others are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// The first audio stream, with this codec.
-    Audio(Codec),
+    /// The first audio stream, with this codec, under the number that it was offered with (RFC 3264 6.1).
+    Audio(Format),
     /// The first T.38 stream, at most at this speed, bit/s.
     T38 {
         /// `T38MaxBitRate`.
@@ -71,7 +71,10 @@ impl Describer {
     /// An offer. `before` are the m= lines of the session so far, none in a first offer. A later offer has at least as
     /// many (RFC 3264 8): a stream takes the place of one of its kind, else the first, and the rest are put away.
     pub fn offer(&mut self, what: Offered<'_>, before: &[MediaLine]) -> Vec<u8> {
-        let sound = |codecs| self.audio(codecs, Direction::SendRecv, Some(TELEPHONE_EVENT));
+        let sound = |codecs: &[Codec]| {
+            let formats: Vec<Format> = codecs.iter().map(|codec| codec.fixed()).collect();
+            self.audio(&formats, Direction::SendRecv, Some(TELEPHONE_EVENT))
+        };
         let fax = |rate| self.t38(0, rate, ErrorCorrection::Redundancy);
         let streams = match what {
             Offered::Audio(codecs) => vec![sound(codecs)],
@@ -97,8 +100,8 @@ impl Describer {
             .map(|stream| {
                 let answer = match (&stream.media, choice) {
                     _ if taken => None,
-                    (Media::Audio(audio), Choice::Audio(codec)) => Some(self.audio(
-                        &[codec],
+                    (Media::Audio(audio), Choice::Audio(format)) => Some(self.audio(
+                        &[format],
                         audio.direction.answered(),
                         audio.telephone_event,
                     )),
@@ -135,16 +138,17 @@ impl Describer {
 
     fn audio(
         &self,
-        codecs: &[Codec],
+        codecs: &[Format],
         direction: Direction,
         telephone_event: Option<u8>,
     ) -> sdp_types::Media {
         let mut formats: Vec<String> = Vec::new();
         let mut attributes = Vec::new();
-        for codec in codecs {
-            let pt = codec.payload_type();
+        for format in codecs {
+            let pt = format.payload_type;
             formats.push(pt.to_string());
-            attributes.push(with("rtpmap", format!("{pt} {}/8000", codec.name())));
+            let name = format.codec.name();
+            attributes.push(with("rtpmap", format!("{pt} {name}/8000")));
         }
         if let Some(pt) = telephone_event {
             formats.push(pt.to_string());

@@ -24,6 +24,7 @@ mod clients;
 mod core;
 mod ended;
 mod outside;
+mod reliable;
 mod servers;
 mod session;
 #[cfg(test)]

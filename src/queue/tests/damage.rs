@@ -93,12 +93,78 @@ async fn a_blob_that_a_kill_left_without_its_row_is_swept_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_blobs_of_a_queue_that_was_lost_are_left_alone() {
+async fn a_database_that_is_gone_is_not_replaced_by_an_empty_one() {
+    let state = tempfile::tempdir().unwrap();
+    let (mail, _) = closed(state.path()).await;
+    let file = state.path().join("queue.db");
+    let kept = std::fs::read(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(matches!(
+        Store::open(state.path()),
+        Err(StoreError::Lost(_))
+    ));
+    File::create(&file).unwrap();
+    assert!(matches!(
+        Store::open(state.path()),
+        Err(StoreError::Lost(_))
+    ));
+    assert!(matches!(
+        Store::open_beside(state.path()),
+        Err(StoreError::Lost(_))
+    ));
+    std::fs::write(&file, kept).unwrap();
+    let store = Store::open(state.path()).unwrap();
+    assert_eq!(store.blobs().keys().unwrap(), [mail.text_key]);
+}
+
+#[tokio::test]
+async fn a_header_of_noise_is_found() {
     let state = tempfile::tempdir().unwrap();
     closed(state.path()).await;
-    for file in ["queue.db", "queue.db-wal", "queue.db-shm"] {
-        let _ = std::fs::remove_file(state.path().join(file));
-    }
+    let file = OpenOptions::new()
+        .write(true)
+        .open(state.path().join("queue.db"))
+        .unwrap();
+    file.write_all_at(&[0xA5; 64], 0).unwrap();
+    let found = found(state.path()).await.expect("it is damaged");
+    assert!(found.contains("not a database"), "{found}");
+}
+
+#[tokio::test]
+async fn a_row_that_contradicts_another_is_found() {
+    let state = tempfile::tempdir().unwrap();
+    closed(state.path()).await;
+    let db = Connection::open(state.path().join("queue.db")).unwrap();
+    db.execute(
+        "UPDATE faxes SET confirmed = 9 WHERE number = '5551234567'",
+        [],
+    )
+    .unwrap();
+    drop(db);
+    let found = found(state.path()).await.expect("nine pages of none");
+    assert!(
+        found.contains("no more pages are confirmed than there are"),
+        "{found}"
+    );
+}
+
+#[tokio::test]
+async fn what_is_put_back_is_no_damage_any_more_but_what_sqlite_found_stays() {
+    let state = tempfile::tempdir().unwrap();
+    let (mail, _) = closed(state.path()).await;
     let store = Store::open(state.path()).unwrap();
-    assert_eq!(store.blobs().keys().unwrap().len(), 1);
+    store.blobs().remove(&mail.text_key).unwrap();
+    store.examine().await.unwrap();
+    assert!(store.damage().is_some());
+    store.blobs().keep(&mail.text_key, b"mail").unwrap();
+    store.examine().await.unwrap();
+    assert_eq!(store.damage(), None);
+
+    let corrupt = || rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    let read = store.read(move |_| -> rusqlite::Result<()> {
+        Err(rusqlite::Error::SqliteFailure(corrupt(), None))
+    });
+    assert!(read.await.is_err());
+    store.examine().await.unwrap();
+    assert!(store.damage().is_some(), "nobody knows what else is wrong");
 }

@@ -29,11 +29,12 @@ impl Paper {
         format!("/proc/self/fd/{}", self.0.as_raw_fd())
     }
 
-    pub(super) fn pages(&self) -> io::Result<Vec<FaxPage>> {
+    /// How many pages there are, and the last one.
+    pub(super) fn last_page(&self) -> io::Result<(usize, FaxPage)> {
         let len = usize::try_from(self.0.metadata()?.len()).map_err(io::Error::other)?;
         let mut octets = vec![0; len];
         self.0.read_exact_at(&mut octets, 0)?;
-        tiff::read(&octets).map_err(io::Error::other)
+        tiff::read_last(&octets).map_err(io::Error::other)
     }
 }
 
@@ -42,16 +43,17 @@ impl Paper {
 pub(super) struct Custody {
     pub(super) control: Rc<RefCell<Control>>,
     pub(super) paper: Rc<Paper>,
-    /// Whether a last page's EOP was let out.
+    /// Whether the end of a last page was let out.
     pub(super) announced: Rc<Cell<bool>>,
 }
 
 impl Holder for Custody {
     fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept> {
-        let pages = self.paper.pages().map_err(|_| NotKept)?;
+        let (pages, newest) = self.paper.last_page().map_err(|_| NotKept)?;
         // The TIFF must have exactly what SpanDSP counts; it goes on counting when a write failed.
-        let newest = pages.last().filter(|_| pages.len() == page as usize);
-        let newest = newest.ok_or(NotKept)?;
+        if pages != page as usize {
+            return Err(NotKept);
+        }
         let message = FromCall::PageReceived {
             page,
             last,
@@ -61,14 +63,14 @@ impl Holder for Custody {
             y_dpi: newest.y_dpi,
             lost_packets: lost,
         };
-        self.control.borrow_mut().hold(&message, &newest.g4)
+        let kept = self.control.borrow_mut().hold(&message, &newest.g4);
+        kept.map(drop)
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        self.control
-            .borrow_mut()
-            .hold(&FromCall::LastPageLeaving, &[])?;
+    fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept> {
+        let message = FromCall::LastPageLeaving { page };
+        let goes_on = self.control.borrow_mut().hold(&message, &[])?;
         self.announced.set(true);
-        Ok(())
+        Ok(goes_on)
     }
 }

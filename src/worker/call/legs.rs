@@ -5,6 +5,7 @@ mod audio;
 mod hearing;
 mod t38;
 mod talker;
+mod voice;
 
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ use crate::fax::{Event, Progress};
 
 pub(super) use audio::AudioLeg;
 pub(super) use t38::T38Leg;
+#[cfg(test)]
+pub(super) use voice::tests::syllables;
 
 /// Samples in a tick.
 const TICK: usize = 80;
@@ -106,10 +109,18 @@ impl Leg {
         }
     }
 
-    /// Whether page data comes in, packet after packet (T.38 only).
-    pub(super) fn takes_in_a_page(&self) -> bool {
+    /// Whether data comes in that is not at its end (T.38 only).
+    pub(super) fn takes_in_data(&self) -> bool {
         match self {
-            Leg::T38(leg) => leg.takes_in_a_page(),
+            Leg::T38(leg) => leg.takes_in_data(),
+            Leg::Audio(_) => false,
+        }
+    }
+
+    /// Whether data of ours leaves that is not at its end (T.38 only).
+    pub(super) fn says_data(&self) -> bool {
+        match self {
+            Leg::T38(leg) => leg.says_data(),
             Leg::Audio(_) => false,
         }
     }

@@ -1,5 +1,7 @@
 //! Two terminals in virtual time over a bad wire: what is sent must arrive, and nothing is confirmed too early.
 
+mod shared;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -14,8 +16,7 @@ use crate::call::outcome::Outcome;
 use crate::fax::{Cause, Ending, Event, Holder, Link, NotKept, Options, Role};
 use crate::pages::bitmap::Bitmap;
 use crate::pages::{FaxPage, PAGE_WIDTH, g4, tiff};
-use crate::proto::g711::Law;
-use crate::proto::sdp::ErrorCorrection;
+use crate::proto::sdp::{Codec, ErrorCorrection};
 use crate::proto::udptl;
 use crate::worker::wire::{AudioMedia, T38Media};
 
@@ -56,14 +57,14 @@ struct Shelf {
     log: Log,
     paper: Rc<Paper>,
     pages: Rc<RefCell<Vec<FaxPage>>>,
-    refuse_from: u32,
+    terms: Terms,
 }
 
 impl Holder for Shelf {
     fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept> {
-        let pages = self.paper.pages().map_err(|_| NotKept)?;
-        assert_eq!(pages.len(), page as usize);
-        if page >= self.refuse_from {
+        let (pages, newest) = self.paper.last_page().map_err(|_| NotKept)?;
+        assert_eq!(pages, page as usize);
+        if page >= self.terms.refuse_from {
             self.log.borrow_mut().push(format!("page {page} refused"));
             return Err(NotKept);
         }
@@ -74,13 +75,20 @@ impl Holder for Shelf {
         }
         let which = if last { "last page" } else { "page" };
         self.log.borrow_mut().push(format!("{which} {page} kept"));
-        self.pages.borrow_mut().extend(pages.last().cloned());
+        self.pages.borrow_mut().push(newest);
         Ok(())
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        self.log.borrow_mut().push("last page leaving".into());
-        Ok(())
+    fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept> {
+        let leaving = match self.terms.documents {
+            [] => "last page leaving".to_owned(),
+            _ => format!("end of page {page} leaving"),
+        };
+        self.log.borrow_mut().push(leaving);
+        match self.terms.hold_back_from <= page {
+            true => Err(NotKept),
+            false => Ok(page < self.terms.enough_at),
+        }
     }
 }
 
@@ -113,7 +121,9 @@ impl Line {
             if datagram.primary[0] == V21 {
                 self.spoke = now;
             }
-            if self.spoils && datagram.primary.len() > 20 {
+            // Training is all zeros, and stays as it is.
+            let is_page = datagram.primary.iter().skip(10).any(|octet| *octet != 0);
+            if self.spoils && is_page && datagram.primary.len() > 20 {
                 packet = spoil(&datagram);
             }
         }
@@ -145,6 +155,7 @@ fn options(role: Role, tiff: &Paper, terms: Terms) -> Options {
             Role::Receiver => "5551234567".into(),
         },
         tiff: tiff.path(),
+        documents: terms.documents.to_vec(),
         ecm: terms.ecm,
         max_bit_rate: match role {
             Role::Sender => 14400,
@@ -170,6 +181,12 @@ struct Terms {
     passwords: [Option<&'static str>; 2],
     /// The fastest modem of the receiver, bit/s.
     receives_at: u32,
+    /// The pages of each fax, where several share the call.
+    documents: &'static [u32],
+    /// From this page on, no other fax is to follow.
+    enough_at: u32,
+    /// From this page on, that the end of a fax leaves cannot be stored.
+    hold_back_from: u32,
 }
 
 impl Default for Terms {
@@ -180,6 +197,9 @@ impl Default for Terms {
             refuse_from: u32::MAX,
             passwords: [None, None],
             receives_at: 14400,
+            documents: &[],
+            enough_at: u32::MAX,
+            hold_back_from: u32::MAX,
         }
     }
 }
@@ -189,7 +209,7 @@ impl Default for Terms {
 enum Medium {
     /// With this `T38FaxUdpEC`, redundancy 3.
     T38(ErrorCorrection),
-    Audio(Law),
+    Audio(Codec),
 }
 
 const RED3: Medium = Medium::T38(ErrorCorrection::Redundancy);
@@ -209,10 +229,11 @@ impl Medium {
                 };
                 Leg::T38(Box::new(T38Leg::new(options, &media, holder).unwrap()))
             }
-            Medium::Audio(law) => {
+            Medium::Audio(codec) => {
                 let media = AudioMedia {
                     remote,
-                    payload_type: law.payload_type(),
+                    codec,
+                    payload_type: codec.fixed().payload_type,
                     telephone_event: None,
                     ptime: None,
                 };
@@ -286,7 +307,7 @@ impl Pair {
                 log: Rc::clone(&log),
                 paper: Rc::clone(paper),
                 pages: Rc::clone(&received),
-                refuse_from: terms.refuse_from,
+                terms,
             };
             Side {
                 leg: medium.leg(&options(role, paper, terms), Box::new(shelf)),
@@ -399,7 +420,7 @@ fn ced_that_was_heard_in_audio_is_short_in_t38() {
     let [whole, short] = [false, true].map(|heard| {
         let mut pair = Pair::new(&[page(13, 300)], Weather::default(), true, u32::MAX);
         if let (true, Leg::T38(leg)) = (heard, &mut pair.sides[1].leg) {
-            leg.follow_audio();
+            leg.follow_audio(false);
         }
         pair.run_until(|pair| !pair.sides[0].links.is_empty());
         let agreed = pair.now;
@@ -434,7 +455,7 @@ fn pages_of_any_length_and_resolution_go_in_one_fax() {
         of(33, 700, 391),
         of(34, 250, 98),
     ];
-    for medium in [RED3, Medium::Audio(Law::Mu)] {
+    for medium in [RED3, Medium::Audio(Codec::Pcmu)] {
         let mut pair = Pair::over(medium, &pages, Weather::default(), Terms::default());
         pair.run();
         assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
@@ -460,7 +481,7 @@ fn machine_with_nothing_but_v27ter_gets_its_page_at_4800() {
         receives_at: 4800,
         ..Terms::default()
     };
-    for medium in [RED3, Medium::Audio(Law::A)] {
+    for medium in [RED3, Medium::Audio(Codec::Pcma)] {
         let mut pair = Pair::over(medium, &pages, Weather::default(), terms);
         pair.run();
         assert_eq!(pair.outcomes(), [Outcome::Delivered; 2]);
@@ -482,6 +503,7 @@ fn far_end_that_wants_other_packets_of_audio_gets_them() {
         let options = options(Role::Receiver, &paper, Terms::default());
         let media = AudioMedia {
             remote: "192.0.2.1:4000".parse().unwrap(),
+            codec: Codec::Pcmu,
             payload_type: 0,
             telephone_event: None,
             ptime,
@@ -490,7 +512,7 @@ fn far_end_that_wants_other_packets_of_audio_gets_them() {
             log: Log::default(),
             paper: Rc::new(paper),
             pages: Rc::default(),
-            refuse_from: u32::MAX,
+            terms: Terms::default(),
         };
         let mut leg = AudioLeg::new(&options, &media, Box::new(shelf)).unwrap();
         let now = Instant::now();
@@ -515,7 +537,7 @@ fn pages_are_taken_from_those_who_give_the_password() {
         ([Some("4712"), Some("4711")], false),
         ([None, Some("4711")], false),
     ];
-    for medium in [RED3, Medium::Audio(Law::Mu)] {
+    for medium in [RED3, Medium::Audio(Codec::Pcmu)] {
         for (passwords, arrives) in cases {
             let terms = Terms {
                 passwords,
@@ -682,11 +704,11 @@ fn page_that_trickles_in_is_found_too_slow_with_and_without_ecm() {
 #[test]
 fn page_arrives_over_clean_audio() {
     let pages = [page(11, 600)];
-    for law in [Law::Mu, Law::A] {
-        let medium = Medium::Audio(law);
+    for codec in [Codec::Pcmu, Codec::Pcma] {
+        let medium = Medium::Audio(codec);
         let mut pair = Pair::over(medium, &pages, Weather::default(), Terms::default());
         pair.run();
-        assert_eq!(pair.outcomes(), [Outcome::Delivered; 2], "{law:?}");
+        assert_eq!(pair.outcomes(), [Outcome::Delivered; 2], "{codec:?}");
         assert_same(&pages, &pair.received.borrow());
     }
 }
@@ -695,7 +717,7 @@ fn page_arrives_over_clean_audio() {
 fn dcn_in_audio_is_understood_by_the_far_end() {
     let pages = [page(8, 900), page(9, 900)];
     for ends in [0, 1] {
-        let medium = Medium::Audio(Law::Mu);
+        let medium = Medium::Audio(Codec::Pcmu);
         let mut pair = Pair::over(medium, &pages, Weather::default(), Terms::default());
         // The sender in the middle of page 2, the receiver behind page 1.
         pair.run_until(|pair| pair.log().iter().any(|line| line == "page 1 confirmed"));
@@ -743,7 +765,7 @@ fn audio_survives_half_a_percent_of_loss_and_jitter() {
     };
     // As much to send as a letter.
     let pages = [page(27, 650)];
-    let medium = Medium::Audio(Law::A);
+    let medium = Medium::Audio(Codec::Pcma);
     assert_eq!(arrived(medium, Terms::default(), &pages, weather, 20), 20);
 }
 
@@ -767,7 +789,7 @@ fn weather_by_hand() {
         Ok("redundancy") => RED3,
         Ok("fec") => Medium::T38(ErrorCorrection::Fec),
         Ok("none") => Medium::T38(ErrorCorrection::None),
-        _ => Medium::Audio(Law::A),
+        _ => Medium::Audio(Codec::Pcma),
     };
     let pages = [page(27, number("HEIGHT", 650))];
     let terms = Terms {

@@ -19,7 +19,7 @@ use crate::call::media::{AudioMedia, T38Media};
 use crate::call::outcome::Outcome;
 use crate::fax::{Ending, Event, Holder, NotKept, Options, Role};
 use crate::pages::{FaxPage, g4, tiff};
-use crate::proto::sdp::ErrorCorrection;
+use crate::proto::sdp::{Codec, ErrorCorrection};
 use signals::Line;
 pub use signals::{LEAST_PAUSE, Seconds, Signal};
 
@@ -128,6 +128,7 @@ impl Trial<'_> {
             calling: role == Role::Sender,
             ident: "+49 30 5550100".to_owned(),
             tiff: paper.path(),
+            documents: Vec::new(),
             ecm: self.ecm,
             max_bit_rate: 14400,
             t85: self.t85,
@@ -159,12 +160,13 @@ impl Trial<'_> {
                 };
                 let leg = T38Leg::new(options, &media, holder);
                 let mut leg = leg.map_err(io::Error::other)?;
-                leg.follow_audio();
+                leg.follow_audio(false);
                 Leg::T38(Box::new(leg))
             }
             Medium::Audio => {
                 let media = AudioMedia {
                     remote: FAR_END,
+                    codec: Codec::Pcmu,
                     payload_type: 0,
                     telephone_event: None,
                     ptime: None,
@@ -220,13 +222,13 @@ struct Shelf {
 
 impl Holder for Shelf {
     fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
-        let pages = self.paper.pages().map_err(|_| NotKept)?;
-        self.kept.borrow_mut().extend(pages.last().cloned());
+        let (_, newest) = self.paper.last_page().map_err(|_| NotKept)?;
+        self.kept.borrow_mut().push(newest);
         Ok(())
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        Ok(())
+    fn last_page_leaving(&mut self, _page: u32) -> Result<bool, NotKept> {
+        Ok(true)
     }
 }
 

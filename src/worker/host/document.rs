@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, setpriority_process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
 use tokio::time::timeout;
@@ -30,6 +31,23 @@ pub enum RenderFailure {
     #[error("no process to read documents could be started: {0}")]
     NotStarted(io::Error),
 }
+
+/// What a renderer made of a document.
+#[derive(Debug, Default)]
+pub struct Rendered {
+    /// Its pages.
+    pub pages: Vec<FaxPage>,
+    /// What is to be said of them.
+    pub remarks: Vec<Remark>,
+    /// PNG of the first page.
+    pub preview: Option<Vec<u8>>,
+}
+
+/// Octets of a picture that are believed to be one.
+const LARGEST_PREVIEW: usize = 1 << 20;
+
+/// So that mails that come in and calls in progress go before pages that are drawn: the kernel's lowest.
+const NICE: i32 = 19;
 
 impl Children {
     /// Looks through a document and counts its pages, without rendering them.
@@ -64,11 +82,16 @@ impl Children {
         target: Target,
         max_pages: u32,
     ) -> Result<Vec<FaxPage>, RenderFailure> {
-        let rendered = self.render_with_remarks(source, document, target, max_pages);
-        Ok(rendered.await?.0)
+        let job = RenderJob::Render {
+            target,
+            max_pages,
+            preview: false,
+        };
+        Ok(self.rendered(source, document, job, max_pages).await?.pages)
     }
 
-    /// As [`Children::render`], with what is to be said of the pages.
+    /// As [`Children::render`], with what is to be said of the pages and, where that is wanted, a picture of the first.
+    /// Whoever has something more urgent to do on this machine goes first.
     ///
     /// # Errors
     /// As [`Children::render`].
@@ -78,41 +101,51 @@ impl Children {
         document: &[u8],
         target: Target,
         max_pages: u32,
-    ) -> Result<(Vec<FaxPage>, Vec<Remark>), RenderFailure> {
-        let (mut pages, mut remarks) = (Vec::new(), Vec::new());
+        preview: bool,
+    ) -> Result<Rendered, RenderFailure> {
+        let job = RenderJob::Render {
+            target,
+            max_pages,
+            preview,
+        };
+        self.rendered(source, document, job, max_pages).await
+    }
+
+    async fn rendered(
+        &self,
+        source: &Source,
+        document: &[u8],
+        job: RenderJob,
+        max_pages: u32,
+    ) -> Result<Rendered, RenderFailure> {
+        let mut made = Rendered::default();
+        // Only as many as were asked for, whatever has become of the child.
+        let is_room = |n: usize| n <= max_pages as usize;
         let mut complete = false;
-        self.render_child(
-            source,
-            RenderJob::Render { target, max_pages },
-            document,
-            |message, blob| match message {
-                FromRender::Page {
+        self.render_child(source, job, document, |message, blob| match message {
+            FromRender::Page {
+                width,
+                height,
+                x_dpi,
+                y_dpi,
+            } if is_room(made.pages.len()) => {
+                made.pages.push(FaxPage {
                     width,
                     height,
                     x_dpi,
                     y_dpi,
-                } if pages.len() <= max_pages as usize => {
-                    pages.push(FaxPage {
-                        width,
-                        height,
-                        x_dpi,
-                        y_dpi,
-                        g4: blob,
-                    });
-                }
-                FromRender::Remark(remark) if remarks.len() <= max_pages as usize => {
-                    remarks.push(remark);
-                }
-                // Only as many as were asked for, whatever has become of the child.
-                FromRender::Rendered => complete = pages.len() <= max_pages as usize,
-                _ => {}
-            },
-        )
+                    g4: blob,
+                });
+            }
+            FromRender::Remark(remark) if is_room(made.remarks.len()) => made.remarks.push(remark),
+            FromRender::Preview if blob.len() <= LARGEST_PREVIEW => made.preview = Some(blob),
+            FromRender::Rendered => complete = is_room(made.pages.len()),
+            _ => {}
+        })
         .await?;
-        if complete {
-            Ok((pages, remarks))
-        } else {
-            Err(failed("ended before the last page"))
+        match complete {
+            true => Ok(made),
+            false => Err(failed("ended before the last page")),
         }
     }
 
@@ -154,6 +187,10 @@ impl Children {
         let start = start.map_err(|e| failed(&e.to_string()))?;
         let mut child = self.renderer().map_err(RenderFailure::NotStarted)?;
         let id = child.id().expect("nobody waited for it yet");
+        if may_wait(source, job) {
+            // One that is not gentler only costs others more.
+            let _ = setpriority_process(Pid::from_raw(id.cast_signed()), NICE);
+        }
         let limit = Duration::from_secs(self.render_seconds);
         let ended = tokio::select! {
             ended = timeout(limit, converse(&mut child, &start, document, on)) => ended,
@@ -175,6 +212,11 @@ impl Children {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         Children::spawn(command, "render")
     }
+}
+
+/// A client waits for a look through its document, and a trunk for a cover page.
+fn may_wait(source: &Source, job: RenderJob) -> bool {
+    matches!(job, RenderJob::Render { .. }) && !matches!(source, Source::Cover(_))
 }
 
 /// Hands the document over and takes the answers in, until the child has ended or refuses.

@@ -44,12 +44,18 @@ pub struct Mail {
     pub text: String,
     /// The PDF, if there is one.
     pub pdf: Option<Vec<u8>>,
+    /// The mail that is attached to it, if there is one.
+    pub attached: Option<Box<Mail>>,
 }
 
 impl Mail {
     /// Takes one apart.
     pub fn read(octets: &[u8]) -> Mail {
-        let mail = MessageParser::default().parse(octets).expect("a mail");
+        Mail::of(&MessageParser::default().parse(octets).expect("a mail"))
+    }
+
+    fn of(mail: &mail_parser::Message<'_>) -> Mail {
+        let mut attached = mail.attachments().filter_map(|part| part.message());
         let pdf = mail
             .attachments()
             .find(|part| part.attachment_name().is_some_and(|n| n.ends_with(".pdf")));
@@ -58,6 +64,7 @@ impl Mail {
             message_id: mail.message_id().unwrap_or_default().to_owned(),
             text: mail.body_text(0).unwrap_or_default().into_owned(),
             pdf: pdf.map(|part| part.contents().to_vec()),
+            attached: attached.next().map(|mail| Box::new(Mail::of(mail))),
         }
     }
 

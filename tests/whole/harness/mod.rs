@@ -91,14 +91,24 @@ impl Site {
 
     /// Starts the daemon, on whatever state there is, and waits until it listens.
     pub fn start(&mut self) {
+        self.launch();
+        self.daemon().wait_for_line("calls are taken on", 20);
+    }
+
+    /// Starts the daemon on a queue that cannot be opened, and waits until it says so at its doors.
+    pub fn start_shut(&mut self) {
+        self.launch();
+        self.daemon().wait_for_line("mail is refused on", 20);
+    }
+
+    /// Starts the daemon and waits for nothing.
+    pub fn launch(&mut self) {
         self.write_config();
         self.starts += 1;
         let log = self.path(&format!("daemon-{}.log", self.starts));
         let config = self.config_file();
         let arguments = ["run", "--config", config.to_str().expect("a plain path")];
-        let daemon = Process::start(&arguments, &log, &self.environment);
-        daemon.wait_for_line("calls are taken on", 20);
-        self.daemon = Some(daemon);
+        self.daemon = Some(Process::start(&arguments, &log, &self.environment));
     }
 
     /// `kill -9`.

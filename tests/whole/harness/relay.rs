@@ -1,5 +1,6 @@
 //! An office's mail server, scripted by hand.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,16 @@ pub enum Mood {
     KnowsThePostmasterOnly,
     /// Nothing, from the greeting on.
     Silent,
+    /// Hangs up before the greeting.
+    HangsUp,
+    /// 450 at the first RCPT to each recipient; takes what comes after it.
+    Greylists,
+    /// Reads the text, and is silent behind its final dot.
+    SilentAfterTheText,
+    /// Reads the text, forgets it, and hangs up.
+    ForgetsTheText,
+    /// Takes the mail, and hangs up before it says so.
+    LosesTheYes,
 }
 
 /// A running mail server. Its thread ends with the test run.
@@ -29,7 +40,13 @@ struct Desk {
     mood: Mood,
     taken: Vec<(String, Mail)>,
     refused: usize,
+    /// Those who were told to come again.
+    known: BTreeSet<String>,
+    bell: Option<Bell>,
 }
+
+/// Called when a mail is there.
+type Bell = Box<dyn Fn() + Send>;
 
 impl Relay {
     /// Starts it.
@@ -39,6 +56,8 @@ impl Relay {
             mood,
             taken: Vec::new(),
             refused: 0,
+            known: BTreeSet::new(),
+            bell: None,
         };
         let relay = Relay {
             desk: Arc::new(Mutex::new(desk)),
@@ -59,6 +78,12 @@ impl Relay {
         self.desk.lock().expect("nobody panics with it").mood = mood;
     }
 
+    /// Calls this whenever the text of a mail is there.
+    #[allow(dead_code)] // Only `make torture` listens.
+    pub fn set_bell(&self, bell: impl Fn() + Send + 'static) {
+        self.desk.lock().expect("nobody panics with it").bell = Some(Box::new(bell));
+    }
+
     /// Every mail that it took, with its recipient.
     pub fn taken(&self) -> Vec<(String, Mail)> {
         let desk = self.desk.lock().expect("nobody panics with it");
@@ -73,9 +98,11 @@ impl Relay {
     fn serve(&self, stream: TcpStream) -> std::io::Result<()> {
         let mut to = stream.try_clone()?;
         let mut from = BufReader::new(stream);
-        if self.desk.lock().expect("nobody panics with it").mood == Mood::Silent {
+        match self.mood() {
             // Until the client hangs up.
-            return std::io::copy(&mut from, &mut std::io::sink()).map(drop);
+            Mood::Silent => return std::io::copy(&mut from, &mut std::io::sink()).map(drop),
+            Mood::HangsUp => return Ok(()),
+            _ => {}
         }
         to.write_all(b"220 mail.example.com\r\n")?;
         let mut recipient = String::new();
@@ -84,14 +111,24 @@ impl Relay {
             let command = line.trim_end().to_owned();
             line.clear();
             let reply = match command.get(..4).unwrap_or_default() {
+                "RCPT" if self.comes_too_soon(&command) => "450 4.2.0 greylisted, come again",
                 "RCPT" => {
                     recipient = command;
                     "250 2.1.5 OK"
                 }
                 "DATA" => {
                     to.write_all(b"354 go on\r\n")?;
-                    let mail = mail(&mut from)?;
-                    self.verdict(&recipient, &mail)
+                    // A text that breaks off is no mail.
+                    let Some(mail) = mail(&mut from)? else {
+                        return Ok(());
+                    };
+                    match self.verdict(&recipient, &mail) {
+                        Verdict::Says(reply) => reply,
+                        Verdict::HangsUp => return Ok(()),
+                        Verdict::IsSilent => {
+                            return std::io::copy(&mut from, &mut std::io::sink()).map(drop);
+                        }
+                    }
                 }
                 "QUIT" => return to.write_all(b"221 2.0.0 bye\r\n"),
                 _ => "250 2.0.0 OK",
@@ -101,31 +138,58 @@ impl Relay {
         Ok(())
     }
 
-    fn verdict(&self, recipient: &str, mail: &[u8]) -> &'static str {
+    fn mood(&self) -> Mood {
+        self.desk.lock().expect("nobody panics with it").mood
+    }
+
+    fn comes_too_soon(&self, recipient: &str) -> bool {
         let mut desk = self.desk.lock().expect("nobody panics with it");
+        let is_new = desk.mood == Mood::Greylists && desk.known.insert(recipient.to_owned());
+        desk.refused += usize::from(is_new);
+        is_new
+    }
+
+    fn verdict(&self, recipient: &str, mail: &[u8]) -> Verdict {
+        let mut desk = self.desk.lock().expect("nobody panics with it");
+        if let Some(bell) = &desk.bell {
+            bell();
+        }
         let takes = match desk.mood {
             Mood::KnowsThePostmasterOnly => recipient.contains("<postmaster@"),
-            mood => mood == Mood::Takes,
+            mood => matches!(mood, Mood::Takes | Mood::Greylists | Mood::LosesTheYes),
         };
         if takes {
             desk.taken.push((recipient.to_owned(), Mail::read(mail)));
-            return "250 2.0.0 OK: queued as 4F1";
+        } else {
+            desk.refused += 1;
         }
-        desk.refused += 1;
         match desk.mood {
-            Mood::KnowsThePostmasterOnly => "550 5.1.1 no such user",
-            _ => "451 4.3.0 the disk is full",
+            Mood::LosesTheYes | Mood::ForgetsTheText => Verdict::HangsUp,
+            Mood::SilentAfterTheText => Verdict::IsSilent,
+            _ if takes => Verdict::Says("250 2.0.0 OK: queued as 4F1"),
+            Mood::KnowsThePostmasterOnly => Verdict::Says("550 5.1.1 no such user"),
+            _ => Verdict::Says("451 4.3.0 the disk is full"),
         }
     }
 }
 
-/// Up to the line with the dot, dots undoubled (RFC 5321 4.5.2).
-fn mail(from: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+/// What becomes of a mail behind its final dot.
+enum Verdict {
+    Says(&'static str),
+    HangsUp,
+    IsSilent,
+}
+
+/// Up to the line with the dot, dots undoubled (RFC 5321 4.5.2); `None`: it never came.
+fn mail(from: &mut impl BufRead) -> std::io::Result<Option<Vec<u8>>> {
     let mut mail = Vec::new();
     loop {
         let mut line = Vec::new();
-        if from.read_until(b'\n', &mut line)? == 0 || line == b".\r\n" {
-            return Ok(mail);
+        if from.read_until(b'\n', &mut line)? == 0 {
+            return Ok(None);
+        }
+        if line == b".\r\n" {
+            return Ok(Some(mail));
         }
         mail.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
     }

@@ -427,3 +427,25 @@ fn a_long_fax_gets_its_time_and_a_page_more_is_a_page_more() {
     assert_eq!(script.report().outcome, Outcome::TooLong);
     assert_eq!(script.report().seconds, f64::from(180 + 21 * 180 + 6));
 }
+
+/// G.711 under dynamic numbers only: the answer names the far end's, and that is what we send.
+#[test]
+fn offers_g711_under_dynamic_numbers() {
+    const OFFER: &str = "v=0\r\no=- 7 7 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\n\
+        m=audio 16384 RTP/AVP 97 98 101\r\na=rtpmap:97 AMR/8000\r\na=rtpmap:98 PCMU/8000\r\n\
+        a=rtpmap:101 telephone-event/8000\r\n";
+    let config = config(CallPolicy::incoming(), 0);
+    let mut call = CallMachine::incoming(config, OFFER.as_bytes(), Instant::now());
+    let actions: Vec<Action> = std::iter::from_fn(|| call.poll()).collect();
+    let [
+        Action::Accept(answer),
+        Action::Child(ChildOrder::Audio(media)),
+    ] = &actions[..]
+    else {
+        panic!("{actions:?}");
+    };
+    let answer = String::from_utf8_lossy(answer);
+    assert!(answer.contains(" RTP/AVP 98 101\r\n"), "{answer}");
+    assert!(answer.contains("a=rtpmap:98 PCMU/8000\r\n"), "{answer}");
+    assert_eq!((media.codec, media.payload_type), (Codec::Pcmu, 98));
+}

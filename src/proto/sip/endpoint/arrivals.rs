@@ -7,6 +7,7 @@ use super::call::{Call, Stage};
 use super::called::Called;
 use super::clients::User;
 use super::core::{ALLOW, SUPPORTED};
+use super::reliable::REL;
 use super::session::is_too_short;
 use super::words::{LONGEST_NAME, plain};
 use super::{CallId, Endpoint, IncomingInvite, Output};
@@ -24,7 +25,7 @@ const OUTSIDE: Abilities<'static> = Abilities {
         Method::Options,
         Method::Update,
     ],
-    extensions: &[SUPPORTED],
+    extensions: &[SUPPORTED, REL],
     bodies: &["application/sdp"],
 };
 
@@ -40,6 +41,7 @@ const INSIDE: Abilities<'static> = Abilities {
         Method::Info,
         Method::Notify,
         Method::Refer,
+        Method::Prack,
     ],
     ..OUTSIDE
 };

@@ -6,6 +6,7 @@ use super::auth::Auth;
 use super::call::Stage;
 use super::core::Core;
 use super::ended::Ended;
+use super::reliable::REL;
 use super::servers::{Answer, ServerKey};
 use super::session::Session;
 use super::words::reason_of;
@@ -47,6 +48,10 @@ impl Called {
     }
 
     fn provisional(&mut self, core: &mut Core, code: u16, sdp: Option<Vec<u8>>, now: Instant) {
+        // RFC 3262 3: whoever requires 100rel may get a reliable 18x only. We need none: the 200 comes soon.
+        if self.invite.headers.lists(Name::Require, REL) {
+            return;
+        }
         let answer = Answer::new(code, &self.dialog.local_tag)
             .with(Name::Contact, self.dialog.contact.as_str())
             .with_sdp(sdp);
@@ -106,6 +111,11 @@ impl Called {
                 // RFC 3261 14.2: the first is not answered yet.
                 let later = Answer::new(500, "").with(Name::RetryAfter, "1");
                 core.respond(key, later, now);
+                None
+            }
+            // RFC 3262 3: no 18x of ours waits for one.
+            Some(Method::Prack) => {
+                core.respond(key, Answer::new(481, ""), now);
                 None
             }
             _ => {

@@ -9,6 +9,7 @@ use super::call::Stage;
 use super::clients::{ClientKey, Unanswered, User};
 use super::core::{ALLOW, Core, SUPPORTED};
 use super::ended::Ended;
+use super::reliable::{REL, Reliable, Taken};
 use super::servers::{Answer, ServerKey};
 use super::session::Session;
 use super::words::{plain, q850_of, reason_of};
@@ -41,6 +42,7 @@ pub(super) struct Calling {
     intervals: u8,
     /// Descriptions of 18x by the tag of their fork.
     early: Vec<(String, Vec<u8>)>,
+    reliable: Reliable,
     heard: bool,
     cancel: Cancel,
     /// When we wait no longer: for a first sign, or for the end of a cancelled call.
@@ -79,6 +81,7 @@ impl Calling {
             min_se: MIN_SE,
             intervals: 0,
             early: Vec::new(),
+            reliable: Reliable::default(),
             heard: false,
             cancel: Cancel::No,
             held: Vec::new(),
@@ -93,6 +96,9 @@ impl Calling {
         now: Instant,
     ) -> Option<Stage> {
         if key != self.key {
+            let of = (key, response);
+            self.reliable
+                .handle_response(core, self.id, &mut self.auth, of, now);
             return None;
         }
         let code = response.code()?;
@@ -103,6 +109,7 @@ impl Calling {
             }
             200..300 => self.on_answer(core, response, now),
             401 | 407 if self.cancel == Cancel::No => self.on_challenge(core, response, now),
+            421 if self.cancel == Cancel::No => self.on_extension_required(core, response, now),
             422 if self.cancel == Cancel::No => self.on_interval_too_small(core, response, now),
             _ => Some(self.on_refusal(core, response, now)),
         }
@@ -119,6 +126,13 @@ impl Calling {
         if code == 100 {
             return;
         }
+        let invite = (&self.request, &self.invite.flow);
+        let taken = self
+            .reliable
+            .take(core, self.id, invite, &mut self.auth, response, now);
+        if taken == Taken::Passed {
+            return;
+        }
         let sdp = sdp_of(response);
         let to = response.to();
         let tag = to.as_ref().and_then(|to| to.tag()).unwrap_or_default();
@@ -131,7 +145,8 @@ impl Calling {
 
     fn on_answer(&mut self, core: &mut Core, response: &Message, now: Instant) -> Option<Stage> {
         // A 2xx without a tag makes no dialog (RFC 3261 12.1); it is no answer.
-        let dialog = Dialog::of_response(&self.request, response, &self.invite.flow)?;
+        let mut dialog = Dialog::of_response(&self.request, response, &self.invite.flow)?;
+        dialog.local_seq = dialog.local_seq.max(self.reliable.last_number());
         let mut acks = Acks::default();
         let flow = dialog.next_hop();
         acks.send(core, response, dialog.ack(&self.request), &flow);
@@ -177,6 +192,27 @@ impl Calling {
         None
     }
 
+    /// RFC 3261 21.4.15: the far end insists on PRACK. It is not offered to others, for a fax has no use for it: what
+    /// counts of an 18x is said again in the 200, and a PRACK that gets lost costs the call.
+    fn on_extension_required(
+        &mut self,
+        core: &mut Core,
+        response: &Message,
+        now: Instant,
+    ) -> Option<Stage> {
+        let offered = self.request.headers.lists(Name::Supported, REL);
+        let mut required = response.headers.all(Name::Require).peekable();
+        let all_known = required.peek().is_some() && required.all(|tag| tag_is_known(tag));
+        if offered || !all_known {
+            return Some(self.on_refusal(core, response, now));
+        }
+        let mut request = self.request.clone();
+        let supported = format!("{SUPPORTED}, {REL}");
+        request.headers.set(Name::Supported, supported);
+        self.send_again(core, request, now);
+        None
+    }
+
     /// RFC 4028 7.4.
     fn on_interval_too_small(
         &mut self,
@@ -208,6 +244,7 @@ impl Calling {
         let number = request.cseq().map_or(1, |cseq| cseq.number) + 1;
         request.headers.set(Name::CSeq, format!("{number} INVITE"));
         self.request = request.clone();
+        self.reliable = Reliable::default();
         self.key = core.send(
             request,
             &self.invite.flow,
@@ -314,14 +351,16 @@ impl Calling {
         let request = std::mem::replace(&mut self.request, Message::request(Method::Invite, ""));
         let flow = self.invite.flow.clone();
         let mut ended = Ended::new(self.id, self.auth.clone(), now);
+        let numbers = self.reliable.last_number();
         ended.expect_late(request, self.key, flow);
+        ended.number_from(numbers);
         Stage::Ended(Box::new(ended))
     }
 }
 
 /// RFC 3261 8.1.1, 13.2.1.
 fn first_invite(core: &Core, invite: &Invite, call_id: &str, tag: &str) -> Message {
-    let ours = core.address(&invite.flow);
+    let ours = core.reached_at(&invite.flow);
     let host = match (&invite.from.host[..], ours.is_ipv6()) {
         ("", false) => ours.ip().to_string(),
         ("", true) => format!("[{}]", ours.ip()),
@@ -385,6 +424,12 @@ pub(super) fn ask_for_session(
             request.headers.push(Name::MinSe, seconds);
         }
     }
+}
+
+fn tag_is_known(tag: &str) -> bool {
+    [SUPPORTED, REL]
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(tag))
 }
 
 fn refusal(response: &Message) -> SipEvent {

@@ -35,6 +35,8 @@ struct Late {
     key: Option<ClientKey>,
     flow: Flow,
     cancelled: bool,
+    /// The number of the last request of ours in its early dialogs (PRACK).
+    number: u32,
 }
 
 impl Ended {
@@ -58,7 +60,15 @@ impl Ended {
             key: Some(key),
             flow,
             cancelled: false,
+            number: 0,
         });
+    }
+
+    /// What is said of the late INVITE's calls bears a number above this one.
+    pub fn number_from(&mut self, number: u32) {
+        if let Some(late) = &mut self.late {
+            late.number = number;
+        }
     }
 
     /// The 200 of another fork may come yet.
@@ -68,6 +78,7 @@ impl Ended {
             key: None,
             flow,
             cancelled: false,
+            number: 0,
         });
     }
 
@@ -103,7 +114,7 @@ impl Ended {
             self.on_bye_answered(core, code, response, now);
         } else if (100..200).contains(&code) {
             self.cancel_late(core, key, now);
-        } else if (200..300).contains(&code) {
+        } else if (200..300).contains(&code) && is_of_invite(response) {
             self.on_late_answer(core, response, now);
         }
         None
@@ -151,8 +162,9 @@ impl Ended {
             let ack = dialog.ack(&late.invite);
             let flow = dialog.next_hop();
             self.acks.send(core, response, ack, &flow);
-        } else if let Some(dialog) = Dialog::of_response(&late.invite, response, &late.flow) {
+        } else if let Some(mut dialog) = Dialog::of_response(&late.invite, response, &late.flow) {
             let ack = dialog.ack(&late.invite);
+            dialog.local_seq = dialog.local_seq.max(late.number);
             let flow = dialog.next_hop();
             self.acks.send(core, response, ack, &flow);
             self.say_bye(core, dialog, "answered too late", now);
@@ -184,4 +196,10 @@ impl Ended {
     pub fn is_hanging_up(&self) -> bool {
         self.bye.is_some()
     }
+}
+
+/// Not of a PRACK that the end overtook.
+fn is_of_invite(response: &Message) -> bool {
+    let cseq = response.cseq();
+    cseq.is_some_and(|cseq| cseq.method == Method::Invite)
 }

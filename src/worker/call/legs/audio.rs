@@ -10,7 +10,7 @@ use super::talker::Talker;
 use crate::fax::{AudioTerminal, Holder, Options};
 use crate::proto::g711::Law;
 use crate::proto::rtp;
-use crate::proto::sdp::TELEPHONE_EVENT;
+use crate::proto::sdp::{Codec, TELEPHONE_EVENT};
 use crate::worker::wire::AudioMedia;
 
 /// RFC 3389: comfort noise, which a far end sends in place of silence.
@@ -29,6 +29,8 @@ const TICK_MS: u8 = 10;
 pub(in crate::worker::call) struct AudioLeg {
     pub(super) terminal: AudioTerminal,
     law: Law,
+    /// The far end's payload type of this law; the static ones are known anyway.
+    payload_type: u8,
     /// Payload types of telephone events, ours and the far end's: it may take either for the one to send.
     events: [Option<u8>; 2],
     sender: rtp::Sender,
@@ -49,13 +51,12 @@ impl AudioLeg {
         media: &AudioMedia,
         holder: Box<dyn Holder>,
     ) -> io::Result<AudioLeg> {
-        let law = Law::from_payload_type(media.payload_type)
-            .ok_or_else(|| io::Error::other("audio is neither PCMU nor PCMA"))?;
         Ok(AudioLeg {
             terminal: AudioTerminal::new(options, holder).map_err(io::Error::other)?,
-            law,
+            law: law(media.codec),
+            payload_type: media.payload_type,
             events: [Some(TELEPHONE_EVENT), media.telephone_event],
-            sender: rtp::Sender::new(law.payload_type(), fastrand::u64(..)),
+            sender: rtp::Sender::new(media.payload_type, fastrand::u64(..)),
             receiver: rtp::Receiver::new(),
             hearing: Hearing::new(options.calling).map_err(io::Error::other)?,
             patience: Patience::default(),
@@ -73,11 +74,18 @@ impl AudioLeg {
 
     /// A new agreement in the middle of it: another law, other packets.
     pub(in crate::worker::call) fn renegotiate(&mut self, media: &AudioMedia) {
-        if let Some(law) = Law::from_payload_type(media.payload_type) {
-            self.law = law;
-            self.events[1] = media.telephone_event;
-            self.frame = ticks_in_a_frame(media);
-            self.sender.set_payload_type(media.payload_type);
+        self.law = law(media.codec);
+        self.payload_type = media.payload_type;
+        self.events[1] = media.telephone_event;
+        self.frame = ticks_in_a_frame(media);
+        self.sender.set_payload_type(media.payload_type);
+    }
+
+    /// How a packet is coded, if it is audio. Either law may come, whatever we send (RFC 3264 6.1).
+    fn law_of(&self, payload_type: u8) -> Option<Law> {
+        match payload_type == self.payload_type {
+            true => Some(self.law),
+            false => Law::from_payload_type(payload_type),
         }
     }
 
@@ -91,8 +99,7 @@ impl AudioLeg {
     }
 
     fn knows(&self, payload_type: u8) -> bool {
-        // Either law may come, whatever we send (RFC 3264 6.1).
-        Law::from_payload_type(payload_type).is_some()
+        self.law_of(payload_type).is_some()
             || self.events.contains(&Some(payload_type))
             || payload_type == COMFORT_NOISE
     }
@@ -100,7 +107,7 @@ impl AudioLeg {
     /// Takes a packet in; true if there is a signal on the line.
     pub(super) fn handle(&mut self, octets: &[u8], now: Instant) -> bool {
         if let Ok(packet) = rtp::Packet::decode(octets) {
-            let audio = Law::from_payload_type(packet.payload_type).is_some();
+            let audio = self.law_of(packet.payload_type).is_some();
             self.receiver.handle(&packet, audio, now);
             self.play_all(now);
         }
@@ -114,7 +121,7 @@ impl AudioLeg {
                     payload_type,
                     pause,
                     payload,
-                } => match Law::from_payload_type(payload_type) {
+                } => match self.law_of(payload_type) {
                     Some(law) => self.play(law, pause, &payload),
                     None if self.events.contains(&Some(payload_type)) => {
                         self.hearing.hear_event(&payload);
@@ -176,6 +183,13 @@ const QUIET: i64 = 114 * 114;
 /// Samples of time without the far end before we go on without it: 80 ms behind silence, a second in a signal. What
 /// comes late in the middle of a signal is as good as what comes in time, and silence put in between would cost it.
 const STARVED: (usize, usize) = (640, 8000);
+
+fn law(codec: Codec) -> Law {
+    match codec {
+        Codec::Pcmu => Law::Mu,
+        Codec::Pcma => Law::A,
+    }
+}
 
 fn ticks_in_a_frame(media: &AudioMedia) -> u8 {
     let wanted = media.ptime.filter(|ptime| PTIMES.contains(ptime));
@@ -251,6 +265,59 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fax::{NotKept, Role};
+
+    struct Nobody;
+
+    impl Holder for Nobody {
+        fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
+            Err(NotKept)
+        }
+
+        fn last_page_leaving(&mut self, _: u32) -> Result<bool, NotKept> {
+            Err(NotKept)
+        }
+    }
+
+    /// A gateway that calls A-law 98 gets what it calls so, and is heard under that number and no other dynamic one.
+    #[test]
+    fn law_with_a_dynamic_payload_type() {
+        let options = Options {
+            role: Role::Receiver,
+            calling: false,
+            ident: String::new(),
+            tiff: "/dev/null".into(),
+            documents: Vec::new(),
+            ecm: true,
+            max_bit_rate: 14400,
+            t85: false,
+            sub_address: None,
+            password: None,
+        };
+        let media = AudioMedia {
+            remote: "192.0.2.1:4000".parse().unwrap(),
+            codec: Codec::Pcma,
+            payload_type: 98,
+            telephone_event: None,
+            ptime: None,
+        };
+        let mut leg = AudioLeg::new(&options, &media, Box::new(Nobody)).unwrap();
+        let now = Instant::now();
+        (0..2).for_each(|_| {
+            leg.tick(true, now);
+        });
+        let sent = leg.poll_transmit().unwrap();
+        assert_eq!((sent.len(), sent[1] & 0x7f), (172, 98));
+        // Silence in A-law; in mu-law it would be loud.
+        let mut heard = vec![0x80, 98, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
+        heard.extend([0xd5; 160]);
+        assert_eq!(leg.look(&heard), Look::Good { continues: true });
+        assert!(!leg.handle(&heard, now));
+        for (number, look) in [(8, true), (0, true), (97, false), (18, false)] {
+            heard[1] = number;
+            assert_eq!(leg.look(&heard) != Look::Junk, look, "{number}");
+        }
+    }
 
     const LOUD: [i16; 160] = [5000; 160];
     const SILENT: [i16; 160] = [8; 160];

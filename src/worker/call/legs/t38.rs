@@ -23,6 +23,9 @@ const FEC: Repair = Repair::Fec {
 /// T.38 7.2: the head of an IFP packet with data; what remains of it is the modem.
 const DATA: u8 = 0xc0;
 const V21: u8 = 0;
+/// T.38 7.3.2: the field has data, its length less one in the two octets before it; the types that end a signal.
+const HAS_DATA: u8 = 0x80;
+const SIGNAL_ENDS: [u8; 4] = [1, 4, 5, 7];
 /// Octets of a packet that says no more than how a signal ends.
 const SHORT: usize = 8;
 
@@ -34,6 +37,9 @@ pub(in crate::worker::call) struct T38Leg {
     openers: u32,
     /// The last packet that came in was page data.
     page_data: bool,
+    /// The last packet that came in, and the last that left, was data with more to follow.
+    takes_in: bool,
+    says: bool,
     /// Octets of all packets with page data, either way.
     page_octets: u64,
     /// The last datagram, and ticks since it left.
@@ -54,6 +60,8 @@ impl T38Leg {
             receiver: udptl::Receiver::new(),
             openers: OPENERS,
             page_data: false,
+            takes_in: false,
+            says: false,
             page_octets: 0,
             last: (Vec::new(), 0),
             ready: VecDeque::new(),
@@ -69,13 +77,23 @@ impl T38Leg {
     }
 
     /// See [`T38Terminal::follow_audio`].
-    pub(in crate::worker::call) fn follow_audio(&mut self) {
-        self.terminal.follow_audio();
+    pub(in crate::worker::call) fn follow_audio(&mut self, whole_ced: bool) {
+        self.terminal.follow_audio(whole_ced);
     }
 
     /// Whether page data comes in, packet after packet.
     pub(in crate::worker::call) fn takes_in_a_page(&self) -> bool {
         self.page_data
+    }
+
+    /// Whether data comes in, of a page or of a frame, and more is to follow: nobody waits for an answer yet.
+    pub(super) fn takes_in_data(&self) -> bool {
+        self.takes_in
+    }
+
+    /// Whether data leaves, and more is to follow.
+    pub(super) fn says_data(&self) -> bool {
+        self.says
     }
 
     /// Octets of pages so far: without repeats in error correction mode, else all of them.
@@ -108,6 +126,7 @@ impl T38Leg {
     fn deliver(&mut self) {
         while let Some((seq, ifp)) = self.receiver.poll() {
             self.page_data = is_page_data(&ifp);
+            self.takes_in = goes_on(&ifp);
             self.count(&ifp);
             self.terminal.handle_ifp(&ifp, seq);
         }
@@ -125,6 +144,7 @@ impl T38Leg {
         let mut any = false;
         while let Some(ifp) = self.terminal.poll_transmit() {
             any = true;
+            self.says = goes_on(&ifp.octets);
             self.count(&ifp.octets);
             self.send(&ifp.octets, ifp.count);
         }
@@ -169,6 +189,27 @@ fn is_page_data(ifp: &[u8]) -> bool {
     ifp.len() > SHORT && page(ifp[0])
 }
 
+/// T.38 7.3.2: data whose last field is not the end of its signal.
+fn goes_on(ifp: &[u8]) -> bool {
+    let [head, count, fields @ ..] = ifp else {
+        return false;
+    };
+    let (mut rest, mut last) = (fields, None);
+    for _ in 0..*count {
+        let [field, behind @ ..] = rest else { break };
+        last = Some(field >> 4 & 7);
+        rest = match (field & HAS_DATA, behind) {
+            (0, _) => behind,
+            (_, [high, low, data @ ..]) => {
+                let len = usize::from(u16::from_be_bytes([*high, *low])) + 1;
+                data.get(len..).unwrap_or_default()
+            }
+            _ => &[],
+        };
+    }
+    head & DATA == DATA && last.is_some_and(|last| !SIGNAL_ENDS.contains(&last))
+}
+
 /// What the far end wants to receive is what it says of itself (T.38 annex D.2.1.5).
 fn repair(media: &T38Media) -> Repair {
     match media.error_correction {
@@ -192,7 +233,7 @@ mod tests {
             Err(NotKept)
         }
 
-        fn last_page_leaving(&mut self) -> Result<(), NotKept> {
+        fn last_page_leaving(&mut self, _page: u32) -> Result<bool, NotKept> {
             Err(NotKept)
         }
     }
@@ -214,6 +255,7 @@ mod tests {
             calling: true,
             ident: String::new(),
             tiff: "/dev/null".into(),
+            documents: Vec::new(),
             ecm: true,
             max_bit_rate: 14400,
             t85: false,
@@ -244,6 +286,27 @@ mod tests {
             .collect();
         assert_eq!(cng.len(), 3);
         assert!(cng.iter().all(|datagram| *datagram == cng[0]));
+    }
+
+    #[test]
+    fn data_goes_on_until_a_field_ends_its_signal() {
+        let goes_on: [&[u8]; 4] = [
+            &[0xc0, 1, 0x80, 0, 0, 0xff],
+            &[0xc0, 1, 0x20],
+            &[0xd0, 1, 0xe0, 0, 1, 0, 0],
+            &[0xc0, 2, 0x80, 0, 0, 0xff, 0x20],
+        ];
+        assert!(goes_on.iter().all(|ifp| super::goes_on(ifp)));
+        let ends: [&[u8]; 7] = [
+            &[0xc0, 1, 0x40],
+            &[0xc0, 2, 0x80, 0, 0, 0x13, 0x40],
+            &[0xd0, 1, 0xf0, 0, 1, 0, 0],
+            &[0x00],
+            &[0x06],
+            &[],
+            &[0xc0, 0],
+        ];
+        assert!(ends.iter().all(|ifp| !super::goes_on(ifp)));
     }
 
     #[test]

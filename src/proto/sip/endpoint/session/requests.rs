@@ -63,6 +63,11 @@ impl Session {
                 core.respond(key, Answer::new(603, ""), now);
                 None
             }
+            // RFC 3262 3: no 18x of ours waits for one.
+            Method::Prack => {
+                core.respond(key, Answer::new(481, ""), now);
+                None
+            }
             _ => {
                 let answer = Answer::new(405, "").with(Name::Allow, ALLOW);
                 core.respond(key, answer, now);

@@ -235,9 +235,9 @@ fn a_merged_request_gets_482() {
 #[test]
 fn insists_on_an_extension() {
     let mut script = Script::new();
-    script.say(&incoming_invite("Require: 100rel, timer\r\n", SDP));
+    script.say(&incoming_invite("Require: precondition, timer\r\n", SDP));
     let answer = script.expect("SIP/2.0 420 ");
-    assert_eq!(header(&answer, "Unsupported"), "100rel");
+    assert_eq!(header(&answer, "Unsupported"), "precondition");
     script.expect_no_event();
     script.say(&incoming_invite("Require: timer\r\n", SDP));
     script.expect("SIP/2.0 100 ");

@@ -412,7 +412,7 @@ fn small_talk_is_answered() {
         ("NOTIFY", "200 "),
         ("REFER", "603 "),
         ("MESSAGE", "405 "),
-        ("PRACK", "405 "),
+        ("PRACK", "481 "),
         ("BREW", "501 "),
     ] {
         script.in_dialog(&dialog, method, "", "");

@@ -1,0 +1,318 @@
+//! A gateway that is killed again and again while mails pour in, calls go both ways, and everything else goes wrong:
+//! the disk, the clock, the relay. What is left is what others know of it.
+
+mod bell;
+pub mod books;
+mod clerk;
+mod disk;
+mod evidence;
+mod machines;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
+use jiff::Timestamp;
+
+use crate::harness::Site;
+use crate::harness::relay::{Mood, Relay};
+use bell::Bell;
+use books::{Evidence, Millis};
+use clerk::Clerk;
+pub use disk::Disk;
+use evidence::Album;
+use machines::Machines;
+
+/// Where Debian puts the library that lies about the time.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
+
+/// How far from the truth the clock may be, in hours. What a clock that ran ahead by less than an hour has put off waits
+/// for as long (queue/schema.sql), and so would we.
+const JUMPS: [i32; 8] = [0, 0, 0, 0, 11, -11, 36, -36];
+
+/// How the relay may be.
+const MOODS: [Mood; 10] = [
+    Mood::Takes,
+    Mood::Takes,
+    Mood::Takes,
+    Mood::SaysLater,
+    Mood::KnowsThePostmasterOnly,
+    Mood::Silent,
+    Mood::HangsUp,
+    Mood::SilentAfterTheText,
+    Mood::ForgetsTheText,
+    Mood::LosesTheYes,
+];
+
+/// Recipients who wait to be told, at most: more are written only when some were.
+const PATIENT: usize = 24;
+
+/// Until everything is settled after the last kill.
+const PEACE: Duration = Duration::from_secs(600);
+
+/// A trial.
+pub struct Trial {
+    /// How often the daemon is killed.
+    pub kills: u32,
+    /// The dice.
+    pub seed: u64,
+    /// Lives long enough for a call; else the most go no further than a mail.
+    pub long_lives: bool,
+}
+
+impl Trial {
+    /// Plays it on this disk; what others know at the end. The daemon has settled everything, or its time was up.
+    pub fn run(&self, disk: &Disk) -> Evidence {
+        let mut rng = Rng::with_seed(self.seed);
+        let bell = Bell::default();
+        let mut scene = Scene::set(disk, rng.fork(), bell.clone());
+        let clerk = Clerk::new(scene.site.config.smtp.listen[0], bell);
+        let machines = Machines::of(&scene.site);
+        let (stop, relay) = (AtomicBool::new(false), scene.relay.clone());
+        let is_enough = || clerk.knows().0.len() > told(&relay) + PATIENT;
+        std::thread::scope(|scope| {
+            let (one, other, calls) = (rng.fork(), rng.fork(), rng.fork());
+            scope.spawn(|| clerk.write(one, &stop, is_enough));
+            scope.spawn(|| clerk.write(other, &stop, is_enough));
+            scope.spawn(|| machines.call(calls, &stop));
+            for kill in 1..=self.kills {
+                scene.live_and_die(self.long_lives);
+                if kill % 10 == 0 {
+                    scene.tell(kill, &clerk);
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            scene.peace();
+        });
+        scene.wait_for_the_last_word(&clerk)
+    }
+}
+
+struct Scene<'a> {
+    site: Site,
+    disk: &'a Disk,
+    relay: Relay,
+    album: Album,
+    rng: Rng,
+    bell: Bell,
+    jumps: bool,
+    kills: Vec<Millis>,
+    full: Vec<(Millis, Millis)>,
+}
+
+impl Scene<'_> {
+    fn set(disk: &Disk, rng: Rng, bell: Bell) -> Scene<'_> {
+        let mut site = Site::prepared(|config| {
+            config.state_dir = disk.path().join("state");
+            config.mail.maildir = None;
+            config.sip.channels = 10;
+            for route in &mut config.routes {
+                (route.to, route.maildir) = (vec!["office@example.com".to_owned()], None);
+            }
+            config.retry = toml::from_str(&soon()).expect("a table of retries");
+        });
+        site.config.mail.relay = site.address(2526).to_string();
+        let relay = Relay::start(site.address(2526), Mood::Takes);
+        let rings = bell.clone();
+        relay.set_bell(move || rings.ring());
+        let jumps = Path::new(FAKETIME).exists();
+        if jumps {
+            site.set_env("LD_PRELOAD", FAKETIME);
+            site.set_env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+            site.set_env("DONT_FAKE_MONOTONIC", "1");
+        } else {
+            println!("SKIPPED the clock that jumps: no {FAKETIME} (apt-get install faketime)");
+        }
+        site.start_carrier();
+        bell::ring_for_pages(site.path("machines-5070"), bell.clone());
+        let album = Album::of(&site);
+        let mut scene = Scene {
+            site,
+            disk,
+            relay,
+            album,
+            rng,
+            bell,
+            jumps,
+            kills: Vec::new(),
+            full: Vec::new(),
+        };
+        scene.launch(0);
+        scene
+    }
+
+    fn launch(&mut self, hours: i32) {
+        if self.jumps {
+            self.site.set_env("FAKETIME", &format!("{hours:+}h"));
+        }
+        self.site.launch();
+    }
+
+    /// A while of work, with some trouble in it or none, and a sudden end.
+    fn live_and_die(&mut self, long_lives: bool) {
+        self.relay.set_mood(MOODS[self.rng.usize(..MOODS.len())]);
+        let trouble = self.rng.u32(0..12);
+        if trouble < 2 {
+            self.pause(long_lives);
+            self.spoil(trouble);
+        }
+        self.pause(long_lives);
+        let log = self.site.log().text();
+        assert!(self.site.daemon().is_running(), "it died by itself: {log}");
+        if self.rng.u32(0..10) == 0 {
+            // In the middle of a stop in order.
+            self.site.terminate();
+            std::thread::sleep(Duration::from_millis(self.rng.u64(0..1_500)));
+        }
+        self.kill();
+        let jump = JUMPS[self.rng.usize(..JUMPS.len())];
+        // Some starts find the disk spoilt, and some of these live to see it mended.
+        let trouble = self.rng.u32(0..24);
+        if trouble < 3 {
+            self.spoil(trouble);
+        }
+        self.launch(jump);
+        if trouble < 3 && self.rng.bool() {
+            std::thread::sleep(Duration::from_millis(self.rng.u64(100..2_000)));
+            self.mend();
+        }
+    }
+
+    /// The disk takes nothing from now on.
+    fn spoil(&mut self, how: u32) {
+        self.full.push((now(), Millis::MAX));
+        match how {
+            0 => self.disk.fill(self.rng.u64(0..64) * 1024),
+            1 => self.disk.read_only(&["incoming", "blobs"]),
+            _ => self.disk.read_only(&["."]),
+        }
+    }
+
+    fn mend(&mut self) {
+        self.disk.writable();
+        self.disk.make_room();
+        if let Some((_, until)) = self.full.last_mut() {
+            *until = (*until).min(now());
+        }
+    }
+
+    fn kill(&mut self) {
+        self.site.kill();
+        self.kills.push(now());
+        self.mend();
+    }
+
+    /// Mostly too short for a call, sometimes long enough for one. Half of them end just behind something.
+    fn pause(&mut self, long_lives: bool) {
+        let most = match self.rng.u32(0..12) {
+            0 | 1 if long_lives => 40_000,
+            2 if long_lives => 15_000,
+            3..6 => 3_000,
+            _ => 800,
+        };
+        let pause = Duration::from_millis(self.rng.u64(100..most));
+        if self.rng.bool() {
+            std::thread::sleep(pause);
+        } else {
+            std::thread::sleep(pause / 2);
+            self.bell.wait(pause);
+            // The confirmation of a page takes a second and a half to arrive.
+            let longest = [5, 50, 2_500][self.rng.usize(..3)];
+            std::thread::sleep(Duration::from_millis(self.rng.u64(0..longest)));
+        }
+    }
+
+    /// The right time again, and a relay that takes everything.
+    fn peace(&mut self) {
+        self.relay.set_mood(Mood::Takes);
+        self.kill();
+        self.launch(0);
+    }
+
+    fn evidence(&self, clerk: &Clerk) -> Evidence {
+        let known = evidence::gather(&self.site, &self.album, &self.relay.taken());
+        let (accepted, refused) = clerk.knows();
+        Evidence {
+            accepted,
+            refused,
+            kills: self.kills.clone(),
+            full: self.full.clone(),
+            ..known
+        }
+    }
+
+    fn tell(&self, kill: u32, clerk: &Clerk) {
+        let evidence = self.evidence(clerk);
+        println!(
+            "{kill} kills, {} recipients, {} of them untold, {} calls, {} faxes received",
+            evidence.accepted.len(),
+            evidence.untold(),
+            evidence.calls.len(),
+            evidence.arrived.len()
+        );
+    }
+
+    fn wait_for_the_last_word(&self, clerk: &Clerk) -> Evidence {
+        let until = Instant::now() + PEACE;
+        let mut settled = None;
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            let evidence = self.evidence(clerk);
+            let open = evidence.untold() + evidence.missing();
+            match settled.filter(|_| open == 0) {
+                _ if Instant::now() > until => {
+                    println!("not everything was settled after {} s", PEACE.as_secs());
+                    return evidence;
+                }
+                // A second word would have come by now.
+                Some(since) if Instant::now() > since => {
+                    self.site.check();
+                    return evidence;
+                }
+                Some(_) => {}
+                None => settled = (open == 0).then(|| Instant::now() + Duration::from_secs(10)),
+            }
+        }
+    }
+}
+
+/// How many recipients have heard the end.
+fn told(relay: &Relay) -> usize {
+    let taken = relay.taken();
+    let subjects = taken
+        .iter()
+        .map(|(_, mail)| mail.attached.as_deref().unwrap_or(mail));
+    let ends = subjects.zip(&taken).filter(|(about, _)| {
+        about.subject.contains("torture-") && !about.subject.contains("Fax delayed")
+    });
+    let ids: BTreeSet<&str> = ends
+        .map(|(_, (_, mail))| mail.message_id.as_str())
+        .collect();
+    ids.len()
+}
+
+/// What is tried again is tried soon, so that an hour of trouble fits into minutes, and as often as it takes.
+fn soon() -> String {
+    let outcomes = [
+        "gateway_stopped",
+        "storage_failed",
+        "far_end_hung_up",
+        "far_end_silent",
+        "child_crashed",
+        "protocol_error",
+        "training_failed",
+        "t38_silent",
+        "t38_failed",
+        "no_fax",
+        "trunk_down",
+    ];
+    let again =
+        outcomes.map(|outcome| format!("{outcome} = {{ delays = [1], attempts = 1000 }}\n"));
+    again.concat()
+}
+
+fn now() -> Millis {
+    Timestamp::now().as_millisecond()
+}
