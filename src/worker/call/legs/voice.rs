@@ -249,8 +249,8 @@ pub(super) mod tests {
             Ok(())
         }
 
-        fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-            Ok(())
+        fn last_page_leaving(&mut self, _: u32) -> Result<bool, NotKept> {
+            Ok(true)
         }
     }
 
@@ -270,6 +270,7 @@ pub(super) mod tests {
                 t85: false,
                 sub_address: None,
                 password: None,
+                documents: Vec::new(),
             };
             AudioTerminal::new(&options, Box::new(Yes(Rc::clone(&arrived)))).unwrap()
         });
