@@ -68,6 +68,7 @@ impl Load {
     }
 
     /// Pages of each.
+    #[cfg(test)]
     pub(super) fn documents(&self) -> Vec<u32> {
         self.parts.iter().map(Part::pages).collect()
     }
