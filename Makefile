@@ -45,10 +45,11 @@ CASES =
 interop: setup
 	cargo bench --locked --bench interop -- $(CASES)
 
-# The daemon against far ends that garble SIP, SDP, UDPTL, T.30 and RTP; the seed is printed, SEED= throws it again.
+# The daemon against far ends that garble SIP, SDP, UDPTL, T.30 and RTP, with the heaps that its unit gives it; the seed is
+# printed, SEED= throws it again.
 MINUTES = 30
 hostile: setup
-	MINUTES=$(MINUTES) SEED=$(SEED) cargo bench --locked --bench hostile
+	MALLOC_ARENA_MAX=2 MINUTES=$(MINUTES) SEED=$(SEED) cargo bench --locked --bench hostile
 
 # Killed 300 times, with full disks, jumping clocks and a relay that flaps, while mails pour in; then the books are balanced
 # by what the far ends and the mailboxes know. Root; some 40 minutes. SEED= throws the same dice again.
