@@ -41,7 +41,7 @@ const OLDEST_CALL: u64 = 600;
 
 /// From one look at the daemon to the next, and minutes after which a run is long enough to say that memory is flat.
 const LOOK: Duration = Duration::from_secs(5);
-const LONG_RUN: f64 = 12.0;
+const LONG_RUN: f64 = 25.0;
 
 /// Until nothing is heard for the limits of a call (30 s) and all that follows is done.
 const QUIET: u64 = 120;
