@@ -155,6 +155,8 @@ pub struct Fax {
     pub max_bit_rate: u32,
     /// Least rate at which a page must get on, bit/s; 0: any.
     pub min_rate: u32,
+    /// CED is said in full in T.38, too, where a call was in audio before.
+    pub whole_ced: bool,
     /// Hours after which a fax that could not be sent fails.
     pub give_up_hours: u64,
     /// Seconds that a call may last, without its pages.
@@ -181,6 +183,12 @@ pub struct Queue {
     pub uncertain: Uncertain,
     /// Hours in which no call begins: `22:00-07:00`.
     pub quiet_hours: Vec<String>,
+    /// Patterns of numbers to which several faxes may go in one call.
+    pub share_calls: Vec<String>,
+    /// Faxes of such a call at most.
+    pub share_faxes: u32,
+    /// Pages of such a call at most, unless its first fax alone has more.
+    pub share_pages: u32,
 }
 
 /// What is done with a fax that may have arrived.
@@ -450,6 +458,7 @@ impl Default for Fax {
             voice_seconds: 20,
             max_bit_rate: 14400,
             min_rate: 600,
+            whole_ced: false,
             give_up_hours: 24,
             call_seconds: 180,
             call_seconds_per_page: 180,
@@ -467,6 +476,9 @@ impl Default for Queue {
         Queue {
             uncertain: Uncertain::Tell,
             quiet_hours: Vec::new(),
+            share_calls: Vec::new(),
+            share_faxes: 10,
+            share_pages: 50,
         }
     }
 }

@@ -210,6 +210,8 @@ pub enum Direction {
 /// How far a call is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// It shares the call of another fax, which comes first.
+    Behind,
     /// INVITE sent, nothing but 100 heard.
     Dialling,
     /// 18x heard.
@@ -226,6 +228,7 @@ impl Phase {
     /// For people.
     pub fn in_words(self) -> &'static str {
         match self {
+            Phase::Behind => "behind another fax",
             Phase::Dialling => "dialling",
             Phase::Ringing => "ringing",
             Phase::Answered => "answered",
@@ -258,7 +261,7 @@ pub struct LiveCall {
     pub since: Instant,
     /// What the far end says of itself.
     pub far_end: FarEnd,
-    /// Ends it.
+    /// Ends it, or keeps this fax out of it.
     pub cancel: CancellationToken,
 }
 

@@ -61,8 +61,13 @@ pub enum Input {
     Negotiated(FarEnd),
     /// This many pages are through: confirmed by the far end, or stored by us.
     PagesThrough(u32),
-    /// The child was told that the last page may leave.
-    LastPageLeft,
+    /// The child was told that the end of this page may leave: the last of a fax.
+    LastPageLeft {
+        /// Its number in this call, from 1.
+        page: u32,
+        /// No other fax is to follow in this call, whatever was planned.
+        is_enough: bool,
+    },
     /// The child's report.
     Done(CallDone),
     /// The child died.
@@ -194,7 +199,8 @@ pub struct CallMachine {
     /// DIS and DCS were exchanged.
     negotiated: bool,
     pages: u32,
-    last_page_left: bool,
+    /// The last page whose end has left: of the fax, or of a document of several in the call.
+    left: u32,
     far_end: FarEnd,
     sip_code: Option<u16>,
     q850: Option<u16>,
@@ -254,7 +260,7 @@ impl CallMachine {
             heard: false,
             negotiated: false,
             pages: 0,
-            last_page_left: false,
+            left: 0,
             far_end: FarEnd::default(),
             sip_code: None,
             q850: None,
@@ -286,7 +292,7 @@ impl CallMachine {
                 self.far_end = far_end;
             }
             Input::PagesThrough(pages) => self.on_pages_through(pages),
-            Input::LastPageLeft => self.last_page_left = true,
+            Input::LastPageLeft { page, is_enough } => self.on_last_page_left(page, is_enough),
             Input::Done(done) => self.on_done(done, now),
             Input::ChildDied { outcome, how } => self.on_child_died(outcome, how, now),
             Input::HangUp(outcome) => self.hang_up(Ending::new(outcome, outcome.in_words()), now),
@@ -367,6 +373,13 @@ impl CallMachine {
             Outcome::FarEndHungUp
         };
         self.on_gone(Ending::new(outcome, detail), now);
+    }
+
+    fn on_last_page_left(&mut self, page: u32, is_enough: bool) {
+        self.left = page;
+        if is_enough {
+            self.config.pages = page;
+        }
     }
 
     fn on_pages_through(&mut self, pages: u32) {

@@ -235,7 +235,8 @@ impl Office {
                 CallPolicy::outgoing(),
             )],
             tiff: tiff::write(pages),
-            pages: pages.len() as u32,
+            documents: vec![pages.len() as u32],
+            enough: CancellationToken::new(),
             fax: FaxSettings {
                 ident: station_id(caller),
                 ..FaxSettings::default()
@@ -244,7 +245,7 @@ impl Office {
         let (events, mut inbox) = mpsc::channel(16);
         let agree = async {
             while let Some(event) = inbox.recv().await {
-                if let LineEvent::LastPageLeaving { stored } = event {
+                if let LineEvent::LastPageLeaving { stored, .. } = event {
                     let _ = stored.send(true);
                 }
             }

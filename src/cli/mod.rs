@@ -41,9 +41,14 @@ struct Arguments {
 /// terminal.
 const TOUR: &str = "\
 Mail to fax: the text of a mail and what is attached to it (PDF, TIFF, pictures, text; Office files by a converter) \
-are faxed to each recipient's number, with the date, your name and your number on top of every page. Who may submit, what may be dialled and how many pages is decided before the mail is \
+are faxed to each recipient's number, with the date, your name and your number on top of every page, \
+behind a cover page where the site, the sender or the mail wants one ([cover]). Who may submit, what may be dialled and how many pages is decided before the mail is \
 accepted. A busy or silent number is tried again, behind the last page that was confirmed; in the end the sender \
 gets one mail that says what became of it.
+
+Behind the number, or in a field of the header, the sender may ask for more: 5551234567+fine+cover+at1800@fax.local, \
+or X-Fax-Resolution: fine, X-Fax-Cover: yes; please call back, X-Fax-At: 18:00 (README.md has all of them). A cover \
+page goes before each fax where the site ([cover]) or the sender wants one; names of a phone book stand for numbers.
 
 Fax to mail: a call to one of your numbers is answered, and its pages are delivered as a PDF, by a mail server or \
 into a Maildir. No page is confirmed to the far end before it is on disk.
@@ -51,7 +56,7 @@ into a Maildir. No page is confirmed to the far end before it is on disk.
 The line is a SIP trunk or a PBX: T.38, or audio where there is no T.38; error correction, up to 14400 bit/s. \
 Whatever strangers send is read in child processes behind walls.
 
-While it runs: http://127.0.0.1:8025/ shows the queue and the calls, /status.json the same for scripts, /healthz \
+While it runs: http://127.0.0.1:8025/ shows the queue and the calls (status.previews: the first page of each fax, too), /status.json the same for scripts, /healthz \
 for a monitor. SIGHUP reads the configuration again. SIGTERM lets the calls end; a second one cuts them off.
 
 To begin: postfax demo. Then copy config.toml.example, and try it with postfax carrier and postfax check.
@@ -231,6 +236,7 @@ mod tests {
             "POSTFAX_PDFIUM",
             "postfax demo",
             "T.38",
+            "X-Fax-Cover",
         ] {
             assert!(help.contains(told), "{told}");
         }

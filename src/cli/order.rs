@@ -38,6 +38,7 @@ pub struct MoveArgs {
 }
 
 /// What is ordered.
+#[derive(Clone)]
 enum Order {
     Cancel,
     Hold,
@@ -77,6 +78,9 @@ pub fn move_to(args: MoveArgs, config: &Config) -> anyhow::Result<ExitCode> {
     give(&Order::Move(args.trunk), &args.args, config)
 }
 
+/// Orders that are given together, so that they share a commit, and the daemon gets its turn behind it.
+const AT_A_TIME: usize = 250;
+
 /// What became of the order about one fax.
 struct Told {
     done: bool,
@@ -87,9 +91,15 @@ fn give(order: &Order, args: &Args, config: &Config) -> anyhow::Result<ExitCode>
     let store = Store::open_beside(&config.state_dir)?;
     let told = wait_for(async {
         let mut told = Vec::new();
-        for id in args.faxes.ids(&store, config).await? {
-            let answer = one(order, &store, &id).await?;
-            told.push((id, answer));
+        for ids in args.faxes.ids(&store, config).await?.chunks(AT_A_TIME) {
+            let given = ids.iter().map(|id| {
+                let (order, store, id) = (order.clone(), store.clone(), id.clone());
+                tokio::spawn(async move { Ok((one(&order, &store, &id).await?, id)) })
+            });
+            for given in given.collect::<Vec<_>>() {
+                let (answer, id) = given.await.map_err(anyhow::Error::from).flatten()?;
+                told.push((id, answer));
+            }
         }
         anyhow::Ok(told)
     })??;
@@ -100,12 +110,10 @@ fn give(order: &Order, args: &Args, config: &Config) -> anyhow::Result<ExitCode>
             .map(|(id, told)| serde_json::json!({"id": id, "done": told.done, "said": told.words}));
         print(&format!("{}\n", serde_json::Value::from_iter(rows)));
     } else {
-        for (id, told) in &told {
-            match told.done {
-                true => print(&format!("{id}: {}\n", told.words)),
-                false => eprintln!("{id}: {}", told.words),
-            }
-        }
+        let line = |(id, told): &(String, Told)| format!("{id}: {}\n", told.words);
+        let (done, not): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, told)| told.done);
+        print(&done.iter().map(line).collect::<String>());
+        eprint!("{}", not.iter().map(line).collect::<String>());
     }
     Ok(if all {
         ExitCode::SUCCESS

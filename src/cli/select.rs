@@ -81,8 +81,8 @@ impl Selection {
         if !self.ids.is_empty() {
             bail!("name faxes, or filter them with --number, --sender and --state; not both");
         }
-        let fit = store.faxes_that_fit(self.filters.wanted(config)?, MOST);
-        let ids: Vec<String> = fit.await?.into_iter().map(|fax| fax.id).collect();
+        let fit = store.ids_that_fit(self.filters.wanted(config)?, MOST);
+        let ids = fit.await?;
         if ids.is_empty() {
             let number = self.filters.number.as_deref().unwrap_or_default();
             bail!("no fax fits{}", spaced(&tame(number, 40)));

@@ -216,6 +216,12 @@ fn tell_attempt(sheet: &mut Sheet, attempt: &AttemptRow, zone: &TimeZone) {
     {
         sheet.field("header", format!("{date}  {name}  {number}"));
     }
+    if !attempt.shared_with.is_empty() {
+        sheet.field(
+            "in one call",
+            format!("with {}", attempt.shared_with.join(", ")),
+        );
+    }
     if !attempt.chosen.is_empty() {
         sheet.field("by memory", tame(&attempt.chosen, 200));
     }

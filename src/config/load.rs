@@ -229,6 +229,13 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
         ("mail", "postmaster", no_address(&config.mail.postmaster)),
         ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
+        (
+            "queue",
+            "share_calls",
+            bad_pattern(&config.queue.share_calls),
+        ),
+        ("queue", "share_faxes", zero(config.queue.share_faxes)),
+        ("queue", "share_pages", zero(config.queue.share_pages)),
         ("retry", "", config.retry.contradiction()),
         ("ocr", "command", bad_command(&config.ocr.command)),
         (

@@ -27,6 +27,7 @@ pub struct Numbering {
     abroad: &'static str,
     plan: Plan,
     blocked: Vec<dialplan::Pattern>,
+    shared: Vec<dialplan::Pattern>,
 }
 
 impl Numbering {
@@ -41,7 +42,12 @@ impl Numbering {
             deny,
         } = &config.dialing;
         let blocked = dialplan::patterns(&config.inbound.blocked)?;
-        Numbering::new(country, Plan::new(allow, deny)?, blocked)
+        let shared = dialplan::patterns(&config.queue.share_calls)?;
+        Ok(Numbering {
+            blocked,
+            shared,
+            ..Numbering::new(country, Plan::new(allow, deny)?)
+        })
     }
 
     /// The numbers of a domain: its country and its plan where it has them.
@@ -62,27 +68,24 @@ impl Numbering {
             true => allow,
             false => &domain.allow,
         };
-        Numbering::new(country, Plan::new(allow, deny)?, Vec::new())
+        Ok(Numbering::new(country, Plan::new(allow, deny)?))
     }
 
-    fn new(
-        country: &str,
-        plan: Plan,
-        blocked: Vec<dialplan::Pattern>,
-    ) -> Result<Numbering, BadPattern> {
+    fn new(country: &str, plan: Plan) -> Numbering {
         // A country that is not known was refused when the file was read.
         let country = country.parse().unwrap_or(Id::US);
         let metadata = DATABASE.by_id(country.as_ref());
         let code = metadata.map_or(1, |it| it.country_code()).to_string();
         let trunk_prefix = metadata.and_then(|it| it.national_prefix()).unwrap_or("");
-        Ok(Numbering {
+        Numbering {
             abroad: prefix_for_abroad(country, &code),
             trunk_prefix: trunk_prefix.to_owned(),
             country,
             code,
             plan,
-            blocked,
-        })
+            blocked: Vec::new(),
+            shared: Vec::new(),
+        }
     }
 
     /// Whether the number that was written may be dialled, and the form in which the queue keeps it.
@@ -154,6 +157,11 @@ impl Numbering {
         let mut machines = config.machines.iter();
         let machine = machines.find(|machine| self.is_same(&machine.number, number))?;
         Some(machine.password.clone()).filter(|password| !password.is_empty())
+    }
+
+    /// Whether several faxes may go to this number in one call.
+    pub fn shares_calls(&self, number: &str) -> bool {
+        self.is_one_of(number, &self.shared)
     }
 
     /// Whether two numbers are one.

@@ -1,4 +1,4 @@
-//! The one thread that holds whole mails in memory.
+//! The one thread that holds whole mails in memory, where they are large.
 //!
 //! The allocator keeps what a thread has freed for that thread: mails of 30 MB read on any thread that happens to be
 //! free would leave their size in each of them. On one thread they leave it once.
@@ -29,7 +29,7 @@ impl Reader {
         Ok(Reader(work))
     }
 
-    /// Reads a mail and takes it apart with `open`, behind what waits already.
+    /// Reads a mail and takes it apart with `open`, behind what waits already; a small one at once, where we are.
     ///
     /// # Errors
     /// As the file system says; `Other` where `open` panicked, which is our bug.
@@ -38,13 +38,16 @@ impl Reader {
         mail: Kept,
         open: impl FnOnce(&[u8]) -> T + Send + 'static,
     ) -> io::Result<T> {
+        let panicked = || io::Error::other("the mail could not be taken apart");
+        if let Kept::Row(text) = &mail {
+            return catch_unwind(AssertUnwindSafe(|| open(text))).map_err(|_| panicked());
+        }
         let (answer, answered) = oneshot::channel();
         let work = move || {
             let _ = answer.send(mail.read().map(|text| open(&text)));
         };
-        let gone = || io::Error::other("the mail could not be taken apart");
-        self.0.send(Box::new(work)).map_err(|_| gone())?;
-        answered.await.map_err(|_| gone())?
+        self.0.send(Box::new(work)).map_err(|_| panicked())?;
+        answered.await.map_err(|_| panicked())?
     }
 }
 
@@ -57,6 +60,8 @@ fn work_on(inbox: &Receiver<Work>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]
@@ -72,6 +77,10 @@ mod tests {
         );
         assert!(bad.is_err());
         assert_eq!(good.unwrap(), 4);
+        let small = Kept::Row(Arc::new(b"text".to_vec()));
+        let bad = reader.read(small.clone(), |_| -> usize { panic!("as scripted") });
+        assert!(bad.await.is_err());
+        assert_eq!(reader.read(small, <[u8]>::len).await.unwrap(), 4);
     }
 
     #[tokio::test]

@@ -26,6 +26,7 @@ impl AudioTerminal {
     pub fn new(options: &Options, holder: Box<dyn Holder>) -> Result<AudioTerminal, SetUpFailed> {
         let mut session = Session::new(options.role, holder);
         session.require(options.password.clone());
+        session.send_documents(&options.documents);
         Ok(AudioTerminal {
             engine: AudioEngine::new(options, session)?,
             calling: options.calling,

@@ -43,6 +43,8 @@ const TONE_CED_OR_PREAMBLE: c_int = 7;
 /// What the callbacks get.
 struct Desk {
     t30: *mut c::t30_state_t,
+    /// Path of the TIFF that is sent.
+    tiff: CString,
     session: Session,
 }
 
@@ -50,6 +52,7 @@ impl Desk {
     fn new(session: Session) -> *mut Desk {
         Box::into_raw(Box::new(Desk {
             t30: ptr::null_mut(),
+            tiff: CString::default(),
             session,
         }))
     }
@@ -69,6 +72,22 @@ impl Desk {
             )
         };
         self.session.made_by(make, model);
+    }
+
+    /// Lays out what SpanDSP sends when both sides begin anew: behind EOM the next document, or once more the page that
+    /// was refused. By itself it would go on behind that page.
+    fn lay_out(&self) {
+        let (file, first, last) = match self.session.next_pages() {
+            Some(pages) => (
+                self.tiff.as_c_str(),
+                pages.first as c_int,
+                pages.last.map_or(-1, |last| last as c_int),
+            ),
+            // With nothing to send, it answers DIS with DCN.
+            None => (c"", -1, -1),
+        };
+        // SAFETY: a callback runs, or C does not; the T.30 state is alive, and C copies the path.
+        unsafe { c::t30_set_tx_file(self.t30, file.as_ptr(), first, last) };
     }
 
     fn counts(&self) -> Counts {
@@ -157,9 +176,19 @@ unsafe extern "C" fn on_phase_d(user: *mut c_void, _fcf: c_int) -> c_int {
         at_desk(user, (), |desk| {
             let counts = desk.counts();
             desk.session.page_over(counts);
+            if desk.session.sends() {
+                desk.lay_out();
+            }
         });
     }
     0
+}
+
+/// Behind the last page of a document: whether another one follows.
+unsafe extern "C" fn on_document_end(user: *mut c_void, _status: c_int) -> c_int {
+    // SAFETY: user data is the desk (see the module's head).
+    let follows = unsafe { at_desk(user, false, |desk| desk.session.another_follows()) };
+    c_int::from(follows)
 }
 
 unsafe extern "C" fn on_phase_e(user: *mut c_void, code: c_int) {
@@ -188,6 +217,7 @@ unsafe fn configure(
     // SAFETY: both pointers are alive; the strings are copied by C before the calls return.
     unsafe {
         (*desk).t30 = t30;
+        (*desk).tiff = tiff;
         c::t30_set_phase_d_handler(t30, Some(on_phase_d), user);
         c::t30_set_phase_e_handler(t30, Some(on_phase_e), user);
         c::t30_set_real_time_frame_handler(t30, Some(on_frame), user);
@@ -213,8 +243,11 @@ unsafe fn configure(
         c::t30_set_supported_bilevel_resolutions(t30, RESOLUTIONS);
         c::t30_set_supported_image_sizes(t30, SIZES);
         match options.role {
-            Role::Sender => c::t30_set_tx_file(t30, tiff.as_ptr(), -1, -1),
-            Role::Receiver => c::t30_set_rx_file(t30, tiff.as_ptr(), -1),
+            Role::Sender => {
+                c::t30_set_document_handler(t30, Some(on_document_end), user);
+                (*desk).lay_out();
+            }
+            Role::Receiver => c::t30_set_rx_file(t30, (*desk).tiff.as_ptr(), -1),
         }
     }
     Ok(())

@@ -45,8 +45,10 @@ pub(super) enum Frame<'a> {
     Fcd(u8, usize),
     /// EOP, PPS-EOP or their procedure interrupt forms: the last page is out.
     EndOfProcedure,
-    /// MPS, EOM and their partial page forms: the page is out, more come.
+    /// MPS and its partial page form: the page is out, more come.
     EndOfPage,
+    /// EOM, EOS and their partial page forms: the page is out, and more come once both sides have begun anew.
+    EndOfDocument,
     /// MCF: the page is confirmed.
     Mcf,
     /// RTN, PPR, ERR, PIN: not as it should be.
@@ -77,11 +79,13 @@ pub(super) fn read(frame: &[u8]) -> Frame<'_> {
         // FIF of FCD: the frame number, then data (T.4 annex A).
         (0x06, [number, data @ ..]) => Frame::Fcd(*number, data.len()),
         (0x2e | 0x3e, _) => Frame::EndOfProcedure,
-        (0x4e | 0x5e | 0x8e | 0x9e | 0x1e, _) => Frame::EndOfPage,
+        (0x4e | 0x5e, _) => Frame::EndOfPage,
+        (0x8e | 0x9e | 0x1e, _) => Frame::EndOfDocument,
         // PPS: FCF2 says what follows the partial page (T.30 annex A.4.3).
         (0xbe, [fcf2, ..]) => match fcf2 & 0xfe {
             0x2e | 0x3e => Frame::EndOfProcedure,
             0x00 => Frame::Other,
+            0x8e | 0x9e | 0x1e => Frame::EndOfDocument,
             _ => Frame::EndOfPage,
         },
         (0x4c | 0xbc | 0x1c | 0x2c, _) => Frame::Negative,
@@ -158,6 +162,9 @@ mod tests {
         );
         assert_eq!(read(&[0xff, 0x13, 0xbf, 0x00, 0, 0, 9]), Frame::Other);
         assert_eq!(read(&[0xff, 0x13, 0x4f]), Frame::EndOfPage);
+        assert_eq!(read(&[0xff, 0x13, 0x8e]), Frame::EndOfDocument);
+        let partial = [0xff, 0x13, 0xbf, 0x8f, 0, 0, 9];
+        assert_eq!(read(&partial), Frame::EndOfDocument);
         assert_eq!(read(&[0xff, 0x13, 0xfb]), Frame::Dcn);
         assert_eq!(read(&[0xff, 0x13]), Frame::Other);
         assert_eq!(read(&[]), Frame::Other);

@@ -2,7 +2,7 @@
 //!
 //! - When the modem cannot train for TCF, it says nothing, and takes the repeated DCS for a broken rule. T.30 5.3.6.1.4
 //!   has FTT for it: we report a training check that failed.
-//! - When MCF behind the last page was lost, it takes the repeated PPS-EOP for a broken rule. T.30 annex A.4.3 has the
+//! - When MCF behind the last page was lost, it takes the repeated PPS-EOP (or PPS-EOM) for a broken rule. T.30 annex A.4.3 has the
 //!   answer repeated: we make the frame a CRP ("command repeat"), which does just that.
 //! - When the modem cannot train for a page in ECM and PPS behind it is spoilt too, it takes 200 ms of silence for the
 //!   end of T2 and begins anew with DIS, which no sender expects there. T.30 gives the sender three tries at 3 s
@@ -51,7 +51,7 @@ pub(super) struct Mend {
     role: Role,
     /// Samples since DCS came, as long as we have not answered.
     training: Option<u32>,
-    /// The last page is confirmed.
+    /// The last page of a document is confirmed.
     confirmed: bool,
     /// Where a page in ECM is due.
     hush: Option<Hush>,
@@ -88,7 +88,9 @@ impl Mend {
                 self.training = Some(0);
                 self.ecm = frames::dcs(fif).ecm;
             }
-            Frame::EndOfProcedure if is_pps && self.confirmed => return Some(CRP),
+            Frame::EndOfProcedure | Frame::EndOfDocument if is_pps && self.confirmed => {
+                return Some(CRP);
+            }
             _ if is_pps => self.hush = None,
             _ => {}
         }
@@ -109,7 +111,7 @@ impl Mend {
         self.hush = (page_follows && self.ecm).then(Hush::default);
     }
 
-    /// The last page was taken, and MCF leaves.
+    /// The last page of a document was taken, and MCF leaves.
     pub(super) fn last_page_confirmed(&mut self) {
         self.confirmed = true;
     }

@@ -23,6 +23,8 @@ mod frames;
 #[forbid(unsafe_code)]
 mod mend;
 #[forbid(unsafe_code)]
+mod plan;
+#[forbid(unsafe_code)]
 mod session;
 #[forbid(unsafe_code)]
 mod t38;
@@ -57,6 +59,9 @@ pub struct Options {
     pub ident: String,
     /// Path of the TIFF to send, or of the one to write: T.6, one strip a page.
     pub tiff: String,
+    /// Senders: the pages of each document in it, where there are several. Behind each but the last goes EOM, and not EOP
+    /// (T.30 5.3.6.1.6). Empty: it is one document.
+    pub documents: Vec<u32>,
     /// Error correction mode (T.30 annex A).
     pub ecm: bool,
     /// Fastest modem to use, bit/s: 14400 and 12000 allow V.17, 9600 and 7200 V.29, less only V.27ter.
@@ -79,12 +84,13 @@ pub trait Holder {
     /// It could not be kept. The confirmation will never leave, and the terminal ends.
     fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept>;
 
-    /// The last page is out, and the EOP that asks for its confirmation has not left. Called once.
+    /// Page `page` of the call, the last of a document, is out, and the EOP (or EOM, where another document is to follow)
+    /// that asks for its confirmation has not left. Called once for each. Answers whether another document may follow.
     ///
     /// # Errors
-    /// That the fax is about to be confirmed could not be written down. EOP will never leave, and the terminal
-    /// ends.
-    fn last_page_leaving(&mut self) -> Result<(), NotKept>;
+    /// That the fax is about to be confirmed could not be written down. Neither EOP nor EOM will ever leave, and the
+    /// terminal ends.
+    fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept>;
 }
 
 /// The holder's refusal.

@@ -9,8 +9,9 @@ use super::dis::{self, Abilities};
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
 use super::mend::Mend;
+use super::plan::{Pages, Plan};
 use super::thrift::Thrift;
-use super::{Event, Holder, Ifp, Progress, Role};
+use super::{Event, Holder, Ifp, NotKept, Progress, Role};
 
 /// Packets that may leave in one call into SpanDSP. A hostile far end can make it loop; a real tick sends three.
 const PACKETS_PER_TICK: u32 = 400;
@@ -54,7 +55,10 @@ pub(super) struct Session {
     negotiated: Option<Link>,
     pages: u32,
     complete: bool,
-    last_page_left: bool,
+    /// Senders: the documents of the call.
+    plan: Plan,
+    /// The one that modems have agreed for last, by the pages through before it.
+    agreed_behind: Option<u32>,
     awaiting_last: bool,
     refused: bool,
     dcn_received: bool,
@@ -62,6 +66,8 @@ pub(super) struct Session {
     dcn_left: bool,
     /// FCF of the last frame that asks for a verdict on a page ended the procedure.
     end_of_procedure: bool,
+    /// It ended that, or a document with another one behind it.
+    end_of_document: bool,
     page_octets: u64,
     block: Block,
     headway: u64,
@@ -92,13 +98,15 @@ impl Session {
             negotiated: None,
             pages: 0,
             complete: false,
-            last_page_left: false,
+            plan: Plan::default(),
+            agreed_behind: None,
             awaiting_last: false,
             refused: false,
             dcn_received: false,
             dcn_leaving: false,
             dcn_left: false,
             end_of_procedure: false,
+            end_of_document: false,
             page_octets: 0,
             block: Block::default(),
             headway: 0,
@@ -112,6 +120,16 @@ impl Session {
     /// Receivers: takes pages from those only who give this password.
     pub(super) fn require(&mut self, password: Option<String>) {
         self.passwords[0] = password;
+    }
+
+    /// Senders: the pages of each document.
+    pub(super) fn send_documents(&mut self, documents: &[u32]) {
+        self.plan = Plan::of(documents);
+    }
+
+    /// Whether it sends pages.
+    pub(super) fn sends(&self) -> bool {
+        self.role == Role::Sender
     }
 
     pub(super) fn poll_event(&mut self) -> Option<Event> {
@@ -217,12 +235,15 @@ impl Session {
             }
             Frame::Mcf if !from_sender => self.block.confirmed(),
             Frame::EndOfProcedure if from_sender => {
-                self.end_of_procedure = true;
+                (self.end_of_procedure, self.end_of_document) = (true, true);
                 if self.role == Role::Sender {
                     self.end_leaves();
                 }
             }
-            Frame::EndOfPage if from_sender => self.end_of_procedure = false,
+            Frame::EndOfPage | Frame::EndOfDocument if from_sender => {
+                self.end_of_procedure = false;
+                self.end_of_document = frame == Frame::EndOfDocument;
+            }
             Frame::Negative if incoming && self.role == Role::Sender => {
                 self.awaiting_last = false;
                 self.refused = true;
@@ -234,10 +255,26 @@ impl Session {
         self.mend.frame(incoming, octets, frame)
     }
 
+    /// The last page of a document is out: whether EOM is to leave, for another document to follow, or EOP.
+    pub(super) fn another_follows(&mut self) -> bool {
+        if !self.plan.has_more_behind(self.pages + 1) {
+            // Asked for when EOP leaves.
+            return false;
+        }
+        self.end_leaves();
+        !self.silenced && self.plan.goes_on()
+    }
+
+    /// Senders: the pages that go out should both sides begin anew now; `None`: none of them.
+    pub(super) fn next_pages(&self) -> Option<Pages> {
+        self.plan.next(self.pages)
+    }
+
     /// T.30 phase D: a page is over. The sender's count has grown if it was confirmed, the receiver's if written.
     pub(super) fn page_over(&mut self, counts: Counts) {
         self.page_octets = 0;
         match self.role {
+            Role::Sender if counts.sent <= self.pages => self.plan.refused(),
             Role::Sender => self.pages_confirmed(counts.sent),
             Role::Receiver => self.page_written(counts),
         }
@@ -335,23 +372,28 @@ impl Session {
             sub_address: self.sub_address.clone(),
             ..self.link.clone()
         };
-        // A retrain after each page (RTP) agrees anew; only news are told.
-        if self.negotiated.as_ref() != Some(&link) {
+        // A retrain after each page (RTP) agrees anew; only news are told, and that another document begins.
+        let document = self.plan.begun_behind(self.pages);
+        let is_other = self.agreed_behind.replace(document) != Some(document);
+        if is_other || self.negotiated.as_ref() != Some(&link) {
             self.negotiated = Some(link.clone());
             self.events.push_back(Event::Negotiated(link));
         }
     }
 
-    /// EOP is about to leave. From here on a broken call is uncertain, so it must be written down first.
+    /// EOP, or EOM behind a document, is about to leave. From here on a broken call is uncertain, so it must be written
+    /// down first.
     fn end_leaves(&mut self) {
+        let page = self.pages + 1;
         if self.silenced {
             return;
         }
-        if !self.last_page_left && self.holder.last_page_leaving().is_err() {
-            self.fail(Cause::NotKept);
-            return;
+        if !self.plan.has_left(page) {
+            match self.holder.last_page_leaving(page) {
+                Ok(goes_on) => self.plan.leaves(page, goes_on),
+                Err(NotKept) => return self.fail(Cause::NotKept),
+            }
         }
-        self.last_page_left = true;
         self.awaiting_last = true;
     }
 
@@ -359,11 +401,12 @@ impl Session {
         while self.pages < sent {
             self.pages += 1;
             self.refused = false;
+            self.awaiting_last = false;
+            self.plan.confirmed();
             self.events
                 .push_back(Event::PageConfirmed { page: self.pages });
             if self.end_of_procedure && self.pages == sent {
                 self.complete = true;
-                self.awaiting_last = false;
             }
         }
     }
@@ -397,7 +440,7 @@ impl Session {
         }
         self.pages = counts.received;
         self.complete = self.end_of_procedure;
-        if self.complete {
+        if self.end_of_document {
             self.mend.last_page_confirmed();
         }
         self.events.push_back(Event::PageReceived {

@@ -54,6 +54,7 @@ impl T38Terminal {
     ) -> Result<T38Terminal, SetUpFailed> {
         let mut session = Session::new(options.role, holder);
         session.require(options.password.clone());
+        session.send_documents(&options.documents);
         Ok(T38Terminal {
             engine: T38Engine::new(options, version, session)?,
             style: Style {
@@ -128,9 +129,10 @@ impl T38Terminal {
         farewell.is_some_and(|farewell| !farewell.packets.is_empty())
     }
 
-    /// At the start: the call was in audio until now, so that a called terminal can be brief about its CED.
-    pub fn follow_audio(&mut self) {
-        self.engine.session().thrift().follow_audio();
+    /// At the start: the call was in audio until now, so that a called terminal can be brief about its CED, unless that
+    /// is to be heard whole (`whole_ced`).
+    pub fn follow_audio(&mut self, whole_ced: bool) {
+        self.engine.session().thrift().follow_audio(whole_ced);
     }
 
     /// Whether a T.30 frame of the far end was heard.

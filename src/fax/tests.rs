@@ -10,8 +10,8 @@ const PPS_EOP: [u8; 7] = [0xff, 0x13, 0xbf, 0x2f, 0, 0, 9];
 const PPS_EOP_TO_US: [u8; 7] = [0xff, 0x13, 0xbe, 0x2e, 0, 0, 9];
 const RTN: [u8; 3] = [0xff, 0x13, 0x4c];
 
-/// Writes down what it is asked, and refuses on demand.
-struct Notes(Rc<RefCell<Vec<String>>>, bool);
+/// Writes down what it is asked, and refuses on demand, or lets no other document follow.
+struct Notes(Rc<RefCell<Vec<String>>>, bool, bool);
 
 impl Notes {
     fn note(&self, what: String) -> Result<(), NotKept> {
@@ -25,14 +25,14 @@ impl Holder for Notes {
         self.note(format!("page {page}"))
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        self.note("leaving".into())
+    fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept> {
+        self.note(format!("page {page} leaving")).map(|()| self.2)
     }
 }
 
 fn session(role: Role, refuse: bool) -> (Session, Rc<RefCell<Vec<String>>>) {
     let notes = Rc::default();
-    let holder = Notes(Rc::clone(&notes), refuse);
+    let holder = Notes(Rc::clone(&notes), refuse, true);
     (Session::new(role, Box::new(holder)), notes)
 }
 
@@ -60,7 +60,7 @@ fn end_of_procedure_is_asked_for_once_however_often_it_leaves() {
     let (mut session, notes) = session(Role::Sender, false);
     session.frame(false, &PPS_EOP);
     session.frame(false, &PPS_EOP);
-    assert_eq!(*notes.borrow(), ["leaving"]);
+    assert_eq!(*notes.borrow(), ["page 1 leaving"]);
     session.over(0, "");
     assert!(ending(&mut session).awaiting_last);
 }
@@ -87,6 +87,68 @@ fn rtn_to_the_last_page_is_a_no_and_not_uncertain() {
     session.over(0, "");
     let ending = ending(&mut session);
     assert!(ending.refused && !ending.awaiting_last && !ending.complete);
+}
+
+/// A sender of two faxes, of a page each.
+fn two_faxes(goes_on: bool, refuse: bool) -> (Session, Rc<RefCell<Vec<String>>>) {
+    let notes = Rc::default();
+    let holder = Notes(Rc::clone(&notes), refuse, goes_on);
+    let mut session = Session::new(Role::Sender, Box::new(holder));
+    session.send_documents(&[1, 1]);
+    (session, notes)
+}
+
+#[test]
+fn end_of_each_fax_is_asked_for_once_however_often_its_page_is_refused() {
+    let (mut session, notes) = two_faxes(true, false);
+    for _ in 0..2 {
+        assert!(session.another_follows(), "EOM and not EOP");
+        session.frame(false, &[0xff, 0x13, 0x8f]);
+        session.frame(true, &RTN);
+        session.page_over(counts(0, 0));
+        assert_eq!(session.next_pages().map(|pages| pages.first), Some(0));
+    }
+    assert!(session.another_follows());
+    session.page_over(counts(1, 0));
+    let next = session.next_pages().map(|pages| (pages.first, pages.last));
+    assert_eq!(next, Some((1, Some(1))));
+    assert!(!session.another_follows(), "the last one");
+    session.frame(false, &PPS_EOP);
+    assert_eq!(*notes.borrow(), ["page 1 leaving", "page 2 leaving"]);
+    session.over(0, "");
+    let ending = ending(&mut session);
+    assert!(ending.awaiting_last && !ending.complete);
+    assert_eq!(ending.pages, 1);
+}
+
+#[test]
+fn call_that_breaks_behind_a_confirmed_fax_leaves_nothing_uncertain() {
+    let (mut session, _) = two_faxes(true, false);
+    assert!(session.another_follows());
+    session.page_over(counts(1, 0));
+    session.over(0, "");
+    let ending = ending(&mut session);
+    assert!(!ending.awaiting_last && !ending.complete);
+}
+
+#[test]
+fn eop_leaves_where_no_other_fax_is_to_follow() {
+    let (mut session, notes) = two_faxes(false, false);
+    assert!(!session.another_follows());
+    session.frame(false, &PPS_EOP);
+    session.page_over(counts(1, 0));
+    session.over(0, "");
+    assert!(ending(&mut session).complete);
+    assert_eq!(*notes.borrow(), ["page 1 leaving"]);
+}
+
+#[test]
+fn refused_end_of_a_fax_lets_nothing_out() {
+    let (mut session, _) = two_faxes(true, true);
+    assert!(!session.another_follows());
+    assert!(session.must_end());
+    session.transmit(&[1], 1);
+    assert_eq!(session.poll_transmit(), None);
 }
 
 #[test]

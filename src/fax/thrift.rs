@@ -33,6 +33,8 @@ const INDICATORS: (u8, u8) = (0, 2 << 1);
 pub(super) struct Thrift {
     /// There was audio before T.38.
     behind_audio: bool,
+    /// CED is said in full all the same.
+    whole_ced: bool,
     /// Packets have left.
     begun: bool,
     /// A signal of ours has just ended.
@@ -42,9 +44,10 @@ pub(super) struct Thrift {
 }
 
 impl Thrift {
-    /// The call was in audio until now.
-    pub(super) fn follow_audio(&mut self) {
+    /// The call was in audio until now; `whole_ced`: what is saved of CED then is not.
+    pub(super) fn follow_audio(&mut self, whole_ced: bool) {
         self.behind_audio = true;
+        self.whole_ced = whole_ced;
     }
 
     /// This IFP packet leaves.
@@ -54,7 +57,9 @@ impl Thrift {
         let signal_over = std::mem::replace(&mut self.signal_over, ends);
         self.spare = match *ifp {
             [_, _, field, ..] if ends && field >> 4 & 7 == FCS_OK_SIG_END => END,
-            [indicator] if indicator == INDICATORS.1 && self.behind_audio => CED - REST_OF_CED,
+            [indicator] if indicator == INDICATORS.1 && self.behind_audio && !self.whole_ced => {
+                CED - REST_OF_CED
+            }
             [indicator] if indicator == INDICATORS.1 => CED - SHORTEST_CED,
             [indicator] if indicator == INDICATORS.0 && signal_over => PAUSE,
             [indicator] if indicator == INDICATORS.0 && !begun && self.behind_audio => SILENCE,
@@ -132,8 +137,11 @@ mod tests {
         let start: [&[u8]; 4] = [&[0x00], &[0x04], &[0x00], &[0x06]];
         assert_eq!(spared(&mut Thrift::default(), &start), [0, 400, 0, 0]);
         let mut thrift = Thrift::default();
-        thrift.follow_audio();
+        thrift.follow_audio(false);
         assert_eq!(spared(&mut thrift, &start), [150, 2000, 0, 0]);
+        let mut thrift = Thrift::default();
+        thrift.follow_audio(true);
+        assert_eq!(spared(&mut thrift, &start), [150, 400, 0, 0]);
     }
 
     /// What is left out behind each of so many frames of 20 ms, and behind which.

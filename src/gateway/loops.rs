@@ -38,7 +38,7 @@ impl Piece for ClaimedDocument {
 
 impl Piece for Dialling {
     fn claim(&self) -> Claim {
-        Claim::Fax(self.fax.id.clone())
+        Claim::Fax(self.first().id.clone())
     }
 }
 

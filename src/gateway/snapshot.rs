@@ -259,6 +259,7 @@ fn call(live: &LiveCall) -> Call {
         number: known(&live.number),
         station: live.far_end.ident.clone(),
         phase: match live.phase {
+            context::Phase::Behind => Phase::Behind,
             context::Phase::Dialling => Phase::Dialling,
             context::Phase::Ringing => Phase::Ringing,
             context::Phase::Answered => Phase::Answered,

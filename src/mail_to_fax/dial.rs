@@ -1,36 +1,45 @@
-//! Dialling: one attempt to send one fax.
+//! Dialling: one attempt to send one fax, or several that share the call.
 //!
-//! Takes over: a fax that [`Store::claim_fax`](crate::queue::Store::claim_fax) gave out, its attempt on disk.
-//! Promises: every confirmed page is on disk before the next one counts, the end of the last page leaves only after
-//! the queue knows that it does, and the attempt is settled with one outcome.
-//! When it dies: the next start settles the attempt from what is on disk (delivered, uncertain, or go on behind the
-//! last confirmed page).
+//! Takes over: a fax that [`Store::claim_fax`](crate::queue::Store::claim_fax) gave out, and those that
+//! [`Store::claim_beside`](crate::queue::Store::claim_beside) added to its call; their attempts are on disk.
+//! Promises: every confirmed page is on disk before the next one counts, the end of the last page of each fax leaves only
+//! after the queue knows that it does, and each attempt is settled with one outcome, or undone where the call did not
+//! come to its fax.
+//! When it dies: the next start settles each attempt from what is on disk (delivered, uncertain, go on behind the last
+//! confirmed page, or never begun).
 
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
 use super::cover;
+use super::desk::Desk;
 use super::lesson::Lesson;
 use super::recipient;
+use super::share;
 use super::stamp::Stamp;
 use super::turns::Turns;
 use crate::call::outcome::{CallReport, Outcome};
 use crate::config::dialplan::Refused;
-use crate::context::{Context, Direction, LiveCall, LiveGuard, now, until_stored};
-use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, LineEvent, policy};
+use crate::context::{Context, now, until_stored};
+use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, policy};
 use crate::net::trunk::invite::{self, Parties};
 use crate::net::trunk::{Channel, Reservation, Seat};
-use crate::pages::tiff;
+use crate::pages::{FaxPage, tiff};
 use crate::queue::{ClaimedFax, DueFax, Settled, StoreError};
 
-/// A claimed fax, and its place on a trunk; no place where no trunk carries its number any more.
+/// Claimed faxes that go in one call, mostly one, and their place on a trunk; no place where no trunk carries their number
+/// any more.
 pub struct Dialling {
-    /// The fax.
-    pub fax: ClaimedFax,
+    /// The one whose turn it is, and those that share its call.
+    faxes: Vec<ClaimedFax>,
     place: Option<Reservation>,
+}
+
+impl Dialling {
+    /// The fax whose turn it is.
+    pub fn first(&self) -> &ClaimedFax {
+        &self.faxes[0]
+    }
 }
 
 /// What there is to dial.
@@ -43,7 +52,8 @@ pub enum Found {
     Nothing,
 }
 
-/// Claims the next fax in line that has a place on a trunk, with the header line it will carry.
+/// Claims the next fax in line that has a place on a trunk, with the header line it will carry, and those that share its
+/// call.
 ///
 /// # Errors
 /// As the store says.
@@ -53,54 +63,80 @@ pub async fn claim(context: &Context) -> Result<Found, StoreError> {
     }
     let day = context.config().retry_policy().day(now().0);
     let then = Arc::new(Mutex::new(None));
-    let line = Turns::of(context, &day, then.clone()).await?;
-    let choose = move |due: &DueFax| line.choose(due);
-    let claimed = context.store.claim_fax(choose, day, now()).await?;
+    let line = Arc::new(Turns::of(context, &day, then.clone()).await?);
+    let turns = line.clone();
+    let choose = move |due: &DueFax| turns.choose(due);
+    let claimed = context.store.claim_fax(choose, day.clone(), now()).await?;
     let then = *then.lock().expect("nobody panics while holding it");
     Ok(match (claimed, then) {
-        (Some((fax, place)), _) => Found::Fax(Box::new(Dialling { fax, place })),
+        (Some((fax, place)), _) => {
+            let faxes = match place {
+                Some(_) => with_others(context, &line, fax, day).await,
+                None => vec![fax],
+            };
+            Found::Fax(Box::new(Dialling { faxes, place }))
+        }
         (None, Some(then)) => Found::Then(then),
         (None, None) => Found::Nothing,
     })
 }
 
-/// Sends one claimed fax and settles its attempt in the queue.
+/// Claims the faxes that share the call of the first.
+async fn with_others(
+    context: &Context,
+    line: &Arc<Turns>,
+    first: ClaimedFax,
+    day: String,
+) -> Vec<ClaimedFax> {
+    let mut faxes = vec![first];
+    let first = &faxes[0];
+    if let Some(room) = line.room_beside(first) {
+        let (line, kind) = (line.clone(), line.kind(first));
+        let joins = move |due: &DueFax| line.join(&kind, due);
+        match context
+            .store
+            .claim_beside(first, joins, room, day, now())
+            .await
+        {
+            Ok(others) => faxes.extend(others),
+            Err(e) => tracing::warn!(fax = first.id, "it goes by itself: {e}"),
+        }
+    }
+    faxes
+}
+
+/// Sends claimed faxes in one call, and settles their attempts in the queue.
 pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
-    let Dialling { fax, place } = dialling;
-    let cancel = CancellationToken::new();
-    let live = context.live.show(LiveCall::begun(
-        &fax.id,
-        Direction::Out,
-        &fax.number,
-        Some(fax.page_count),
-        cancel.clone(),
-    ));
-    let lesson = Lesson::of(context, &fax).await;
-    let report = match request(context, &fax, place, &lesson).await {
+    let Dialling { faxes, place } = dialling;
+    let mut desk = Desk::of(context, &faxes);
+    let lesson = Lesson::of(context, &faxes).await;
+    let report = match request(context, &faxes, place, &lesson, &mut desk).await {
         // The channel is given back when the call is over.
         Ok((request, _channel)) => {
             let used = request.fax.clone();
-            let report = call(context, line, &fax, request, &live, cancel).await;
+            let report = desk.call(line, request).await;
             lesson.learned(context, &report, &used).await;
             report
         }
         Err(report) => *report,
     };
-    tracing::info!(fax = fax.id, number = fax.number, trunk = report.trunk, outcome = %report.outcome,
+    let (number, others) = (&faxes[0].number, desk.others());
+    tracing::info!(fax = faxes[0].id, number, others, trunk = report.trunk, outcome = %report.outcome,
                    pages = report.pages, seconds = report.seconds, detail = report.detail, "call ended");
-    settle(context, &fax, report).await;
-    drop(live);
+    desk.settle(&report).await;
     context.tell();
 }
 
-/// What to hand to the line: the pages that are left, with their header lines, and where they may go.
+/// What to hand to the line: the pages that are left, with their header lines, and where they may go. A fax beside the
+/// first whose pages cannot be had is settled by itself.
 async fn request(
     context: &Arc<Context>,
-    fax: &ClaimedFax,
+    faxes: &[ClaimedFax],
     place: Option<Reservation>,
     lesson: &Lesson,
+    desk: &mut Desk<'_>,
 ) -> Result<(DialRequest, Channel), Box<CallReport>> {
-    let not_dialled = |outcome, why: String| Box::new(CallReport::never_placed(outcome, why));
+    let fax = &faxes[0];
     let Some(place) = place else {
         let why = format!("no trunk leads to {}", fax.number);
         return Err(not_dialled(Outcome::TrunkDown, why));
@@ -115,19 +151,39 @@ async fn request(
         return Err(not_dialled(Outcome::TrunkDown, troubles.join("; ")));
     }
     let settings = lesson.settings(settings(context, fax));
-    let cover = match cover::of(context, fax).await {
-        Ok(cover) => cover,
-        Err(cover::NotMade { outcome, why }) => return Err(not_dialled(outcome, why)),
-    };
-    let tiff = stamped(context, fax, cover.as_deref()).await;
-    let tiff = tiff.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))?;
+    let mut pages = pages_left(context, fax).await?;
+    for fax in &faxes[1..] {
+        match pages_left(context, fax).await {
+            Ok(own) => pages.extend(own),
+            Err(report) => {
+                desk.leave_out(&fax.id);
+                settle(context, fax, *report).await;
+            }
+        }
+    }
     let request = DialRequest {
         candidates,
-        tiff,
-        pages: fax.page_count - fax.confirmed,
+        tiff: tiff::write(&pages),
+        documents: desk.documents(),
+        enough: desk.enough(),
         fax: settings,
     };
     Ok((request, channel))
+}
+
+fn not_dialled(outcome: Outcome, why: String) -> Box<CallReport> {
+    Box::new(CallReport::never_placed(outcome, why))
+}
+
+/// The pages that are left of a fax, its cover page made if it wants one.
+async fn pages_left(
+    context: &Arc<Context>,
+    fax: &ClaimedFax,
+) -> Result<Vec<FaxPage>, Box<CallReport>> {
+    let cover = cover::of(context, fax).await;
+    let cover = cover.map_err(|cover::NotMade { outcome, why }| not_dialled(outcome, why))?;
+    let pages = stamped(context, fax, cover.as_deref()).await;
+    pages.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))
 }
 
 /// A place that the fax may go to, with the numbers in the form that is wanted there.
@@ -139,12 +195,7 @@ fn candidate(
 ) -> Result<Candidate, Refused> {
     let (config, numbers) = (context.config(), context.numbering());
     let trunk = &seat.trunk.config;
-    let mut sender = config.sender(&fax.sender);
-    let domain = fax.recipient.rsplit_once('@');
-    let domain = domain.and_then(|(_, name)| config.domain(name));
-    if let Some(domain) = domain.filter(|domain| !domain.caller_id.is_empty()) {
-        sender.caller_id = domain.caller_id;
-    }
+    let sender = share::sender(&config, &fax.sender, &fax.recipient);
     let written = recipient::written(&fax.recipient, &config);
     let parties = Parties {
         called: numbers.called(&fax.number, written.as_deref(), trunk)?,
@@ -174,7 +225,7 @@ async fn stamped(
     context: &Arc<Context>,
     fax: &ClaimedFax,
     cover: Option<&str>,
-) -> anyhow::Result<Vec<u8>> {
+) -> anyhow::Result<Vec<FaxPage>> {
     let mut tiffs = Vec::new();
     for key in cover.into_iter().chain([fax.pages_key.as_str()]) {
         tiffs.push(context.store.octets(key).await?);
@@ -186,58 +237,12 @@ async fn stamped(
             pages.extend(tiff::read(tiff)?);
         }
         let stamp: Stamp = serde_json::from_str(&fax.header)?;
-        let left = stamp.on(&pages, fax.confirmed + 1, &fax.number, &context.font)?;
-        Ok(tiff::write(&left))
+        Ok(stamp.on(&pages, fax.confirmed + 1, &fax.number, &context.font)?)
     };
     tokio::task::spawn_blocking(stamp).await?
 }
 
-async fn call(
-    context: &Context,
-    line: &Line,
-    fax: &ClaimedFax,
-    request: DialRequest,
-    live: &LiveGuard<'_>,
-    cancel: CancellationToken,
-) -> CallReport {
-    let (events, mut inbox) = mpsc::channel(16);
-    let listen = async {
-        while let Some(event) = inbox.recv().await {
-            heard(context, fax, live, event).await;
-        }
-    };
-    let (report, ()) = tokio::join!(line.dial(request, events, cancel), listen);
-    report
-}
-
-async fn heard(context: &Context, fax: &ClaimedFax, live: &LiveGuard<'_>, event: LineEvent) {
-    match event {
-        LineEvent::LastPageLeaving { stored } => {
-            let kept = context.store.last_page_leaving(&fax.id).await;
-            if let Err(e) = &kept {
-                tracing::error!(fax = fax.id, "the last page is held back: {e}");
-            }
-            let _ = stored.send(kept.is_ok());
-        }
-        LineEvent::PageConfirmed { page } => {
-            // A page that cannot be noted now is noted when the attempt is settled.
-            if let Err(e) = context
-                .store
-                .page_confirmed(&fax.id, fax.attempt, page)
-                .await
-            {
-                tracing::error!(
-                    fax = fax.id,
-                    page,
-                    "its confirmation is not on disk yet: {e}"
-                );
-            }
-        }
-        other => live.update(|call| call.heard(fax.confirmed, &other)),
-    }
-}
-
-async fn settle(context: &Context, fax: &ClaimedFax, report: CallReport) {
+pub(super) async fn settle(context: &Context, fax: &ClaimedFax, report: CallReport) {
     let policy = context.config().retry_policy();
     let what = format!("the outcome of fax {}", fax.id);
     let store = &context.store;

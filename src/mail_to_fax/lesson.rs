@@ -20,9 +20,10 @@ pub struct Lesson {
 }
 
 impl Lesson {
-    /// Looks the number up, and notes with the attempt what that changes. A store that cannot be read right now
-    /// teaches nothing, and the fax goes all the same.
-    pub async fn of(context: &Context, fax: &ClaimedFax) -> Lesson {
+    /// Looks up the number of the faxes of a call, and notes with their attempts what that changes. A store that cannot be
+    /// read right now teaches nothing, and the faxes go all the same.
+    pub async fn of(context: &Context, faxes: &[ClaimedFax]) -> Lesson {
+        let fax = &faxes[0];
         let number = context.numbering().canonical(&fax.number);
         let days = context.config().fax.memory_days;
         let memory = match days {
@@ -37,9 +38,11 @@ impl Lesson {
         if !chosen.is_empty() {
             tracing::info!(fax = fax.id, number, "by memory: {chosen}");
         }
-        let placed = context.store.attempt_placed(fax.attempt, &number, &chosen);
-        if let Err(e) = placed.await {
-            tracing::warn!(fax = fax.id, "how it is called is not noted: {e}");
+        for fax in faxes {
+            let placed = context.store.attempt_placed(fax.attempt, &number, &chosen);
+            if let Err(e) = placed.await {
+                tracing::warn!(fax = fax.id, "how it is called is not noted: {e}");
+            }
         }
         Lesson {
             number,

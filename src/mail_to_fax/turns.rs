@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::share::{Kind, room};
 use super::stamp::{Continued, Stamp};
 use crate::config::hours::Hours;
 use crate::config::numbers::Numbering;
@@ -13,7 +14,7 @@ use crate::context::{Context, now};
 use crate::net::trunk::{NotNow, Reservation, Trunks};
 use crate::pages::header::HeaderLine;
 use crate::queue::usage::Used;
-use crate::queue::{Choice, DueFax, StoreError};
+use crate::queue::{Choice, ClaimedFax, DueFax, Room, StoreError};
 
 /// What a fax out of its hours is looked at again after, whatever the hours say: clocks jump, and settings change.
 const LOOK_AGAIN: u64 = 3600;
@@ -58,7 +59,7 @@ impl Turns {
     pub(super) fn choose(&self, due: &DueFax) -> Choice<Option<Reservation>> {
         let sender = self.config.sender(&due.sender);
         let at_once = sender.channels > 0 && due.in_calls >= sender.channels;
-        if at_once || is_used_up(due.used, sender.calls_per_day, sender.minutes_per_day) {
+        if at_once || self.has_used_up(due) {
             return Choice::NotThisAccount;
         }
         if let Some(opens) = self
@@ -90,6 +91,30 @@ impl Turns {
                 Choice::NotNow
             }
         }
+    }
+
+    /// What the call of this fax has room for beside it; `None`: to its number, every fax goes by itself.
+    pub(super) fn room_beside(&self, first: &ClaimedFax) -> Option<Room> {
+        let shares = self.numbers.shares_calls(&first.number);
+        shares
+            .then(|| room(&self.config, first))
+            .filter(|room| room.faxes > 0 && room.pages > 0)
+    }
+
+    /// The header line of a fax that goes in the call of faxes of this kind; `None`: it does not.
+    pub(super) fn join(&self, kind: &Kind, due: &DueFax) -> Option<String> {
+        let joins = Kind::of_due(&self.config, due) == *kind && !self.has_used_up(due);
+        joins.then(|| self.stamp(due).to_json())
+    }
+
+    /// What faxes have to be like to go in the call of this one.
+    pub(super) fn kind(&self, first: &ClaimedFax) -> Kind {
+        Kind::of(&self.config, first)
+    }
+
+    fn has_used_up(&self, due: &DueFax) -> bool {
+        let sender = self.config.sender(&due.sender);
+        is_used_up(due.used, sender.calls_per_day, sender.minutes_per_day)
     }
 
     /// Whether a trunk has carried what it may on a day.

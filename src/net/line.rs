@@ -82,6 +82,8 @@ pub struct FaxSettings {
     pub inactivity_seconds: u32,
     /// Bits a second by which a page must get on; 0: any.
     pub min_rate: u32,
+    /// CED is said in full behind a switch to T.38.
+    pub whole_ced: bool,
     /// For tests and simulated machines.
     pub mishap: Option<Mishap>,
 }
@@ -98,6 +100,7 @@ impl Default for FaxSettings {
             voice_seconds: 20,
             inactivity_seconds: 30,
             min_rate: 600,
+            whole_ced: false,
             mishap: None,
         }
     }
@@ -113,6 +116,7 @@ impl FaxSettings {
             voice_seconds: config.fax.voice_seconds,
             max_bit_rate: config.fax.max_bit_rate,
             min_rate: config.fax.min_rate,
+            whole_ced: config.fax.whole_ced,
             ..FaxSettings::default()
         }
     }
@@ -126,10 +130,19 @@ pub struct DialRequest {
     pub candidates: Vec<Candidate>,
     /// The pages: 1-bit, G4, 1728 wide.
     pub tiff: Vec<u8>,
-    /// How many there are.
-    pub pages: u32,
+    /// How many there are of each fax, where several go in one call.
+    pub documents: Vec<u32>,
+    /// Cancelled: the fax that is under way is the last of the call.
+    pub enough: CancellationToken,
     /// Our terminal.
     pub fax: FaxSettings,
+}
+
+impl DialRequest {
+    /// Pages of all of it.
+    pub fn pages(&self) -> u32 {
+        self.documents.iter().sum()
+    }
 }
 
 /// One place that a call may go to.
@@ -202,8 +215,11 @@ pub enum LineEvent {
         /// The answer.
         stored: oneshot::Sender<bool>,
     },
-    /// The last page is about to leave: say `true` when that is on disk, and from then on the fax may have arrived.
+    /// The last page of a fax is about to leave: say `true` when that is on disk, and from then on that fax may have
+    /// arrived.
     LastPageLeaving {
+        /// Number of the page in this call, from 1.
+        page: u32,
         /// The answer.
         stored: oneshot::Sender<bool>,
     },
@@ -273,11 +289,13 @@ impl Line {
             let detail = "there is no server to call".to_owned();
             return CallReport::never_placed(Outcome::TrunkDown, detail);
         };
-        let start = start_call(FaxRole::Sender, request.pages, policy, &request.fax);
+        let documents = request.documents.clone();
+        let start = start_call(FaxRole::Sender, documents, policy, &request.fax);
         let (mut driver, sockets) = match self.driver(start, &request.tiff, events).await {
             Ok(ready) => ready,
             Err(report) => return *report,
         };
+        driver.stop_between_faxes(request.enough.clone());
         if self.stopping.is_cancelled() {
             return CallReport::never_placed(Outcome::GatewayStopped, String::new());
         }
@@ -393,7 +411,7 @@ impl IncomingCall {
             policy,
             ..
         } = self;
-        let start = start_call(FaxRole::Receiver, 0, &policy, &fax);
+        let start = start_call(FaxRole::Receiver, Vec::new(), &policy, &fax);
         let (mut driver, sockets) = match line.driver(start, &[], events).await {
             Ok(ready) => ready,
             Err(report) => {
@@ -420,12 +438,19 @@ impl IncomingCall {
     }
 }
 
-fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings) -> StartCall {
+fn start_call(
+    role: FaxRole,
+    documents: Vec<u32>,
+    policy: &CallPolicy,
+    fax: &FaxSettings,
+) -> StartCall {
+    let pages = documents.iter().sum();
     StartCall {
         role,
         calling: role == FaxRole::Sender,
         ident: fax.ident.clone(),
         pages,
+        documents,
         ecm: fax.ecm,
         max_bit_rate: fax.max_bit_rate,
         sub_address: fax.sub_address.clone(),
@@ -434,6 +459,7 @@ fn start_call(role: FaxRole, pages: u32, policy: &CallPolicy, fax: &FaxSettings)
         voice_seconds: fax.voice_seconds,
         inactivity_seconds: fax.inactivity_seconds,
         min_rate: fax.min_rate,
+        whole_ced: fax.whole_ced,
         total_seconds: child_limit(policy, pages).as_secs() as u32,
         mishap: fax.mishap,
     }

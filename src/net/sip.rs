@@ -51,7 +51,7 @@ pub struct SipConfig {
     pub tls: Option<TlsFiles>,
     /// Authorities that may vouch for a far end, beside the system's: a PEM file.
     pub authorities: Option<PathBuf>,
-    /// The address that others reach us at, where it is not the one we listen on.
+    /// The address that others reach us at, where it is not the one we listen on. `None`: what far ends over UDP say.
     pub advertised: Option<IpAddr>,
     /// `User-Agent`.
     pub user_agent: String,
@@ -158,6 +158,7 @@ struct Shared {
     orders: mpsc::UnboundedSender<Order>,
     silence: Duration,
     addresses: Vec<LocalAddress>,
+    learns_address: bool,
     calls: Arc<AtomicUsize>,
     numbers: Arc<AtomicUsize>,
 }
@@ -193,6 +194,7 @@ impl SipEndpoint {
             .collect();
         let endpoint = Endpoint::new(EndpointConfig {
             addresses: addresses.clone(),
+            learns_address: config.advertised.is_none(),
             user_agent: config.user_agent,
             min_session: config.min_session,
             max_calls: MOST_CALLS,
@@ -204,6 +206,7 @@ impl SipEndpoint {
             orders,
             silence: config.silence,
             addresses,
+            learns_address: config.advertised.is_none(),
             calls: Arc::default(),
             numbers: Arc::default(),
         });
@@ -229,6 +232,15 @@ impl SipEndpoint {
         let mut addresses = self.shared.addresses.iter();
         let found = addresses.find(|address| address.transport == transport);
         found.map_or_else(|| self.contact(), |address| address.advertised)
+    }
+
+    /// Where whoever sent this response over `transport` reaches us: what it says itself, from behind NAT over UDP
+    /// (RFC 3581), where nobody has said what to advertise.
+    pub fn contact_for(&self, response: &Message, transport: Transport) -> SocketAddr {
+        let ours = self.contact_over(transport);
+        let learns = self.shared.learns_address && transport == Transport::Udp;
+        let seen = learns.then(|| response.seen_at(ours.ip())).flatten();
+        seen.unwrap_or(ours)
     }
 
     /// Places a call.

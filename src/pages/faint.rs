@@ -10,6 +10,8 @@ pub(super) const LEVELS: std::ops::Range<u8> = BLACK_BELOW..200;
 const CONTRAST: u8 = 48;
 /// Pels across of the thickest stroke: 2 mm. Fills are wider.
 const THICKEST: u32 = 16;
+/// Half of that many times as large is what has strokes and is a letter.
+const JUNCTION: u32 = 5;
 /// Levels by which a pel across the stroke may be darker...
 const ACROSS: u8 = 16;
 /// ... and one along the stroke: more is the end of a black one.
@@ -34,12 +36,40 @@ impl Faint<'_> {
         }
     }
 
-    /// Whether the pel, whose level is one of [`LEVELS`], belongs to a thin stroke.
+    /// Whether the pel, whose level is one of [`LEVELS`], belongs to a thin stroke, or to where two of them meet.
     pub(super) fn is_ink(&self, x: u32, y: u32) -> bool {
-        let level = self.grey.row(y)[x as usize];
-        let row = |distance: i64| self.level(x.into(), i64::from(y) + distance);
-        let column = |distance: i64| self.level(i64::from(x) + distance, y.into());
+        self.is_of_stroke(x.into(), y.into()) || self.is_of_junction(x.into(), y.into())
+    }
+
+    fn is_of_stroke(&self, x: i64, y: i64) -> bool {
+        let level = self.level(x, y);
+        let row = |distance: i64| self.level(x, y + distance);
+        let column = |distance: i64| self.level(x + distance, y);
         is_stroke(level, column, row, THICKEST) || is_stroke(level, row, column, self.thickest_down)
+    }
+
+    /// Where the bars of a bold E leave its stem neither is thin; all of it is no larger than a letter.
+    fn is_of_junction(&self, x: i64, y: i64) -> bool {
+        let level = self.level(x, y);
+        let row = |distance: i64| self.level(x, y + distance);
+        let column = |distance: i64| self.level(x + distance, y);
+        if !is_within(level, row, self.thickest_down * JUNCTION / 2)
+            || !is_within(level, column, THICKEST * JUNCTION / 2)
+        {
+            return false;
+        }
+        let leads_to_stroke = |(dx, dy): (i64, i64), reach: u32| {
+            (1..=i64::from(reach))
+                .map(|distance| (x + dx * distance, y + dy * distance))
+                .take_while(|(x, y)| self.level(*x, *y).abs_diff(level) <= ACROSS)
+                .any(|(x, y)| self.is_of_stroke(x, y))
+        };
+        [(-1, 0), (1, 0)]
+            .into_iter()
+            .any(|to| leads_to_stroke(to, THICKEST))
+            || [(0, -1), (0, 1)]
+                .into_iter()
+                .any(|to| leads_to_stroke(to, self.thickest_down))
     }
 
     /// The level at a place; outside of the page is paper.
@@ -66,6 +96,11 @@ fn is_stroke(
     if level - darkest_across > ACROSS || level.saturating_sub(darkest_along) > ALONG {
         return false;
     }
+    is_within(level, across, thickest)
+}
+
+/// Whether there is paper on both sides, so near that what lies between is at most `thickest` wide.
+fn is_within(level: u8, across: impl Fn(i64) -> u8, thickest: u32) -> bool {
     let paper = level.saturating_add(CONTRAST);
     let reach = i64::from(thickest);
     let Some(behind) = (1..=reach).find(|&distance| across(-distance) >= paper) else {
@@ -98,6 +133,24 @@ mod tests {
         let page = page(&[(10, 10, 60, 2, 170), (10, 20, 3, 60, 150)]);
         assert!(is_ink(&page, 40, 10) && is_ink(&page, 40, 11));
         assert!(is_ink(&page, 10, 50) && is_ink(&page, 12, 50));
+    }
+
+    #[test]
+    fn bold_grey_letter_is_ink_where_its_strokes_meet() {
+        // The stem of an E, and its bars.
+        let mut letter = vec![(10, 10, 8, 36, 170)];
+        letter.extend([10, 25, 40].map(|top| (10, top, 24, 6, 170)));
+        let page = page(&letter);
+        for (x, y) in [(12, 12), (16, 28), (13, 43), (13, 20), (30, 27)] {
+            assert!(is_ink(&page, x, y), "{x}, {y}");
+        }
+        assert!(!is_ink(&page, 25, 20), "between its bars");
+    }
+
+    #[test]
+    fn small_grey_box_is_not_ink() {
+        let page = page(&[(20, 20, 28, 28, 180)]);
+        assert!((20..48).all(|x| !is_ink(&page, x, 34) && !is_ink(&page, x, 20)));
     }
 
     #[test]

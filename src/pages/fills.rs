@@ -19,8 +19,10 @@ const WIDEST_STROKE: usize = 60;
 const HIGHEST_STROKE: u32 = 100;
 /// Pels of the smallest ground: 15 square millimetres.
 const SMALLEST: u32 = 1000;
-/// Of a ground, how many pels in a thousand its text has at least.
-const TEXT_PERMILLE: u32 = 5;
+/// Of a ground, how many pels in a thousand the strokes of its text have at least, one counted across each...
+const TEXT_PERMILLE: u32 = 1;
+/// ... and how many there are: some letters.
+const FEWEST_STROKES: u32 = 60;
 
 /// A piece of a ground in one row.
 struct Piece {
@@ -68,6 +70,7 @@ impl Ground {
     fn verdict(&self, level: u8) -> Option<Verdict> {
         let is_text = |ink: &Ink, other: &Ink| {
             self.pels >= SMALLEST
+                && ink.pels >= FEWEST_STROKES
                 && ink.pels * 1000 >= self.pels * TEXT_PERMILLE
                 && ink.pels >= 2 * other.pels
                 && ink.mean().abs_diff(level) >= CONTRAST
@@ -281,7 +284,7 @@ mod tests {
                 levels[(y * 400 + left) as usize..][..width as usize].fill(level);
             }
         }
-        raster::bilevel(&Grey::new(400, 200, levels), None, Resolution::Fine)
+        raster::bilevel(&Grey::new(400, 200, levels), &[], None, Resolution::Fine)
     }
 
     /// A ground of `level` with stems of `ink` on it.

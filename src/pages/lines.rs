@@ -8,8 +8,12 @@ use super::bitmap::Bitmap;
 use super::layout::Layout;
 use super::raster::{BLACK_BELOW, Grey};
 
+/// Levels of lines: lighter ones are hardly meant to be seen.
+const LINE_BELOW: u8 = 238;
 /// Pels of the shortest line that is looked after: 1.5 mm.
 const SHORTEST: u32 = 12;
+/// Of a light one.
+const SHORTEST_LIGHT: u32 = 60;
 /// Pels across the thickest line in the second drawing that can be missing in the first.
 const THICKEST: usize = 4;
 
@@ -43,10 +47,12 @@ pub(super) fn restore(
     resolution: Resolution,
     spared: impl Fn(u32, u32) -> bool,
 ) {
-    match resolution {
-        Resolution::Standard | Resolution::Fine => restore_level(page, second, spared),
-        Resolution::Superfine => restore_upright(page, second, spared),
+    if resolution == Resolution::Superfine {
+        // One row of it for two of the page.
+        return restore_upright(page, second, |row| row * 2, spared);
     }
+    restore_level(page, second, &spared);
+    restore_upright(page, second, |row| row / 2, spared);
 }
 
 /// `twice` has two rows for each of the page.
@@ -58,6 +64,7 @@ fn restore_level(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> b
             let at = |y: u32| twice.row(y)[middle as usize];
             let near = |x| (y.saturating_sub(1)..=y + 1).any(|y| page.get(x, y));
             if is_thin((0..row).rev().map(at), (row..twice.height()).map(at))
+                && end - start >= shortest(at(row))
                 && mostly_white(start..end, near)
                 && !spared(middle, y)
             {
@@ -67,34 +74,71 @@ fn restore_level(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> b
     }
 }
 
-/// `half` has one row for two of the page.
-fn restore_upright(page: &mut Bitmap, half: &Grey, spared: impl Fn(u32, u32) -> bool) {
-    for x in 0..half.width() {
-        for (start, end) in runs((0..half.height()).map(|y| half.row(y)[x as usize])) {
-            let middle = (start + end) / 2;
-            let at = |x: u32| half.row(middle)[x as usize];
+/// `page_row` tells which row of the page a row of `second` lies in, or where it begins.
+fn restore_upright(
+    page: &mut Bitmap,
+    second: &Grey,
+    page_row: impl Fn(u32) -> u32,
+    spared: impl Fn(u32, u32) -> bool,
+) {
+    for start in 0..second.height().saturating_sub(SHORTEST) {
+        for x in starts(second, start) {
+            let probe = second.row(start + SHORTEST - 1);
+            let across = |x: u32| probe[x as usize];
+            if !is_thin((0..x).rev().map(across), (x..second.width()).map(across)) {
+                continue;
+            }
+            let down = (start..second.height()).map(|row| second.row(row)[x as usize]);
+            let length = down.take_while(|level| *level < LINE_BELOW).count() as u32;
+            let rows = page_row(start)..page_row(start + length);
             let near = |y| (x.saturating_sub(1)..=x + 1).any(|x| page.get(x, y));
-            if end - start >= SHORTEST
-                && is_thin((0..x).rev().map(at), (x..half.width()).map(at))
-                && mostly_white(start * 2..end * 2, near)
-                && !spared(x, middle * 2)
+            if length >= shortest(across(x))
+                && mostly_white(rows.clone(), near)
+                && !spared(x, rows.start.midpoint(rows.end))
             {
-                (start * 2..end * 2).for_each(|y| page.set(x, y));
+                rows.for_each(|y| page.set(x, y));
             }
         }
     }
 }
 
+/// The places of a row where an upright line may begin, which goes on for a while.
+fn starts(second: &Grey, row: u32) -> impl Iterator<Item = u32> + '_ {
+    const CHUNK: usize = 32;
+    let black = |row: u32, x: usize| second.row(row)[x] < LINE_BELOW;
+    let chunks = (0..).step_by(CHUNK).zip(second.row(row).chunks(CHUNK));
+    // Most of most drawings is white.
+    let inked = chunks
+        .filter(|(_, levels)| levels.iter().fold(u8::MAX, |all, level| all & level) < u8::MAX);
+    inked
+        .flat_map(|(left, levels)| left..left + levels.len())
+        .filter(move |&x| {
+            black(row, x)
+                && (row == 0 || !black(row - 1, x))
+                && black(row + SHORTEST - 1, x)
+                && black(row + SHORTEST / 2, x)
+        })
+        .map(|x| x as u32)
+}
+
+/// Pels of the shortest line of a level: letters are no lines, even light ones.
+fn shortest(level: u8) -> u32 {
+    match level < BLACK_BELOW {
+        true => SHORTEST,
+        false => SHORTEST_LIGHT,
+    }
+}
+
 /// Black runs of a row that are long enough to be lines: the first place, and the first place behind.
 fn long_runs(row: &[u8]) -> impl Iterator<Item = (u32, u32)> + '_ {
-    let black = |level: &&u8| **level < BLACK_BELOW;
+    let black = |level: &&u8| **level < LINE_BELOW;
     let mut done = 0;
     // None of them lies between two of these places.
     let places = (0..row.len())
         .skip(SHORTEST as usize - 1)
         .step_by(SHORTEST as usize);
     places.filter_map(move |place| {
-        if place < done || row[place] >= BLACK_BELOW {
+        if place < done || row[place] >= LINE_BELOW {
             return None;
         }
         let start = place - row[..place].iter().rev().take_while(black).count();
@@ -103,28 +147,9 @@ fn long_runs(row: &[u8]) -> impl Iterator<Item = (u32, u32)> + '_ {
     })
 }
 
-/// Black runs of a row or column: the first place, and the first place behind.
-fn runs(levels: impl Iterator<Item = u8>) -> impl Iterator<Item = (u32, u32)> {
-    let mut black_since = None;
-    let end = std::iter::once(u8::MAX);
-    (0..).zip(levels.chain(end)).filter_map(move |(at, level)| {
-        match (level < BLACK_BELOW, black_since) {
-            (true, None) => {
-                black_since = Some(at);
-                None
-            }
-            (false, Some(start)) => {
-                black_since = None;
-                Some((start, at))
-            }
-            _ => None,
-        }
-    })
-}
-
 /// Whether the black in the middle of a run is a few pels thick.
 fn is_thin(before: impl Iterator<Item = u8>, from: impl Iterator<Item = u8>) -> bool {
-    let black = |level: &u8| *level < BLACK_BELOW;
+    let black = |level: &u8| *level < LINE_BELOW;
     let before = before.take_while(black).take(THICKEST).count();
     before + from.take_while(black).take(THICKEST + 1).count() <= THICKEST
 }

@@ -3,6 +3,7 @@
 //! What a document is its octets say ([`kind`]); [`document`] opens it, [`render`] makes its pages.
 
 pub mod bitmap;
+mod border;
 pub mod cover;
 pub mod cut;
 pub mod document;
@@ -10,6 +11,7 @@ mod faint;
 mod fills;
 pub mod g3;
 pub mod g4;
+mod halve;
 pub mod header;
 pub mod kind;
 pub mod layout;
@@ -25,6 +27,7 @@ mod refusal;
 pub mod remark;
 pub mod render;
 pub mod sample;
+mod skew;
 pub mod text;
 pub mod tiff;
 pub mod words;

@@ -171,7 +171,7 @@ mod tests {
         for paper in [140, 180] {
             let mut grey = sheet(|x| paper - (x / 20) as u8, 40);
             whiten(&mut grey);
-            let page = raster::bilevel(&grey, None, Resolution::Fine);
+            let page = raster::bilevel(&grey, &[], None, Resolution::Fine);
             for (x, y) in [(8, 10), (312, 311), (632, 632), (8, 30)] {
                 assert!(!page.get(x, y), "{paper}: paper at {x}, {y}");
             }

@@ -30,8 +30,12 @@ pub const FONT_DIRS: [&str; 4] = [
 const RECTANGLE: u32 = 5;
 /// Of a page, how much a picture covers that may be a scan of it...
 const SCAN_SHARE: f64 = 0.7;
-/// ... and among how many objects it is looked for: scans have one, or strips of one above letters that are not seen.
-const OBJECTS_LOOKED_AT: usize = 20;
+/// ... and among how many objects and pictures it is looked for: scans have one, or strips of one, above or below
+/// letters that are not seen.
+const OBJECTS_LOOKED_AT: usize = 2000;
+const PICTURES_LOOKED_AT: usize = 20;
+/// Of how many pictures on a page it is told where they lie.
+const MOST_PICTURES: usize = 50;
 
 /// PDFium's library is not where it was looked for, or cannot be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -180,7 +184,11 @@ impl Document<'_> {
     pub fn page(&self, number: u32) -> Result<Page<'_>, DocumentRefusal> {
         let failed = DocumentRefusal::PageFailed { page: number };
         let index = i32::try_from(number).map_err(|_| failed.clone())? - 1;
-        let page = self.0.pages().get(index).map_err(|_| failed)?;
+        let mut page = self.0.pages().get(index).map_err(|_| failed)?;
+        if self.0.form().is_none() && has_fields(&page) {
+            // PDFium draws fields of forms only; these then stay undrawn, which is what they would be anyhow.
+            let _ = page.flatten();
+        }
         Ok(Page { page, number })
     }
 }
@@ -247,7 +255,7 @@ impl Page<'_> {
                 .any(|object| may_be_thin(&object))
     }
 
-    /// Whether one of the first objects is a picture all over the page, as in a scan.
+    /// Whether one of the first pictures is all over the page, as in a scan.
     pub fn may_be_a_scan(&self) -> bool {
         let (width, height) = self.size();
         let objects = self.page.objects();
@@ -256,11 +264,37 @@ impl Page<'_> {
             .take(OBJECTS_LOOKED_AT)
             .filter(|object| object.object_type() == PdfPageObjectType::Image);
         pictures
+            .take(PICTURES_LOOKED_AT)
             .filter_map(|picture| picture.bounds().ok())
             .any(|bounds| {
                 let (across, down) = (bounds.width().value, bounds.height().value);
                 f64::from(across * down) >= width * height * SCAN_SHARE
             })
+    }
+
+    /// Where pictures lie on a fax page: left, top, right and bottom in pels.
+    pub fn pictures(&self, layout: &Layout) -> Vec<[u32; 4]> {
+        let recipe = recipe(layout);
+        let pels = |x, y| {
+            let (x, y) = self.page.points_to_pixels(x, y, &recipe).ok()?;
+            let x = (x + layout.x as i32).clamp(0, PAGE_WIDTH as i32);
+            let y = (y + layout.y as i32).clamp(0, layout.height as i32);
+            Some((x as u32, y as u32))
+        };
+        let objects = self.page.objects().iter();
+        let pictures = objects.filter(|object| object.object_type() == PdfPageObjectType::Image);
+        let places = pictures.take(MOST_PICTURES).filter_map(|picture| {
+            let bounds = picture.bounds().ok()?;
+            let one = pels(bounds.left(), bounds.top())?;
+            let other = pels(bounds.right(), bounds.bottom())?;
+            Some([
+                one.0.min(other.0),
+                one.1.min(other.1),
+                one.0.max(other.0),
+                one.1.max(other.1),
+            ])
+        });
+        places.collect()
     }
 
     /// The names of the text fields on the page.
@@ -312,6 +346,25 @@ impl Page<'_> {
         fields.collect()
     }
 
+    /// As [`Page::draw`], without text and pictures that do not stand in a form of their own; these take the time.
+    ///
+    /// # Errors
+    /// [`DocumentRefusal::PageFailed`].
+    pub fn draw_paths(&self, layout: &Layout) -> Result<Grey, DocumentRefusal> {
+        let text_and_pictures = || {
+            let objects = self.page.objects().iter();
+            objects.filter(|object| {
+                use PdfPageObjectType::{Image, Text};
+                matches!(object.object_type(), Image | Text)
+            })
+        };
+        // What stays active is drawn in vain, no more.
+        text_and_pictures().for_each(|mut object| drop(object.set_inactive()));
+        let drawn = self.draw(layout);
+        text_and_pictures().for_each(|mut object| drop(object.set_active()));
+        drawn
+    }
+
     /// Draws the page onto an otherwise white fax page.
     ///
     /// # Errors
@@ -334,6 +387,14 @@ impl Page<'_> {
             Err(_) => Err(self.failed()),
         }
     }
+}
+
+/// Whether there are fields on the page, of a form or of none.
+fn has_fields(page: &PdfPage) -> bool {
+    let is_field = |annotation: PdfPageAnnotation| {
+        annotation.annotation_type() == PdfPageAnnotationType::Widget
+    };
+    page.annotations().iter().any(is_field)
 }
 
 /// Whether a path may be a line of less than `thinnest` points; `None` where nobody can tell.

@@ -18,6 +18,8 @@ const SHADES: usize = 5;
 const SHADE: u8 = 4;
 /// Of a rectangle around a photo, how many blocks in a hundred it fills where it is meant to fill all.
 const RECTANGLE_PERCENT: usize = 65;
+/// Of a picture, how many blocks in a hundred are photo where all of it is one.
+const PICTURE_PERCENT: u32 = 50;
 /// Levels from here on are paper, or fills as light.
 const PAPER: u8 = 190;
 
@@ -28,6 +30,8 @@ pub(super) struct Photos {
     blocks: Vec<bool>,
     /// Whether one of them is.
     any: bool,
+    /// Pictures that are photos up to their rims: left, top, right, bottom.
+    pictures: Vec<[u32; 4]>,
 }
 
 /// Finds the photos of a page: blocks of many shades of grey, gaps closed, single ones dropped.
@@ -44,6 +48,7 @@ pub(super) fn find(grey: &Grey, resolution: Resolution) -> Photos {
         block_height,
         any: blocks.contains(&true),
         blocks,
+        pictures: Vec::new(),
     };
     if photos.any {
         for to in [true, false, false, true] {
@@ -70,6 +75,11 @@ fn is_photo(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
     let bottom = (top + height).min(grey.height());
     let rows = (top..bottom).map(|y| &grey.row(y)[left as usize..right as usize]);
     let is_mid = |level: &u8| MID_GREYS.contains(level);
+    // Most rows of most blocks are paper.
+    let is_paper = |row: &[u8]| row.iter().fold(u8::MAX, |all, level| all & level) == u8::MAX;
+    if rows.clone().all(is_paper) {
+        return false;
+    }
     let in_row = |row: &[u8]| row.iter().map(|level| u8::from(is_mid(level))).sum::<u8>();
     let mid_greys: u32 = rows.clone().map(|row| u32::from(in_row(row))).sum();
     let pels = (right - left) * (bottom - top);
@@ -118,7 +128,39 @@ fn is_smooth(grey: &Grey, x: u32, y: u32) -> bool {
 
 impl Photos {
     pub(super) fn contains(&self, x: u32, y: u32) -> bool {
-        self.any && self.blocks[((y / self.block_height) * self.columns + x / BLOCK) as usize]
+        self.any
+            && (self.is_block(x, y)
+                || self.pictures.iter().any(|[left, top, right, bottom]| {
+                    (left..right).contains(&&x) && (top..bottom).contains(&&y)
+                }))
+    }
+
+    fn is_block(&self, x: u32, y: u32) -> bool {
+        self.blocks[((y / self.block_height) * self.columns + x / BLOCK) as usize]
+    }
+
+    /// Takes in all of the pictures that are photos for the most part.
+    pub(super) fn complete_pictures(&mut self, pictures: &[[u32; 4]]) {
+        if !self.any {
+            return;
+        }
+        for picture @ &[left, top, right, bottom] in pictures {
+            // Looked at in the middles of blocks that begin at its corner.
+            let places = (top..bottom)
+                .step_by(self.block_height as usize)
+                .flat_map(|y| (left..right).step_by(BLOCK as usize).map(move |x| (x, y)));
+            let (mut all, mut photo) = (0, 0);
+            for (x, y) in places {
+                let middle = (x + BLOCK / 2, y + self.block_height / 2);
+                if middle.0 < right && middle.1 < bottom {
+                    all += 1;
+                    photo += u32::from(self.is_block(middle.0, middle.1));
+                }
+            }
+            if all > 0 && photo * 100 >= all * PICTURE_PERCENT {
+                self.pictures.push(*picture);
+            }
+        }
     }
 
     /// Takes in the neighbours without paper, again and again: the dark and even parts of a photo.
@@ -279,6 +321,17 @@ mod tests {
         );
         assert!(photos.contains(256, 256) && photos.contains(140, 140));
         assert!(!photos.contains(60, 60) && !photos.contains(256, 450));
+    }
+
+    #[test]
+    fn a_picture_is_a_photo_up_to_its_rims_or_not_at_all() {
+        let page = page(|x, y| (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8);
+        let mut photos = find(&page, Resolution::Fine);
+        assert!(!photos.contains(120, 200), "beside its blocks");
+        photos.complete_pictures(&[[117, 117, 395, 395], [0, 400, 512, 512]]);
+        assert!(photos.contains(117, 117) && photos.contains(394, 394));
+        assert!(!photos.contains(395, 200) && !photos.contains(116, 200));
+        assert!(!photos.contains(200, 450), "the picture without a photo");
     }
 
     #[test]

@@ -35,19 +35,25 @@ pub fn png(page: &FaxPage) -> Result<Vec<u8>, G4Error> {
 /// The page in [`WIDTH`] x `rows` levels of grey, each the mean of what it covers; `step` rows of the page are one.
 fn reduced(bitmap: &Bitmap, rows: u32, step: f64) -> Vec<u8> {
     let across = f64::from(bitmap.width()) / f64::from(WIDTH);
+    let places: Vec<Place> = (0..=WIDTH)
+        .map(|n| Place::at(f64::from(n) * across, bitmap.width()))
+        .collect();
     let mut levels = Vec::with_capacity((WIDTH * rows) as usize);
-    // Black pels before each place of a row; of the row looked at last, for two levels may share it.
     let mut sums = Vec::new();
-    let mut summed = None;
     for row in 0..rows {
         let mut black = [0.0; WIDTH as usize];
         for (y, weight) in covered(row, step, bitmap.height()) {
-            if summed.replace(y) != Some(y) {
-                sum(bitmap, y, &mut sums);
+            let pels = bitmap.row(y);
+            // Most rows of a letter.
+            if pels.iter().all(|octet| *octet == 0) {
+                continue;
             }
-            for (n, black) in black.iter_mut().enumerate() {
-                let ends = [n, n + 1].map(|n| before(&sums, n as f64 * across));
-                *black += weight * (ends[1] - ends[0]) / across;
+            sum(pels, &mut sums);
+            let mut before = 0.0;
+            for (black, end) in black.iter_mut().zip(&places[1..]) {
+                let next = end.black_before(pels, &sums);
+                *black += weight * (next - before) / across;
+                before = next;
             }
         }
         levels.extend(black.map(grey));
@@ -66,21 +72,54 @@ fn covered(row: u32, step: f64, height: u32) -> impl Iterator<Item = (u32, f64)>
     })
 }
 
-fn sum(bitmap: &Bitmap, y: u32, sums: &mut Vec<u32>) {
+/// Black pels before each octet of a row.
+fn sum(pels: &[u8], sums: &mut Vec<u32>) {
     let mut black = 0;
     sums.clear();
-    sums.push(0);
-    sums.extend((0..bitmap.width()).map(|x| {
-        black += u32::from(bitmap.get(x, y));
-        black
+    sums.extend(pels.iter().map(|octet| {
+        let before = black;
+        black += octet.count_ones();
+        before
     }));
 }
 
-/// Black pels before a place, that may lie within a pel.
-fn before(sums: &[u32], place: f64) -> f64 {
-    let whole = (place as usize).min(sums.len() - 1);
-    let next = sums[(whole + 1).min(sums.len() - 1)];
-    f64::from(sums[whole]) + f64::from(next - sums[whole]) * (place - whole as f64).clamp(0.0, 1.0)
+/// A place in a row, that may lie within a pel.
+struct Place {
+    octet: usize,
+    /// The pels of the octet before it, and the one that it lies in.
+    before: u8,
+    within: u8,
+    /// How much of that one is before it.
+    part: f64,
+}
+
+impl Place {
+    /// So many pels from the left, but not behind the last.
+    fn at(place: f64, width: u32) -> Place {
+        let last = width.saturating_sub(1);
+        let (pel, part) = match place as u32 {
+            pel if pel > last => (last, 1.0),
+            pel => (pel, place - f64::from(pel)),
+        };
+        let bit = 0x80u8 >> (pel % 8);
+        Place {
+            octet: pel as usize / 8,
+            before: !(bit | (bit - 1)),
+            within: bit,
+            part,
+        }
+    }
+
+    fn black_before(&self, pels: &[u8], sums: &[u32]) -> f64 {
+        let octet = pels[self.octet];
+        let whole = sums[self.octet] + (octet & self.before).count_ones();
+        let part = if octet & self.within == 0 {
+            0.0
+        } else {
+            self.part
+        };
+        f64::from(whole) + part
+    }
 }
 
 fn grey(black: f64) -> u8 {
@@ -142,6 +181,25 @@ mod tests {
             .pixels()
             .filter(|level| (100..250).contains(&level.0[0]));
         assert!(grey.count() > 50 * 400);
+    }
+
+    #[test]
+    fn black_before_a_place_is_what_counting_pels_says() {
+        for width in [1, 7, 8, 9, 480, 1728] {
+            let mut noise = Bitmap::new(width, 1).unwrap();
+            (0..width)
+                .filter(|x| x % 3 != 1)
+                .for_each(|x| noise.set(x, 0));
+            let mut sums = Vec::new();
+            sum(noise.row(0), &mut sums);
+            for quarters in 0..=4 * width {
+                let place = f64::from(quarters) / 4.0;
+                let covered = |x: u32| (place - f64::from(x)).clamp(0.0, 1.0);
+                let counted: f64 = (0..width).filter(|x| noise.get(*x, 0)).map(covered).sum();
+                let found = Place::at(place, width).black_before(noise.row(0), &sums);
+                assert_eq!(found, counted, "{place} of {width}");
+            }
+        }
     }
 
     #[test]

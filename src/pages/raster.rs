@@ -47,6 +47,14 @@ impl Grey {
         self.height
     }
 
+    /// Whether nothing in so many rows at the top can turn black.
+    pub(super) fn is_white_down_to(&self, rows: u32) -> bool {
+        let octets = rows.min(self.height) as usize * self.width as usize;
+        self.levels[..octets]
+            .iter()
+            .all(|level| *level >= faint::LEVELS.end)
+    }
+
     /// One row, to be changed. `y` is less than the height.
     pub fn row_mut(&mut self, y: u32) -> &mut [u8] {
         &mut self.levels[y as usize * self.width as usize..][..self.width as usize]
@@ -60,9 +68,17 @@ impl Grey {
 
 /// The page in black and white: by threshold, with thin grey ink taken for black, and by a screen of dots where
 /// photos are. Fills behind text turn white or black, since dots would make the text unreadable and the call long.
-/// `second` is a second drawing of the page, for the lines that `grey` misses (see `lines.rs`).
-pub fn bilevel(grey: &Grey, second: Option<&Grey>, resolution: Resolution) -> Bitmap {
-    let photos = photo::find(grey, resolution);
+/// `pictures` tells where pictures lie (left, top, right, bottom): of one that is a photo for the most part no strip at
+/// its rim is taken for anything else. `second` is a second drawing of the page, for the lines that `grey` misses (see
+/// `lines.rs`).
+pub fn bilevel(
+    grey: &Grey,
+    pictures: &[[u32; 4]],
+    second: Option<&Grey>,
+    resolution: Resolution,
+) -> Bitmap {
+    let mut photos = photo::find(grey, resolution);
+    photos.complete_pictures(pictures);
     let screen = Screen::new(resolution);
     let faint = Faint::new(grey, resolution);
     let mut page = blacken(grey, |x, y, level| {
@@ -87,7 +103,7 @@ pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
         / (u64::from(grey.width) * u64::from(grey.height));
     let photos = photo::find(grey, resolution).permille() as u64;
     if photos * 100 < share * PHOTO_PERCENT {
-        return bilevel(grey, None, resolution);
+        return bilevel(grey, &[], None, resolution);
     }
     let screen = Screen::new(resolution);
     blacken(grey, |x, y, level| {

@@ -5,9 +5,10 @@ use super::cut::{self, LongPages};
 use super::document::{Document, Drawn, Source, Target};
 use super::layout::{Layout, Paper, TopMargin, header_rows};
 use super::pdfium::{Page, Renderer};
+use super::raster::Grey;
 use super::remark::Remark;
 use super::text::LeftOut;
-use super::{DocumentRefusal, FaxPage, Resolution, g4, lines, paper, raster};
+use super::{DocumentRefusal, FaxPage, Resolution, border, g4, halve, lines, paper, raster, skew};
 
 /// What was found in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,7 @@ fn cut_into_sheets(
     target: Target,
 ) -> Result<Vec<FaxPage>, DocumentRefusal> {
     let resolution = target.resolution;
-    let bitmap = bilevel(page, layout, resolution)?;
+    let bitmap = bilevel(page, draw(page, layout, resolution)?, layout, resolution)?;
     let rows = (target.paper.length() * resolution.exact_dpi().1) as u32;
     let sheets = cut::sheets(&bitmap, rows, resolution.dpi().1);
     Ok(sheets
@@ -142,32 +143,60 @@ pub(super) fn bitmap(
     if width < 1.0 || height < 1.0 {
         return Err(page.shows_nothing());
     }
-    let draw = |top| {
-        let layout = Layout::fit(width, height, resolution, top);
-        bilevel(page, &layout, resolution).map(|bitmap| (bitmap, layout))
-    };
-    let drawn = draw(TopMargin::Own)?;
-    match drawn.0.blank_rows_at_top() < header_rows(resolution.dpi().1) {
-        true => draw(TopMargin::Reserved),
-        false => Ok(drawn),
+    let own = Layout::fit(width, height, resolution, TopMargin::Own);
+    let drawing = draw(page, &own, resolution)?;
+    if drawing
+        .grey
+        .is_white_down_to(header_rows(resolution.dpi().1))
+    {
+        return Ok((bilevel(page, drawing, &own, resolution)?, own));
     }
+    let reserved = Layout::fit(width, height, resolution, TopMargin::Reserved);
+    // One at a time in memory.
+    drop(drawing);
+    let drawing = draw(page, &reserved, resolution)?;
+    Ok((bilevel(page, drawing, &reserved, resolution)?, reserved))
+}
+
+/// The page as it is drawn; that of a scan is clean.
+struct Drawing {
+    grey: Grey,
+    /// It was put straight.
+    is_turned: bool,
+}
+
+fn draw(page: &Page, layout: &Layout, resolution: Resolution) -> Result<Drawing, DocumentRefusal> {
+    let mut grey = match resolution {
+        Resolution::Standard => halve::halved(&page.draw(&layout.scaled_down_the_page(2, 1))?),
+        Resolution::Fine | Resolution::Superfine => page.draw(layout)?,
+    };
+    let mut is_turned = false;
+    if page.may_be_a_scan() {
+        border::clean(&mut grey, layout);
+        paper::whiten(&mut grey);
+        is_turned = skew::straighten(&mut grey, resolution);
+    }
+    Ok(Drawing { grey, is_turned })
 }
 
 fn bilevel(
     page: &Page,
+    drawing: Drawing,
     layout: &Layout,
     resolution: Resolution,
 ) -> Result<Bitmap, DocumentRefusal> {
-    let mut grey = page.draw(layout)?;
-    if page.may_be_a_scan() {
-        paper::whiten(&mut grey);
-    }
     let thinnest = lines::thinnest(layout, page.size(), resolution);
-    let second = match page.may_have_lines(thinnest) {
-        true => Some(page.draw(&lines::second_layout(layout, resolution))?),
+    let second = match !drawing.is_turned && page.may_have_lines(thinnest) {
+        true => Some(page.draw_paths(&lines::second_layout(layout, resolution))?),
         false => None,
     };
-    Ok(raster::bilevel(&grey, second.as_ref(), resolution))
+    let pictures = page.pictures(layout);
+    Ok(raster::bilevel(
+        &drawing.grey,
+        &pictures,
+        second.as_ref(),
+        resolution,
+    ))
 }
 
 /// The pels as a page that travels.
@@ -276,6 +305,18 @@ mod tests {
             let y = page.height() * 3 / 10;
             let across = (0..1728).map(|x| page.get(x, y)).collect();
             assert_eq!(runs(across), 20, "{resolution:?}, down");
+        }
+    }
+
+    #[test]
+    fn light_grey_rules_are_not_lost() {
+        for resolution in [Resolution::Standard, Resolution::Fine] {
+            let page = &bitmaps(&sample::light_rules(), resolution)[0];
+            let runs = |line: Vec<bool>| line.windows(2).filter(|w| !w[0] && w[1]).count();
+            let down = (0..page.height()).map(|y| page.get(900, y)).collect();
+            assert_eq!(runs(down), 5, "{resolution:?}, level ones");
+            let across = (0..1728).map(|x| page.get(x, page.height() / 2 + 7));
+            assert_eq!(runs(across.collect()), 4, "{resolution:?}, upright ones");
         }
     }
 

@@ -49,6 +49,18 @@ pub fn hairlines(count: u32) -> Vec<u8> {
     document(A4, &[page])
 }
 
+/// One page with five light grey rules across and four down, as text processors draw the lines of tables.
+pub fn light_rules() -> Vec<u8> {
+    let mut page = Canvas::default();
+    for n in 0..5 {
+        page.fill(100.0, 700.0 - f64::from(n) * 50.17, 400.0, 0.5, 0.85);
+    }
+    for n in 0..4 {
+        page.fill(100.0 + f64::from(n) * 100.3, 100.0, 0.5, 350.0, 0.85);
+    }
+    document(A4, &[page])
+}
+
 /// One page with a picture of `side` x `side` grey dots, small in the file and large in memory.
 pub fn large_picture(side: u32) -> Vec<u8> {
     // RunLengthDecode (ISO 32000-1 7.4.5): 129 = 128 times the octet that follows; 128 ends.

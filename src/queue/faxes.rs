@@ -23,6 +23,8 @@ pub struct ClaimedFax {
     pub sub_address: Option<String>,
     /// The trunk of the attempt before this one; empty for the first.
     pub last_trunk: String,
+    /// The only trunk it may take.
+    pub only_trunk: Option<String>,
     /// Blob key of the TIFF without header lines.
     pub pages_key: String,
     /// Whether a cover page goes before them.
@@ -48,13 +50,19 @@ pub struct DueFax {
     pub number: String,
     /// Who sent the mail.
     pub sender: String,
+    /// The address to which the mail went, as its sender wrote it.
+    pub recipient: String,
+    /// The sub-address to send with it (T.33).
+    pub sub_address: Option<String>,
+    /// Pages that are left of it, its cover counted.
+    pub pages: u32,
     /// Whose limits it counts against.
     pub account: String,
     /// The only trunk it may take.
     pub trunk: Option<String>,
     /// Pages confirmed by earlier attempts, and when the last of these ended.
     pub confirmed: Option<(u32, Millis)>,
-    /// Calls of its account now.
+    /// Calls of its account now, one that several faxes share counted once.
     pub in_calls: u32,
     /// What its account has used today.
     pub used: usage::Used,
@@ -86,8 +94,20 @@ impl Store {
         now: Millis,
     ) -> Result<Option<(ClaimedFax, Place)>> {
         let owner = self.owner();
-        self.write(move |db| claim(db, &owner, choose, &day, now))
-            .await
+        let mut choose = Some(choose);
+        loop {
+            let (owner, day) = (owner.clone(), day.clone());
+            let ours = choose.take().expect("it came back");
+            // Nobody is chosen before all are in line whose time has come: the most urgent may be the last of them.
+            let claimed = self.write(move |db| match line::line_up(db, now)? {
+                true => Ok(Err(ours)),
+                false => claim(db, &owner, ours, &day, now).map(Ok),
+            });
+            match claimed.await? {
+                Ok(claimed) => return Ok(claimed),
+                Err(back) => choose = Some(back),
+            }
+        }
     }
 
     /// Pages confirmed by the far end in this attempt: on disk before anything else is believed.
@@ -124,6 +144,21 @@ fn claim<Place>(
     let Some((id, header, place)) = line::next(db, choose, day, now)? else {
         return Ok(None);
     };
+    let Some(fax) = take(db, owner, &id, &header, now)? else {
+        return Ok(None);
+    };
+    usage::began(db, day, &fax.account)?;
+    Ok(Some((fax, place)))
+}
+
+/// Claims this fax, and writes down that its attempt begins.
+pub(super) fn take(
+    db: &Connection,
+    owner: &str,
+    id: &str,
+    header: &str,
+    now: Millis,
+) -> rusqlite::Result<Option<ClaimedFax>> {
     let found = db
         .prepare_cached(
             "UPDATE faxes SET state = 'calling', owner = ?1, lease_until = ?2, leaving = 0
@@ -132,7 +167,8 @@ fn claim<Place>(
                            (SELECT pages_key FROM documents d WHERE d.id = document),
                            (SELECT page_count FROM documents d WHERE d.id = document) + ifnull(cover, 0), sub_address,
                            ifnull((SELECT trunk FROM attempts a WHERE a.fax = faxes.id ORDER BY a.id DESC LIMIT 1), ''),
-                           recipient, (SELECT sender FROM messages m WHERE m.id = message), ifnull(cover, 0), cover_key, account"
+                           recipient, (SELECT sender FROM messages m WHERE m.id = message), ifnull(cover, 0), cover_key, account,
+                           trunk"
         )?
         .query_row(
             params![owner, now.plus_seconds(LEASE_SECONDS).0, id],
@@ -151,7 +187,8 @@ fn claim<Place>(
                     cover: row.get(9)?,
                     cover_key: row.get(10)?,
                     account: row.get(11)?,
-                    header: header.clone(),
+                    only_trunk: row.get(12)?,
+                    header: header.to_owned(),
                 })
             },
         )
@@ -164,8 +201,7 @@ fn claim<Place>(
     )?
     .execute(params![fax.id, now.0, fax.confirmed + 1, header])?;
     fax.attempt = db.last_insert_rowid();
-    usage::began(db, day, &fax.account)?;
-    Ok(Some((fax, place)))
+    Ok(Some(fax))
 }
 
 /// Notes that `pages` of this attempt are confirmed, if that is news.

@@ -24,7 +24,10 @@ pub enum Choice<Place> {
     NotBefore(Millis),
 }
 
-/// Lets every fax line up whose time has come.
+/// Faxes that line up at a time: others get at the store between.
+const TOGETHER: usize = 5000;
+
+/// Lets the next ?2 faxes line up whose time has come at ?1.
 ///
 /// Its turn: behind the others of its account, and not before the turn that is being served, which is the latest in a
 /// call or, with none, the first in line.
@@ -36,9 +39,14 @@ const LINE_UP: &str = "UPDATE faxes SET turn = its.first + its.nth FROM (
                coalesce((SELECT max(c.turn) FROM faxes c WHERE c.state = 'calling' AND c.priority = w.priority),
                         (SELECT min(l.turn) FROM faxes l INDEXED BY faxes_in_line
                          WHERE l.state = 'ready' AND l.turn IS NOT NULL AND l.priority = w.priority), 0)) AS first
-    FROM faxes w INDEXED BY faxes_to_line_up
-    WHERE w.state = 'ready' AND w.turn IS NULL AND w.held = 0 AND w.next_try_at <= ?1) its
+    FROM (SELECT id, account, priority, next_try_at FROM faxes INDEXED BY faxes_to_line_up
+          WHERE state = 'ready' AND turn IS NULL AND held = 0 AND next_try_at <= ?1
+          ORDER BY next_try_at, id LIMIT ?2) w) its
     WHERE id = its.fax";
+
+/// The whole line, in its order.
+pub(super) const IN_LINE: &str = "FROM faxes INDEXED BY faxes_in_line
+    WHERE state = 'ready' AND turn IS NOT NULL ORDER BY priority DESC, turn, id";
 
 /// The line at time ?1, without numbers that are in a call of ours or rest.
 pub(super) const NEXT: &str = "SELECT id, account FROM faxes INDEXED BY faxes_in_line
@@ -50,6 +58,12 @@ pub(super) const NEXT: &str = "SELECT id, account FROM faxes INDEXED BY faxes_in
 /// Faxes for which a place is sought at a time: what waits for a full trunk must not hold up the writer for long.
 const TRIED: usize = 1000;
 
+/// Lets faxes line up whose time has come; true: more of them have yet to.
+pub(super) fn line_up(db: &Connection, now: Millis) -> rusqlite::Result<bool> {
+    let mut line_up = db.prepare_cached(LINE_UP)?;
+    Ok(line_up.execute(params![now.0, TOGETHER])? == TOGETHER)
+}
+
 /// The first fax in line for which there is a place, with its header line. The rows behind it are not read.
 pub(super) fn next<Place>(
     db: &Connection,
@@ -57,7 +71,6 @@ pub(super) fn next<Place>(
     day: &str,
     now: Millis,
 ) -> rusqlite::Result<Option<(String, String, Place)>> {
-    db.prepare_cached(LINE_UP)?.execute([now.0])?;
     let mut next = db.prepare_cached(NEXT)?;
     let mut rows = next.query([now.0])?;
     let (mut full, mut later, mut found, mut tried) = (HashSet::new(), Vec::new(), None, 0);
@@ -94,13 +107,17 @@ fn put_off(db: &Connection, fax: &str, at: Millis) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<DueFax> {
+/// A fax that stands in line.
+pub(super) fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<DueFax> {
     let mut due = db
         .prepare_cached(
             "SELECT f.number, m.sender, f.account, f.trunk, f.confirmed,
                     (SELECT max(ended_at) FROM attempts a WHERE a.fax = f.id AND a.pages > 0),
-                    (SELECT count(*) FROM faxes c WHERE c.state = 'calling' AND c.account = f.account)
-             FROM faxes f JOIN messages m ON m.id = f.message WHERE f.id = ?1",
+                    (SELECT count(*) FROM faxes c WHERE c.state = 'calling' AND c.account = f.account
+                     AND NOT EXISTS (SELECT 1 FROM attempts a
+                                     WHERE a.fax = c.id AND a.ended_at IS NULL AND a.call < a.id)),
+                    f.recipient, f.sub_address, d.page_count + ifnull(f.cover, 0) - f.confirmed
+             FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document WHERE f.id = ?1",
         )?
         .query_row([fax], |row| {
             let confirmed = row.get::<_, Option<i64>>(5)?.map(Millis);
@@ -113,6 +130,9 @@ fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<DueFax> {
                 trunk: row.get(3)?,
                 confirmed: confirmed.map(|at| (pages, at)),
                 in_calls: row.get(6)?,
+                recipient: row.get(7)?,
+                sub_address: row.get(8)?,
+                pages: row.get(9)?,
                 used: usage::Used::default(),
             })
         })?;

@@ -122,8 +122,8 @@ pub struct Drawn {
     pub page_count: u32,
     /// PNG of the first page.
     pub preview: Option<NewOctets>,
-    /// What drawing found to remark, in whole sentences.
-    pub remarks: Vec<String>,
+    /// What was noticed when it was drawn: JSON, or nothing.
+    pub remarks: String,
 }
 
 impl Store {
@@ -193,7 +193,6 @@ impl Store {
     /// As the database says.
     pub async fn document_rendered(&self, document: &str, drawn: Drawn, now: Millis) -> Result<()> {
         let document = document.to_owned();
-        let remarks = serde_json::to_string(&drawn.remarks).map_err(std::io::Error::other)?;
         self.write(move |db| {
             let preview = drawn.preview.as_ref();
             for new in preview.into_iter().chain([&drawn.pages]) {
@@ -209,7 +208,7 @@ impl Store {
                 drawn.pages.key,
                 drawn.page_count,
                 preview.map(|preview| &preview.key),
-                remarks
+                drawn.remarks
             ])?;
             db.prepare_cached(
                 "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0))
@@ -273,23 +272,42 @@ impl Store {
     }
 }
 
+/// Faxes of earlier mails that may be the same, to the numbers of this one: a broadcast may come in hundreds of pieces
+/// with one Message-ID.
 fn twins(db: &Connection, message: &NewMessage, since: Millis) -> rusqlite::Result<Vec<Twin>> {
-    db.prepare_cached(
-        "SELECT m.text_key, f.id, f.number, f.sub_address FROM messages m JOIN faxes f ON f.message = m.id
-         WHERE m.message_id = ?1 AND m.sender = ?2 AND m.size = ?3 AND m.accepted_at >= ?4",
-    )?
-    .query_map(
-        params![message.message_id, message.sender, message.size, since.0],
-        |row| {
+    let mail = "message_id = ?1 AND sender = ?2 AND size = ?3 AND accepted_at >= ?4";
+    let known = params![message.message_id, message.sender, message.size, since.0];
+    let any = format!("SELECT 1 FROM messages WHERE {mail}");
+    let mut twins = Vec::new();
+    if !db.prepare_cached(&any)?.exists(known)? {
+        return Ok(twins);
+    }
+    let mut look = db.prepare_cached(&format!(
+        "SELECT (SELECT text_key FROM messages m WHERE m.id = f.message), f.id, f.number, f.sub_address
+         FROM faxes f INDEXED BY faxes_by_number
+         WHERE f.number = ?5 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = f.message AND {mail})"
+    ))?;
+    for fax in &message.faxes {
+        let theirs = params![
+            message.message_id,
+            message.sender,
+            message.size,
+            since.0,
+            fax.number
+        ];
+        let found = look.query_map(theirs, |row| {
             Ok(Twin {
                 text_key: row.get(0)?,
                 fax: row.get(1)?,
                 number: row.get(2)?,
                 sub_address: row.get(3)?,
             })
-        },
-    )?
-    .collect()
+        })?;
+        for twin in found {
+            twins.push(twin?);
+        }
+    }
+    Ok(twins)
 }
 
 fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {

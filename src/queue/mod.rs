@@ -7,6 +7,7 @@
 //! This is the only room with SQL. All writes go through one thread that commits whatever waits in one transaction,
 //! so that a hundred mails share one fsync.
 
+mod beside;
 mod blobs;
 mod check;
 mod covers;
@@ -47,6 +48,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
+pub use beside::Room;
 pub use blobs::Blobs;
 pub use check::Violation;
 pub use covers::CoverRow;
@@ -312,11 +314,18 @@ fn told(e: std::io::Error, path: &Path) -> StoreError {
     }
 }
 
+/// Pages of the database that a connection keeps in memory, KiB (as SQLite wants it: negative): the writer's, and those of
+/// readers, which live for one look.
+const CACHES: (i32, i32) = (-2000, -500);
+
 fn connect(database: &Path, flags: OpenFlags) -> Result<Connection> {
     let connection = Connection::open_with_flags(database, flags)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(128);
-    if !flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+    let reads = flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let cache = if reads { CACHES.1 } else { CACHES.0 };
+    connection.pragma_update(None, "cache_size", cache)?;
+    if !reads {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "foreign_keys", true)?;

@@ -29,7 +29,8 @@ impl Store {
     /// As the database says.
     pub async fn cancel(&self, fax: &str, now: Millis) -> Result<Ordered> {
         self.order(fax, move |db, fax, row| {
-            db.execute("UPDATE faxes SET cancelling = 1 WHERE id = ?1", [fax])?;
+            db.prepare_cached("UPDATE faxes SET cancelling = 1 WHERE id = ?1")?
+                .execute([fax])?;
             if row.state != "calling" {
                 let cancelled = Some(Outcome::Cancelled);
                 finish(db, fax, Final::Cancelled, cancelled, "", now)?;
@@ -62,7 +63,7 @@ impl Store {
                 return Ok(Ordered::Already);
             }
             let in_line = "UPDATE faxes SET held = 1, turn = iif(state = 'calling', turn, NULL) WHERE id = ?1";
-            db.execute(in_line, [fax])?;
+            db.prepare_cached(in_line)?.execute([fax])?;
             Ok(row.done_or_in_call())
         })
         .await
@@ -77,7 +78,8 @@ impl Store {
             if !row.held {
                 return Ok(Ordered::Already);
             }
-            db.execute("UPDATE faxes SET held = 0 WHERE id = ?1", [fax])?;
+            db.prepare_cached("UPDATE faxes SET held = 0 WHERE id = ?1")?
+                .execute([fax])?;
             Ok(Ordered::Done)
         })
         .await
@@ -93,14 +95,11 @@ impl Store {
             if row.state == "calling" {
                 return Ok(Ordered::InCall);
             }
-            db.execute(
-                "UPDATE faxes SET next_try_at = ?2, held = 0, not_before = NULL WHERE id = ?1",
-                params![fax, now.0],
-            )?;
-            db.execute(
-                "DELETE FROM rests WHERE number = (SELECT number FROM faxes WHERE id = ?1)",
-                [fax],
-            )?;
+            let due =
+                "UPDATE faxes SET next_try_at = ?2, held = 0, not_before = NULL WHERE id = ?1";
+            db.prepare_cached(due)?.execute(params![fax, now.0])?;
+            let rest = "DELETE FROM rests WHERE number = (SELECT number FROM faxes WHERE id = ?1)";
+            db.prepare_cached(rest)?.execute([fax])?;
             Ok(Ordered::Done)
         })
         .await
@@ -117,7 +116,7 @@ impl Store {
                 return Ok(Ordered::Already);
             }
             let bind = "UPDATE faxes SET trunk = ?2 WHERE id = ?1";
-            db.execute(bind, params![fax, trunk])?;
+            db.prepare_cached(bind)?.execute(params![fax, trunk])?;
             Ok(row.done_or_in_call())
         })
         .await
@@ -173,13 +172,14 @@ impl Standing {
 
 fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Option<Standing>> {
     let look = "SELECT state, ended_at IS NOT NULL, held, trunk FROM faxes WHERE id = ?1";
-    db.query_row(look, [fax], |row| {
-        Ok(Standing {
-            state: row.get(0)?,
-            is_over: row.get(1)?,
-            held: row.get(2)?,
-            trunk: row.get(3)?,
+    db.prepare_cached(look)?
+        .query_row([fax], |row| {
+            Ok(Standing {
+                state: row.get(0)?,
+                is_over: row.get(1)?,
+                held: row.get(2)?,
+                trunk: row.get(3)?,
+            })
         })
-    })
-    .optional()
+        .optional()
 }

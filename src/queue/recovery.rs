@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::beside::{has_not_begun, in_call_with, put_back};
 use super::settle::{End, Final, finish, settle, standing};
 use super::{Claim, Millis, Result, Store, rests};
 use crate::call::outcome::Outcome;
@@ -46,7 +47,10 @@ impl Store {
                 let later = now.plus_seconds(AFTER_PANIC);
                 give_back(db, "outgoing", "sending", Some((&id, later))).map(drop)
             }
-            Claim::Fax(id) => release_fax(db, &id, &policy, now),
+            Claim::Fax(id) => {
+                let mut faxes = in_call_with(db, &id)?.into_iter();
+                faxes.try_for_each(|fax| release_fax(db, &fax, &policy, now))
+            }
             Claim::Received(id) => super::received::release(db, &id, now),
         })
         .await
@@ -54,8 +58,8 @@ impl Store {
 
     /// Gives every claim of a dead owner its honest end. Called once, with the lock held, before anything is claimed.
     ///
-    /// A fax whose pages are all confirmed is delivered; one whose last page was leaving is uncertain; any other goes
-    /// on behind its last confirmed page. Returns how many claims were found.
+    /// A fax whose pages are all confirmed is delivered; one whose last page was leaving is uncertain; one that the call
+    /// it shared had not come to was never in it; any other goes on behind its last confirmed page. Returns how many claims were found.
     ///
     /// # Errors
     /// As the database says.
@@ -107,11 +111,14 @@ fn recover_faxes(db: &Connection, policy: &Policy, now: Millis) -> rusqlite::Res
 }
 
 /// Ends the attempt of a fax that nobody looks after any more, by what is on disk of it; one that is in no call has
-/// been settled.
+/// been settled. One that the call it shared had not come to goes back into the line.
 fn release_fax(db: &Connection, fax: &str, policy: &Policy, now: Millis) -> rusqlite::Result<()> {
     let calling = "SELECT 1 FROM faxes WHERE id = ?1 AND state = 'calling'";
     if !db.prepare_cached(calling)?.exists([fax])? {
         return Ok(());
+    }
+    if has_not_begun(db, fax)? {
+        return put_back(db, fax, now);
     }
     let standing = standing(db, fax)?;
     let outcome = match (standing.confirmed >= standing.page_count, standing.leaving) {

@@ -1,4 +1,4 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 4; the numbered steps
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 5; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
@@ -50,7 +50,7 @@ CREATE TABLE documents (
     page_count   INTEGER,                    -- known once rendered
     pages_key    TEXT,                       -- blob: TIFF without header lines, once rendered
     preview_key  TEXT,                       -- blob: PNG of the first page
-    remarks      TEXT    NOT NULL DEFAULT '[]', -- JSON: what drawing found, as sentences: a page that came out blank ...
+    remarks      TEXT    NOT NULL DEFAULT '[]', -- JSON: what was noticed when it was drawn: a page that came out blank ...
     failed_part  TEXT,                       -- file name of the part that spoilt it, once failed
     failure      TEXT,                       -- half a sentence on why, once failed
     owner        TEXT,
@@ -114,13 +114,14 @@ CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT N
 CREATE INDEX faxes_by_document ON faxes (document);
 CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
 
--- One call for one fax. Written before the INVITE leaves.
+-- One call for one fax, or its part in a call that several share. Written before the INVITE leaves.
 CREATE TABLE attempts (
     id           INTEGER PRIMARY KEY,
     fax          TEXT    NOT NULL REFERENCES faxes (id),
     started_at   INTEGER NOT NULL,
     first_page   INTEGER NOT NULL,           -- resumes after the last confirmed page
     header       TEXT    NOT NULL,           -- the header line on its pages, without the page number
+    call         INTEGER,                    -- attempts.id of the first fax in the call that several share; NULL: it was alone
     called       TEXT    NOT NULL DEFAULT '', -- the number in canonical form: its row in numbers
     chosen       TEXT    NOT NULL DEFAULT '', -- what the memory of the number changed about this call, in words
     trunk        TEXT    NOT NULL DEFAULT '', -- name of the trunk that it went over, or that refused it last
@@ -141,6 +142,7 @@ CREATE TABLE attempts (
     wire_bytes   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX attempts_by_fax ON attempts (fax);
+CREATE INDEX attempts_by_call ON attempts (call) WHERE call IS NOT NULL;
 CREATE INDEX attempts_open ON attempts (id) WHERE ended_at IS NULL;
 
 -- A number that rests: it was busy, silent, or no fax machine, and no fax is dialled to it before then (rests.rs).

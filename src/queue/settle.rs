@@ -101,7 +101,7 @@ impl Store {
             }
             confirm(db, &fax, attempt, report.pages)?;
             end_attempt(db, attempt, &report, now)?;
-            usage::ended(db, &policy.day(now.0), &fax, &report)?;
+            usage::ended(db, &policy.day(now.0), &fax, attempt, &report)?;
             let standing = standing(db, &fax)?;
             let end = End {
                 outcome: report.outcome,

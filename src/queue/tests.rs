@@ -4,6 +4,8 @@ use std::path::Path;
 
 mod damage;
 mod line_of_faxes;
+mod shared;
+mod small;
 
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};

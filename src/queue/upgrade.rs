@@ -5,13 +5,14 @@ use rusqlite::Connection;
 use super::{Result, StoreError};
 
 /// The version that `schema.sql` describes.
-const NEWEST: i64 = 4;
+const NEWEST: i64 = 5;
 
 /// Steps from version 1 on.
 const STEPS: &[&str] = &[
     include_str!("upgrade/1-to-2.sql"),
     include_str!("upgrade/2-to-3.sql"),
     include_str!("upgrade/3-to-4.sql"),
+    include_str!("upgrade/4-to-5.sql"),
 ];
 
 /// Makes the tables in a new file, or brings an older file to the newest version, in one transaction.

@@ -63,11 +63,13 @@ pub(super) fn began(db: &Connection, day: &str, account: &str) -> rusqlite::Resu
     add(db, day, ("account", account), 1, 0.0)
 }
 
-/// The call of a fax has ended. Which trunk it went over is known now.
+/// The call of a fax has ended, or its part in a call that several share: each has its seconds, and the first of them the
+/// call. Which trunk it went over is known now.
 pub(super) fn ended(
     db: &Connection,
     day: &str,
     fax: &str,
+    attempt: i64,
     report: &CallReport,
 ) -> rusqlite::Result<()> {
     let account: String = db
@@ -76,7 +78,13 @@ pub(super) fn ended(
     add(db, day, ("account", &account), 0, report.seconds)?;
     match report.trunk.as_str() {
         "" => Ok(()),
-        trunk => add(db, day, ("trunk", trunk), 1, report.seconds),
+        trunk => {
+            let is_first = "SELECT ifnull(call, id) = id FROM attempts WHERE id = ?1";
+            let calls = db
+                .prepare_cached(is_first)?
+                .query_row([attempt], |row| row.get(0))?;
+            add(db, day, ("trunk", trunk), calls, report.seconds)
+        }
     }
 }
 

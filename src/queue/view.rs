@@ -172,6 +172,8 @@ pub struct AttemptRow {
     pub trunk: String,
     /// Where the last INVITE went.
     pub target: String,
+    /// The other faxes that went in the same call.
+    pub shared_with: Vec<String>,
     /// What the memory of the number changed about it, in words.
     pub chosen: String,
     /// bit/s.
@@ -274,6 +276,26 @@ pub(super) const FAX: &str =
     f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
+/// Faxes to number ?1, of sender ?2, in state ?3, at most ?4 of them.
+const FIT: &str = "WHERE (?1 IS NULL OR f.number = ?1)
+    AND (?2 IS NULL OR f.account = ?2
+         OR lower((SELECT sender FROM messages WHERE messages.id = f.message)) = lower(?2))
+    AND CASE ifnull(?3, 'waiting')
+        WHEN 'waiting' THEN f.ended_at IS NULL
+        WHEN 'held' THEN f.held = 1 AND f.ended_at IS NULL
+        WHEN 'over' THEN f.ended_at IS NOT NULL
+        ELSE f.state = ?3 END
+    ORDER BY f.ended_at IS NOT NULL, iif(f.ended_at IS NULL, f.next_try_at, -f.ended_at), f.id LIMIT ?4";
+
+fn fit(wanted: &Wanted, limit: u32) -> impl rusqlite::Params {
+    let Wanted {
+        number,
+        sender,
+        state,
+    } = wanted.clone();
+    (number, sender, state, limit)
+}
+
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
 
 impl Store {
@@ -335,20 +357,21 @@ impl Store {
     /// As the database says.
     pub async fn faxes_that_fit(&self, wanted: Wanted, limit: u32) -> Result<Vec<FaxRow>> {
         self.read(move |db| {
-            let Wanted { number, sender, state } = wanted;
-            let sql = format!(
-                "{FAX} WHERE (?1 IS NULL OR f.number = ?1)
-                 AND (?2 IS NULL OR lower(m.sender) = lower(?2) OR f.account = ?2)
-                 AND CASE ifnull(?3, 'waiting')
-                     WHEN 'waiting' THEN f.ended_at IS NULL
-                     WHEN 'held' THEN f.held = 1 AND f.ended_at IS NULL
-                     WHEN 'over' THEN f.ended_at IS NOT NULL
-                     ELSE f.state = ?3 END
-                 ORDER BY f.ended_at IS NOT NULL, iif(f.ended_at IS NULL, f.next_try_at, -f.ended_at), f.id LIMIT ?4"
-            );
-            db.prepare(&sql)?
-                .query_map(rusqlite::params![number, sender, state, limit], fax)?
-                .collect()
+            let mut look = db.prepare(&format!("{FAX} {FIT}"))?;
+            look.query_map(fit(&wanted, limit), fax)?.collect()
+        })
+        .await
+    }
+
+    /// The identifiers of [`Store::faxes_that_fit`]: there may be a hundred thousand.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn ids_that_fit(&self, wanted: Wanted, limit: u32) -> Result<Vec<String>> {
+        self.read(move |db| {
+            let mut look = db.prepare(&format!("SELECT f.id FROM faxes f {FIT}"))?;
+            let ids = look.query_map(fit(&wanted, limit), |row| row.get(0))?;
+            ids.collect()
         })
         .await
     }
@@ -389,7 +412,8 @@ impl Store {
         self.read(move |db| {
             db.prepare(
                 "SELECT started_at, ended_at, first_page, header, outcome, detail, pages, sip_code, q850, far_ident,
-                        bit_rate, ecm, t38, compression, seconds, wire_bytes, far_said, trunk, target, chosen
+                        bit_rate, ecm, t38, compression, seconds, wire_bytes, far_said, trunk, target, chosen,
+                        (SELECT group_concat(b.fax, ' ') FROM attempts b WHERE b.call = attempts.call AND b.id <> attempts.id)
                  FROM attempts WHERE fax = ?1 ORDER BY id",
             )?
             .query_map([fax], attempt)?
@@ -542,6 +566,11 @@ fn attempt(row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         trunk: row.get(17)?,
         target: row.get(18)?,
         chosen: row.get(19)?,
+        shared_with: row
+            .get::<_, Option<String>>(20)?
+            .map_or(Vec::new(), |faxes| {
+                faxes.split(' ').map(str::to_owned).collect()
+            }),
     })
 }
 

@@ -183,6 +183,8 @@ pub enum Direction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
+    /// It shares the call of another fax, which comes first.
+    Behind,
     /// INVITE sent, or received and not answered yet.
     Dialling,
     /// It rings (180).

@@ -186,6 +186,8 @@ pub enum ToCall {
     Speak,
     /// Answer to [`FromCall::PageReceived`] and [`FromCall::LastPageLeaving`]: it is on disk, go on.
     Stored,
+    /// Answer to [`FromCall::LastPageLeaving`]: it is on disk, and no other document is to follow in this call.
+    StoredAndEnough,
     /// Answer to the same: it could not be stored, do not confirm.
     NotStored,
     /// End politely: DCN where T.30 allows it, then [`FromCall::Done`].
@@ -215,6 +217,9 @@ pub struct StartCall {
     pub ident: String,
     /// Number of pages in the TIFF (senders).
     pub pages: u32,
+    /// Senders: the pages of each document in it, where several faxes share the call. Empty: it is one.
+    #[serde(default)]
+    pub documents: Vec<u32>,
     /// Error correction mode (T.30 annex A).
     pub ecm: bool,
     /// Highest modem speed: 14400, 9600 or 4800 bit/s.
@@ -239,6 +244,8 @@ pub struct StartCall {
     /// Bits a second by which a page must get on; 0: any.
     #[serde(default)]
     pub min_rate: u32,
+    /// CED is said in full behind a switch to T.38.
+    pub whole_ced: bool,
     /// Seconds after which the call is given up whatever happens.
     pub total_seconds: u32,
     /// For tests: misbehave on purpose. `None` in real life.
@@ -305,9 +312,12 @@ pub enum FromCall {
         #[serde(default)]
         lost_packets: u32,
     },
-    /// Sender: the last page's EOP is about to leave, held back until [`ToCall::Stored`]. From here on a broken
-    /// call is uncertain, not failed.
-    LastPageLeaving,
+    /// Sender: the EOP of the last page, or the EOM of a document before it, is about to leave, held back until
+    /// [`ToCall::Stored`]. From here on a broken call leaves this document uncertain, not failed.
+    LastPageLeaving {
+        /// Number of the document's last page in this call, from 1.
+        page: u32,
+    },
     /// Sender: the far end confirmed this page (MCF or RTP seen).
     PageConfirmed {
         /// Number, from 1.

@@ -32,7 +32,7 @@ impl Site {
         let sip = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let config = format!(
             "state_dir = \"{folder}/state\"\nhostname = \"fax.local\"\n\
-             [smtp]\nlisten = [\"{smtp}\"]\n\
+             [smtp]\nlisten = [\"{smtp}\"]\nmax_recipients = 10000\n\
              [fax]\nname = \"Figures\"\nstation_id = \"5559876543\"\n\
              [sip]\nlisten = [\"udp:{sip}\"]\n[[trunk]]\nserver = \"{trunk}\"\n\
              [mail]\nmaildir = \"{folder}/Maildir\"\n\
@@ -41,6 +41,11 @@ impl Site {
         );
         fs::write(folder.path().join("config.toml"), config)?;
         Ok(Site { folder, smtp, sip })
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
     }
 
     /// Its state folder.

@@ -39,6 +39,10 @@ const FAXES_IN: usize = 3;
 /// minutes, but not these.
 const OLDEST_CALL: u64 = 600;
 
+/// From one look at the daemon to the next, and minutes after which a run is long enough to say that memory is flat.
+const LOOK: Duration = Duration::from_secs(5);
+const LONG_RUN: f64 = 12.0;
+
 /// Until nothing is heard for the limits of a call (30 s) and all that follows is done.
 const QUIET: u64 = 120;
 
@@ -96,8 +100,8 @@ struct Scene {
 #[derive(Default)]
 struct Figures {
     good: usize,
-    rss_first_kb: u64,
-    rss_last_kb: u64,
+    /// The daemon's memory, every five seconds.
+    rss_kb: Vec<u64>,
     oldest_call: u64,
     most_processes: usize,
 }
@@ -202,24 +206,21 @@ impl Scene {
 
     // ---- the watch ----
 
-    /// Looks every five seconds until it is over.
+    /// Looks again and again until it is over.
     fn watch(&self, over: impl Fn() -> bool) -> Figures {
         let mut seen = Figures::default();
         let began = Instant::now();
         let mut said = 0;
         while !over() {
-            std::thread::sleep(Duration::from_secs(5));
+            std::thread::sleep(LOOK);
             assert!(self.site.daemon().is_running(), "the daemon has stopped");
             let calls = self.site.status()["calls"].clone();
             let ages = calls.as_array().expect("a list").iter();
             let oldest = ages.filter_map(|call| call["seconds"].as_u64()).max();
             seen.oldest_call = seen.oldest_call.max(oldest.unwrap_or(0));
-            seen.rss_last_kb = self.site.daemon().memory_kb().0;
+            seen.rss_kb.push(self.site.daemon().memory_kb().0);
             seen.most_processes = seen.most_processes.max(self.site.daemon().calls().len());
             let minute = began.elapsed().as_secs() / 60;
-            if minute <= 1 {
-                seen.rss_first_kb = seen.rss_first_kb.max(seen.rss_last_kb);
-            }
             if minute > said {
                 said = minute;
                 println!("minute {minute}: {}", self.result(&seen));
@@ -250,14 +251,16 @@ impl Scene {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         format!(
             "hostile_good={} strangers_messages={} strangers_calls={} strangers_media={} garbled={} \
-             rss_minute1_kb={} rss_end_kb={} oldest_call_s={} most_processes={}",
+             rss_minute1_kb={} rss_half_kb={} rss_end_kb={} kb_per_min={} oldest_call_s={} most_processes={}",
             seen.good,
             count(&self.deeds.messages),
             count(&self.deeds.calls),
             count(&self.deeds.media),
             count(&self.relay.garbled),
-            seen.rss_first_kb,
-            seen.rss_last_kb,
+            seen.rss_at(1.0),
+            seen.rss_at(seen.minutes() / 2.0),
+            seen.rss_at(seen.minutes()),
+            seen.kb_per_minute(),
             seen.oldest_call,
             seen.most_processes,
         )
@@ -272,13 +275,36 @@ impl Figures {
             "a call lasted {} s",
             self.oldest_call
         );
-        // What the allocator keeps varies by some megabytes; a leak of one call in ten would be more.
-        let limit = self.rss_first_kb * 3 / 2 + 8192;
+        // What is kept of far ends and calls has its limits, and they are reached by half time of a run that is long
+        // enough; after that, only what the allocator keeps varies.
+        let growth = self.rss_at(self.minutes()) as i64 - self.rss_at(self.minutes() / 2.0) as i64;
+        let limit = if self.minutes() < LONG_RUN {
+            8192
+        } else {
+            2048
+        };
         assert!(
-            self.rss_last_kb < limit,
-            "memory grew to {} KB",
-            self.rss_last_kb
+            growth < limit,
+            "memory grew by {growth} KB in half the time"
         );
+    }
+
+    fn minutes(&self) -> f64 {
+        self.rss_kb.len() as f64 * LOOK.as_secs_f64() / 60.0
+    }
+
+    /// Memory in the minute that ends here, in the mean.
+    fn rss_at(&self, minute: f64) -> u64 {
+        let end = (minute * 60.0 / LOOK.as_secs_f64()) as usize;
+        let end = end.clamp(self.rss_kb.len().min(1), self.rss_kb.len());
+        let minute = &self.rss_kb[end.saturating_sub(12)..end];
+        minute.iter().sum::<u64>() / minute.len().max(1) as u64
+    }
+
+    /// By how much memory grows, in the second half.
+    fn kb_per_minute(&self) -> i64 {
+        let growth = self.rss_at(self.minutes()) as f64 - self.rss_at(self.minutes() / 2.0) as f64;
+        (growth / (self.minutes() / 2.0).max(0.1)) as i64
     }
 }
 

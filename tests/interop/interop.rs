@@ -20,6 +20,7 @@ mod ours;
 mod outbound;
 mod pages;
 mod report;
+mod shared;
 #[allow(dead_code, reason = "the bench of calls needs more of it")]
 #[path = "../calls/pages.rs"]
 mod sheets;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         hylafax::cases(),
         gateway::cases(),
         outbound::cases(),
+        shared::cases(),
         inbound::cases(),
         // Hundreds of calls: last, for what they do to the clocks of the others.
         sipp::cases(),

@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
-use image::{GrayImage, Luma};
+use image::{GrayImage, Luma, imageops};
 use postfax::pages::bitmap::Bitmap;
 use postfax::pages::{Resolution, g4};
 
 use crate::measured::{self, Cost};
 use crate::reading::{self, Read, Text};
 use crate::tools::{self, TOOLS, Tool};
+
+/// Of a page that lies across, so many words in a hundred are missed at least.
+const HOPELESS: f64 = 80.0;
 
 /// From the environment.
 pub struct Settings {
@@ -153,9 +156,11 @@ fn run(
             continue;
         }
         let png = folder.path().join("page.png");
-        as_looked_at(page, resolution).save(&png)?;
+        let seen = as_looked_at(page, resolution);
+        seen.save(&png)?;
         if let Some(text) = text {
-            run.read.push((number, reading::compare(text, &png)?));
+            let turned = folder.path().join("turned.png");
+            run.read.push((number, read(text, &seen, &png, &turned)?));
         }
         if looked_at && name.starts_with("code") {
             run.codes.extend(codes(&png)?);
@@ -171,6 +176,23 @@ fn run(
         }
     }
     Ok(run)
+}
+
+/// Reads a page; one of which next to nothing is read lies across, and is turned first.
+fn read(text: &Text, seen: &GrayImage, png: &Path, turned: &Path) -> anyhow::Result<Read> {
+    let upright = reading::compare(text, png)?;
+    if upright.missed_percent() < HOPELESS {
+        return Ok(upright);
+    }
+    let mut best = upright;
+    for seen in [imageops::rotate90(seen), imageops::rotate270(seen)] {
+        seen.save(turned)?;
+        let read = reading::compare(text, turned)?;
+        if read.missed < best.missed {
+            best = read;
+        }
+    }
+    Ok(best)
 }
 
 /// As a fax viewer shows it: rows doubled where the resolution is standard, so that pels are square.

@@ -6,8 +6,11 @@
 //! reader at the size at which a fax is looked at, and compared with the text that the document has.
 //!
 //! Settings, all in the environment: `CORPUS` (a folder of PDFs; the kind of each is its name up to the first `__`),
-//! `KEEP` (a folder for the pages as PNG), `OCR_PAGES` (of each document, how many pages are read again, 3; 0 for none),
-//! `AT_A_TIME` (documents, 2), `TOOLS` (`ours,ghostscript`: only these), `FINE_ONLY=1` (halves the time).
+//! `HALF` (`tuning` or `held-out`: only the documents of that half, see [`Half`]), `KEEP` (a folder for the pages as PNG),
+//! `OCR_PAGES` (of each document, how many pages are read again, 3; 0 for none), `AT_A_TIME` (documents, 2), `TOOLS`
+//! (`ours,ghostscript`: only these), `FINE_ONLY=1` (halves the time).
+//!
+//! What was read of a page is kept in `target/bench-pages`: a second run reads only pages that have changed since.
 
 #[path = "../calls/figures.rs"]
 mod figures;
@@ -26,6 +29,7 @@ use std::sync::Mutex;
 use anyhow::Context as _;
 
 use made::{Made, Settings};
+use sha2::{Digest as _, Sha256};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -64,6 +68,10 @@ fn documents(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "pdf"))
         .collect();
+    if let Ok(half) = std::env::var("HALF") {
+        let half: Half = half.parse()?;
+        documents.retain(|path| Half::of(path) == half);
+    }
     documents.sort();
     anyhow::ensure!(
         !documents.is_empty(),
@@ -71,6 +79,36 @@ fn documents(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         folder.display()
     );
     Ok(documents)
+}
+
+/// Half of the documents of a folder, by the first octet of the SHA-256 of their file names: constants are tuned on the
+/// even ones, and what that is worth is measured on the odd ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Half {
+    Tuning,
+    HeldOut,
+}
+
+impl Half {
+    fn of(path: &Path) -> Half {
+        let name = path.file_name().unwrap_or_default();
+        match Sha256::digest(name.as_encoded_bytes())[0] % 2 {
+            0 => Half::Tuning,
+            _ => Half::HeldOut,
+        }
+    }
+}
+
+impl std::str::FromStr for Half {
+    type Err = anyhow::Error;
+
+    fn from_str(name: &str) -> anyhow::Result<Half> {
+        match name {
+            "tuning" => Ok(Half::Tuning),
+            "held-out" => Ok(Half::HeldOut),
+            _ => anyhow::bail!("HALF={name}: it is tuning or held-out"),
+        }
+    }
 }
 
 /// Has all converters make pages of all documents, some documents at a time.

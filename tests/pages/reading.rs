@@ -1,10 +1,12 @@
 //! Pages read again by tesseract, against the text that the document has.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
 
 /// Fewer words are no text to compare with.
 const FEWEST_WORDS: usize = 20;
@@ -78,13 +80,7 @@ pub fn text_layer(document: &Path, page: usize) -> anyhow::Result<Option<Text>> 
 
 /// Reads a page and compares it.
 pub fn compare(text: &Text, png: &Path) -> anyhow::Result<Read> {
-    let out = Command::new("tesseract")
-        .env("OMP_THREAD_LIMIT", "1")
-        .arg(png)
-        .args(["-", "--dpi", "200"])
-        .output()
-        .context("tesseract")?;
-    let read = Text::new(&String::from_utf8_lossy(&out.stdout));
+    let read = Text::new(&read_again(png)?);
     let mut left: HashMap<&str, usize> = HashMap::new();
     for word in &read.words {
         *left.entry(word).or_default() += 1;
@@ -99,6 +95,29 @@ pub fn compare(text: &Text, png: &Path) -> anyhow::Result<Read> {
         letters: text.letters.chars().count(),
         wrong: strsim::levenshtein(&text.letters, &read.letters),
     })
+}
+
+/// What tesseract reads; it takes seconds for a page, so that what it said of one is kept.
+fn read_again(png: &Path) -> anyhow::Result<String> {
+    let hash = Sha256::digest(fs::read(png)?);
+    let name: String = hash.iter().map(|octet| format!("{octet:02x}")).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-pages");
+    let kept: PathBuf = folder.join(name + ".txt");
+    if let Ok(text) = fs::read_to_string(&kept) {
+        return Ok(text);
+    }
+    let out = Command::new("tesseract")
+        .env("OMP_THREAD_LIMIT", "1")
+        .arg(png)
+        .args(["-", "--dpi", "200"])
+        .output()
+        .context("tesseract")?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    fs::create_dir_all(&folder)?;
+    let whole = tempfile::NamedTempFile::new_in(&folder)?;
+    fs::write(&whole, &text)?;
+    whole.persist(kept)?;
+    Ok(text)
 }
 
 /// Words of two letters or more, without what surrounds them, in small letters.

@@ -61,11 +61,14 @@ pub fn print(settings: &Settings, made: &[Made], long_run: &LongRun) {
         print_table(settings, made, resolution);
     }
     print_failures(made);
-    let worse = print_worse_pages(made);
+    let worse = print_text_pages(made);
     print_codes(made);
     println!("\n20 pages in one run, fine: ms of CPU a page");
     for &tool in &settings.tools {
         println!("  {:12} {:7.1}", tool.name(), long_run.cpu_ms(tool));
+    }
+    if let Some(ms) = long_run.pdf_ms {
+        println!("\n200 received pages to a PDF: {ms:.1} ms");
     }
     println!("\nRESULT {}", result(settings, made, long_run, worse));
 }
@@ -130,37 +133,65 @@ fn print_failures(made: &[Made]) {
     }
 }
 
-/// Prints the pages that Ghostscript has better; says how many.
-fn print_worse_pages(made: &[Made]) -> usize {
-    println!(
-        "\npages of which more words were missed than of Ghostscript's, by more than {WORSE} in a hundred"
-    );
-    let mut worse = 0;
+/// A page with a text layer, as two converters have it.
+struct TextPage<'a> {
+    name: &'a str,
+    resolution: Resolution,
+    number: usize,
+    ours: Read,
+    theirs: Read,
+}
+
+impl TextPage<'_> {
+    /// By how many words in a hundred ours is worse.
+    fn worse_by(&self) -> f64 {
+        self.ours.missed_percent() - self.theirs.missed_percent()
+    }
+}
+
+fn text_pages(made: &[Made]) -> Vec<TextPage<'_>> {
+    let mut pages = Vec::new();
     for (made, ours) in made
         .iter()
         .flat_map(|made| made.runs.iter().map(move |run| (made, run)))
+        .filter(|(_, run)| run.tool == Tool::Ours)
     {
-        let theirs = made.run(Tool::Ghostscript, ours.resolution);
-        let Some(theirs) = theirs.filter(|_| ours.tool == Tool::Ours) else {
+        let Some(theirs) = made.run(Tool::Ghostscript, ours.resolution) else {
             continue;
         };
         for (number, read) in &ours.read {
-            let its = theirs.read.iter().find(|(its, _)| its == number);
-            let Some((_, its)) = its else { continue };
-            if read.missed_percent() > its.missed_percent() + WORSE {
-                worse += 1;
-                println!(
-                    "  {:8} {} page {number}: {} against {} of {}",
-                    tools::name(ours.resolution),
-                    made.name,
-                    read.missed,
-                    its.missed,
-                    read.words
-                );
+            if let Some((_, its)) = theirs.read.iter().find(|(its, _)| its == number) {
+                pages.push(TextPage {
+                    name: &made.name,
+                    resolution: ours.resolution,
+                    number: *number,
+                    ours: *read,
+                    theirs: *its,
+                });
             }
         }
     }
-    worse
+    pages.sort_by(|a, b| b.worse_by().total_cmp(&a.worse_by()));
+    pages
+}
+
+/// Prints the text pages, those that Ghostscript has better first; says how many these are.
+fn print_text_pages(made: &[Made]) -> usize {
+    println!("\ntext pages: words missed of ours, of Ghostscript's, and how many there are");
+    let pages = text_pages(made);
+    for page in &pages {
+        println!(
+            "  {:8} {:5} {:5} {:5} {:+7.2} {} page {}",
+            tools::name(page.resolution),
+            page.ours.missed,
+            page.theirs.missed,
+            page.ours.words,
+            page.worse_by(),
+            page.name,
+            page.number,
+        );
+    }
+    pages.iter().filter(|page| page.worse_by() > WORSE).count()
 }
 
 fn print_codes(made: &[Made]) {
@@ -213,6 +244,9 @@ fn result(settings: &Settings, made: &[Made], long_run: &LongRun, worse: usize) 
         long_run.cpu_ms(Tool::Ghostscript),
     );
     figures.note("cpu_ratio_20_pages", of_twenty);
+    if let Some(ms) = long_run.pdf_ms {
+        figures.note("pdf_200_pages_ms", format!("{ms:.1}"));
+    }
     let all = |tool| {
         Sum::of(
             made.iter()

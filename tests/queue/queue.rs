@@ -1,9 +1,10 @@
-//! `make bench-queue`: a hundred thousand faxes that wait, and mails a second to their durable `250` beside Postfix's own
-//! `smtpd`, both fed by the same `smtp-source` on the same disk.
+//! `make bench-queue`: a hundred thousand faxes that wait, a broadcast of ten thousand, and mails a second to their
+//! durable `250` beside Postfix's own `smtpd`, both fed by the same `smtp-source` on the same disk.
 //!
 //! Nothing here passes or fails: the last line, `RESULT name=value ...`, is for scripts.
 //! `cargo bench --bench queue -- waiting` measures only that.
 
+mod broadcast;
 // Shared with the figures, which use more of them.
 #[allow(dead_code)]
 #[path = "../figures/daemon.rs"]
@@ -33,8 +34,9 @@ use postfix::Postfix;
 const FAXES: usize = 100_000;
 /// Claims that are timed.
 const CLAIMS: usize = 1000;
-/// Mails of one run, and runs of each side, taken in turns so that a disk that slows down slows both.
-const MAILS: usize = 300;
+/// Connections, and the mails of one run over them.
+const LOADS: [(usize, usize); 2] = [(1, 300), (20, 1000)];
+/// Runs of each side, taken in turns so that a disk that slows down slows both.
 const RUNS: usize = 3;
 /// Octets of a mail's text: a short letter.
 const LETTER: usize = 1500;
@@ -62,6 +64,9 @@ fn measure() -> anyhow::Result<Vec<String>> {
     let mut figures = Vec::new();
     if is_wanted("waiting") {
         waiting(&mut figures)?;
+    }
+    if is_wanted("broadcast") {
+        broadcast::measure(&mut figures)?;
     }
     if is_wanted("intake") {
         intake(&mut figures)?;
@@ -131,14 +136,14 @@ fn claims(site: &Site) -> anyhow::Result<(Duration, f64)> {
 /// Mails a second of both, over 1 and 20 connections.
 fn intake(figures: &mut Vec<String>) -> anyhow::Result<()> {
     let postfix = Postfix::start()?;
-    for connections in [1, 20] {
+    for (connections, mails) in LOADS {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..RUNS {
-            theirs.push(rate(postfix.smtp(), connections)?);
+            theirs.push(rate(postfix.smtp(), connections, mails)?);
             let far_end = FarEnd::silent()?;
             let site = Site::new(far_end.address())?;
             let (daemon, _) = Daemon::start(&site)?;
-            ours.push(rate(daemon.smtp, connections)?);
+            ours.push(rate(daemon.smtp, connections, mails)?);
         }
         let (ours, theirs) = (median(ours), median(theirs));
         println!(
@@ -155,10 +160,10 @@ fn median(mut rates: Vec<f64>) -> f64 {
 }
 
 /// What `smtp-source` (postfix) gets rid of in a second.
-fn rate(to: SocketAddr, connections: usize) -> anyhow::Result<f64> {
+fn rate(to: SocketAddr, connections: usize, mails: usize) -> anyhow::Result<f64> {
     let began = Instant::now();
     let done = Command::new("smtp-source")
-        .args(["-s", &connections.to_string(), "-m", &MAILS.to_string()])
+        .args(["-s", &connections.to_string(), "-m", &mails.to_string()])
         .args([
             "-l",
             &LETTER.to_string(),
@@ -175,5 +180,5 @@ fn rate(to: SocketAddr, connections: usize) -> anyhow::Result<f64> {
         done.status.success() && !said.contains("reject"),
         "smtp-source: {said}"
     );
-    Ok(MAILS as f64 / began.elapsed().as_secs_f64())
+    Ok(mails as f64 / began.elapsed().as_secs_f64())
 }

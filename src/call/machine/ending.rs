@@ -103,7 +103,7 @@ impl CallMachine {
         let sending = !self.receives();
         if sending && self.pages >= self.config.pages {
             Outcome::Delivered
-        } else if sending && self.last_page_left && !knows_better(outcome) {
+        } else if sending && self.left > self.pages && !knows_better(outcome) {
             Outcome::Uncertain
         } else if sending && outcome == Outcome::Delivered {
             // The last page's MCF does not speak for the pages before it.

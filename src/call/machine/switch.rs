@@ -192,7 +192,7 @@ impl CallMachine {
 
     /// A fax that is under way in audio cannot be carried over: no page goes out twice.
     fn may_go_t38(&self) -> bool {
-        let under_way = self.pages > 0 || self.last_page_left;
+        let under_way = self.pages > 0 || self.left > 0;
         self.t38_wanted() && (self.switch.is_t38() || !under_way)
     }
 
@@ -238,7 +238,7 @@ impl CallMachine {
 
     /// No BYE came behind it, so the fax goes on in audio, if it can.
     pub(super) fn go_back(&mut self, now: Instant) {
-        let begun = self.negotiated || self.pages > 0 || self.last_page_left;
+        let begun = self.negotiated || self.pages > 0 || self.left > 0;
         match self.switch.back_to.take() {
             Some(audio) if !begun && self.config.policy.audio_fax => {
                 self.switch.state = State::Refused;

@@ -13,6 +13,12 @@ const T38: &str = "v=0\r\no=gw 1 2 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51
     m=image 16386 udptl t38\r\na=T38FaxVersion:0\r\na=T38MaxBitRate:14400\r\na=T38FaxRateManagement:transferredTCF\r\n\
     a=T38FaxMaxDatagram:1400\r\na=T38FaxUdpEC:t38UDPRedundancy\r\n";
 
+/// The fax has two pages.
+const LAST_PAGE_LEFT: Input = Input::LastPageLeft {
+    page: 2,
+    is_enough: false,
+};
+
 /// A call and its clock; what it wants done is taken with [`Script::actions`].
 struct Script {
     call: CallMachine,
@@ -468,7 +474,7 @@ fn answers_without_a_usable_description() {
 fn asterisk_goes_back_to_audio() {
     let mut script = Script::faxing();
     script.input(Input::Negotiated(FarEnd::default()));
-    script.input(Input::LastPageLeft);
+    script.input(LAST_PAGE_LEFT);
     let actions = script.input(Input::ReinviteOffered(AUDIO.into()));
     assert_eq!(answer_code(&actions[0]), 200);
     assert_eq!(actions.len(), 1, "the child is left alone: {actions:?}");
@@ -499,7 +505,7 @@ fn asterisk_puts_its_t38_away_and_has_no_audio_to_go_back_to() {
 fn drops_before_the_last_mcf() {
     let mut script = Script::faxing();
     script.input(Input::PagesThrough(1));
-    script.input(Input::LastPageLeft);
+    script.input(LAST_PAGE_LEFT);
     script.input(Input::Bye(None));
     script.input(done(Outcome::FarEndHungUp, 1));
     assert_eq!(script.report().outcome, Outcome::Uncertain);
@@ -518,7 +524,7 @@ fn drops_after_page_1() {
 #[test]
 fn the_last_page_is_refused() {
     let mut script = Script::faxing();
-    script.input(Input::LastPageLeft);
+    script.input(LAST_PAGE_LEFT);
     script.input(done(Outcome::PageRefused, 1));
     assert_eq!(script.report().outcome, Outcome::PageRefused);
 }
@@ -526,7 +532,7 @@ fn the_last_page_is_refused() {
 #[test]
 fn the_last_mcf_does_not_speak_for_a_page_that_was_never_confirmed() {
     let mut script = Script::faxing();
-    script.input(Input::LastPageLeft);
+    script.input(LAST_PAGE_LEFT);
     script.input(done(Outcome::Delivered, 1));
     assert_eq!(script.report().outcome, Outcome::ProtocolError);
 }
@@ -542,12 +548,12 @@ fn the_child_crashes() {
     assert_eq!(script.report().outcome, Outcome::ChildCrashed);
 
     let mut script = Script::faxing();
-    script.input(Input::LastPageLeft);
+    script.input(LAST_PAGE_LEFT);
     script.input(crash());
     assert_eq!(script.report().outcome, Outcome::Uncertain);
 
     let mut script = Script::faxing();
-    script.input(Input::LastPageLeft);
+    script.input(LAST_PAGE_LEFT);
     script.input(Input::PagesThrough(2));
     script.input(crash());
     assert_eq!(
@@ -836,7 +842,10 @@ fn any_input(rng: &mut fastrand::Rng) -> Input {
         }),
         9 => Input::Bye(None),
         10 => Input::FaxToneHeard,
-        11 => Input::LastPageLeft,
+        11 => Input::LastPageLeft {
+            page: rng.u32(0..3),
+            is_enough: rng.bool(),
+        },
         12 => done(outcome, rng.u32(0..3)),
         14 => Input::T38Heard,
         15 => Input::Negotiated(FarEnd::default()),

@@ -55,6 +55,7 @@ fn attempt() -> AttemptRow {
         trunk: "carrier".into(),
         target: String::new(),
         chosen: String::new(),
+        shared_with: Vec::new(),
         bit_rate: 14400,
         ecm: true,
         t38: true,
@@ -101,6 +102,7 @@ what to do  Please send it again.
 to          5551234567 (555-123-4567@fax.local)
 from        clerk@example.com
 subject     Letter [2J
+let in by   network (192.0.2.1)
 accepted    2026-11-21 12:00:00
 state       delivered
 pages       1 of 1 confirmed
@@ -174,6 +176,7 @@ fn what_memory_chose_and_what_the_machine_there_said() {
     };
     let chosen = AttemptRow {
         chosen: "audio, because T.38 fell silent".into(),
+        shared_with: vec!["3kq7x1m2n5p8r".into()],
         target: "udp:198.51.100.7:5060".into(),
         far_said: Some(Box::new(FarSaid {
             make: Some("Ricoh".into()),
@@ -189,6 +192,7 @@ fn what_memory_chose_and_what_the_machine_there_said() {
     let text = text(row, vec![chosen], Vec::new());
     for line in [
         "sub-address 6377",
+        "in one call with 3kq7x1m2n5p8r",
         "by memory   audio, because T.38 fell silent",
         "trunk       carrier, udp:198.51.100.7:5060",
         "its machine Ricoh, up to 14400 bit/s, standard, fine, A4, ECM, T.6",

@@ -170,10 +170,10 @@ impl Attempt<'_> {
     }
 
     fn machine(&self, candidate: &Candidate) -> CallMachine {
-        let DialRequest { fax, pages, .. } = self.request;
+        let (fax, pages) = (&self.request.fax, self.request.pages());
         let config = self
             .line
-            .call_config(&candidate.policy, &self.sockets, fax, *pages);
+            .call_config(&candidate.policy, &self.sockets, fax, pages);
         CallMachine::outgoing(config, Instant::now())
     }
 

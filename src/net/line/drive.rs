@@ -32,6 +32,8 @@ pub(super) struct Driver {
     outbox: VecDeque<LineEvent>,
     /// What the child waits for.
     asked: Option<Asked>,
+    /// Cancelled: the fax under way is the last of the call.
+    enough: CancellationToken,
     /// What the call said before it was ours to drive.
     first: Option<SipEvent>,
 }
@@ -64,6 +66,7 @@ impl Driver {
                 events,
                 outbox: VecDeque::new(),
                 asked: None,
+                enough: CancellationToken::new(),
                 first: None,
             }),
             Ok(Some(ChildEvent::Said(FromCall::Done(done), _))) => {
@@ -82,6 +85,11 @@ impl Driver {
                 Err(CallReport::never_placed(Outcome::ChildHung, detail))
             }
         }
+    }
+
+    /// Several faxes share the call; once this is cancelled, the one under way is the last.
+    pub fn stop_between_faxes(&mut self, enough: CancellationToken) {
+        self.enough = enough;
     }
 
     /// What the call has said already.
@@ -278,9 +286,11 @@ impl Driver {
                 });
                 None
             }
-            FromCall::LastPageLeaving => {
-                let stored = self.ask(Input::LastPageLeft);
-                self.outbox.push_back(LineEvent::LastPageLeaving { stored });
+            FromCall::LastPageLeaving { page } => {
+                let is_enough = false;
+                let stored = self.ask(Input::LastPageLeft { page, is_enough });
+                self.outbox
+                    .push_back(LineEvent::LastPageLeaving { page, stored });
                 None
             }
             FromCall::PageConfirmed { page } => {
@@ -303,13 +313,17 @@ impl Driver {
 
     /// The journey answered; one that is gone has stored nothing.
     async fn on_stored(&mut self, stored: bool, then: Input) -> Option<Input> {
-        let message = if stored {
-            ToCall::Stored
-        } else {
-            ToCall::NotStored
+        let (message, then) = match then {
+            _ if !stored => (ToCall::NotStored, None),
+            Input::LastPageLeft { page, .. } if self.enough.is_cancelled() => {
+                let is_enough = true;
+                let then = Input::LastPageLeft { page, is_enough };
+                (ToCall::StoredAndEnough, Some(then))
+            }
+            then => (ToCall::Stored, Some(then)),
         };
         self.child.send(message).await;
-        stored.then_some(then)
+        then
     }
 
     fn deliver(&mut self, permit: Option<mpsc::Permit<'_, LineEvent>>) {

@@ -28,7 +28,8 @@ fn request(target: SocketAddr) -> DialRequest {
             CallPolicy::outgoing(),
         )],
         tiff: Vec::new(),
-        pages: 1,
+        documents: vec![1],
+        enough: CancellationToken::new(),
         fax: FaxSettings::default(),
     }
 }

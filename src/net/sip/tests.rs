@@ -799,6 +799,7 @@ fn forged_invites() {
     use crate::proto::sip::endpoint::{Endpoint, EndpointConfig};
     let mut endpoint = Endpoint::new(EndpointConfig {
         addresses: Vec::new(),
+        learns_address: false,
         user_agent: "x".into(),
         min_session: Duration::from_secs(90),
         max_calls: 1000,

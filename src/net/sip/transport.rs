@@ -256,13 +256,12 @@ impl Inbox {
     }
 
     /// From a stranger: thrown away where there is little room.
-    fn put_if_room(&self, flow: Flow, octets: &[u8]) {
+    fn put_if_room(&self, flow: Flow, octets: Vec<u8>) {
         if self.arrived.capacity() > QUEUE / 2 {
-            let (octets, trusted) = (octets.to_vec(), false);
             let _ = self.arrived.try_send(Arrival::Octets {
                 flow,
                 octets,
-                trusted,
+                trusted: false,
             });
         }
     }

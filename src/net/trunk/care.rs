@@ -169,7 +169,12 @@ impl Care {
             patience: PATIENCE,
         };
         match self.endpoint.request(request).await {
-            Ok(response) => registration.handle_response(&response, Instant::now()),
+            Ok(response) => {
+                registration.handle_response(&response, Instant::now());
+                let transport = super::lookup::transport(&self.trunk.config);
+                let here = self.endpoint.contact_for(&response, transport);
+                registration.handle_place(self.contact(here));
+            }
             Err(why) => registration.handle_no_response(&in_words(why), Instant::now()),
         }
         let trunk = &self.trunk.config.name;
@@ -183,16 +188,11 @@ impl Care {
         let config = &self.trunk.config;
         let domain = domain(config, &config.server[0]);
         let user = escape_user(&config.username);
-        let transport = match config.transport {
-            crate::config::trunk::Transport::Udp => "",
-            crate::config::trunk::Transport::Tcp => ";transport=tcp",
-            crate::config::trunk::Transport::Tls => ";transport=tls",
-        };
         let us = self.us();
         Binding {
             registrar: format!("sip:{domain}"),
             address: format!("sip:{user}@{domain}"),
-            contact: format!("sip:{user}@{us}{transport}"),
+            contact: self.contact(us),
             seconds: config.register_seconds,
             call_id: format!(
                 "{:016x}{:016x}@{}",
@@ -202,6 +202,16 @@ impl Care {
             ),
             seed: fastrand::u64(..),
         }
+    }
+
+    fn contact(&self, at: SocketAddr) -> String {
+        let user = escape_user(&self.trunk.config.username);
+        let transport = match self.trunk.config.transport {
+            crate::config::trunk::Transport::Udp => "",
+            crate::config::trunk::Transport::Tcp => ";transport=tcp",
+            crate::config::trunk::Transport::Tls => ";transport=tls",
+        };
+        format!("sip:{user}@{at}{transport}")
     }
 
     /// Where this trunk reaches us.

@@ -223,8 +223,62 @@ fn mutated_files_never_panic() {
                 _ => [0, 1, 0x7F, 0xFF][rng.usize(..4)],
             };
         }
-        let _ = read(&file);
+        let _ = (read(&file), read_last(&file), sizes(&file));
     }
+}
+
+/// What libtiff writes for a page that came in: T.6, the least significant bit first. It is turned round, not decoded.
+#[test]
+fn last_page_of_our_own_file_is_taken_as_it_is() {
+    let pages = [page(30, 98), page(31, 196)];
+    let file = write(&pages);
+    assert_eq!(read_last(&file).unwrap(), (2, pages[1].clone()));
+    let drawn = slanted(1728, 20);
+    let strip = g4::encode(&drawn);
+    let turned = strip.iter().map(|o| o.reverse_bits()).collect();
+    let file = ByHand::new(&drawn, 4, vec![turned]).with(tag::FILL_ORDER, kind::SHORT, &[2]);
+    assert_eq!(read_last(&file.build()).unwrap().1.g4, strip);
+}
+
+#[test]
+fn last_page_in_another_form_is_coded_anew() {
+    let drawn = slanted(1728, 16);
+    let g4 = g4::encode(&drawn);
+    let mut twice = drawn.clone();
+    twice.append(&drawn).unwrap();
+    let mut inverted = drawn.clone();
+    inverted.invert();
+    for (file, wanted) in [
+        (
+            ByHand::new(&twice, 4, vec![g4.clone(); 2]).with(
+                tag::ROWS_PER_STRIP,
+                kind::SHORT,
+                &[16],
+            ),
+            &twice,
+        ),
+        (
+            ByHand::new(&drawn, 3, vec![encode_1d(&drawn, None)]),
+            &drawn,
+        ),
+        (
+            ByHand::new(&drawn, 4, vec![g4.clone()]).with(tag::PHOTOMETRIC, kind::SHORT, &[1]),
+            &inverted,
+        ),
+    ] {
+        let (_, last) = read_last(&file.build()).unwrap();
+        assert_eq!(last.g4, g4::encode(wanted));
+    }
+}
+
+#[test]
+fn sizes_of_pages_are_those_of_their_strips() {
+    let pages = [page(30, 98), page(31, 196)];
+    let lengths = pages.each_ref().map(|page| page.g4.len() as u64);
+    assert_eq!(sizes(&write(&pages)).unwrap(), lengths);
+    let file = write(&pages);
+    // The second directory lies behind the second page.
+    assert!(sizes(&file[..file.len() - 10]).is_err());
 }
 
 // ---- any TIFF ----

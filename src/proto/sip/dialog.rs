@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::flow::is_private;
 use super::{Flow, Message, Method, Name, NameAddr, Transport, Uri};
 
 /// One dialog.
@@ -201,13 +202,6 @@ fn target_of(message: &Message) -> Option<String> {
     let contact = message.contact()?;
     contact.uri.sip()?;
     Some(contact.uri.to_string())
-}
-
-fn is_private(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(v4) => v4.is_private() || v4.is_loopback() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Where a message goes to or comes from.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// How messages travel.
@@ -86,5 +86,16 @@ impl Flow {
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.transport, self.remote)
+    }
+}
+/// Whether an address means something in its own network only.
+pub(super) fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            // RFC 6598: between a provider's NAT and ours.
+            let shared = matches!(v4.octets(), [100, 64..128, ..]);
+            shared || v4.is_private() || v4.is_loopback() || v4.is_link_local()
+        }
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }

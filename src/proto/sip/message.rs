@@ -1,7 +1,8 @@
 //! Requests and responses.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use super::flow::is_private;
 use super::reply::{add_tag, response};
 use super::text::{is_space, number, one_line, percent_encode, trim};
 use super::{Headers, Invalid, Method, Name, NameAddr, Via};
@@ -153,6 +154,15 @@ impl Message {
     /// The topmost `Via`.
     pub fn top_via(&self) -> Option<Via> {
         Via::parse(self.headers.get(Name::Via)?).ok()
+    }
+
+    /// In a response: where the far end saw our request come from (RFC 3581 4), if `ours` means nothing out there and
+    /// that does. A far end in our own network, or one that makes addresses up for it, says nothing that helps.
+    pub fn seen_at(&self, ours: IpAddr) -> Option<SocketAddr> {
+        let via = self.top_via()?;
+        let (ip, port) = (via.received()?, via.rport()?);
+        let is_news = is_private(ours) && !is_private(ip) && !ip.is_unspecified() && port != 0;
+        (is_news && ip.is_ipv4() == ours.is_ipv4()).then(|| SocketAddr::new(ip, port))
     }
 
     /// A number of seconds as `Expires`, `Min-SE` and `Retry-After` have it; what follows the digits is not looked at.

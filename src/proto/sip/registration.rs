@@ -81,6 +81,10 @@ pub struct Registration {
     due: Option<Instant>,
     to_send: Option<Register>,
     ending: bool,
+    /// The contact that the next REGISTER drops.
+    left: Option<String>,
+    /// It moved since the last regular refresh.
+    moved: bool,
     rng: fastrand::Rng,
 }
 
@@ -98,6 +102,8 @@ impl Registration {
             due: Some(now),
             to_send: None,
             ending: false,
+            left: None,
+            moved: false,
             rng: fastrand::Rng::with_seed(binding.seed),
             binding,
         }
@@ -137,8 +143,21 @@ impl Registration {
         }
         if self.due.is_some_and(|due| now >= due) {
             self.due = None;
+            self.moved = false;
             self.register(self.asked);
         }
+    }
+
+    /// Where the registrar sees us: behind NAT another place than the one that is bound. That one is bound at once, and
+    /// the other dropped; again at the next refresh at the earliest, for a NAT that never says the same helps nobody.
+    pub fn handle_place(&mut self, contact: String) {
+        let bound = self.is_registered() && !self.ending && self.out.is_none();
+        if !bound || self.moved || contact == self.binding.contact {
+            return;
+        }
+        self.moved = true;
+        self.left = Some(std::mem::replace(&mut self.binding.contact, contact));
+        self.register(self.asked);
     }
 
     /// The final response to the REGISTER that was out.
@@ -207,8 +226,12 @@ impl Registration {
     fn register(&mut self, expires: u32) {
         self.cseq += 1;
         self.out = Some(expires);
+        let mut contact = format!("<{}>;expires={expires}", self.binding.contact);
+        if let Some(left) = self.left.take() {
+            contact.push_str(&format!(", <{left}>;expires=0"));
+        }
         self.to_send = Some(Register {
-            contact: format!("<{}>;expires={expires}", self.binding.contact),
+            contact,
             expires,
             cseq: self.cseq,
             failures: self.failures,
@@ -352,6 +375,32 @@ mod tests {
         let (at, second) = next(&mut registration, start);
         assert!((300..=540).contains(&at), "{at}");
         assert_eq!(second.cseq, 3, "the digest took 2");
+    }
+
+    /// The registrar sees us at another address than we do: it is told so at once, once until the next refresh.
+    #[test]
+    fn behind_nat_the_place_that_the_registrar_sees_is_bound() {
+        let start = Instant::now();
+        let mut registration = registration(start);
+        next(&mut registration, start);
+        registration.handle_place("sip:7001@198.51.100.7:40000".into());
+        assert_eq!(registration.poll(), None, "it has not answered yet");
+        registration.handle_response(&response("200 OK", ""), start);
+        registration.handle_place("sip:7001@198.51.100.7:40000".into());
+        let moved = registration.poll().expect("a REGISTER");
+        let (new, old) = ("<sip:7001@198.51.100.7:40000>", "<sip:7001@192.0.2.9:5060>");
+        assert_eq!(
+            moved.contact,
+            format!("{new};expires=3600, {old};expires=0")
+        );
+        let bound = format!("Contact: {new};expires=60\r\n");
+        registration.handle_response(&response("200 OK", &bound), start);
+        // A NAT that says something else each time.
+        registration.handle_place("sip:7001@198.51.100.7:40001".into());
+        assert_eq!(registration.poll(), None);
+        let (at, refresh) = next(&mut registration, start);
+        assert!((30..=54).contains(&at), "of the new binding's 60: {at}");
+        assert_eq!(refresh.contact, format!("{new};expires=3600"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use super::*;
 
 /// A store with these faxes, ready, each a number and its account.
-async fn waiting(state: &Path, faxes: &[(&str, &str)]) -> Store {
+pub(super) async fn waiting(state: &Path, faxes: &[(&str, &str)]) -> Store {
     let store = Store::open(state).unwrap();
     for (number, account) in faxes {
         add(&store, number, account).await;
@@ -14,7 +14,7 @@ async fn waiting(state: &Path, faxes: &[(&str, &str)]) -> Store {
 }
 
 /// One more fax, ready.
-async fn add(store: &Store, number: &str, account: &str) -> String {
+pub(super) async fn add(store: &Store, number: &str, account: &str) -> String {
     /// Each came a little after the one before.
     static ADDED: AtomicI64 = AtomicI64::new(0);
     let at = Millis(NOW.0 - 100_000 + ADDED.fetch_add(1, Ordering::Relaxed));
@@ -49,7 +49,12 @@ async fn numbers_in_turn(store: &Store, calls: usize) -> Vec<String> {
     numbers
 }
 
-async fn settled(store: &Store, fax: &ClaimedFax, outcome: Outcome, now: Millis) -> Settled {
+pub(super) async fn settled(
+    store: &Store,
+    fax: &ClaimedFax,
+    outcome: Outcome,
+    now: Millis,
+) -> Settled {
     let report = CallReport {
         seconds: 0.0,
         ..report(outcome, 0)
@@ -309,4 +314,20 @@ async fn a_mail_that_was_refused_goes_again_when_it_is_told_to() {
     let again = store.claim_mail(NOW).await.unwrap().unwrap();
     assert_eq!(again.id, mail.id, "the same mail");
     assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn the_most_urgent_is_first_of_more_than_line_up_together() {
+    let state = tempfile::tempdir().unwrap();
+    let store = waiting(state.path(), &[("5550000000", "a@b")]).await;
+    let copies = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+        INSERT INTO faxes (id, message, document, recipient, number, state, created_at, next_try_at, account, priority)
+        SELECT printf('copy-%06d', i), message, document, recipient, printf('555%07d', i), state, created_at,
+               next_try_at + i, account, iif(i = 6000, 9, 0)
+        FROM n, faxes";
+    store.write(|db| db.execute(copies, [])).await.unwrap();
+    assert_eq!(
+        numbers_in_turn(&store, 3).await,
+        ["5550006000", "5550000000", "5550000001"]
+    );
 }

@@ -61,8 +61,8 @@ impl Control {
         self.later.pop_front().or_else(|| self.receive())
     }
 
-    /// Tells the daemon and waits until it has stored what it was told.
-    pub(super) fn hold(&mut self, message: &FromCall, blob: &[u8]) -> Result<(), NotKept> {
+    /// Tells the daemon and waits until it has stored what it was told. Whether another document may follow.
+    pub(super) fn hold(&mut self, message: &FromCall, blob: &[u8]) -> Result<bool, NotKept> {
         let began = Instant::now();
         self.send(message, blob);
         let answer = self.wait_for_answer(began + PATIENCE);
@@ -75,10 +75,11 @@ impl Control {
         std::mem::take(&mut self.held)
     }
 
-    fn wait_for_answer(&mut self, deadline: Instant) -> Result<(), NotKept> {
+    fn wait_for_answer(&mut self, deadline: Instant) -> Result<bool, NotKept> {
         while !self.gone {
             match self.receive() {
-                Some(ToCall::Stored) => return Ok(()),
+                Some(ToCall::Stored) => return Ok(true),
+                Some(ToCall::StoredAndEnough) => return Ok(false),
                 Some(ToCall::NotStored) => return Err(NotKept),
                 Some(other) => self.later.push_back(other),
                 None => self.wait(deadline)?,

@@ -43,7 +43,7 @@ impl Paper {
 pub(super) struct Custody {
     pub(super) control: Rc<RefCell<Control>>,
     pub(super) paper: Rc<Paper>,
-    /// Whether a last page's EOP was let out.
+    /// Whether the end of a last page was let out.
     pub(super) announced: Rc<Cell<bool>>,
 }
 
@@ -63,14 +63,14 @@ impl Holder for Custody {
             y_dpi: newest.y_dpi,
             lost_packets: lost,
         };
-        self.control.borrow_mut().hold(&message, &newest.g4)
+        let kept = self.control.borrow_mut().hold(&message, &newest.g4);
+        kept.map(drop)
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        self.control
-            .borrow_mut()
-            .hold(&FromCall::LastPageLeaving, &[])?;
+    fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept> {
+        let message = FromCall::LastPageLeaving { page };
+        let goes_on = self.control.borrow_mut().hold(&message, &[])?;
         self.announced.set(true);
-        Ok(())
+        Ok(goes_on)
     }
 }

@@ -5,6 +5,7 @@ mod audio;
 mod hearing;
 mod t38;
 mod talker;
+mod voice;
 
 use std::time::Instant;
 
@@ -13,6 +14,8 @@ use crate::fax::{Event, Progress};
 
 pub(super) use audio::AudioLeg;
 pub(super) use t38::T38Leg;
+#[cfg(test)]
+pub(super) use voice::tests::syllables;
 
 /// Samples in a tick.
 const TICK: usize = 80;

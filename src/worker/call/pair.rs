@@ -1,5 +1,7 @@
 //! Two terminals in virtual time over a bad wire: what is sent must arrive, and nothing is confirmed too early.
 
+mod shared;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -55,14 +57,14 @@ struct Shelf {
     log: Log,
     paper: Rc<Paper>,
     pages: Rc<RefCell<Vec<FaxPage>>>,
-    refuse_from: u32,
+    terms: Terms,
 }
 
 impl Holder for Shelf {
     fn page_received(&mut self, page: u32, last: bool, lost: u32) -> Result<(), NotKept> {
         let (pages, newest) = self.paper.last_page().map_err(|_| NotKept)?;
         assert_eq!(pages, page as usize);
-        if page >= self.refuse_from {
+        if page >= self.terms.refuse_from {
             self.log.borrow_mut().push(format!("page {page} refused"));
             return Err(NotKept);
         }
@@ -77,9 +79,16 @@ impl Holder for Shelf {
         Ok(())
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        self.log.borrow_mut().push("last page leaving".into());
-        Ok(())
+    fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept> {
+        let leaving = match self.terms.documents {
+            [] => "last page leaving".to_owned(),
+            _ => format!("end of page {page} leaving"),
+        };
+        self.log.borrow_mut().push(leaving);
+        match self.terms.hold_back_from <= page {
+            true => Err(NotKept),
+            false => Ok(page < self.terms.enough_at),
+        }
     }
 }
 
@@ -112,7 +121,9 @@ impl Line {
             if datagram.primary[0] == V21 {
                 self.spoke = now;
             }
-            if self.spoils && datagram.primary.len() > 20 {
+            // Training is all zeros, and stays as it is.
+            let is_page = datagram.primary.iter().skip(10).any(|octet| *octet != 0);
+            if self.spoils && is_page && datagram.primary.len() > 20 {
                 packet = spoil(&datagram);
             }
         }
@@ -144,6 +155,7 @@ fn options(role: Role, tiff: &Paper, terms: Terms) -> Options {
             Role::Receiver => "5551234567".into(),
         },
         tiff: tiff.path(),
+        documents: terms.documents.to_vec(),
         ecm: terms.ecm,
         max_bit_rate: match role {
             Role::Sender => 14400,
@@ -169,6 +181,12 @@ struct Terms {
     passwords: [Option<&'static str>; 2],
     /// The fastest modem of the receiver, bit/s.
     receives_at: u32,
+    /// The pages of each fax, where several share the call.
+    documents: &'static [u32],
+    /// From this page on, no other fax is to follow.
+    enough_at: u32,
+    /// From this page on, that the end of a fax leaves cannot be stored.
+    hold_back_from: u32,
 }
 
 impl Default for Terms {
@@ -179,6 +197,9 @@ impl Default for Terms {
             refuse_from: u32::MAX,
             passwords: [None, None],
             receives_at: 14400,
+            documents: &[],
+            enough_at: u32::MAX,
+            hold_back_from: u32::MAX,
         }
     }
 }
@@ -286,7 +307,7 @@ impl Pair {
                 log: Rc::clone(&log),
                 paper: Rc::clone(paper),
                 pages: Rc::clone(&received),
-                refuse_from: terms.refuse_from,
+                terms,
             };
             Side {
                 leg: medium.leg(&options(role, paper, terms), Box::new(shelf)),
@@ -399,7 +420,7 @@ fn ced_that_was_heard_in_audio_is_short_in_t38() {
     let [whole, short] = [false, true].map(|heard| {
         let mut pair = Pair::new(&[page(13, 300)], Weather::default(), true, u32::MAX);
         if let (true, Leg::T38(leg)) = (heard, &mut pair.sides[1].leg) {
-            leg.follow_audio();
+            leg.follow_audio(false);
         }
         pair.run_until(|pair| !pair.sides[0].links.is_empty());
         let agreed = pair.now;
@@ -491,7 +512,7 @@ fn far_end_that_wants_other_packets_of_audio_gets_them() {
             log: Log::default(),
             paper: Rc::new(paper),
             pages: Rc::default(),
-            refuse_from: u32::MAX,
+            terms: Terms::default(),
         };
         let mut leg = AudioLeg::new(&options, &media, Box::new(shelf)).unwrap();
         let now = Instant::now();

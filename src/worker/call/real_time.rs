@@ -6,10 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::legs::syllables;
 use super::pair::page;
 use super::run::Call;
 use crate::call::outcome::Outcome;
 use crate::pages::{FaxPage, tiff};
+use crate::proto::g711::Law;
 use crate::proto::sdp::{Codec, ErrorCorrection};
 use crate::proto::udptl;
 use crate::worker::wire::{
@@ -37,6 +39,7 @@ impl Daemon {
             calling: role == FaxRole::Sender,
             ident: "5550100".into(),
             pages: pages.len() as u32,
+            documents: Vec::new(),
             ecm: true,
             max_bit_rate: 14400,
             sub_address: None,
@@ -45,6 +48,7 @@ impl Daemon {
             voice_seconds: 2,
             inactivity_seconds: 20,
             min_rate: 600,
+            whole_ced: false,
             total_seconds: 90,
             mishap,
         };
@@ -123,7 +127,7 @@ impl Daemon {
                 };
                 self.say(&answer);
             }
-            if message == FromCall::LastPageLeaving {
+            if matches!(message, FromCall::LastPageLeaving { .. }) {
                 self.say(&ToCall::Stored);
             }
             self.seen.push(message.clone());
@@ -167,7 +171,9 @@ fn fax_goes_from_tone_to_t38_to_done() {
     assert!(sent.far_end.t38 && sent.far_end.ecm);
     assert!(sent.wire_bytes > 2000);
     let place = |wanted: &FromCall| seen.iter().position(|m| m == wanted).unwrap();
-    assert!(place(&FromCall::LastPageLeaving) < place(&FromCall::PageConfirmed { page: 1 }));
+    assert!(
+        place(&FromCall::LastPageLeaving { page: 1 }) < place(&FromCall::PageConfirmed { page: 1 })
+    );
     assert!(seen.iter().any(|m| matches!(m, FromCall::Progress { .. })));
 }
 
@@ -385,20 +391,12 @@ fn caller_who_talks_is_hung_up_on() {
     daemon.audio(far_end.local_addr().unwrap());
     let ours = daemon.rtp;
     let speaking = thread::spawn(move || {
-        let mut rng = fastrand::Rng::with_seed(5);
-        for seq in 0..400_u16 {
-            let talks = seq / 25 % 2 == 0;
+        for (seq, words) in (0..400_u16).zip(syllables(8.0).chunks(160)) {
             let mut packet = vec![0x80, 8];
             packet.extend(seq.to_be_bytes());
             packet.extend((u32::from(seq) * 160).to_be_bytes());
             packet.extend([0, 0, 0, 1]);
-            packet.extend((0..160).map(|_| {
-                if talks {
-                    0x80 | rng.u8(..) & 0x2f
-                } else {
-                    0xd5
-                }
-            }));
+            packet.extend(words.iter().map(|&word| Law::A.compress(word)));
             far_end.send_to(&packet, ours).unwrap();
             thread::sleep(Duration::from_millis(20));
         }

@@ -29,6 +29,8 @@ use crate::worker::wire::{
 const TICK: Duration = Duration::from_millis(10);
 /// Ticks that are done at once: it is waking up that costs, not ticking. A T.38 packet holds 30 ms of page.
 const BEAT: u32 = 3;
+/// The same while a page comes in: its end is seen a little later.
+const PAGE_BEAT: u32 = 10;
 /// The same while data goes either way and more is to follow, which nobody waits to have answered, and ...
 const LONG_BEAT: u32 = 6;
 /// ... after so many ticks in which nobody said anything: a preamble or a training goes on.
@@ -151,7 +153,7 @@ impl Call {
         };
         let page_sizes = match role {
             Role::Receiver => Vec::new(),
-            Role::Sender => sizes(tiff, start.pages)?,
+            Role::Sender => sizes(tiff, &start)?,
         };
         Ok(Call {
             custody: Custody {
@@ -230,6 +232,7 @@ impl Call {
     fn beat(&self) -> u32 {
         match &self.leg {
             Some(Leg::Audio(_)) => AUDIO_BEAT,
+            Some(Leg::T38(leg)) if leg.takes_in_a_page() => PAGE_BEAT,
             Some(leg) if leg.takes_in_data() || leg.says_data() || self.quiet > QUIET => LONG_BEAT,
             Some(_) => BEAT,
             None => IDLE_BEAT,
@@ -285,7 +288,9 @@ impl Call {
                 Some(ToCall::Hush) => self.hushed = HUSH_TICKS,
                 Some(ToCall::Speak) => self.hushed = 0,
                 // An answer that nobody waits for any more.
-                Some(ToCall::Start(_) | ToCall::Stored | ToCall::NotStored) => {}
+                Some(
+                    ToCall::Start(_) | ToCall::Stored | ToCall::StoredAndEnough | ToCall::NotStored,
+                ) => {}
                 None => break,
             }
         }
@@ -335,7 +340,7 @@ impl Call {
         match T38Leg::new(&options, media, holder) {
             Ok(mut leg) => {
                 if behind_audio {
-                    leg.follow_audio();
+                    leg.follow_audio(self.start.whole_ced);
                 }
                 self.far_end.t38 = true;
                 self.begin(Leg::T38(Box::new(leg)));
@@ -362,6 +367,7 @@ impl Call {
             calling: self.start.calling,
             ident: self.start.ident.clone(),
             tiff: self.custody.paper.path(),
+            documents: self.start.documents.clone(),
             ecm: self.start.ecm,
             max_bit_rate,
             t85: self.start.t85 && self.role == Role::Sender,
@@ -580,8 +586,10 @@ impl Call {
             (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
             (Some(_), Some(_)) => FAREWELL_TICKS,
         };
+        let mut due = Instant::now();
         for _ in 0..ticks {
-            std::thread::sleep(TICK);
+            due += TICK;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
             self.tick();
         }
     }
@@ -628,10 +636,14 @@ fn said(abilities: Abilities) -> FarSaid {
     }
 }
 
-/// The size of each page of the TIFF to send, which must have as many as was said.
-fn sizes(file: &[u8], pages: u32) -> io::Result<Vec<u64>> {
+/// The size of each page of the TIFF to send, which must have as many as was said, and its documents as well.
+fn sizes(file: &[u8], start: &StartCall) -> io::Result<Vec<u64>> {
     let sizes = tiff::sizes(file).map_err(io::Error::other)?;
-    match sizes.len() == pages as usize {
+    let in_documents = match start.documents.as_slice() {
+        [] => start.pages,
+        documents => documents.iter().sum(),
+    };
+    match sizes.len() == start.pages as usize && in_documents == start.pages {
         true => Ok(sizes),
         false => Err(io::Error::other(
             "the TIFF has another number of pages than was said",

@@ -128,6 +128,7 @@ impl Trial<'_> {
             calling: role == Role::Sender,
             ident: "+49 30 5550100".to_owned(),
             tiff: paper.path(),
+            documents: Vec::new(),
             ecm: self.ecm,
             max_bit_rate: 14400,
             t85: self.t85,
@@ -159,7 +160,7 @@ impl Trial<'_> {
                 };
                 let leg = T38Leg::new(options, &media, holder);
                 let mut leg = leg.map_err(io::Error::other)?;
-                leg.follow_audio();
+                leg.follow_audio(false);
                 Leg::T38(Box::new(leg))
             }
             Medium::Audio => {
@@ -226,8 +227,8 @@ impl Holder for Shelf {
         Ok(())
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
-        Ok(())
+    fn last_page_leaving(&mut self, _page: u32) -> Result<bool, NotKept> {
+        Ok(true)
     }
 }
 

@@ -66,6 +66,8 @@ fn stopped(stop: Stop) -> Outcome {
 
 fn ended(cause: Cause, ending: &Ending) -> Outcome {
     match cause {
+        // Behind a document both sides begin anew, and T1 runs again (T.30 5.4.3.1).
+        Cause::NoFax if ending.pages > 0 => Outcome::FarEndSilent,
         Cause::NoFax => Outcome::NoFax,
         Cause::CannotTrain if ending.refused => Outcome::PageRefused,
         Cause::CannotTrain => Outcome::TrainingFailed,

@@ -16,6 +16,7 @@ pub fn warm_up() {
             calling: role == Role::Sender,
             ident: String::new(),
             tiff: "/dev/null".to_owned(),
+            documents: Vec::new(),
             ecm: true,
             max_bit_rate: 14400,
             t85: true,
@@ -45,7 +46,7 @@ impl Holder for Nobody {
         Err(NotKept)
     }
 
-    fn last_page_leaving(&mut self) -> Result<(), NotKept> {
+    fn last_page_leaving(&mut self, _page: u32) -> Result<bool, NotKept> {
         Err(NotKept)
     }
 }

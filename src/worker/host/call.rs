@@ -83,7 +83,10 @@ pub enum ChildEvent {
 impl CallChild {
     /// Tells the child something. A child that is gone shows in [`CallChild::next`], not here.
     pub async fn send(&mut self, message: ToCall) {
-        if matches!(message, ToCall::Stored | ToCall::NotStored) {
+        if matches!(
+            message,
+            ToCall::Stored | ToCall::StoredAndEnough | ToCall::NotStored
+        ) {
             self.waits = false;
         }
         let frame = wire::encode(&message, &[]).expect("these messages always serialise");
@@ -105,7 +108,7 @@ impl CallChild {
                 self.done = matches!(message, FromCall::Done(_));
                 self.waits |= matches!(
                     message,
-                    FromCall::PageReceived { .. } | FromCall::LastPageLeaving
+                    FromCall::PageReceived { .. } | FromCall::LastPageLeaving { .. }
                 );
                 ChildEvent::Said(message, blob)
             }

@@ -3,13 +3,18 @@
 //! Only a connected socket hears ICMP, so each peer that we send to gets one, bound to the same address: that a trunk
 //! is not there is known at once, not after seconds of silence.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket as Socket};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_reuseaddr};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketFlags, SocketType, bind, connect, recvfrom, socket_with,
+};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -23,8 +28,13 @@ const RECEIVE_BUFFER: usize = 4 * 1024 * 1024;
 /// No datagram is longer.
 const MAX_DATAGRAM: usize = 65_535;
 
-/// Far ends with a socket of their own.
+/// Far ends with a socket of their own. One more takes the place of that which was sent to least lately.
 const MAX_KNOWN: usize = 64;
+
+thread_local! {
+    /// What is being read: one for all sockets, of which there may be many, and each may read this much.
+    static DATAGRAM: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
+}
 
 #[derive(Debug)]
 pub(super) struct Udp {
@@ -39,6 +49,7 @@ pub(super) struct Udp {
 #[derive(Debug)]
 struct Known {
     socket: Socket,
+    used: Instant,
     _reader: DropGuard,
 }
 
@@ -81,10 +92,14 @@ impl Udp {
     /// `None`: it has no socket of its own.
     fn send_to_known(&self, to: &Flow, octets: &[u8]) -> Option<Result<(), String>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if !known.contains_key(&to.remote) && known.len() < MAX_KNOWN {
-            known.insert(to.remote, self.know(to).ok()?);
+        if !known.contains_key(&to.remote) {
+            let far = self.know(to).ok()?;
+            make_room(&mut known);
+            known.insert(to.remote, far);
         }
-        match known.get(&to.remote)?.socket.send(octets) {
+        let far = known.get_mut(&to.remote)?;
+        far.used = Instant::now();
+        match far.socket.send(octets) {
             // The way changed, and with it our address: the next one learns it.
             Err(error) if !is_icmp(&error) && !is_full(&error) => {
                 known.remove(&to.remote);
@@ -110,7 +125,20 @@ impl Udp {
             .clone()
             .spawn(&socket, Some(to.clone()), stop.clone())?;
         let _reader = stop.drop_guard();
-        Ok(Known { socket, _reader })
+        Ok(Known {
+            socket,
+            used: Instant::now(),
+            _reader,
+        })
+    }
+}
+
+fn make_room(known: &mut HashMap<SocketAddr, Known>) {
+    let oldest = known.iter().min_by_key(|(_, far)| far.used);
+    if let Some(oldest) = oldest.map(|(far, _)| *far)
+        && known.len() >= MAX_KNOWN
+    {
+        known.remove(&oldest);
     }
 }
 
@@ -148,10 +176,10 @@ impl Listener {
         let _ = set_socket_recv_buffer_size(socket, RECEIVE_BUFFER);
         let socket = UdpSocket::from_std(socket.try_clone()?)?;
         tokio::spawn(stop.run_until_cancelled_owned(async move {
-            let mut buffer = vec![0; MAX_DATAGRAM];
             loop {
-                match socket.recv_from(&mut buffer).await {
-                    Ok((len, remote)) => self.handle(&buffer[..len], remote).await,
+                match next(&socket).await {
+                    Ok(Some((octets, remote))) => self.handle(octets, remote).await,
+                    Ok(None) => {}
                     Err(error) => {
                         if let Some(far) = far.clone() {
                             self.inbox.lost(far, error.to_string());
@@ -164,11 +192,7 @@ impl Listener {
         Ok(())
     }
 
-    async fn handle(&self, octets: &[u8], remote: SocketAddr) {
-        // Keep-alives and noise.
-        if first_look(octets).is_none() && !is_answerable(octets) {
-            return;
-        }
+    async fn handle(&self, octets: Vec<u8>, remote: SocketAddr) {
         let flow = Flow {
             transport: Transport::Udp,
             remote,
@@ -177,11 +201,30 @@ impl Listener {
         };
         if self.peers.has(remote.ip()) {
             // Nobody reads only while all is being dropped, this task too.
-            self.inbox.put(flow, octets.to_vec()).await;
+            self.inbox.put(flow, octets).await;
         } else {
             self.inbox.put_if_room(flow, octets);
         }
     }
+}
+
+/// The next datagram; `None`: keep-alives and noise.
+async fn next(socket: &UdpSocket) -> io::Result<Option<(Vec<u8>, SocketAddr)>> {
+    // ICMP is an error without anything to read.
+    let interest = Interest::READABLE | Interest::ERROR;
+    socket.async_io(interest, || read(socket)).await
+}
+
+fn read(socket: &UdpSocket) -> io::Result<Option<(Vec<u8>, SocketAddr)>> {
+    DATAGRAM.with_borrow_mut(|buffer| {
+        let (len, _, remote) = recvfrom(socket, &mut buffer[..], RecvFlags::empty())?;
+        let octets = &buffer[..len];
+        let remote = remote.and_then(|remote| SocketAddr::try_from(remote).ok());
+        let is_sip = first_look(octets).is_some() || is_answerable(octets);
+        Ok(remote
+            .filter(|_| is_sip)
+            .map(|remote| (octets.to_vec(), remote)))
+    })
 }
 
 /// A request without Call-ID still gets its 400.
@@ -190,4 +233,29 @@ fn is_answerable(octets: &[u8]) -> bool {
         .windows(6)
         .take(4096)
         .any(|window| window.eq_ignore_ascii_case(b" SIP/2"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever invents ports gets answers there; it costs no more than so many sockets, and who was there before and
+    /// is in use keeps its own.
+    #[tokio::test]
+    async fn made_up_ports_take_no_more_than_their_share() {
+        let (arrived, _reads) = tokio::sync::mpsc::channel(10);
+        let (lost, _hears) = tokio::sync::mpsc::unbounded_channel();
+        let inbox = Inbox { arrived, lost };
+        let peers = Peers::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let here = "127.0.0.1:0".parse().unwrap();
+        let udp = Udp::listen(here, inbox, peers, CancellationToken::new()).unwrap();
+        let trunk: SocketAddr = "127.0.0.1:5060".parse().unwrap();
+        for port in 20_000..20_200 {
+            let _ = udp.send(&Flow::udp(trunk), b"x");
+            let _ = udp.send(&Flow::udp(SocketAddr::new(trunk.ip(), port)), b"x");
+        }
+        let known = udp.known.lock().unwrap();
+        assert_eq!(known.len(), MAX_KNOWN);
+        assert!(known.contains_key(&trunk));
+    }
 }

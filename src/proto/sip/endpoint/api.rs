@@ -11,6 +11,9 @@ use crate::proto::sip::{Flow, Transport};
 pub struct EndpointConfig {
     /// Where others reach us; the first of a flow's transport (and of its `local`) is the one we name.
     pub addresses: Vec<LocalAddress>,
+    /// Nobody has said where we are reached: from behind NAT, far ends are told the address that they see us at
+    /// (RFC 3581).
+    pub learns_address: bool,
     /// `User-Agent` and `Server`.
     pub user_agent: String,
     /// The shortest session interval we agree to (RFC 4028 5).

@@ -360,7 +360,7 @@ impl Calling {
 
 /// RFC 3261 8.1.1, 13.2.1.
 fn first_invite(core: &Core, invite: &Invite, call_id: &str, tag: &str) -> Message {
-    let ours = core.address(&invite.flow);
+    let ours = core.reached_at(&invite.flow);
     let host = match (&invite.from.host[..], ours.is_ipv6()) {
         ("", false) => ours.ip().to_string(),
         ("", true) => format!("[{}]", ours.ip()),

@@ -154,10 +154,11 @@ impl Core {
             Machine::Invite(machine) => machine.handle_response(code, now),
             Machine::Other(machine) => machine.handle_response(code, now),
         };
-        let user = entry.user;
+        let (user, flow) = (entry.user, entry.flow.clone());
         let next = entry.machine.next_timeout();
         self.alarms.set(Alarm::Client(key), next);
         let event = event?;
+        self.learn_address(response, &flow);
         if matches!(event, Event::Ack | Event::DeliverAndAck) {
             self.acknowledge_refusal(key, response);
         }

@@ -1,17 +1,19 @@
 //! What all calls of an endpoint share: transactions, alarms, what goes out.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use super::alarms::{Alarm, Alarms};
 use super::clients::{ClientEntry, ClientKey};
 use super::servers::{ServerEntry, ServerKey};
 use super::{CallId, EndpointConfig, Output, SipEvent};
-use crate::proto::sip::{Flow, Message, Name, SipUri, Uri};
+use crate::proto::sip::{Flow, Message, Name, SipUri, Transport, Uri};
 
 /// The methods that we take (RFC 3261 20.5).
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
+/// Far ends that see us at another address than we do.
+const MOST_SEEN: usize = 64;
 /// The extensions that we know (RFC 3261 20.37).
 pub(super) const SUPPORTED: &str = "timer";
 
@@ -25,6 +27,8 @@ pub(super) struct Core {
     pub servers: HashMap<ServerKey, ServerEntry>,
     /// Server transactions by what a peer calls them.
     pub names: HashMap<String, ServerKey>,
+    /// Where far ends see us over UDP, where that is elsewhere.
+    seen: HashMap<IpAddr, SocketAddr>,
     /// The last number given to a call, request or server transaction.
     pub serial: u64,
 }
@@ -39,6 +43,7 @@ impl Core {
             clients: HashMap::new(),
             servers: HashMap::new(),
             names: HashMap::new(),
+            seen: HashMap::new(),
             serial: 0,
         }
     }
@@ -80,9 +85,35 @@ impl Core {
         ours.map_or(nowhere, |ours| ours.advertised)
     }
 
+    /// A response to a request of ours came over this flow, and says where the far end sees us (RFC 3581 4).
+    pub fn learn_address(&mut self, response: &Message, flow: &Flow) {
+        if !self.config.learns_address || flow.transport != Transport::Udp {
+            return;
+        }
+        let far = flow.remote.ip();
+        match response.seen_at(self.address(flow).ip()) {
+            Some(seen) if self.seen.len() < MOST_SEEN || self.seen.contains_key(&far) => {
+                self.seen.insert(far, seen);
+            }
+            Some(_) => {}
+            None => {
+                self.seen.remove(&far);
+            }
+        }
+    }
+
+    /// Where the far end of this flow reaches us.
+    pub fn reached_at(&self, flow: &Flow) -> SocketAddr {
+        let seen = match flow.transport {
+            Transport::Udp => self.seen.get(&flow.remote.ip()).copied(),
+            _ => None,
+        };
+        seen.unwrap_or_else(|| self.address(flow))
+    }
+
     /// RFC 3261 8.1.1.8.
     pub fn contact(&self, flow: &Flow, user: &str) -> String {
-        let address = self.address(flow);
+        let address = self.reached_at(flow);
         let uri = SipUri::new(user, &address.to_string()).map(|mut uri| {
             if let Some(transport) = flow.transport.uri_parameter() {
                 uri.params.set("transport", transport);

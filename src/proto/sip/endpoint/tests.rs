@@ -10,6 +10,8 @@ mod in_call;
 #[cfg(test)]
 mod mutations;
 #[cfg(test)]
+mod nat;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod pair;
@@ -43,6 +45,7 @@ pub(super) fn config() -> EndpointConfig {
         addresses: [Transport::Udp, Transport::Tcp, Transport::Tls]
             .map(address)
             .to_vec(),
+        learns_address: true,
         user_agent: "Postfax/test".to_owned(),
         min_session: Duration::from_secs(90),
         max_calls: 100,

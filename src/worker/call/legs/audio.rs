@@ -274,7 +274,7 @@ mod tests {
             Err(NotKept)
         }
 
-        fn last_page_leaving(&mut self) -> Result<(), NotKept> {
+        fn last_page_leaving(&mut self, _: u32) -> Result<bool, NotKept> {
             Err(NotKept)
         }
     }
@@ -287,6 +287,7 @@ mod tests {
             calling: false,
             ident: String::new(),
             tiff: "/dev/null".into(),
+            documents: Vec::new(),
             ecm: true,
             max_bit_rate: 14400,
             t85: false,

@@ -1,15 +1,8 @@
 //! What is to be heard of the far end besides what its modem says: the tones of a fax, or a voice.
 
+use super::voice::VoiceMeter;
 use crate::fax::{SetUpFailed, ToneEar};
 use crate::proto::rtp::{self, FaxTone};
-
-/// Samples of a stretch of sound that is judged as a whole: 100 ms.
-const STRETCH: usize = 800;
-/// Mean square of samples that are sound: -35 dBm0.
-const SOUND: i64 = 287 * 287;
-/// Stretches with sound after which it may be a voice, and how often it has begun: two seconds of it in three bursts.
-/// Tones of the network are steady or too regular to pause at odd lengths; a modem does not pause within a signal.
-const VOICE: (u32, u32) = (20, 3);
 
 /// An ear for one call.
 pub(in crate::worker::call) struct Hearing {
@@ -62,43 +55,9 @@ impl Hearing {
     }
 }
 
-/// Counts stretches of sound and how they begin.
-#[derive(Debug, Default)]
-struct VoiceMeter {
-    energy: i64,
-    samples: usize,
-    sounding: bool,
-    sounds: u32,
-    bursts: u32,
-}
-
-impl VoiceMeter {
-    fn hear(&mut self, samples: &[i16]) {
-        for &sample in samples {
-            self.energy += i64::from(sample) * i64::from(sample);
-            self.samples += 1;
-            if self.samples == STRETCH {
-                self.judge();
-            }
-        }
-    }
-
-    fn judge(&mut self) {
-        let sound = self.energy > SOUND * STRETCH as i64;
-        self.sounds += u32::from(sound);
-        self.bursts += u32::from(sound && !self.sounding);
-        self.sounding = sound;
-        self.energy = 0;
-        self.samples = 0;
-    }
-
-    fn is_voice(&self) -> bool {
-        self.sounds >= VOICE.0 && self.bursts >= VOICE.1
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::voice::tests::syllables;
     use super::*;
 
     /// So many samples of something at this frequency, half of full scale.
@@ -108,20 +67,6 @@ mod tests {
             .collect()
     }
 
-    /// Words of 150 to 700 ms with pauses of 100 to 400 ms, whose pitch goes up and down.
-    fn speech(seconds: f64) -> Vec<i16> {
-        let mut rng = fastrand::Rng::with_seed(7);
-        let mut samples = Vec::new();
-        while (samples.len() as f64) < seconds * 8000.0 {
-            for _ in 0..rng.usize(3..12) {
-                samples.extend(tone(rng.f64() * 600.0 + 120.0, 400));
-            }
-            let silence = rng.usize(800..3200);
-            samples.resize(samples.len() + silence, 0);
-        }
-        samples
-    }
-
     fn hearing(calling: bool, samples: &[i16]) -> Hearing {
         let mut hearing = Hearing::new(calling).unwrap();
         samples.chunks(160).for_each(|frame| hearing.hear(frame));
@@ -129,24 +74,13 @@ mod tests {
     }
 
     #[test]
-    fn somebody_who_talks_is_a_voice_within_eight_seconds() {
-        assert!(!hearing(false, &speech(1.5)).is_voice());
-        assert!(hearing(false, &speech(8.0)).is_voice());
-    }
-
-    #[test]
-    fn silence_and_a_steady_tone_are_no_voice() {
-        assert!(!hearing(false, &vec![0; 160_000]).is_voice());
-        assert!(!hearing(false, &tone(425.0, 160_000)).is_voice());
-    }
-
-    #[test]
-    fn fax_that_calls_is_no_voice() {
-        let mut samples = Vec::new();
+    fn fax_that_calls_is_no_voice_whoever_talks_before_and_behind_it() {
+        let mut samples = syllables(8.0);
         for _ in 0..8 {
             samples.extend(tone(1100.0, 4000));
             samples.resize(samples.len() + 24_000, 0);
         }
+        samples.extend(syllables(8.0));
         let mut fax = hearing(false, &samples);
         assert!(!fax.is_voice());
         assert!(fax.take_tone());

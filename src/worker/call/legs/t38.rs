@@ -77,8 +77,8 @@ impl T38Leg {
     }
 
     /// See [`T38Terminal::follow_audio`].
-    pub(in crate::worker::call) fn follow_audio(&mut self) {
-        self.terminal.follow_audio();
+    pub(in crate::worker::call) fn follow_audio(&mut self, whole_ced: bool) {
+        self.terminal.follow_audio(whole_ced);
     }
 
     /// Whether page data comes in, packet after packet.
@@ -233,7 +233,7 @@ mod tests {
             Err(NotKept)
         }
 
-        fn last_page_leaving(&mut self) -> Result<(), NotKept> {
+        fn last_page_leaving(&mut self, _page: u32) -> Result<bool, NotKept> {
             Err(NotKept)
         }
     }
@@ -255,6 +255,7 @@ mod tests {
             calling: true,
             ident: String::new(),
             tiff: "/dev/null".into(),
+            documents: Vec::new(),
             ecm: true,
             max_bit_rate: 14400,
             t85: false,
