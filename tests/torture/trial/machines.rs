@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use postfax::pages::sample;
@@ -10,6 +10,9 @@ use postfax::pages::sample;
 use super::evidence::LONGEST;
 use crate::harness::process::Process;
 use crate::harness::{OURS, Site};
+
+/// How long a call may last.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Machines that call. Each has a number of its own; its last digit says how many pages it has.
 pub struct Machines {
@@ -52,11 +55,19 @@ impl Machines {
             let (caller, letter) = (format!("55577{n:04}{pages}"), &self.letters[pages - 1]);
             let mut arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
             arguments.extend(["--from", &caller, "--send", letter.to_str().expect("plain")]);
-            Process::start(&arguments, &self.log, &[]).ended(300);
+            until_over(Process::start(&arguments, &self.log, &[]));
             std::thread::sleep(Duration::from_millis(rng.u64(100..2_000)));
             if stop.load(Ordering::Relaxed) {
                 return;
             }
         }
+    }
+}
+
+/// One that rings at a gateway that was killed may ring for long; it is not waited for for ever.
+fn until_over(mut machine: Process) {
+    let until = Instant::now() + PATIENCE;
+    while !machine.is_over() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -47,7 +47,7 @@ const MOODS: [Mood; 10] = [
 ];
 
 /// Recipients who wait to be told, at most: more are written only when some were.
-const PATIENT: usize = 24;
+const PATIENT: usize = 60;
 
 /// Until everything is settled after the last kill.
 const PEACE: Duration = Duration::from_secs(600);
