@@ -31,7 +31,7 @@ pub struct SessionConfig {
     pub max_recipients: usize,
     /// Errors after which the session is ended.
     pub max_errors: usize,
-    /// Commands after which the session is ended.
+    /// Commands after which the session is ended, recipients that were taken not counted.
     pub max_commands: usize,
     /// Seconds that a mail may be held at most (announced as FUTURERELEASE, RFC 4865).
     pub max_hold: u64,
@@ -302,6 +302,8 @@ impl<R> Session<R> {
         match (verdict, &mut self.transaction) {
             (Ok(recipient), Some(transaction)) => {
                 transaction.recipients.push(recipient);
+                // How many of these there may be is max_recipients' to say.
+                self.commands -= 1;
                 self.say(Reply::new(250, "2.1.5", "recipient ok"));
             }
             (Err(refusal), _) => self.say(refusal.into()),

@@ -265,6 +265,20 @@ fn endless_noops_are_ended() {
 }
 
 #[test]
+fn a_broadcast_has_as_many_recipients_as_the_site_allows() {
+    let mut driver = Driver::new(SessionConfig {
+        max_recipients: 15_000,
+        ..config()
+    });
+    driver.feed(b"EHLO c\r\nMAIL FROM:<a@b.example>\r\n");
+    for number in 0..15_000 {
+        driver.feed(format!("RCPT TO:<{number}@gw.example>\r\n").as_bytes());
+    }
+    driver.feed(b"DATA\r\n.\r\n");
+    assert_eq!(driver.messages[0].0.recipients.len(), 15_000);
+}
+
+#[test]
 fn what_was_pipelined_behind_starttls_is_thrown_away() {
     // RFC 3207 6, CVE-2011-0411: plaintext must not be carried into the protected session.
     let mut driver = Driver::new(config());
