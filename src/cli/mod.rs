@@ -46,6 +46,10 @@ behind a cover page where the site, the sender or the mail wants one ([cover]). 
 accepted. A busy or silent number is tried again, behind the last page that was confirmed; in the end the sender \
 gets one mail that says what became of it.
 
+Behind the number, or in a field of the header, the sender may ask for more: 5551234567+fine+cover+at1800@fax.local, \
+or X-Fax-Resolution: fine, X-Fax-Cover: yes; please call back, X-Fax-At: 18:00 (README.md has all of them). A cover \
+page goes before each fax where the site ([cover]) or the sender wants one; names of a phone book stand for numbers.
+
 Fax to mail: a call to one of your numbers is answered, and its pages are delivered as a PDF, by a mail server or \
 into a Maildir. No page is confirmed to the far end before it is on disk.
 
@@ -232,6 +236,7 @@ mod tests {
             "POSTFAX_PDFIUM",
             "postfax demo",
             "T.38",
+            "X-Fax-Cover",
         ] {
             assert!(help.contains(told), "{told}");
         }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -120,8 +120,8 @@ pub async fn tell_delays(context: Arc<Context>, stop: CancellationToken) {
 const BETWEEN_EXAMINATIONS: Duration = Duration::from_secs(6 * 3600);
 const WHILE_DAMAGED: Duration = Duration::from_secs(15);
 
-/// Examines the store from time to time, for ever.
-pub async fn examine(context: Arc<Context>) {
+/// Examines the store from time to time, and when somebody asks for it, for ever.
+pub async fn examine(context: Arc<Context>, now: Arc<Notify>) {
     loop {
         let before = context.store.damage();
         if let Err(e) = context.store.examine().await {
@@ -132,11 +132,11 @@ pub async fn examine(context: Arc<Context>) {
             // Faxes have waited for this.
             context.tell();
         }
-        tokio::time::sleep(match damage {
+        let pause = match damage {
             None => BETWEEN_EXAMINATIONS,
             Some(_) => WHILE_DAMAGED,
-        })
-        .await;
+        };
+        let _ = tokio::time::timeout(pause, now.notified()).await;
     }
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -69,6 +69,8 @@ pub struct Gateway {
     calls: TaskTracker,
     chores: TaskTracker,
     last_words: Duration,
+    /// Asks for a look at the store.
+    look: Arc<Notify>,
 }
 
 /// Opens the queue, and gives what the last stop cut off its honest end.
@@ -138,6 +140,7 @@ impl Gateway {
             calls: TaskTracker::new(),
             chores: TaskTracker::new(),
             last_words: LAST_WORDS,
+            look: Arc::default(),
         };
         gateway.run_loops(&config);
         gateway.take_calls(calls);
@@ -177,11 +180,12 @@ impl Gateway {
         &self.context
     }
 
-    /// Puts new settings in force, as far as they can be without touching a call. Returns the keys that need a restart.
+    /// Puts new settings in force, as far as they can be without touching a call, and looks at the store. Returns the keys that need a restart.
     pub fn reload(&self, config: Config) -> Vec<&'static str> {
         let later = listeners::needs_restart(&self.context.config(), &config);
         self.smtp.reload(listeners::smtp(&config));
         self.context.reload(config);
+        self.look.notify_one();
         tell_of_broken_templates(&self.context);
         later
     }
@@ -344,8 +348,9 @@ impl Gateway {
     /// Looks at the store beside everything else, at the start and from time to time: it must hold up nothing.
     fn examine_the_store(&self) {
         let (context, closed) = (self.context.clone(), self.closed.clone());
+        let look = self.look.clone();
         self.doors.spawn(async move {
-            let examined = closed.run_until_cancelled(loops::examine(context));
+            let examined = closed.run_until_cancelled(loops::examine(context, look));
             examined.await;
         });
     }

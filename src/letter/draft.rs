@@ -12,7 +12,7 @@ pub use super::body::{Attachment, Picture};
 use super::body::{Body, Tree};
 use super::report::Report;
 use super::wording::one_line;
-use super::{Letter, LetterError, Letterhead};
+use super::{Letter, LetterError, Letterhead, may_be_written};
 
 /// A letter before it is one.
 #[derive(Debug)]
@@ -162,10 +162,10 @@ fn message_ids(value: &str) -> Vec<&str> {
     value.split_ascii_whitespace().filter(is_id).collect()
 }
 
-/// An address that can stand in a command and in a header. Without SMTPUTF8 (RFC 6531) it is ASCII.
+/// An address that can stand in a command and in a header.
 fn address(text: &str) -> Result<Address, LetterError> {
     let refuse = || LetterError::Recipient(text.to_string());
-    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+    if !may_be_written(text) {
         return Err(refuse());
     }
     text.parse().map_err(|_| refuse())
@@ -395,7 +395,7 @@ mod tests {
             "",
             "anna",
             "anna@law.example\r\nBcc: b@c.example",
-            "ännä@law.example",
+            "ännä\u{2028}@law.example",
             "a b@c.example",
         ] {
             let to = vec![bad.to_string()];

@@ -43,8 +43,16 @@ pub struct Letter {
     pub from: Option<String>,
     /// Recipients.
     pub to: Vec<String>,
-    /// Headers and body (RFC 5322), lines end with CRLF; ASCII, unless a mail that is returned whole is not.
+    /// Headers and body (RFC 5322), lines end with CRLF; ASCII, unless a recipient, or a mail that is
+    /// returned whole, is not.
     pub bytes: Vec<u8>,
+}
+
+/// Whether an address may stand in a command and in a header: nothing that ends or parts what it stands in. Beyond ASCII
+/// (RFC 6531) it takes SMTPUTF8 on the way.
+pub fn may_be_written(address: &str) -> bool {
+    let parts = |c: char| c.is_control() || c.is_whitespace();
+    !address.is_empty() && !address.chars().any(parts)
 }
 
 /// Why a letter could not be written.

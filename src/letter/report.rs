@@ -132,11 +132,10 @@ impl Report {
 
     fn recipient(&self, out: &mut String, it: &Recipient) {
         if let Some(original) = it.original.as_deref().and_then(|it| it.split_once(';')) {
-            let (kind, address) = (printable(original.0), printable(original.1.trim()));
-            field(out, "Original-Recipient", &format!("{kind}; {address}"));
+            let original = typed(original.0, original.1.trim());
+            field(out, "Original-Recipient", &original);
         }
-        let address = format!("rfc822; {}", printable(&it.address));
-        field(out, "Final-Recipient", &address);
+        field(out, "Final-Recipient", &typed("rfc822", &it.address));
         field(out, "Action", it.action.name());
         field(out, "Status", &it.status);
         if let Some(why) = &it.diagnostic {
@@ -160,6 +159,19 @@ impl Report {
         let time = time.to_zoned(self.zone.clone());
         time.strftime("%a, %-d %b %Y %H:%M:%S %z").to_string()
     }
+}
+
+/// An address with its type. RFC 6533 3: one beyond ASCII is of the type utf-8, and what is special stands as `\x{FC}`.
+fn typed(kind: &str, address: &str) -> String {
+    if address.is_ascii() {
+        return format!("{}; {}", printable(kind), printable(address));
+    }
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '+' | '=' | '\\');
+    let written = address.chars().take(100).map(|c| match plain(c) {
+        true => c.to_string(),
+        false => format!("\\x{{{:X}}}", u32::from(c)),
+    });
+    format!("utf-8; {}", written.collect::<String>())
 }
 
 /// One field, folded where it is long (RFC 5322 2.2.3).

@@ -23,6 +23,7 @@ macro_rules! file {
 const FILES: &[(&str, &str)] = &[
     file!("sentences.en.txt"),
     file!("sentences.de.txt"),
+    file!("frame.html"),
     file!("receipt.txt"),
     file!("receipt.html"),
     file!("broadcast.txt"),
@@ -34,8 +35,9 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// What templates call each other: the language is chosen here, and not there.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "sentences.txt",
+    "frame.html",
     "receipt.txt",
     "receipt.html",
     "broadcast.txt",
@@ -43,6 +45,9 @@ const NAMES: [&str; 7] = [
     "returned.txt",
     "fax-received.txt",
 ];
+
+/// Steps that a template may take: enough for a broadcast to ten thousand, and an end for one that goes in a circle.
+const FUEL: u64 = 50_000_000;
 
 /// Single sentences, for the subject and for the page.
 const SENTENCES: [(&str, &str); 4] = [
@@ -208,6 +213,7 @@ fn environment(
     let mut templates = Environment::new();
     templates.set_undefined_behavior(UndefinedBehavior::Strict);
     templates.set_syntax(lines_as_written());
+    templates.set_fuel(Some(FUEL));
     templates.add_filter("pages", move |n: u32| words::pages(n, language));
     templates.add_filter("seconds", move |n: f64| words::seconds(n, language));
     templates.add_filter("column", |text: String, width: usize| {
@@ -267,6 +273,11 @@ mod tests {
             ("one\n{% if %}\n", 2, "syntax error"),
             ("one\ntwo\n{{ nonsense }}\n", 3, "undefined"),
             ("{{ ended|no_filter }}", 1, "no_filter"),
+            (
+                "{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}",
+                1,
+                "fuel",
+            ),
         ] {
             let templates = own(&[("returned.en.txt", broken)]);
             let told = templates

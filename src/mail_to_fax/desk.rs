@@ -22,7 +22,7 @@ pub(super) struct Desk<'a> {
     /// Ends the call.
     cancel: CancellationToken,
     /// Ends it behind the fax that is under way.
-    pub(super) enough: CancellationToken,
+    enough: CancellationToken,
 }
 
 impl<'a> Desk<'a> {
@@ -50,6 +50,16 @@ impl<'a> Desk<'a> {
     /// Faxes beside the first.
     pub(super) fn others(&self) -> usize {
         self.load.faxes().count() - 1
+    }
+
+    /// Pages of each.
+    pub(super) fn documents(&self) -> Vec<u32> {
+        self.load.documents()
+    }
+
+    /// Cancelled, it lets no fax follow the one that is under way.
+    pub(super) fn enough(&self) -> CancellationToken {
+        self.enough.clone()
     }
 
     /// Leaves one out that does not go in this call after all.

@@ -152,13 +152,9 @@ async fn request(
     }
     let settings = lesson.settings(settings(context, fax));
     let mut pages = pages_left(context, fax).await?;
-    let mut documents = vec![pages.len() as u32];
     for fax in &faxes[1..] {
         match pages_left(context, fax).await {
-            Ok(own) => {
-                documents.push(own.len() as u32);
-                pages.extend(own);
-            }
+            Ok(own) => pages.extend(own),
             Err(report) => {
                 desk.leave_out(&fax.id);
                 settle(context, fax, *report).await;
@@ -168,8 +164,8 @@ async fn request(
     let request = DialRequest {
         candidates,
         tiff: tiff::write(&pages),
-        documents,
-        enough: desk.enough.clone(),
+        documents: desk.documents(),
+        enough: desk.enough(),
         fax: settings,
     };
     Ok((request, channel))

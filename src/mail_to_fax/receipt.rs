@@ -21,6 +21,7 @@ use crate::letter::templates::Templates;
 use crate::letter::wording::one_line;
 use crate::letter::{Letter, LetterError, Letterhead};
 use crate::pages::cover::Language;
+use crate::pages::remark::Remark;
 pub use wanted::Wanted;
 
 /// What is known of a fax.
@@ -62,8 +63,8 @@ pub struct Receipt {
     pub attempts: Vec<Attempt>,
     /// The parts of the mail, in their order.
     pub parts: Vec<Part>,
-    /// What was noticed when its pages were made, as sentences.
-    pub remarks: Vec<String>,
+    /// What was noticed when its pages were made.
+    pub remarks: Vec<Noticed>,
     /// Its first page, a PNG.
     pub picture: Option<Vec<u8>>,
     /// The mail it came from.
@@ -138,6 +139,36 @@ pub struct Part {
     pub name: String,
     /// What was done with it.
     pub fate: Fate,
+}
+
+/// What was noticed when the pages of a document were made; [`std::fmt::Display`] is the sentence in English. The queue
+/// keeps these as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{document}: {what}.")]
+pub struct Noticed {
+    /// Its file name.
+    pub document: String,
+    /// What it was.
+    pub what: Remarkable,
+}
+
+/// What may be noticed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Remarkable {
+    /// By whoever drew its pages.
+    #[error("{0}")]
+    Drawn(Remark),
+    /// Its last pages were blank, and are not sent.
+    #[error("{}", blank_end(*.0))]
+    BlankEnd(u32),
+}
+
+fn blank_end(pages: u32) -> String {
+    match pages {
+        1 => "its last page is blank and was left out".to_owned(),
+        n => format!("its last {n} pages are blank and were left out"),
+    }
 }
 
 /// What was done with a part of the mail.

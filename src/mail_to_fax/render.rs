@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::documents::{self, MailDocument};
-use super::receipt;
+use super::receipt::{self, Noticed, Remarkable};
 use crate::config::Body;
 use crate::context::{Context, now, until_stored};
 use crate::pages::document::Target;
@@ -106,11 +106,11 @@ async fn our_trouble(context: &Context, document: &ClaimedDocument, e: &StoreErr
     }
 }
 
-/// The pages of a mail, and what is to be said of them, in sentences.
+/// The pages of a mail, and what is to be said of them.
 #[derive(Default)]
 struct Made {
     pages: Vec<FaxPage>,
-    remarks: Vec<String>,
+    remarks: Vec<Noticed>,
     /// PNG of the first page.
     preview: Option<Vec<u8>>,
 }
@@ -128,16 +128,15 @@ impl Made {
         {
             pages.pop();
         }
-        let said = remarks.iter().map(|remark| format!("{name}: {remark}."));
-        self.remarks.extend(said);
-        match before - pages.len() {
-            0 => {}
-            1 => self
-                .remarks
-                .push(format!("{name}: its last page is blank and was left out.")),
-            n => self.remarks.push(format!(
-                "{name}: its last {n} pages are blank and were left out."
-            )),
+        let noticed = |what| Noticed {
+            document: name.to_owned(),
+            what,
+        };
+        let drawn = remarks.iter().cloned().map(Remarkable::Drawn);
+        self.remarks.extend(drawn.map(noticed));
+        let blank = (before - pages.len()) as u32;
+        if blank > 0 {
+            self.remarks.push(noticed(Remarkable::BlankEnd(blank)));
         }
         self.pages.extend(pages);
     }
@@ -210,7 +209,7 @@ async fn keep(context: &Context, document: &ClaimedDocument, made: Made) -> Resu
         pages: store.new_octets(format!("d-{id}"), tiff).await?,
         page_count,
         preview,
-        remarks: made.remarks,
+        remarks: serde_json::to_string(&made.remarks).map_err(std::io::Error::other)?,
     };
     store.document_rendered(id, drawn, now()).await
 }
@@ -262,7 +261,10 @@ mod tests {
         );
         assert_eq!(made.pages.len(), 3 + 1 + 2);
         assert_eq!(
-            made.remarks,
+            made.remarks
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
             [
                 "a.pdf: its last page is blank and was left out.",
                 "b.pdf: its last 2 pages are blank and were left out.",

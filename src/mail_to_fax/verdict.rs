@@ -10,6 +10,7 @@ use super::wishes::Wishes;
 use crate::config::door::fits;
 use crate::config::{Config, Sender, Upstream, dialplan};
 use crate::context::{Context, now};
+use crate::letter::may_be_written;
 use crate::proto::authres::AuthenticationResults;
 use crate::proto::smtp::{Mail, RcptOptions, Refusal};
 
@@ -101,9 +102,11 @@ fn log_in_first(mail: &Mail) -> Refusal {
     Refusal::new(530, "5.7.0", text)
 }
 
-/// Every fax ends with a receipt, so there must be somebody to get it: an address that our own letters can go to.
+/// Every fax ends with a receipt, so there must be somebody to get it: an address that our own letters can go to. One beyond
+/// ASCII (RFC 6531) is taken where its client says SMTPUTF8, as MAIL has to; the relay has to offer that, too, or the
+/// postmaster gets the receipt.
 fn can_be_told(sender: &str) -> Result<(), Refusal> {
-    let is_address = sender.is_ascii() && sender.parse::<lettre::Address>().is_ok();
+    let is_address = may_be_written(sender) && sender.parse::<lettre::Address>().is_ok();
     is_address.then_some(()).ok_or_else(|| {
         let text = format!("\"{sender}\" cannot be written to, and the receipt has to go there");
         Refusal::new(550, "5.1.7", text)

@@ -12,6 +12,7 @@ use lettre::address::Envelope;
 
 use super::maildir;
 use super::relay::{self, Relay};
+use crate::letter::may_be_written;
 
 /// A mail as the queue keeps it: ready to go, not to be changed any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,8 +114,7 @@ fn envelope(mail: &OutgoingMail) -> Result<Envelope, Failure> {
 /// An address that is safe to write into a command and a header line.
 fn address(text: &str) -> Result<Address, Failure> {
     let refuse = || Failure::permanent(format!("{text:?} is not a mail address"));
-    // Without SMTPUTF8 (RFC 6531) an address is ASCII; controls would end the line it stands on.
-    if !text.bytes().all(|b| (b' '..=b'~').contains(&b)) {
+    if !may_be_written(text) {
         return Err(refuse());
     }
     text.parse().map_err(|_| refuse())
@@ -160,7 +160,8 @@ mod tests {
             "a@b.example> SIZE=1",
             "a\n@b.example",
             "\"a\r\nb\"@b.example",
-            "jürgen@b.example",
+            "jürgen\u{85}@b.example",
+            "jürgen\u{2028}@b.example",
             "a@b.example\0",
             "nobody",
             "",
@@ -169,6 +170,7 @@ mod tests {
             assert!(failure.permanent);
         }
         assert!(address("anna.lee+fax@law.example").is_ok());
+        assert!(address("jürgen@exämple.example").is_ok(), "RFC 6531");
     }
 
     #[tokio::test]

@@ -175,6 +175,17 @@ impl<'a> Session<'a> {
         {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
+        if takes_utf8(envelope, bytes) {
+            let offered = self.line.server_info();
+            // RFC 6531 3.1.8: a server that does not offer it is not given such a mail.
+            if !offered.supports_feature(Extension::SmtpUtfEight) {
+                let relay = self.relay;
+                let why =
+                    format!("{relay} does not offer SMTPUTF8, which an address beyond ASCII takes");
+                return Err(Failure::permanent(why));
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
         let from = envelope.from().cloned();
         self.command("MAIL FROM", Mail::new(from, parameters))
             .await?;
@@ -204,6 +215,14 @@ impl<'a> Session<'a> {
     async fn quit(&mut self) {
         let _ = tokio::time::timeout(self.relay.patience.quit, self.line.abort()).await;
     }
+}
+
+/// RFC 6531 1.2: addresses or a header beyond ASCII.
+fn takes_utf8(envelope: &Envelope, mail: &[u8]) -> bool {
+    let end = mail.windows(4).position(|four| four == b"\r\n\r\n");
+    let header = &mail[..end.unwrap_or(mail.len())];
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    !header.is_ascii() || addresses.any(|it| !it.to_string().is_ascii())
 }
 
 fn tls_parameters(relay: &Relay) -> Result<TlsParameters, Failure> {

@@ -1,7 +1,8 @@
 //! TLS for listeners and clients: certificates, keys and authorities from their files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -65,16 +66,34 @@ pub(super) fn connector(authorities: Option<&Path>) -> Result<TlsConnector, TlsE
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// The certificates of the system's authorities, and those in the file `own`.
+/// How long the system's authorities are taken to be what they were: there are hundreds in a file or in a folder each, and
+/// every mail needs them.
+const KNOWN_FOR: Duration = Duration::from_secs(600);
+
+/// The certificates of the system's authorities, and those in the file `own`, which is read each time.
 ///
 /// # Errors
 /// When the file cannot be read.
 pub(super) fn authorities(own: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let mut all = rustls_native_certs::load_native_certs().certs;
+    let mut all = of_the_system();
     if let Some(path) = own {
         all.extend(certificates("authority's certificate", path)?);
     }
     Ok(all)
+}
+
+fn of_the_system() -> Vec<CertificateDer<'static>> {
+    static KNOWN: Mutex<Option<(Instant, Vec<CertificateDer<'static>>)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match &*known {
+        Some((since, all)) if since.elapsed() < KNOWN_FOR => all.clone(),
+        _ => {
+            let all = rustls_native_certs::load_native_certs().certs;
+            // None at all may be a store that is just being written.
+            *known = (!all.is_empty()).then(|| (Instant::now(), all.clone()));
+            all
+        }
+    }
 }
 
 fn certificates(what: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

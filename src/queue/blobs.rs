@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::seal;
+
 /// The folder of blobs: `blobs/XY/KEY`, where XY are the last two characters of the key.
 #[derive(Debug, Clone)]
 pub struct Blobs {
@@ -94,6 +96,7 @@ impl Blobs {
         if !is_synced {
             make_folder(folder)?;
         }
+        seal::seal(&open).map_err(|e| named(e, file))?;
         fs::rename(file, place).map_err(|e| named(e, place))?;
         open.sync_all().map_err(|e| named(e, place))?;
         sync_folder(folder)?;
@@ -112,10 +115,9 @@ impl Blobs {
     /// The octets kept under `key`.
     ///
     /// # Errors
-    /// As the file system says, with the path.
+    /// As the file system says, with the path; `InvalidData` where they are others than those that were kept.
     pub fn read(&self, key: &str) -> io::Result<Vec<u8>> {
-        let place = self.path(key);
-        fs::read(&place).map_err(|e| named(e, &place))
+        seal::read(&self.path(key))
     }
 
     /// Where `key` lies once it is kept.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Blobs, Store};
+use super::{Blobs, Store, seal};
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +139,21 @@ pub(super) fn missing_blobs(
     Ok(missing)
 }
 
+/// The blobs of a query whose octets are not those that were kept.
+pub(super) fn altered_blobs(
+    db: &Connection,
+    blobs: &Blobs,
+    query: &str,
+) -> rusqlite::Result<Vec<String>> {
+    let named = named_blobs(db, &format!("{query} EXCEPT SELECT key FROM small_blobs"))?;
+    let mut altered: Vec<String> = named
+        .into_iter()
+        .filter(|key| seal::is_broken(&blobs.path(key)))
+        .collect();
+    altered.sort();
+    Ok(altered)
+}
+
 /// The invariants that do not hold.
 pub(super) fn broken_rules(db: &Connection) -> rusqlite::Result<Vec<Violation>> {
     let mut violations = Vec::new();
@@ -160,7 +175,7 @@ impl Store {
     /// As the database says.
     pub async fn check(&self) -> super::Result<Vec<Violation>> {
         let blobs = self.blobs().clone();
-        self.read(move |db| {
+        self.read_afresh(move |db| {
             let mut violations = Vec::new();
             let sound: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
             if sound != "ok" {
@@ -170,6 +185,12 @@ impl Store {
             let missing = missing_blobs(db, &blobs, ALL)?;
             if !missing.is_empty() {
                 violations.push(Violation { invariant: "every blob that a row names is there", rows: missing });
+            }
+            // All that was ever kept would take long.
+            let altered = altered_blobs(db, &blobs, UNFINISHED)?;
+            if !altered.is_empty() {
+                let invariant = "a blob that is still needed holds the octets that were kept";
+                violations.push(Violation { invariant, rows: altered });
             }
             let named = named_blobs(db, ALL)?;
             let orphans = blobs.older_than(AN_HOUR).unwrap_or_default().into_iter();

@@ -1,6 +1,7 @@
 //! Whether the store can be trusted. A damaged one is reported and not served: no mail is taken into it, nothing is
 //! dialled out of it, and what it holds stays as it is for whoever mends it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
@@ -24,17 +25,19 @@ impl Store {
     }
 
     /// Looks whether the file is sound, its rows do not contradict each other, and every blob is there that unfinished
-    /// work needs. What was missing and is there again is no damage any more. Takes seconds where there is much; others
+    /// work needs, as it was kept. What was missing and is there again is no damage any more. Takes seconds where there is much; others
     /// read and write meanwhile.
     ///
     /// # Errors
     /// As the database says, where it is not that it is damaged: that is noted.
     pub async fn examine(&self) -> Result<()> {
         let blobs = self.blobs().clone();
-        let found = self.read(move |db| {
+        let found = self.read_afresh(move |db| {
             Ok(match unsound(db)? {
                 Some(unsound) => Some(unsound),
-                None => contradiction(db)?.or(gap(db, &blobs)?),
+                None => contradiction(db)?
+                    .or(gap(db, &blobs)?)
+                    .or(other_octets(db, &blobs)?),
             })
         });
         // What the file's damage makes of the look itself is noted by the read.
@@ -47,6 +50,11 @@ impl Store {
 
     /// Notes what an error says of the file, if it does.
     pub(super) fn heard<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(StoreError::Files(e)) = &result
+            && e.kind() == ErrorKind::InvalidData
+        {
+            self.note_damage(format!("a file of a mail or page was altered: {e}"), false);
+        }
         if let Err(StoreError::Database(e)) = &result {
             let is_damaged = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
             if e.sqlite_error_code()
@@ -103,6 +111,14 @@ fn gap(db: &Connection, blobs: &Blobs) -> rusqlite::Result<Option<String>> {
             "{n} files of mails or pages are missing in its folder blobs, {first} among them"
         ),
     }))
+}
+
+/// What a row needs and a file holds otherwise than it was kept.
+fn other_octets(db: &Connection, blobs: &Blobs) -> rusqlite::Result<Option<String>> {
+    let altered = check::altered_blobs(db, blobs, check::UNFINISHED)?;
+    let first = altered.first();
+    Ok(first
+        .map(|first| format!("the file {first} of a mail or page in its folder blobs was altered")))
 }
 
 /// Whether there is a database, or nothing that one could have named. A new one would know nothing of what was accepted.

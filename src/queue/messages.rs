@@ -122,8 +122,8 @@ pub struct Drawn {
     pub page_count: u32,
     /// PNG of the first page.
     pub preview: Option<NewOctets>,
-    /// What drawing found to remark, in whole sentences.
-    pub remarks: Vec<String>,
+    /// What was noticed when it was drawn: JSON, or nothing.
+    pub remarks: String,
 }
 
 impl Store {
@@ -193,7 +193,6 @@ impl Store {
     /// As the database says.
     pub async fn document_rendered(&self, document: &str, drawn: Drawn, now: Millis) -> Result<()> {
         let document = document.to_owned();
-        let remarks = serde_json::to_string(&drawn.remarks).map_err(std::io::Error::other)?;
         self.write(move |db| {
             let preview = drawn.preview.as_ref();
             for new in preview.into_iter().chain([&drawn.pages]) {
@@ -209,7 +208,7 @@ impl Store {
                 drawn.pages.key,
                 drawn.page_count,
                 preview.map(|preview| &preview.key),
-                remarks
+                drawn.remarks
             ])?;
             db.prepare_cached(
                 "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0))

@@ -25,6 +25,7 @@ mod readers;
 mod received;
 mod recovery;
 mod rests;
+mod seal;
 mod settle;
 mod small;
 mod told;
@@ -266,6 +267,17 @@ impl Store {
     {
         let inner = self.inner.clone();
         let read = tokio::task::spawn_blocking(move || inner.readers.look(look)).await;
+        self.heard(read.map_err(|_| StoreError::Stopped).flatten())
+    }
+
+    /// As [`Store::read`], on a connection that has read nothing before: what it sees is what the disk holds.
+    async fn read_afresh<T, F>(&self, look: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let inner = self.inner.clone();
+        let read = tokio::task::spawn_blocking(move || Ok(look(&inner.readers.open()?)?)).await;
         self.heard(read.map_err(|_| StoreError::Stopped).flatten())
     }
 

@@ -42,7 +42,8 @@ impl Readers {
         Ok(found)
     }
 
-    fn open(&self) -> Result<Connection> {
+    /// One of its own.
+    pub fn open(&self) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         connect(&self.database, flags)
     }

@@ -50,7 +50,7 @@ CREATE TABLE documents (
     page_count   INTEGER,                    -- known once rendered
     pages_key    TEXT,                       -- blob: TIFF without header lines, once rendered
     preview_key  TEXT,                       -- blob: PNG of the first page
-    remarks      TEXT    NOT NULL DEFAULT '[]', -- JSON: what drawing found, as sentences: a page that came out blank ...
+    remarks      TEXT    NOT NULL DEFAULT '[]', -- JSON: what was noticed when it was drawn: a page that came out blank ...
     failed_part  TEXT,                       -- file name of the part that spoilt it, once failed
     failure      TEXT,                       -- half a sentence on why, once failed
     owner        TEXT,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Result, Store};
+use super::{Result, Store, StoreError, seal};
 
 /// Octets of the largest that is kept in a row: a letter without attachments, the pages made of it. What is larger
 /// would be written twice, to the log and to the database, where a file is written once.
@@ -38,15 +38,11 @@ impl Kept {
     /// All of them. Blocks, where they are in a file.
     ///
     /// # Errors
-    /// As the file system says, with the path.
+    /// As the file system says, with the path; `InvalidData` where they are others than those that were kept.
     pub fn read(&self) -> io::Result<Arc<Vec<u8>>> {
         match self {
             Kept::Row(octets) => Ok(octets.clone()),
-            Kept::File(path) => {
-                let named =
-                    |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", path.display()));
-                fs::read(path).map(Arc::new).map_err(named)
-            }
+            Kept::File(path) => seal::read(path).map(Arc::new),
         }
     }
 }
@@ -109,7 +105,11 @@ impl Store {
             Kept::Row(octets) => Ok(octets.clone()),
             Kept::File(_) => {
                 let read = tokio::task::spawn_blocking(move || kept.read());
-                Ok(read.await.map_err(io::Error::other)??)
+                self.heard(
+                    read.await
+                        .map_err(io::Error::other)?
+                        .map_err(StoreError::from),
+                )
             }
         }
     }

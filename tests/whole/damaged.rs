@@ -15,7 +15,8 @@ const NOT_IN_SERVICE: &str = "5551230006";
 fn stopped() -> Site {
     let mut site = Site::new();
     let mail = mails::with_pdfs(&[NOT_IN_SERVICE], &[sample::large_picture(1500)]);
-    site.smtp().send(CLERK, &mails::addresses(&[NOT_IN_SERVICE]), &mail);
+    site.smtp()
+        .send(CLERK, &mails::addresses(&[NOT_IN_SERVICE]), &mail);
     site.command(&["hold", &site.fax().id]);
     wait_until("its page is made", 60, || site.fax().state == "ready");
     assert!(site.fax().held, "it is held");
@@ -129,6 +130,25 @@ fn a_mail_whose_file_is_gone_is_named_until_it_is_put_back() {
 }
 
 #[test]
+fn a_page_whose_file_was_altered_is_named_and_never_faxed() {
+    let mut site = stopped();
+    let page = &files_in(&site, "d-")[0];
+    let sound = std::fs::read(page).unwrap();
+    let mut altered = sound.clone();
+    altered[sound.len() / 2] ^= 1;
+    std::fs::write(page, altered).unwrap();
+    site.start();
+    wait_until("it is found", 20, || site.log().count("was altered") > 0);
+    let name = page.file_name().unwrap().to_string_lossy();
+    reported_and_not_served(&site, &name);
+    std::fs::write(page, sound).unwrap();
+    wait_until("it is as it was", 40, || {
+        site.log().count("the queue is sound again") > 0
+    });
+    served_again(&site);
+}
+
+#[test]
 fn noise_in_the_file_is_found_while_the_daemon_runs() {
     let mut site = stopped();
     site.start();
@@ -136,8 +156,9 @@ fn noise_in_the_file_is_found_while_the_daemon_runs() {
         site.status()["problems"].to_string() == "[]"
     });
     noise(&site, 1);
+    // The next look at it would be in six hours.
+    site.reload();
     wait_until("it is found", 40, || {
-        // Whoever looks at the page reads the file.
         site.status()["problems"]
             .to_string()
             .contains("the queue is damaged")

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Stdio};
 use postfax::config::Socket;
 use postfax::pages::sample;
 
+use crate::harness::smtp::Client;
 use crate::harness::{Site, wait_for, wait_until};
 
 /// A number that makes a receipt without a call.
@@ -55,6 +56,43 @@ fn postfix_relays_by_smtp_and_lmtp_and_dovecot_holds_the_receipts() {
     }
     // Two receipts, two bounces.
     wait_until("all of it at Dovecot", 60, || office.inbox().len() == 4);
+    office.site.check();
+}
+
+#[test]
+fn postfix_hands_on_what_a_clerk_wants_to_be_told() {
+    let Some(office) = Office::open() else { return };
+    for domain in ["fax.local", "lmtp.local"] {
+        office.says(&[
+            "MAIL FROM:<clerk@example.com> RET=HDRS ENVID=QQ+2B314",
+            &format!(
+                "RCPT TO:<5551230006@{domain}> NOTIFY=FAILURE ORCPT=rfc822;dr+2Bsmith@{domain}"
+            ),
+            &format!("RCPT TO:<5551240006@{domain}> NOTIFY=NEVER"),
+            "DATA",
+        ]);
+    }
+    wait_until("all four are over", 60, || {
+        let faxes = office.site.faxes();
+        faxes.len() == 4 && faxes.iter().all(|fax| fax.ended_at.is_some())
+    });
+    wait_until("both reports at Dovecot", 60, || office.inbox().len() == 2);
+    for domain in ["fax.local", "lmtp.local"] {
+        let original = format!("Original-Recipient: rfc822; dr+smith@{domain}");
+        let report = office
+            .inbox()
+            .into_iter()
+            .find(|mail| mail.contains(&original));
+        let report = report.unwrap_or_else(|| panic!("no {original}"));
+        for field in [
+            "Original-Envelope-Id: QQ+314",
+            "Action: failed",
+            "text/rfc822-headers",
+            &format!("Final-Recipient: rfc822; 5551230006@{domain}"),
+        ] {
+            assert!(report.contains(field), "{field}\n{report}");
+        }
+    }
     office.site.check();
 }
 
@@ -119,6 +157,18 @@ impl Office {
             .expect("swaks runs");
         let said = String::from_utf8_lossy(&sent.stdout);
         assert!(sent.status.success(), "swaks: {said}");
+    }
+
+    /// A letter, word by word: swaks knows no DSN.
+    fn says(&self, commands: &[&str]) {
+        let mut client = Client::connect(self.smtp);
+        client.expect("EHLO clerk.example.com", 250);
+        for command in commands {
+            let reply = client.say(command);
+            assert!(reply.code < 400, "{command}: {reply:?}");
+        }
+        let letter = "From: clerk@example.com\r\nSubject: an order\r\n\r\nTwelve pens, please.\r\n";
+        assert_eq!(client.data(letter.as_bytes()).code, 250);
     }
 
     /// The mail in the clerk's inbox that has this in it.

@@ -102,6 +102,7 @@ what to do  Please send it again.
 to          5551234567 (555-123-4567@fax.local)
 from        clerk@example.com
 subject     Letter [2J
+let in by   network (192.0.2.1)
 accepted    2026-11-21 12:00:00
 state       delivered
 pages       1 of 1 confirmed

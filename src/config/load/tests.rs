@@ -249,6 +249,10 @@ fn contradictions_are_found_with_their_line() {
             "config.toml:6: user.password: must be what `postfax hash-password` writes",
         ),
         (
+            "[smtp]\ndmarc = true\n",
+            "config.toml:2: smtp.dmarc: say who may send from anywhere",
+        ),
+        (
             "[[upstream]]\nauthserv_id = \"mx\"\n",
             "config.toml:1: upstream.clients: name the addresses",
         ),

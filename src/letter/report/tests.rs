@@ -58,6 +58,21 @@ fn assert_grammar(fields: &str) {
 }
 
 #[test]
+fn an_address_beyond_ascii_is_of_a_type_of_its_own() {
+    let mut report = report();
+    report.recipients[0].original = Some("utf-8;dr-j\\x{FC}rgen@fax.local".into());
+    report.recipients[0].address = "dr-j\u{fc}rgen+fine@fax.local".into();
+    let fields = report.fields();
+    assert_grammar(&fields);
+    for field in [
+        "Original-Recipient: utf-8; dr-j\\x{FC}rgen@fax.local",
+        "Final-Recipient: utf-8; dr-j\\x{FC}rgen\\x{2B}fine@fax.local",
+    ] {
+        assert!(fields.contains(field), "{fields}");
+    }
+}
+
+#[test]
 fn strangers_words_add_no_field() {
     let mut random = fastrand::Rng::with_seed(11);
     let alphabet: Vec<char> = "aZ;:\r\n\0 \t€<>@.=+ü\u{7f}Action: x".chars().collect();

@@ -3,7 +3,9 @@
 use jiff::{Timestamp, ToSpan};
 
 use super::broadcast::Broadcast;
-use super::{Attempt, Ending, Fate, OriginalMail, Part, Receipt, Wanted};
+use super::{
+    Attempt, Ending, Fate, Noticed, OriginalMail, Part, Receipt, Remark, Remarkable, Wanted,
+};
 use crate::call::outcome::{FarEnd, FarSaid, Outcome};
 
 /// One of every kind, with everything that may be known of it and with nothing that need not be.
@@ -85,7 +87,10 @@ fn full(ending: Ending) -> Receipt {
         },
         attempts: vec![attempt.clone(), attempt],
         parts: parts(),
-        remarks: vec!["Page 2 came out blank.".into()],
+        remarks: vec![Noticed {
+            document: "letter.pdf".into(),
+            what: Remarkable::Drawn(Remark::CameOutBlank { page: 2 }),
+        }],
         mail: OriginalMail {
             sender: "anna.lee@law.example".into(),
             subject: Some("Lease agreement".into()),

@@ -4,12 +4,13 @@ use minijinja::context;
 use minijinja::value::{Serde, Value};
 use serde::Serialize;
 
-use super::{Attempt, Ending, Fate, Kind, Part, Receipt, subject};
+use super::{Attempt, Ending, Fate, Kind, Noticed, Part, Receipt, Remarkable, subject};
 use crate::call::retry;
 use crate::letter::Letterhead;
 use crate::letter::wording::one_line;
 use crate::letter::words;
 use crate::pages::cover::Language;
+use crate::pages::remark::Remark;
 
 /// The facts of one receipt; `picture` is the Content-ID of its first page.
 pub(super) fn of_receipt(receipt: &Receipt, head: &Letterhead, picture: Option<&str>) -> Value {
@@ -50,7 +51,7 @@ pub(super) struct FaxFacts {
     attempts: Vec<AttemptFacts>,
     parts: Vec<PartFacts>,
     name_width: usize,
-    remarks: Vec<String>,
+    remarks: Vec<RemarkFacts>,
 }
 
 impl FaxFacts {
@@ -102,7 +103,7 @@ impl FaxFacts {
                 .collect(),
             name_width: width(&parts),
             parts,
-            remarks: receipt.remarks.iter().map(|it| one_line(it, 300)).collect(),
+            remarks: receipt.remarks.iter().map(RemarkFacts::of).collect(),
         }
     }
 }
@@ -132,6 +133,33 @@ impl AttemptFacts {
             pages: attempt.pages,
             seconds: attempt.seconds,
             detail: one_line(&attempt.detail, 200),
+        }
+    }
+}
+
+/// Something that was noticed: of which document, what, with its numbers, and the whole in English.
+#[derive(Debug, Serialize)]
+struct RemarkFacts {
+    name: String,
+    kind: &'static str,
+    page: u32,
+    count: u32,
+    text: String,
+}
+
+impl RemarkFacts {
+    fn of(noticed: &Noticed) -> RemarkFacts {
+        let (kind, page, count) = match noticed.what {
+            Remarkable::Drawn(Remark::CameOutBlank { page }) => ("came_out_blank", page, 0),
+            Remarkable::Drawn(Remark::Cut { page, sheets }) => ("cut", page, sheets),
+            Remarkable::BlankEnd(pages) => ("blank_end", 0, pages),
+        };
+        RemarkFacts {
+            name: one_line(&noticed.document, 60),
+            kind,
+            page,
+            count,
+            text: one_line(&noticed.to_string(), 300),
         }
     }
 }

@@ -4,6 +4,9 @@ use mail_parser::{MessageParser, MimeHeaders};
 use super::broadcast::Broadcast;
 use super::*;
 use crate::letter::golden::assert_golden;
+use crate::mail_to_fax::message::Skipped;
+use crate::pages::DocumentRefusal;
+use crate::pages::text::LeftOut;
 
 fn head() -> Letterhead {
     Letterhead {
@@ -136,13 +139,25 @@ fn golden_delivered() {
     assert_golden_in_both("delivered", &lease_agreement());
 }
 
+fn noticed(what: Remarkable) -> Noticed {
+    Noticed {
+        document: "Lease agreement.pdf".into(),
+        what,
+    }
+}
+
 #[test]
 fn golden_delivered_with_all_there_is_to_tell() {
     let receipt = Receipt {
         name: Some("Dr. Smith".into()),
         sub_address: Some("6377".into()),
         billing: Some("Case 2026/117".into()),
-        remarks: vec!["Page 2 came out blank.".into()],
+        remarks: vec![
+            noticed(Remarkable::Drawn(Remark::CameOutBlank { page: 2 })),
+            noticed(Remarkable::Drawn(Remark::Cut { page: 1, sheets: 3 })),
+            noticed(Remarkable::BlankEnd(1)),
+            noticed(Remarkable::BlankEnd(4)),
+        ],
         picture: Some(b"\x89PNG not really".to_vec()),
         wanted: Wanted::of(Some(1), true),
         ..lease_agreement()
@@ -427,7 +442,10 @@ fn strangers_words_are_no_html() {
     receipt.name = Some(forged.into());
     receipt.far_end.ident = Some(forged.into());
     receipt.parts[0].name = forged.into();
-    receipt.remarks = vec![forged.into()];
+    receipt.remarks = vec![Noticed {
+        document: forged.into(),
+        what: Remarkable::BlankEnd(1),
+    }];
     let mut all = to_three(Ending::Called(Outcome::Delivered));
     all.faxes.push(receipt.clone());
     for letter in [letter(&receipt), letter_to_three(&all).unwrap()] {
@@ -441,6 +459,81 @@ fn strangers_words_are_no_html() {
         let text = parsed.body_text(0).unwrap();
         assert!(text.contains("<script>alert('x')"), "{text}");
     }
+}
+
+/// Every reason that Postfax has for a part without pages, and for a document that could not be drawn.
+fn reasons() -> Vec<String> {
+    let (kind, name) = ("PDF".to_owned(), "Word document".to_owned());
+    let refusals = [
+        DocumentRefusal::Empty,
+        DocumentRefusal::Unknown,
+        DocumentRefusal::NotRead { name },
+        DocumentRefusal::Damaged { kind },
+        DocumentRefusal::TooManyPixels {
+            width: 9,
+            height: 9,
+            limit_millions: 1,
+        },
+        DocumentRefusal::TooMuchText { limit: 9 },
+        DocumentRefusal::NoFont,
+        DocumentRefusal::Encrypted,
+        DocumentRefusal::NoPages,
+        DocumentRefusal::TooManyPages { pages: 9, limit: 1 },
+        DocumentRefusal::NothingShown { page: 9 },
+        DocumentRefusal::PageFailed { page: 9 },
+        DocumentRefusal::TooMuchMemory { limit_mb: 9 },
+        DocumentRefusal::ConverterFailed("it crashed".into()),
+        DocumentRefusal::RendererFailed {
+            how: "crashed (signal 11)".into(),
+        },
+    ];
+    let skipped = [
+        Skipped::BodyText,
+        Skipped::OtherForm,
+        Skipped::Signature,
+        Skipped::Key,
+        Skipped::ResourceFork,
+        Skipped::BusinessCard,
+        Skipped::Calendar,
+    ];
+    let left_out = [LeftOut::Blank, LeftOut::SaysNothing, LeftOut::Logo];
+    let mut all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+    all.extend(skipped.iter().map(ToString::to_string));
+    all.extend(left_out.iter().map(ToString::to_string));
+    all.push("the gateway could not read it from its disk".into());
+    all
+}
+
+#[test]
+fn german_has_words_for_every_reason() {
+    for why in reasons() {
+        let mut receipt = lease_agreement();
+        receipt.mail.language = Language::De;
+        receipt.parts[1].fate = Fate::Skipped { why: why.clone() };
+        receipt.ending = Ending::NotRendered {
+            document: "a.pdf".into(),
+            why: why.clone(),
+        };
+        let said = text(&letter(&receipt));
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(!said.contains(&why), "{why}: {said}");
+        assert!(
+            !said.contains("()") && !said.contains("gefaxt: \n"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_sender_beyond_ascii_is_written_to() {
+    let mut receipt = lease_agreement();
+    receipt.mail.sender = "j\u{fc}rgen@ex\u{e4}mple.example".into();
+    let letter = letter(&receipt);
+    let text = String::from_utf8(letter.bytes).expect("RFC 6532: UTF-8");
+    assert!(
+        text.contains("\r\nTo: j\u{fc}rgen@ex\u{e4}mple.example\r\n"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -344,3 +344,34 @@ async fn starttls_that_is_offered_and_then_fails_is_not_followed_by_plain_text()
         }
     }
 }
+
+#[tokio::test]
+async fn an_address_beyond_ascii_takes_a_relay_with_smtputf8() {
+    let to = "j\u{fc}rgen@ex\u{e4}mple.example";
+    let mail = OutgoingMail {
+        to: vec![to.into()],
+        bytes: format!("To: {to}\r\nSubject: x\r\n\r\ntext\r\n").into_bytes(),
+        ..receipt()
+    };
+    let server = Server::playing(&[(
+        "EHLO",
+        "250-mail.law.example\r\n250-8BITMIME\r\n250 SMTPUTF8",
+    )])
+    .await;
+    deliver(&mail, &Target::Relay(server.relay()))
+        .await
+        .unwrap();
+    let heard = server.heard().await;
+    assert_eq!(heard[1], "MAIL FROM:<> BODY=8BITMIME SMTPUTF8");
+    assert_eq!(heard[2], format!("RCPT TO:<{to}>"));
+
+    let unable = Server::playing(&[]).await;
+    let failure = deliver(&mail, &Target::Relay(unable.relay()))
+        .await
+        .unwrap_err();
+    assert!(failure.permanent, "the postmaster gets it");
+    assert!(
+        failure.reply.contains("does not offer SMTPUTF8"),
+        "{failure}"
+    );
+}

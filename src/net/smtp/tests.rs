@@ -728,3 +728,24 @@ async fn a_client_that_dribbles_is_ended_all_the_same() {
         assert!(ended.is_ok(), "still there behind {begin:?}");
     }
 }
+
+#[tokio::test]
+async fn strangers_leave_room_for_those_of_the_house() {
+    let running = start(Settings {
+        networks: vec![],
+        strangers: true,
+        max_connections: 8,
+        ..Settings::default()
+    })
+    .await;
+    let mut inside = Vec::new();
+    for _ in 0..2 {
+        inside.push(running.connect().await);
+    }
+    let mut stream = tokio::net::TcpStream::connect(running.address)
+        .await
+        .unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    assert!(said.starts_with("421 4.3.2"), "{said}");
+}

@@ -82,6 +82,26 @@ async fn a_mail_whose_text_is_gone_is_found_before_it_is_needed() {
 }
 
 #[tokio::test]
+async fn a_mail_whose_text_was_altered_is_found_before_it_is_needed() {
+    let state = tempfile::tempdir().unwrap();
+    let (mail, _) = closed(state.path()).await;
+    let blobs = Blobs::open(state.path()).unwrap();
+    std::fs::write(blobs.path(&mail.text_key), b"Mail").unwrap();
+    if blobs.read(&mail.text_key).is_ok() {
+        // A file system without extended attributes.
+        return;
+    }
+    let found = found(state.path()).await.expect("one octet is another");
+    assert!(
+        found.contains(&mail.text_key) && found.contains("altered"),
+        "{found}"
+    );
+    let store = Store::open_beside(state.path()).unwrap();
+    let broken = store.check().await.unwrap();
+    assert_eq!(broken[0].rows, [mail.text_key]);
+}
+
+#[tokio::test]
 async fn a_blob_that_a_kill_left_without_its_row_is_swept_and_no_other() {
     let state = tempfile::tempdir().unwrap();
     let (mail, _) = closed(state.path()).await;

@@ -586,8 +586,10 @@ impl Call {
             (Some(_), None | Some(Stop::Voice)) => REGULAR_TICKS,
             (Some(_), Some(_)) => FAREWELL_TICKS,
         };
+        let mut due = Instant::now();
         for _ in 0..ticks {
-            std::thread::sleep(TICK);
+            due += TICK;
+            std::thread::sleep(due.saturating_duration_since(Instant::now()));
             self.tick();
         }
     }

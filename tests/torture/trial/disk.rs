@@ -61,15 +61,12 @@ impl Disk {
     pub fn read_only(&self, folders: &[&str]) {
         for folder in folders {
             let folder = self.path().join("state").join(folder);
-            if !folder.exists() {
-                continue;
+            // A file that the daemon opens for writing between the two mounts keeps it from becoming read only.
+            for _ in 0..20 {
+                if !folder.exists() || over_itself(&folder).is_ok() {
+                    break;
+                }
             }
-            let mut over_itself = Command::new("mount");
-            over_itself.arg("--bind").args([&folder, &folder]);
-            run(&mut over_itself).expect("root may");
-            let mut read_only = Command::new("mount");
-            read_only.args(["-o", "remount,bind,ro"]).arg(&folder);
-            run(&mut read_only).expect("root may");
             self.read_only.borrow_mut().push(folder);
         }
     }
@@ -77,7 +74,8 @@ impl Disk {
     /// All of it can be written.
     pub fn writable(&self) {
         for folder in self.read_only.borrow_mut().drain(..) {
-            run(Command::new("umount").arg("-l").arg(&folder)).expect("it is mounted");
+            // It is no mount where it was not there, or never became one.
+            let _ = unmount(&folder);
         }
     }
 
@@ -89,8 +87,21 @@ impl Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         self.writable();
-        let _ = run(Command::new("umount").arg("-l").arg(self.path()));
+        let _ = unmount(self.path());
     }
+}
+
+/// Mounts a folder over itself, read only; or not at all.
+fn over_itself(folder: &Path) -> Result<(), String> {
+    run(Command::new("mount").arg("--bind").args([folder, folder]))?;
+    let mut read_only = Command::new("mount");
+    read_only.args(["-o", "remount,bind,ro"]).arg(folder);
+    run(&mut read_only).inspect_err(|_| drop(unmount(folder)))
+}
+
+/// Lazily: somebody may have a file open there.
+fn unmount(folder: &Path) -> Result<(), String> {
+    run(Command::new("umount").arg("-l").arg(folder))
 }
 
 fn run(command: &mut Command) -> Result<(), String> {

@@ -107,7 +107,7 @@ impl Scene<'_> {
         let mut site = Site::prepared(|config| {
             config.state_dir = disk.path().join("state");
             config.mail.maildir = None;
-            config.sip.channels = 10;
+            config.sip.channels = 40;
             for route in &mut config.routes {
                 (route.to, route.maildir) = (vec!["office@example.com".to_owned()], None);
             }
