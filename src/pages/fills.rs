@@ -127,7 +127,7 @@ pub(super) fn mend(
 /// Looks for the pieces of even grounds, in the order of reading.
 fn pieces(grey: &Grey, spared: impl Fn(u32, u32) -> bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for y in 0..grey.height() {
+    for y in (0..grey.height()).filter(|y| !grey.is_white_row(*y)) {
         let row = grey.row(y);
         let mut at = SHORTEST / 2;
         while at < row.len() {

@@ -57,7 +57,7 @@ pub(super) fn restore(
 
 /// `twice` has two rows for each of the page.
 fn restore_level(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> bool) {
-    for row in 0..twice.height() {
+    for row in (0..twice.height()).filter(|row| !twice.is_white_row(*row)) {
         let y = row / 2;
         for (start, end) in long_runs(twice.row(row)) {
             let middle = (start + end) / 2;
@@ -81,7 +81,8 @@ fn restore_upright(
     page_row: impl Fn(u32) -> u32,
     spared: impl Fn(u32, u32) -> bool,
 ) {
-    for start in 0..second.height().saturating_sub(SHORTEST) {
+    let last = second.height().saturating_sub(SHORTEST);
+    for start in (0..last).filter(|row| !second.is_white_row(*row)) {
         for x in starts(second, start) {
             let probe = second.row(start + SHORTEST - 1);
             let across = |x: u32| probe[x as usize];

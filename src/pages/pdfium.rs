@@ -5,14 +5,15 @@
 use std::path::{Path, PathBuf};
 
 use pdfium_render::prelude::{
-    PdfBitmap, PdfBitmapFormat, PdfDocument, PdfFormFieldCommon, PdfPage, PdfPageAnnotation,
-    PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageObject, PdfPageObjectCommon,
-    PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject, PdfPageRenderRotation,
-    PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError, PdfiumInternalError,
+    PdfBitmap, PdfBitmapFormat, PdfColor, PdfDocument, PdfFormFieldCommon, PdfPage,
+    PdfPageAnnotation, PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageObject,
+    PdfPageObjectCommon, PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject,
+    PdfPageRenderRotation, PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError,
+    PdfiumInternalError,
 };
 
 use super::layout::Layout;
-use super::raster::Grey;
+use super::raster::{BLACK_BELOW, Grey};
 use super::{DocumentRefusal, PAGE_WIDTH};
 
 /// The environment variable that names the library, behind the configuration.
@@ -26,6 +27,8 @@ pub const FONT_DIRS: [&str; 4] = [
     "/usr/local/share/fonts",
 ];
 
+/// Points of the thickest light rule that is looked after.
+const LIGHT_RULE: f32 = 0.72;
 /// Segments of a path that is one rectangle.
 const RECTANGLE: u32 = 5;
 /// Of a page, how much a picture covers that may be a scan of it...
@@ -233,7 +236,7 @@ impl Page<'_> {
         DocumentRefusal::PageFailed { page: self.number }
     }
 
-    /// Whether anything on the page may be a line of less than `thinnest` points: no text, no picture, no rectangle that
+    /// Whether anything on the page may be a line of less than `thinnest` points, or a light one: no text, no picture, no rectangle that
     /// is wider and higher.
     pub fn may_have_lines(&self, thinnest: f32) -> bool {
         use PdfPageObjectType::{Image, Path, Text};
@@ -402,12 +405,23 @@ fn is_thinner(path: &PdfPagePathObject, thinnest: f32) -> Option<bool> {
     if path.is_stroked().ok()? {
         let matrix = path.matrix().ok()?;
         let area = matrix.a() * matrix.d() - matrix.b() * matrix.c();
-        return Some(path.stroke_width().ok()?.value * area.abs().sqrt() < thinnest);
+        let width = path.stroke_width().ok()?.value * area.abs().sqrt();
+        let is_light_rule = || width < LIGHT_RULE && is_light(path.stroke_color().ok());
+        return Some(width < thinnest || is_light_rule());
     }
     let bounds = path.bounds().ok()?;
     let side = bounds.width().value.min(bounds.height().value);
+    let is_light_rule = || side < LIGHT_RULE && is_light(path.fill_color().ok());
     // Many rectangles in one path have the bounds of all.
-    Some(path.segments().len() > RECTANGLE || side < thinnest)
+    Some(path.segments().len() > RECTANGLE || side < thinnest || is_light_rule())
+}
+
+/// Whether a colour would turn white.
+fn is_light(colour: Option<PdfColor>) -> bool {
+    colour.is_none_or(|colour| {
+        let [red, green, blue] = [colour.red(), colour.green(), colour.blue()].map(u32::from);
+        (red * 30 + green * 59 + blue * 11) / 100 >= u32::from(BLACK_BELOW)
+    })
 }
 
 /// How a page is drawn for a fax: at its final size in pels, which are not square, without soft edges, with

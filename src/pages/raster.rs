@@ -1,11 +1,11 @@
 //! Grey pictures to black and white.
 
-use super::Resolution;
 use super::bitmap::Bitmap;
 use super::faint::{self, Faint};
 use super::fills;
 use super::lines;
 use super::photo::{self, Screen};
+use super::{PAGE_WIDTH, Resolution};
 
 /// Levels below this turn black, where no photo is.
 pub(super) const BLACK_BELOW: u8 = 128;
@@ -53,6 +53,13 @@ impl Grey {
         self.levels[..octets]
             .iter()
             .all(|level| *level >= faint::LEVELS.end)
+    }
+
+    /// Whether a row is paper from edge to edge, as many rows of most pages are.
+    pub(super) fn is_white_row(&self, y: u32) -> bool {
+        const WHITE: [u8; PAGE_WIDTH as usize] = [PAPER; PAGE_WIDTH as usize];
+        let row = self.row(y);
+        WHITE.get(..row.len()).is_some_and(|white| row == white)
     }
 
     /// One row, to be changed. `y` is less than the height.
@@ -114,7 +121,7 @@ pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
 fn blacken(grey: &Grey, is_black: impl Fn(u32, u32, u8) -> bool) -> Bitmap {
     let mut page = Bitmap::new(grey.width, grey.height).expect("layouts keep to the limits");
     let mut packed = vec![0; grey.width.div_ceil(8) as usize];
-    for y in 0..grey.height {
+    for y in (0..grey.height).filter(|y| !grey.is_white_row(*y)) {
         for ((x, octet), levels) in (0..).step_by(8).zip(&mut packed).zip(grey.row(y).chunks(8)) {
             *octet = clear_cut(levels).unwrap_or_else(|| {
                 let pels = (0..).zip(levels);
