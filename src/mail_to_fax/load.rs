@@ -68,7 +68,6 @@ impl Load {
     }
 
     /// Pages of each.
-    #[cfg(test)]
     pub(super) fn documents(&self) -> Vec<u32> {
         self.parts.iter().map(Part::pages).collect()
     }

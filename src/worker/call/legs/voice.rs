@@ -271,7 +271,6 @@ pub(super) mod tests {
                 t85: false,
                 sub_address: None,
                 password: None,
-                documents: Vec::new(),
             };
             AudioTerminal::new(&options, Box::new(Yes(Rc::clone(&arrived)))).unwrap()
         });
