@@ -105,7 +105,7 @@ impl Sheet {
     fn finish(self) -> FaxPage {
         let (x_dpi, y_dpi) = self.resolution.dpi();
         let grey = Grey::new(self.width, self.height, self.levels);
-        let bitmap: Bitmap = raster::bilevel(&grey, None, self.resolution);
+        let bitmap: Bitmap = raster::bilevel(&grey, &[], None, self.resolution);
         FaxPage {
             width: bitmap.width(),
             height: bitmap.height(),
