@@ -263,7 +263,7 @@ impl<I: Intake> Connection<I> {
             }
             Some(Incoming::Short(text)) => {
                 let text = std::mem::take(text);
-                self.to_file(&text, octets).await
+                self.becomes_long(&text, octets).await
             }
             Some(Incoming::Long(_, writer)) => writer.write_all(octets).await,
         };
@@ -274,7 +274,7 @@ impl<I: Intake> Connection<I> {
     }
 
     /// The text has become long.
-    async fn to_file(&mut self, begin: &[u8], octets: &[u8]) -> io::Result<()> {
+    async fn becomes_long(&mut self, begin: &[u8], octets: &[u8]) -> io::Result<()> {
         let intake = self.intake.clone();
         let spool = tokio::task::spawn_blocking(move || intake.spool());
         let spool = spool.await.map_err(io::Error::other)??;

@@ -202,7 +202,7 @@ impl Calling {
     ) -> Option<Stage> {
         let offered = self.request.headers.lists(Name::Supported, REL);
         let mut required = response.headers.all(Name::Require).peekable();
-        let all_known = required.peek().is_some() && required.all(|tag| tag_is_known(tag));
+        let all_known = required.peek().is_some() && required.all(tag_is_known);
         if offered || !all_known {
             return Some(self.on_refusal(core, response, now));
         }

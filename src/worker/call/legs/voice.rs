@@ -195,7 +195,7 @@ pub(super) mod tests {
     fn ansam(swing: f64) -> Vec<i16> {
         let sample = |n: usize| {
             let time = n as f64 / RATE;
-            let phase = if (time / 0.45) as u32 % 2 == 0 {
+            let phase = if ((time / 0.45) as u32).is_multiple_of(2) {
                 1.0
             } else {
                 -1.0
@@ -211,7 +211,7 @@ pub(super) mod tests {
         let mut rng = fastrand::Rng::with_seed(1);
         let (mut phase, mut hertz) = (0.0, 980.0);
         let mut sample = |n: usize| {
-            if n % 27 == 0 {
+            if n.is_multiple_of(27) {
                 hertz = if rng.bool() { 980.0 } else { 1180.0 };
             }
             phase += hertz / RATE * TAU;
