@@ -198,6 +198,11 @@ pub fn now() -> Millis {
     Millis(jiff::Timestamp::now().as_millisecond())
 }
 
+/// A moment to measure from: the wall clock may jump.
+pub fn moment() -> Instant {
+    Instant::now()
+}
+
 /// Which way a call's pages go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {

@@ -1,7 +1,6 @@
 //! Who listens to a call that we placed: what is heard of its faxes is written down, shown, and settled.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -9,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::dial::settle;
 use super::load::{End, Load};
 use crate::call::outcome::{CallReport, Outcome};
-use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, now, until_stored};
+use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, moment, now, until_stored};
 use crate::net::line::{DialRequest, Line, LineEvent};
 use crate::queue::ClaimedFax;
 
@@ -106,13 +105,13 @@ impl<'a> Desk<'a> {
                     tracing::error!(fax = id, page, "its confirmation is not on disk yet: {e}");
                 }
                 let through = self.load.current();
-                if self.load.confirmed(page, Instant::now()) {
+                if self.load.confirmed(page, moment()) {
                     self.next_fax(through).await;
                 }
             }
             event => {
                 match &event {
-                    LineEvent::Answered => self.load.answered(Instant::now()),
+                    LineEvent::Answered => self.load.answered(moment()),
                     LineEvent::Negotiated(_) => self.load.agreed(),
                     _ => {}
                 }
