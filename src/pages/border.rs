@@ -122,7 +122,7 @@ mod tests {
     fn bands_and_pictures_at_an_edge_stay() {
         let band = cleaned(|_, y| (y < 200).then_some(15));
         assert_eq!(band.row(100)[900], 15, "deeper than a border");
-        let letters = |x: u32, y: u32| (10..16).contains(&(x % 20)) && y % 3 > 0;
+        let letters = |x: u32, y: u32| (10..16).contains(&(x % 20)) && !y.is_multiple_of(3);
         let lettered = cleaned(|x, y| (x < 100).then(|| if letters(x, y) { 255 } else { 15 }));
         assert_eq!(lettered.row(99)[45], 15, "a band with letters");
         let mark = cleaned(|x, y| (x < 60 && y < 200).then_some(15));
