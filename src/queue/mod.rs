@@ -174,6 +174,24 @@ struct Inner {
     _lock: Option<File>,
 }
 
+/// Tries for the lock, and the pause between two of them: three seconds.
+const LOCK_TRIES: u32 = 60;
+const BETWEEN_LOCK_TRIES: Duration = Duration::from_millis(50);
+
+/// The lock that makes us the only daemon on this folder. A child of a daemon that was killed holds it between its fork
+/// and its exec, which takes a moment on a busy machine; another daemon holds it for good.
+fn lock(state: &Path) -> Result<File> {
+    let lock = private_file(&state.join("lock"))?;
+    for _ in 0..LOCK_TRIES {
+        let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
+        if rustix::fs::flock(&lock, exclusive).is_ok() {
+            return Ok(lock);
+        }
+        std::thread::sleep(BETWEEN_LOCK_TRIES);
+    }
+    Err(StoreError::InUse(state.to_owned()))
+}
+
 impl Store {
     /// Opens the store for the daemon: takes the lock, makes or upgrades the file.
     ///
@@ -183,10 +201,7 @@ impl Store {
         // Who faxes what to whom is nobody else's business.
         let folder = DirBuilder::new().recursive(true).mode(0o700).create(state);
         folder.map_err(|e| told(e, state))?;
-        let lock = private_file(&state.join("lock"))?;
-        if rustix::fs::flock(&lock, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
-            return Err(StoreError::InUse(state.to_owned()));
-        }
+        let lock = lock(state)?;
         health::is_not_lost(state)?;
         // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
         private_file(&state.join("queue.db"))?;

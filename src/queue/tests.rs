@@ -151,6 +151,18 @@ async fn a_mail_becomes_a_fax_becomes_a_receipt() {
     assert_eq!(store.check().await.unwrap(), []);
 }
 
+#[test]
+fn what_is_left_of_a_killed_daemon_holds_up_the_next_for_a_moment_only() {
+    let state = tempfile::tempdir().unwrap();
+    let child = lock(state.path()).unwrap();
+    let dying = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        drop(child);
+    });
+    Store::open(state.path()).unwrap();
+    dying.join().unwrap();
+}
+
 #[tokio::test]
 async fn two_daemons_never_share_a_state_folder() {
     let state = tempfile::tempdir().unwrap();

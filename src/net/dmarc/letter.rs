@@ -48,13 +48,13 @@ pub struct Letter {
 /// Why the header proves nothing, whoever signed it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
-    /// See [`MAX_HEADER`].
+    /// More than any honest one has.
     #[error("its header has more than {} KB", MAX_HEADER / 1024)]
     TooLarge,
     /// RFC 5322 2.2.
     #[error("line {0} of its header is no field")]
     NoField(usize),
-    /// See [`ONCE`].
+    /// A field of which a letter has one (RFC 5322 3.6): who reads the other one reads another author.
     #[error("its header has the field {0} twice")]
     Twice(String),
     /// RFC 5322 3.6.2 allows several authors; who of them pays?
