@@ -28,7 +28,12 @@ pub struct Args {
     json: bool,
 }
 
+/// Faxes and mails that are listed at most.
+const MOST: u32 = 1000;
+
 struct Listing {
+    /// More fit than are listed.
+    is_cut: bool,
     waiting: Vec<FaxRow>,
     ended: Vec<FaxRow>,
     received: Vec<ReceivedRow>,
@@ -53,19 +58,23 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 async fn read(store: &Store, ended: u32) -> crate::queue::Result<Listing> {
+    let mut waiting = store.waiting_faxes(MOST + 1).await?;
     Ok(Listing {
-        waiting: store.waiting_faxes(1000).await?,
+        is_cut: cut(&mut waiting),
+        waiting,
         ended: store.ended_faxes(ended).await?,
         received: store.received(ended).await?,
-        mails: store.undelivered_mails(1000).await?,
+        mails: store.undelivered_mails(MOST).await?,
     })
 }
 
 /// Only the faxes that fit, whether they are over or not.
 async fn read_some(store: &Store, wanted: Wanted) -> crate::queue::Result<Listing> {
-    let fit = store.faxes_that_fit(wanted, 1000).await?;
+    let mut fit = store.faxes_that_fit(wanted, MOST + 1).await?;
+    let is_cut = cut(&mut fit);
     let (ended, waiting) = fit.into_iter().partition(|fax| fax.ended_at.is_some());
     Ok(Listing {
+        is_cut,
         waiting,
         ended,
         received: Vec::new(),
@@ -73,10 +82,17 @@ async fn read_some(store: &Store, wanted: Wanted) -> crate::queue::Result<Listin
     })
 }
 
+/// Whether there are more than are listed.
+fn cut(faxes: &mut Vec<FaxRow>) -> bool {
+    let is_cut = faxes.len() > MOST as usize;
+    faxes.truncate(MOST as usize);
+    is_cut
+}
+
 impl Listing {
     fn into_json(self) -> serde_json::Value {
         serde_json::json!({
-            "waiting": self.waiting, "ended": self.ended, "received": self.received, "mails": self.mails
+            "more": self.is_cut, "waiting": self.waiting, "ended": self.ended, "received": self.received, "mails": self.mails
         })
     }
 
@@ -94,6 +110,11 @@ impl Listing {
         titled("Mails that their next hop has not taken", mails);
         titled("Sent", ended_rows(&self.ended, zone));
         titled("Received", received_rows(&self.received, zone));
+        if self.is_cut {
+            blocks.push(format!(
+                "There are more than these {MOST}: --number, --sender or --state tell of some, the page counts them all."
+            ));
+        }
         blocks.join("\n\n") + "\n"
     }
 }

@@ -80,6 +80,7 @@ fn everything_has_its_table() {
         ..fax("1m7c", "failed")
     };
     let listing = Listing {
+        is_cut: false,
         waiting: vec![busy, calling, held, due],
         ended: vec![unreadable],
         received: vec![received()],
@@ -110,12 +111,29 @@ ID    FROM          TO          PAGES  MAIL     BEGAN                CAUSE
 #[test]
 fn an_empty_queue_says_so() {
     let listing = Listing {
+        is_cut: false,
         waiting: Vec::new(),
         ended: Vec::new(),
         received: Vec::new(),
         mails: Vec::new(),
     };
     assert_eq!(text(&listing), "No fax waits.\n");
+}
+
+#[test]
+fn a_list_that_is_cut_says_so() {
+    let mut waiting = vec![fax("1m7a", "ready"); MOST as usize + 1];
+    let listing = Listing {
+        is_cut: cut(&mut waiting),
+        waiting,
+        ended: Vec::new(),
+        received: Vec::new(),
+        mails: Vec::new(),
+    };
+    assert_eq!(listing.waiting.len(), 1000);
+    let text = text(&listing);
+    assert!(text.contains("more than these 1000"), "{text}");
+    assert_eq!(listing.into_json()["more"], true);
 }
 
 #[test]
