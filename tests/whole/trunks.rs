@@ -483,3 +483,19 @@ fn the_trunk_with_one_channel_is_busy_for_the_second_caller() {
     let somebody = "<sip:+15551234567@carrier.example>";
     assert_eq!(called(&site, &invite(OURS, somebody, "")), "486");
 }
+
+#[test]
+fn who_calls_while_the_last_calls_end_is_sent_elsewhere() {
+    let mut site = Site::with(|config| config.sip.drain_seconds = 60);
+    site.submit(&["5551230002"], &[sample::numbered_pages(1)]);
+    wait_until("our own call rings", 20, || {
+        site.status()["trunks"][0]["calls"] == 1
+    });
+    site.terminate();
+    wait_until("the daemon is stopping", 5, || {
+        site.log().count("calls in progress get up to 60 s") == 1
+    });
+    let somebody = "<sip:+15551234567@carrier.example>";
+    assert_eq!(called(&site, &invite(OURS, somebody, "")), "480");
+    site.kill();
+}
