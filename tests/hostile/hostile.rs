@@ -100,8 +100,9 @@ struct Scene {
 #[derive(Default)]
 struct Figures {
     good: usize,
-    /// The daemon's memory, every five seconds.
-    rss_kb: Vec<u64>,
+    /// The daemon's memory, every five seconds; its files left out, of which more is read in as more of its code runs,
+    /// and which the kernel may drop.
+    memory_kb: Vec<u64>,
     oldest_call: u64,
     most_processes: usize,
 }
@@ -218,7 +219,7 @@ impl Scene {
             let ages = calls.as_array().expect("a list").iter();
             let oldest = ages.filter_map(|call| call["seconds"].as_u64()).max();
             seen.oldest_call = seen.oldest_call.max(oldest.unwrap_or(0));
-            seen.rss_kb.push(self.site.daemon().memory_kb().0);
+            seen.memory_kb.push(self.site.daemon().memory_kb("RssAnon"));
             seen.most_processes = seen.most_processes.max(self.site.daemon().calls().len());
             let minute = began.elapsed().as_secs() / 60;
             if minute > said {
@@ -251,15 +252,15 @@ impl Scene {
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         format!(
             "hostile_good={} strangers_messages={} strangers_calls={} strangers_media={} garbled={} \
-             rss_minute1_kb={} rss_half_kb={} rss_end_kb={} kb_per_min={} oldest_call_s={} most_processes={}",
+             anon_minute1_kb={} anon_half_kb={} anon_end_kb={} kb_per_min={} oldest_call_s={} most_processes={}",
             seen.good,
             count(&self.deeds.messages),
             count(&self.deeds.calls),
             count(&self.deeds.media),
             count(&self.relay.garbled),
-            seen.rss_at(1.0),
-            seen.rss_at(seen.minutes() / 2.0),
-            seen.rss_at(seen.minutes()),
+            seen.memory_at(1.0),
+            seen.memory_at(seen.minutes() / 2.0),
+            seen.memory_at(seen.minutes()),
             seen.kb_per_minute(),
             seen.oldest_call,
             seen.most_processes,
@@ -277,7 +278,8 @@ impl Figures {
         );
         // What is kept of far ends and calls has its limits, and they are reached by half time of a run that is long
         // enough; after that, only what the allocator keeps varies.
-        let growth = self.rss_at(self.minutes()) as i64 - self.rss_at(self.minutes() / 2.0) as i64;
+        let growth =
+            self.memory_at(self.minutes()) as i64 - self.memory_at(self.minutes() / 2.0) as i64;
         let limit = if self.minutes() < LONG_RUN {
             8192
         } else {
@@ -290,20 +292,21 @@ impl Figures {
     }
 
     fn minutes(&self) -> f64 {
-        self.rss_kb.len() as f64 * LOOK.as_secs_f64() / 60.0
+        self.memory_kb.len() as f64 * LOOK.as_secs_f64() / 60.0
     }
 
     /// Memory in the minute that ends here, in the mean.
-    fn rss_at(&self, minute: f64) -> u64 {
+    fn memory_at(&self, minute: f64) -> u64 {
         let end = (minute * 60.0 / LOOK.as_secs_f64()) as usize;
-        let end = end.clamp(self.rss_kb.len().min(1), self.rss_kb.len());
-        let minute = &self.rss_kb[end.saturating_sub(12)..end];
+        let end = end.clamp(self.memory_kb.len().min(1), self.memory_kb.len());
+        let minute = &self.memory_kb[end.saturating_sub(12)..end];
         minute.iter().sum::<u64>() / minute.len().max(1) as u64
     }
 
     /// By how much memory grows, in the second half.
     fn kb_per_minute(&self) -> i64 {
-        let growth = self.rss_at(self.minutes()) as f64 - self.rss_at(self.minutes() / 2.0) as f64;
+        let growth =
+            self.memory_at(self.minutes()) as f64 - self.memory_at(self.minutes() / 2.0) as f64;
         (growth / (self.minutes() / 2.0).max(0.1)) as i64
     }
 }

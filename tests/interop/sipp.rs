@@ -86,7 +86,7 @@ fn calls_us(case: &Case, far: &Asterisk, scenario: &str, calls: u32, rate: u32) 
         &["-m", "5", "-r", "5", &to(&site)],
     );
     ended_well(warm, case, far.lab());
-    let before = site.daemon().memory_kb().0;
+    let before = site.daemon().memory_kb("VmRSS");
     let rate = rate.to_string();
     let began = std::time::Instant::now();
     let run = sipp(
@@ -104,7 +104,7 @@ fn calls_us(case: &Case, far: &Asterisk, scenario: &str, calls: u32, rate: u32) 
     wait_until("no process of a call is left", 30, || {
         site.daemon().calls().is_empty()
     });
-    let after = site.daemon().memory_kb().0;
+    let after = site.daemon().memory_kb("VmRSS");
     assert!(after < before + 16_384, "from {before} to {after} KB");
     site.check();
     format!("{calls} in {took:.1} s, {before} KB before, {after} KB after")

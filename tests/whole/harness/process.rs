@@ -83,19 +83,16 @@ impl Process {
         children.flat_map(children_of).collect()
     }
 
-    /// Memory in KB that it has and that it has had at most: `VmRSS`, `VmHWM`.
-    pub fn memory_kb(&self) -> (u64, u64) {
+    /// Memory in KB as the kernel counts it: `VmRSS`, `VmHWM` (at most so far), `RssAnon` (without files).
+    pub fn memory_kb(&self, figure: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
         let status = status.expect("the process runs");
-        let figure = |name: &str| {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let line = line.expect("the kernel says it");
-            line.split_whitespace()
-                .nth(1)
-                .and_then(|n| n.parse().ok())
-                .expect("a number")
-        };
-        (figure("VmRSS"), figure("VmHWM"))
+        let line = status.lines().find(|line| line.starts_with(figure));
+        let line = line.expect("the kernel says it");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .expect("a number")
     }
 
     /// Sends a signal by name.
