@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::call::policy::CallPolicy;
 use crate::config::{self, Config};
@@ -15,7 +17,9 @@ use crate::net::line::{Line, LineConfig};
 use crate::net::sip::{IncomingCall, SipConfig, SipEndpoint, Transport};
 use crate::net::smtp::{Settings, TlsFiles};
 use crate::net::trunk::Trunks;
+use crate::net::uri_host;
 use crate::proto::smtp::SessionConfig;
+use crate::status;
 
 /// The SMTP listener's settings.
 pub fn smtp(config: &Config) -> Settings {
@@ -106,6 +110,28 @@ pub async fn status(config: &Config) -> anyhow::Result<Option<TcpListener>> {
     Ok(Some(bound.with_context(|| {
         format!("status.listen {address} cannot be used")
     })?))
+}
+
+/// Serves the page to whoever reads it, until told to stop.
+pub fn page<S: status::Source>(
+    listener: TcpListener,
+    config: &Config,
+    source: Arc<S>,
+    closing: CancellationToken,
+) -> impl Future<Output = ()> + use<S> {
+    let mut names = config.status.names.clone();
+    // Whoever types our very address was not lured here by a name.
+    let address = listener.local_addr();
+    names.extend(address.map(|address| uri_host(address.ip())));
+    let site = status::Site {
+        names,
+        zone: config.time_zone(),
+    };
+    async move {
+        if let Err(e) = status::serve(listener, site, source, closing).await {
+            tracing::error!("the page has ended: {e}");
+        }
+    }
 }
 
 /// The keys whose change takes a restart.

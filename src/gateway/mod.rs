@@ -33,10 +33,8 @@ use crate::mail_to_fax::{cover, dial, receipt, render};
 use crate::net::line::Line;
 use crate::net::sip::IncomingCall;
 use crate::net::smtp::Server;
-use crate::net::uri_host;
 use crate::pages::header::HeaderFont;
 use crate::queue::{Store, StoreError};
-use crate::status;
 use crate::worker::host::Children;
 use snapshot::Desk;
 
@@ -356,24 +354,14 @@ impl Gateway {
     }
 
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {
-        let mut names = config.status.names.clone();
-        // Whoever types our very address was not lured here by a name.
-        names.extend(self.status.map(|address| uri_host(address.ip())));
-        let site = status::Site {
-            names,
-            zone: config.time_zone(),
-        };
         let desk = Arc::new(Desk::new(
             self.context.clone(),
             self.line.clone(),
             Instant::now(),
         ));
         let closed = self.closed.clone();
-        self.doors.spawn(async move {
-            if let Err(e) = status::serve(listener, site, desk, closed).await {
-                tracing::error!("the page has ended: {e}");
-            }
-        });
+        self.doors
+            .spawn(listeners::page(listener, config, desk, closed));
     }
 }
 

@@ -19,10 +19,8 @@ use crate::config::Config;
 use crate::net::sip::{IncomingCall, SipCommand, SipEndpoint};
 use crate::net::smtp::{Intake, Message, Server, Spool};
 use crate::net::trunk::Trunks;
-use crate::net::uri_host;
 use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
 use crate::queue::{Store, StoreError};
-use crate::status::snapshot::Queue;
 use crate::status::{self, Snapshot};
 
 /// How often is tried whether the queue opens: room on a disk, a file put back.
@@ -121,18 +119,9 @@ impl Shut {
     }
 
     fn show_page(&self, listener: tokio::net::TcpListener, config: &Config) {
-        let mut names = config.status.names.clone();
-        names.extend(self.status.map(|address| uri_host(address.ip())));
-        let site = status::Site {
-            names,
-            zone: config.time_zone(),
-        };
         let (notice, closing) = (self.notice.clone(), self.closing.clone());
-        self.tasks.spawn(async move {
-            if let Err(e) = status::serve(listener, site, notice, closing).await {
-                tracing::error!("the page has ended: {e}");
-            }
-        });
+        self.tasks
+            .spawn(listeners::page(listener, config, notice, closing));
     }
 }
 
@@ -232,14 +221,7 @@ impl status::Source for Notice {
             uptime_seconds: self.since.elapsed().as_secs(),
             problems: vec![problem],
             channels: self.channels,
-            line_calls: 0,
-            trunks: vec![],
-            queue: Queue::default(),
-            calls: vec![],
-            waiting: vec![],
-            sent: vec![],
-            received: vec![],
-            mails: vec![],
+            ..Snapshot::default()
         }
     }
 

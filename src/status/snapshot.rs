@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::call::outcome::Outcome;
 
 /// Everything at one moment.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Snapshot {
     /// Our version.
     pub version: String,

@@ -32,16 +32,9 @@ fn idle() -> Snapshot {
         hostname: "fax.law.example".into(),
         now: time("2026-11-21T09:15:50Z"),
         uptime_seconds: 12_000,
-        problems: vec![],
         channels: 12,
         line_calls: 3,
-        trunks: vec![],
-        queue: Queue::default(),
-        calls: vec![],
-        waiting: vec![],
-        sent: vec![],
-        received: vec![],
-        mails: vec![],
+        ..Snapshot::default()
     }
 }
 

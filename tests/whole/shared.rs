@@ -36,6 +36,14 @@ fn waiting(number: &str, pdfs: &[Vec<u8>]) -> Site {
     site
 }
 
+fn one_two_and_one_page() -> [Vec<u8>; 3] {
+    [
+        sample::numbered_pages(1),
+        sample::demo_document(),
+        sample::numbered_pages(1),
+    ]
+}
+
 fn wait_for_receipts(site: &Site, count: usize) {
     wait_until("a receipt for each fax", 3 * A_CALL, || {
         site.receipts().len() >= count
@@ -63,11 +71,7 @@ fn sent(site: &Site, fax: &FaxRow, pdf: &[u8]) -> Vec<Bitmap> {
 
 #[test]
 fn three_faxes_go_in_one_call() {
-    let pdfs = [
-        sample::numbered_pages(1),
-        sample::demo_document(),
-        sample::numbered_pages(1),
-    ];
+    let pdfs = one_two_and_one_page();
     let mut site = waiting(HEALTHY, &pdfs);
     site.start();
     wait_for_receipts(&site, 3);
@@ -95,11 +99,7 @@ fn three_faxes_go_in_one_call() {
 
 #[test]
 fn killed_in_the_second_of_three_faxes() {
-    let pdfs = [
-        sample::numbered_pages(1),
-        sample::demo_document(),
-        sample::numbered_pages(1),
-    ];
+    let pdfs = one_two_and_one_page();
     let mut site = waiting(HEALTHY, &pdfs);
     site.start();
     wait_until("page 1 of the second is confirmed", A_CALL, || {

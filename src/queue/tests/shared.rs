@@ -24,7 +24,7 @@ async fn row(store: &Store, fax: &ClaimedFax) -> FaxRow {
     store.fax(&fax.id).await.unwrap().unwrap()
 }
 
-/// State and outcome of each, the pages confirmed of it, and its calls.
+/// State of each, the pages confirmed of it, and its calls.
 async fn standings(store: &Store, faxes: &[ClaimedFax]) -> Vec<(String, u32, u32)> {
     let mut standings = Vec::new();
     for fax in faxes {
@@ -36,6 +36,18 @@ async fn standings(store: &Store, faxes: &[ClaimedFax]) -> Vec<(String, u32, u32
 
 fn standing(state: &str, confirmed: u32, calls: u32) -> (String, u32, u32) {
     (state.to_owned(), confirmed, calls)
+}
+
+/// How the faxes stand after a crash; the store that recovered from it.
+async fn stand_after_a_crash(
+    state: &Path,
+    store: Store,
+    faxes: &[ClaimedFax],
+    expected: [(String, u32, u32); 3],
+) -> Store {
+    let store = crash_and_recover(state, store).await;
+    assert_eq!(standings(&store, faxes).await, expected);
+    store
 }
 
 /// Three faxes to X in one call, and the numbers of its pages as they are confirmed: two each.
@@ -103,13 +115,12 @@ async fn killed_in_the_second_fax() {
     confirmed(&store, &faxes[0], 1).await;
     confirmed(&store, &faxes[0], 2).await;
     confirmed(&store, &faxes[1], 1).await;
-    let store = crash_and_recover(state.path(), store).await;
     let expected = [
         standing("delivered", 2, 1),
         standing("ready", 1, 1),
         standing("ready", 0, 0),
     ];
-    assert_eq!(standings(&store, &faxes).await, expected);
+    let store = stand_after_a_crash(state.path(), store, &faxes, expected).await;
     assert_eq!(receipts(&store, &faxes[0].id).await, 1);
     assert_eq!(receipts(&store, &faxes[1].id).await, 0);
     let again = claimed(&store, NOW).await.unwrap();
@@ -120,13 +131,12 @@ async fn killed_in_the_second_fax() {
 async fn killed_while_it_rang() {
     let state = tempfile::tempdir().unwrap();
     let (store, faxes) = three(state.path()).await;
-    let store = crash_and_recover(state.path(), store).await;
     let expected = [
         standing("ready", 0, 1),
         standing("ready", 0, 0),
         standing("ready", 0, 0),
     ];
-    assert_eq!(standings(&store, &faxes).await, expected);
+    stand_after_a_crash(state.path(), store, &faxes, expected).await;
 }
 
 #[tokio::test]
@@ -135,13 +145,12 @@ async fn killed_while_the_end_of_the_first_fax_was_leaving() {
     let (store, faxes) = three(state.path()).await;
     confirmed(&store, &faxes[0], 1).await;
     store.last_page_leaving(&faxes[0].id).await.unwrap();
-    let store = crash_and_recover(state.path(), store).await;
     let expected = [
         standing("uncertain", 1, 1),
         standing("ready", 0, 0),
         standing("ready", 0, 0),
     ];
-    assert_eq!(standings(&store, &faxes).await, expected);
+    let store = stand_after_a_crash(state.path(), store, &faxes, expected).await;
     assert_eq!(receipts(&store, &faxes[0].id).await, 1);
 }
 
@@ -153,13 +162,12 @@ async fn killed_while_the_end_of_the_last_fax_was_leaving() {
         confirmed(&store, fax, 2).await;
     }
     store.last_page_leaving(&faxes[2].id).await.unwrap();
-    let store = crash_and_recover(state.path(), store).await;
     let expected = [
         standing("delivered", 2, 1),
         standing("delivered", 2, 1),
         standing("uncertain", 0, 1),
     ];
-    assert_eq!(standings(&store, &faxes).await, expected);
+    stand_after_a_crash(state.path(), store, &faxes, expected).await;
 }
 
 #[tokio::test]
@@ -167,13 +175,12 @@ async fn killed_between_settling_one_and_the_next() {
     let state = tempfile::tempdir().unwrap();
     let (store, faxes) = three(state.path()).await;
     settled(&store, &faxes[0], Outcome::Busy, NOW).await;
-    let store = crash_and_recover(state.path(), store).await;
     let expected = [
         standing("ready", 0, 1),
         standing("ready", 0, 0),
         standing("ready", 0, 0),
     ];
-    assert_eq!(standings(&store, &faxes).await, expected);
+    let store = stand_after_a_crash(state.path(), store, &faxes, expected).await;
     assert!(claimed(&store, NOW).await.is_none(), "the number rests");
 }
 

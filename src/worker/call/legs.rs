@@ -20,6 +20,21 @@ pub(super) use voice::tests::syllables;
 /// Samples in a tick.
 const TICK: usize = 80;
 
+/// Keeps no page.
+#[cfg(test)]
+struct Nobody;
+
+#[cfg(test)]
+impl crate::fax::Holder for Nobody {
+    fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), crate::fax::NotKept> {
+        Err(crate::fax::NotKept)
+    }
+
+    fn last_page_leaving(&mut self, _: u32) -> Result<bool, crate::fax::NotKept> {
+        Err(crate::fax::NotKept)
+    }
+}
+
 /// A terminal on a wire.
 pub(super) enum Leg {
     T38(Box<T38Leg>),

@@ -264,20 +264,9 @@ impl Patience {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Nobody;
     use super::*;
-    use crate::fax::{NotKept, Role};
-
-    struct Nobody;
-
-    impl Holder for Nobody {
-        fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
-            Err(NotKept)
-        }
-
-        fn last_page_leaving(&mut self, _: u32) -> Result<bool, NotKept> {
-            Err(NotKept)
-        }
-    }
+    use crate::fax::Role;
 
     /// A gateway that calls A-law 98 gets what it calls so, and is heard under that number and no other dynamic one.
     #[test]

@@ -223,20 +223,9 @@ fn repair(media: &T38Media) -> Repair {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Nobody;
     use super::*;
-    use crate::fax::{NotKept, Role};
-
-    struct Nobody;
-
-    impl Holder for Nobody {
-        fn page_received(&mut self, _: u32, _: bool, _: u32) -> Result<(), NotKept> {
-            Err(NotKept)
-        }
-
-        fn last_page_leaving(&mut self, _page: u32) -> Result<bool, NotKept> {
-            Err(NotKept)
-        }
-    }
+    use crate::fax::Role;
 
     fn media(max_datagram: u16) -> T38Media {
         T38Media {
