@@ -463,11 +463,14 @@ fn told(queued: &[Queued]) -> Taken {
         false => format!("fax queued as {}", queued.fax),
         true => format!("the same fax is queued as {} already", queued.fax),
     });
+    let mut faxes: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
+    faxes.sort_unstable();
+    faxes.dedup();
     Taken {
-        text: match queued {
-            [one] => format!("fax queued as {}", one.fax),
+        text: match faxes.as_slice() {
+            [one] => format!("fax queued as {one}"),
             all => {
-                let first = all.first().map_or("", |queued| &queued.fax);
+                let first = all.first().copied().unwrap_or_default();
                 format!("{} faxes queued as {first} and following", all.len())
             }
         },
