@@ -276,16 +276,19 @@ pub(super) const FAX: &str =
     f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
-/// Faxes to number ?1, of sender ?2, in state ?3, at most ?4 of them.
+/// Faxes to number ?1, of sender ?2, in state ?3.
 const FIT: &str = "WHERE (?1 IS NULL OR f.number = ?1)
     AND (?2 IS NULL OR f.account = ?2
-         OR lower((SELECT sender FROM messages WHERE messages.id = f.message)) = lower(?2))
+         OR f.message IN (SELECT id FROM messages WHERE lower(sender) = lower(?2)))
     AND CASE ifnull(?3, 'waiting')
         WHEN 'waiting' THEN f.ended_at IS NULL
         WHEN 'held' THEN f.held = 1 AND f.ended_at IS NULL
         WHEN 'over' THEN f.ended_at IS NOT NULL
-        ELSE f.state = ?3 END
-    ORDER BY f.ended_at IS NOT NULL, iif(f.ended_at IS NULL, f.next_try_at, -f.ended_at), f.id LIMIT ?4";
+        ELSE f.state = ?3 END";
+
+/// Those that are not over before the others.
+const IN_ORDER: &str =
+    "ORDER BY f.ended_at IS NOT NULL, iif(f.ended_at IS NULL, f.next_try_at, -f.ended_at), f.id";
 
 fn fit(wanted: &Wanted, limit: u32) -> impl rusqlite::Params {
     let Wanted {
@@ -357,7 +360,11 @@ impl Store {
     /// As the database says.
     pub async fn faxes_that_fit(&self, wanted: Wanted, limit: u32) -> Result<Vec<FaxRow>> {
         self.read(move |db| {
-            let mut look = db.prepare(&format!("{FAX} {FIT}"))?;
+            // Sorted are names, not rows: many more may fit than are wanted.
+            let sql = format!(
+                "{FAX} WHERE f.id IN (SELECT f.id FROM faxes f {FIT} {IN_ORDER} LIMIT ?4) {IN_ORDER}"
+            );
+            let mut look = db.prepare(&sql)?;
             look.query_map(fit(&wanted, limit), fax)?.collect()
         })
         .await
@@ -369,7 +376,9 @@ impl Store {
     /// As the database says.
     pub async fn ids_that_fit(&self, wanted: Wanted, limit: u32) -> Result<Vec<String>> {
         self.read(move |db| {
-            let mut look = db.prepare(&format!("SELECT f.id FROM faxes f {FIT}"))?;
+            let mut look = db.prepare(&format!(
+                "SELECT f.id FROM faxes f {FIT} {IN_ORDER} LIMIT ?4"
+            ))?;
             let ids = look.query_map(fit(&wanted, limit), |row| row.get(0))?;
             ids.collect()
         })
