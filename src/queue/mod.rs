@@ -25,6 +25,7 @@ mod previews;
 mod readers;
 mod received;
 mod recovery;
+mod report;
 mod rests;
 mod seal;
 mod settle;

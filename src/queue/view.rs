@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
-use super::faxes::said_from_json;
+use super::report::said_from_json;
 use super::{Millis, Result, Store};
 use crate::call::outcome::FarSaid;
 
@@ -20,7 +20,7 @@ pub struct Counts {
     pub calling: u64,
     /// Mails that their next hop has not taken.
     pub mails_waiting: u64,
-    /// Mails that no next hop will take.
+    /// Mails that no next hop will take, and that the postmaster has not got instead.
     pub mails_failed: u64,
     /// Faxes delivered since the given time.
     pub delivered: u64,
@@ -299,6 +299,10 @@ fn fit(wanted: &Wanted, limit: u32) -> impl rusqlite::Params {
     (number, sender, state, limit)
 }
 
+/// A mail that its next hop refused for good, and the postmaster got instead.
+const HANDED_OVER: &str = "state = 'failed' AND EXISTS (SELECT 1 FROM outgoing r
+    WHERE r.kind = 'returned' AND r.subject_of = outgoing.id AND r.state = 'delivered')";
+
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
 
 impl Store {
@@ -324,7 +328,7 @@ impl Store {
                 retrying: faxes("state = 'ready' AND next_try_at > ?1", now)?,
                 calling: faxes("state = 'calling' AND ?1", now)?,
                 mails_waiting: mails("state IN ('waiting', 'sending')")?,
-                mails_failed: mails("state = 'failed'")?,
+                mails_failed: mails(&format!("state = 'failed' AND NOT ({HANDED_OVER})"))?,
                 delivered: faxes("ended_at >= ?1 AND state = 'delivered'", since)?,
                 not_delivered: faxes("ended_at >= ?1 AND state <> 'delivered'", since)?,
                 received: count(
@@ -474,14 +478,17 @@ impl Store {
         self.read(move |db| Ok(received(db, 1, &id)?.pop())).await
     }
 
-    /// Mails that no next hop has taken, the next due first, at most `limit`.
+    /// Mails that no next hop has taken, nor the postmaster in its place; the next due first, at most `limit`.
     ///
     /// # Errors
     /// As the database says.
     pub async fn undelivered_mails(&self, limit: u32) -> Result<Vec<OutgoingRow>> {
         self.read(move |db| {
-            let sql =
-                format!("{OUTGOING} WHERE state <> 'delivered' ORDER BY next_try_at, id LIMIT ?1");
+            let sql = format!(
+                "{OUTGOING} WHERE id IN (SELECT id FROM outgoing WHERE state IN ('waiting', 'sending', 'failed')
+                                         AND NOT ({HANDED_OVER}) ORDER BY next_try_at, id LIMIT ?1)
+                 ORDER BY next_try_at, id"
+            );
             db.prepare(&sql)?.query_map([limit], outgoing)?.collect()
         })
         .await
