@@ -59,6 +59,7 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     findings.extend(mail_ways(config));
     findings.extend(templates(config));
     findings.extend(line_ways(config));
+    findings.extend(shared_calls(config));
     findings.extend(wait_for(store(&config.state_dir))?);
     let mut wrong = findings.iter().any(|found| matches!(found, Wrong(_)));
     let mut text: String = findings.iter().map(|found| format!("{found}\n")).collect();
@@ -240,6 +241,19 @@ fn trunk_way(config: &Config, trunk: &Trunk) -> Finding {
         trunk.transport.name(),
         trunk.priority,
     ))
+}
+
+/// What `queue.share_calls` means for whoever stands beside the machine.
+fn shared_calls(config: &Config) -> Option<Finding> {
+    let queue = &config.queue;
+    let numbers = queue.share_calls.join(", ");
+    let what = format!(
+        "several faxes to one number share a call where the number fits {numbers} (queue.share_calls), at most {} of them \
+         with {} pages: some machines print or store such a call as one document, so name only numbers of which you know \
+         how theirs does it",
+        queue.share_faxes, queue.share_pages
+    );
+    (!numbers.is_empty()).then_some(Note(what))
 }
 
 async fn store(state: &Path) -> Vec<Finding> {

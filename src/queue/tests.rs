@@ -883,9 +883,23 @@ async fn what_is_refused_for_good_goes_to_the_postmaster_once_and_never_in_a_loo
     assert_eq!(returned.kind, MailKind::Returned);
     assert_eq!(returned.subject_of, receipt.id);
     assert_eq!(returned.recipient, "postmaster@example.com");
+    let failed = async || store.counts(NOW, NOW).await.unwrap().mails_failed;
+    assert_eq!(failed().await, 1, "nobody has got it yet");
     let refused = store.mail_refused(&returned.id, "550", postmaster, NOW);
     refused.await.unwrap();
     assert!(store.claim_mail(NOW).await.unwrap().is_none());
+    assert_eq!(failed().await, 2, "nor will the postmaster");
+    assert_eq!(store.undelivered_mails(9).await.unwrap().len(), 2);
+    store.retry_mails_about(&receipt.id, NOW).await.unwrap();
+    while let Some(mail) = store.claim_mail(NOW).await.unwrap() {
+        match mail.kind {
+            MailKind::Returned => store.mail_delivered(&mail.id, "250", NOW).await,
+            _ => store.mail_refused(&mail.id, "550", postmaster, NOW).await,
+        }
+        .unwrap();
+    }
+    assert_eq!(failed().await, 0, "he has it now");
+    assert!(store.undelivered_mails(9).await.unwrap().is_empty());
     assert_eq!(store.check().await.unwrap(), []);
 }
 
