@@ -248,8 +248,9 @@ fn a_fax_leaves_when_its_time_has_come_and_is_given_up_when_it_is_over() {
         panic!("one call");
     };
     assert!(attempt.started_at.0 >= later.not_before.expect("held").0);
+    // The next try would come too late, so it is not waited for.
     let ended = site.fax_to(BUSY).ended_at.expect("it is over");
-    assert!((5000..15_000).contains(&(ended.0 - given_up.created_at.0)));
+    assert!(ended.0 < given_up.created_at.0 + 15_000);
     site.check();
 }
 

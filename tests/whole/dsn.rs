@@ -133,10 +133,16 @@ fn what_is_said_of_a_delivery_is_the_accounts_and_the_mails_to_choose() {
         (CLERK, "5551230101", ""),
         ("program@example.com", "5551230102", ""),
         ("silent@example.com", "5551230103", ""),
-        ("silent@example.com", "5551230104", "X-Fax-Notify: success\r\n"),
+        (
+            "silent@example.com",
+            "5551230104",
+            "X-Fax-Notify: success\r\n",
+        ),
         (CLERK, "5551230105", "X-Fax-Notify: never\r\n"),
     ] {
-        let letter = format!("From: {sender}\r\nSubject: to {number}\r\n{field}\r\nTwelve pens, please.\r\n");
+        let letter = format!(
+            "From: {sender}\r\nSubject: to {number}\r\n{field}\r\nTwelve pens, please.\r\n"
+        );
         let to = [format!("{number}@fax.local")];
         site.smtp().send(sender, &to, letter.as_bytes());
     }
