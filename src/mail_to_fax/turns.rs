@@ -58,7 +58,11 @@ impl Turns {
     /// number any more: that is found out by its attempt.
     pub(super) fn choose(&self, due: &DueFax) -> Choice<Option<Reservation>> {
         let sender = self.config.sender(&due.sender);
-        let at_once = sender.channels > 0 && due.in_calls >= sender.channels;
+        let at_once = match (sender.channels, due.in_calls) {
+            (0, _) => false,
+            (_, None) => return Choice::CountCalls,
+            (most, Some(calls)) => calls >= most,
+        };
         if at_once || self.has_used_up(due) {
             return Choice::NotThisAccount;
         }

@@ -62,8 +62,9 @@ pub struct DueFax {
     pub trunk: Option<String>,
     /// Pages confirmed by earlier attempts, and when the last of these ended.
     pub confirmed: Option<(u32, Millis)>,
-    /// Calls of its account now, one that several faxes share counted once.
-    pub in_calls: u32,
+    /// Calls of its account now, one that several faxes share counted once; `None`: nobody has asked for them to be
+    /// counted ([`Choice::CountCalls`]).
+    pub in_calls: Option<u32>,
     /// What its account has used today.
     pub used: usage::Used,
 }

@@ -5,7 +5,7 @@
 //! and one that comes with a single fax then is served next. The turn is a column with an index: the next fax is found
 //! without a look at those behind it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
@@ -22,6 +22,8 @@ pub enum Choice<Place> {
     NotThisAccount,
     /// Nobody may be rung there before then.
     NotBefore(Millis),
+    /// It depends on the calls of its account, which have to be counted: it is asked again with their number.
+    CountCalls,
 }
 
 /// Faxes that line up at a time: others get at the store between.
@@ -48,12 +50,36 @@ const LINE_UP: &str = "UPDATE faxes SET turn = its.first + its.nth FROM (
 pub(super) const IN_LINE: &str = "FROM faxes INDEXED BY faxes_in_line
     WHERE state = 'ready' AND turn IS NOT NULL ORDER BY priority DESC, turn, id";
 
-/// The line at time ?1, without numbers that are in a call of ours or rest.
-pub(super) const NEXT: &str = "SELECT id, account FROM faxes INDEXED BY faxes_in_line
-    WHERE state = 'ready' AND turn IS NOT NULL
-    AND number NOT IN (SELECT number FROM faxes WHERE state = 'calling')
-    AND number NOT IN (SELECT number FROM rests WHERE until > ?1)
-    ORDER BY priority DESC, turn, id";
+/// Calls of account ?1, one that several faxes share counted once.
+const CALLS: &str = "SELECT count(DISTINCT ifnull(a.call, a.id))
+    FROM faxes c INDEXED BY faxes_calling JOIN attempts a ON a.fax = c.id AND a.ended_at IS NULL
+    WHERE c.state = 'calling' AND c.account = ?1";
+
+/// Whether a fax of ours calls number ?1, or it rests at time ?2.
+const IS_BUSY: &str = "SELECT EXISTS (SELECT 1 FROM faxes INDEXED BY faxes_calling WHERE state = 'calling' AND number = ?1)
+    OR EXISTS (SELECT 1 FROM rests WHERE number = ?1 AND until > ?2)";
+
+/// Numbers on the way down the line. Each is asked about once, when the first fax to it is met: no list of a thousand
+/// calls is made for the sake of the first in line, and a hundred thousand faxes to one busy number are passed over.
+struct Numbers<'a> {
+    db: &'a Connection,
+    now: Millis,
+    busy: HashMap<String, bool>,
+}
+
+impl Numbers<'_> {
+    fn is_busy(&mut self, number: &str) -> rusqlite::Result<bool> {
+        if let Some(is_busy) = self.busy.get(number) {
+            return Ok(*is_busy);
+        }
+        let is_busy = self
+            .db
+            .prepare_cached(IS_BUSY)?
+            .query_row(params![number, self.now.0], |row| row.get(0))?;
+        self.busy.insert(number.to_owned(), is_busy);
+        Ok(is_busy)
+    }
+}
 
 /// Faxes for which a place is sought at a time: what waits for a full trunk must not hold up the writer for long.
 const TRIED: usize = 1000;
@@ -71,21 +97,28 @@ pub(super) fn next<Place>(
     day: &str,
     now: Millis,
 ) -> rusqlite::Result<Option<(String, String, Place)>> {
-    let mut next = db.prepare_cached(NEXT)?;
-    let mut rows = next.query([now.0])?;
+    let mut line = db.prepare_cached(&format!("SELECT id, account, number {IN_LINE}"))?;
+    let mut rows = line.query([])?;
+    let mut numbers = Numbers {
+        db,
+        now,
+        busy: HashMap::new(),
+    };
     let (mut full, mut later, mut found, mut tried) = (HashSet::new(), Vec::new(), None, 0);
     while let Some(row) = rows.next()? {
-        let (id, account): (String, String) = (row.get(0)?, row.get(1)?);
-        if full.contains(&account) {
+        let account = row.get_ref(1)?.as_str()?;
+        if full.contains(account) || numbers.is_busy(row.get_ref(2)?.as_str()?)? {
             continue;
         }
+        let (id, account): (String, String) = (row.get(0)?, account.to_owned());
         tried += 1;
-        match choose(&due(db, &id, day)?) {
+        match verdict(db, &due(db, &id, day)?, &mut choose)? {
             Choice::Take(header, place) => {
                 found = Some((id, header, place));
                 break;
             }
-            Choice::NotNow => {}
+            // Who asks for the count twice cannot be helped.
+            Choice::NotNow | Choice::CountCalls => {}
             Choice::NotThisAccount => drop(full.insert(account)),
             Choice::NotBefore(at) => later.push((id, at)),
         }
@@ -98,6 +131,25 @@ pub(super) fn next<Place>(
         put_off(db, &id, at)?;
     }
     Ok(found)
+}
+
+/// What `choose` says of a fax, its account's calls counted for those who want to know.
+fn verdict<Place>(
+    db: &Connection,
+    due: &DueFax,
+    choose: &mut impl FnMut(&DueFax) -> Choice<Place>,
+) -> rusqlite::Result<Choice<Place>> {
+    let in_calls = match choose(due) {
+        Choice::CountCalls => db
+            .prepare_cached(CALLS)?
+            .query_row([&due.account], |row| row.get(0))?,
+        choice => return Ok(choice),
+    };
+    let counted = DueFax {
+        in_calls: Some(in_calls),
+        ..due.clone()
+    };
+    Ok(choose(&counted))
 }
 
 /// Out of the line until then.
@@ -113,9 +165,6 @@ pub(super) fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<Due
         .prepare_cached(
             "SELECT f.number, m.sender, f.account, f.trunk, f.confirmed,
                     (SELECT max(ended_at) FROM attempts a WHERE a.fax = f.id AND a.pages > 0),
-                    (SELECT count(*) FROM faxes c WHERE c.state = 'calling' AND c.account = f.account
-                     AND NOT EXISTS (SELECT 1 FROM attempts a
-                                     WHERE a.fax = c.id AND a.ended_at IS NULL AND a.call < a.id)),
                     f.recipient, f.sub_address, d.page_count + ifnull(f.cover, 0) - f.confirmed
              FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document WHERE f.id = ?1",
         )?
@@ -129,10 +178,10 @@ pub(super) fn due(db: &Connection, fax: &str, day: &str) -> rusqlite::Result<Due
                 account: row.get(2)?,
                 trunk: row.get(3)?,
                 confirmed: confirmed.map(|at| (pages, at)),
-                in_calls: row.get(6)?,
-                recipient: row.get(7)?,
-                sub_address: row.get(8)?,
-                pages: row.get(9)?,
+                in_calls: None,
+                recipient: row.get(6)?,
+                sub_address: row.get(7)?,
+                pages: row.get(8)?,
                 used: usage::Used::default(),
             })
         })?;

@@ -22,6 +22,8 @@ pub struct Site {
     smtp: SocketAddr,
     /// Where it takes calls.
     pub sip: SocketAddr,
+    /// Where its page is.
+    pub status: SocketAddr,
 }
 
 impl Site {
@@ -40,7 +42,12 @@ impl Site {
             folder = folder.path().display(),
         );
         fs::write(folder.path().join("config.toml"), config)?;
-        Ok(Site { folder, smtp, sip })
+        Ok(Site {
+            folder,
+            smtp,
+            sip,
+            status,
+        })
     }
 
     /// Its configuration.

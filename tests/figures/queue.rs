@@ -9,6 +9,9 @@ use postfax::pages::{FaxPage, Resolution, g4, tiff};
 use postfax::queue::{Drawn, Millis, NewFax, NewMessage, NewOctets, Store, id};
 use tokio::task::JoinSet;
 
+/// Whose every tenth fax is.
+pub const SECOND_SENDER: &str = "billing@example.com";
+
 /// Puts `jobs` mails with one fax each into a new store, rendered and due; says how long that took.
 ///
 /// They share one blob each for text and pages: files beside the database cost a start nothing.
@@ -63,10 +66,15 @@ async fn render(store: &Store, jobs: usize) -> anyhow::Result<()> {
 
 fn mail(job: usize, accepted: Millis) -> NewMessage {
     let number = format!("555{job:07}");
+    let sender = match job % 10 {
+        0 => SECOND_SENDER,
+        _ => "clerk@example.com",
+    };
     NewMessage {
         id: id::new(accepted),
         client: "127.0.0.1".into(),
-        sender: "clerk@example.com".into(),
+        sender: sender.into(),
+        account: sender.into(),
         message_id: Some(format!("<{job}@example.com>")),
         references: None,
         subject: format!("Letter {job}"),

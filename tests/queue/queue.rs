@@ -1,4 +1,4 @@
-//! `make bench-queue`: a hundred thousand faxes that wait, a broadcast of ten thousand, and mails a second to their
+//! `make bench-queue`: a hundred thousand faxes that wait and what people do to them, a broadcast of ten thousand, and mails a second to their
 //! durable `250` beside Postfix's own `smtpd`, both fed by the same `smtp-source` on the same disk.
 //!
 //! Nothing here passes or fails: the last line, `RESULT name=value ...`, is for scripts.
@@ -15,6 +15,7 @@ mod far_end;
 #[allow(dead_code)]
 #[path = "../figures/mail.rs"]
 mod mail;
+mod orders;
 mod postfix;
 #[path = "../figures/queue.rs"]
 mod queue;
@@ -74,7 +75,7 @@ fn measure() -> anyhow::Result<Vec<String>> {
     Ok(figures)
 }
 
-/// Start, pick and memory with every fax due and a trunk that is silent.
+/// Start, pick and memory with every fax due and a trunk that is silent; then what people do to so long a queue.
 fn waiting(figures: &mut Vec<String>) -> anyhow::Result<()> {
     let far_end = FarEnd::silent()?;
     let site = Site::new(far_end.address())?;
@@ -96,7 +97,7 @@ fn waiting(figures: &mut Vec<String>) -> anyhow::Result<()> {
         "start_s={:.2} claim_us={claim:.0} rss_mb={rss:.0}",
         start.as_secs_f64()
     ));
-    Ok(())
+    orders::measure(&site, &daemon, figures)
 }
 
 /// The first claim, which lets all of them line up, and the median of those behind it, each with its commit left out:

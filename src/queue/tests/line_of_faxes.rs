@@ -99,8 +99,9 @@ async fn an_account_that_has_its_channels_lets_the_others_go() {
     let state = tempfile::tempdir().unwrap();
     let store = waiting(state.path(), &[("1", "a"), ("2", "a"), ("3", "b")]).await;
     let one_each = |due: &DueFax| match due.in_calls {
-        0 => Choice::Take(String::new(), ()),
-        _ => Choice::NotThisAccount,
+        None => Choice::CountCalls,
+        Some(0) => Choice::Take(String::new(), ()),
+        Some(_) => Choice::NotThisAccount,
     };
     let mut numbers = Vec::new();
     while let Some((fax, ())) = store.claim_fax(one_each, TODAY.into(), NOW).await.unwrap() {

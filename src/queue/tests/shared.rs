@@ -259,8 +259,9 @@ async fn a_shared_call_is_one_call_of_its_account_and_its_trunk() {
     let (store, faxes) = three(state.path()).await;
     add(&store, Y, "a").await;
     let seen = |due: &DueFax| match due.in_calls {
-        1 => Choice::Take("header".to_owned(), due.used.calls),
-        more => panic!("{more} calls"),
+        None => Choice::CountCalls,
+        Some(1) => Choice::Take("header".to_owned(), due.used.calls),
+        Some(more) => panic!("{more} calls"),
     };
     let claimed = store.claim_fax(seen, TODAY.into(), NOW).await.unwrap();
     assert_eq!(claimed.unwrap().1, 1, "calls of the account on this day");
