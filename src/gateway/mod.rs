@@ -194,6 +194,8 @@ impl Gateway {
     /// the queue, and the next start gives it its honest end.
     pub async fn stop(self, hurry: CancellationToken) {
         self.closing.cancel();
+        // A call that several faxes share may have an hour of them before it.
+        self.line.close();
         self.doors.close();
         self.calls.close();
         self.chores.close();

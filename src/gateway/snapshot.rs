@@ -104,13 +104,7 @@ impl Source for Desk {
             );
             problems.insert(0, what);
         }
-        if books.counts.mails_failed > 0 {
-            let n = books.counts.mails_failed;
-            problems.push(format!(
-                "{n} mails were refused for good by their next hop; what they carried went to {}",
-                config.postmaster()
-            ));
-        }
+        problems.extend(refused(books.counts.mails_failed, &config.postmaster()));
         let live = self.context.live.calls();
         let head = self.context.letterhead();
         let told = |fax: &FaxRow| told(fax, &config, &head);
@@ -156,6 +150,27 @@ impl Source for Desk {
             None
         })
     }
+}
+
+/// What the page says of so many mails that nobody has got.
+fn refused(mails: u64, postmaster: &str) -> Option<String> {
+    let (what, they, them) = match mails {
+        0 => return None,
+        1 => (
+            "1 mail was refused for good by its next hop".to_owned(),
+            "it",
+            "it",
+        ),
+        n => (
+            format!("{n} mails were refused for good by their next hop"),
+            "they",
+            "them",
+        ),
+    };
+    Some(format!(
+        "{what}, and {postmaster} has not got what {they} carried: `postfax queue` names {them}, `postfax retry` sends \
+         {them} again"
+    ))
 }
 
 fn trunk(it: &net::trunk::Trunk) -> Trunk {
@@ -359,5 +374,20 @@ fn mail(mail: &OutgoingRow) -> WaitingMail {
         attempts: mail.tries,
         next_try: (mail.state != "failed").then(|| time(mail.next_try_at)),
         reply: mail.reply.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mails_that_nobody_got_are_told_of_in_their_number() {
+        assert_eq!(refused(0, "p@example.com"), None);
+        let one = refused(1, "p@example.com").unwrap();
+        assert!(one.starts_with("1 mail was refused"), "{one}");
+        assert!(one.contains("`postfax retry` sends it again"), "{one}");
+        let some = refused(2, "p@example.com").unwrap();
+        assert!(some.starts_with("2 mails were refused"), "{some}");
     }
 }

@@ -26,8 +26,8 @@ pub(super) struct Desk<'a> {
 
 impl<'a> Desk<'a> {
     /// Shows the faxes: the first is being dialled for.
-    pub(super) fn of(context: &'a Arc<Context>, faxes: &[ClaimedFax]) -> Desk<'a> {
-        let (cancel, enough) = (CancellationToken::new(), CancellationToken::new());
+    pub(super) fn of(context: &'a Arc<Context>, line: &Line, faxes: &[ClaimedFax]) -> Desk<'a> {
+        let (cancel, enough) = (CancellationToken::new(), line.enough());
         let show = |fax: &ClaimedFax| {
             let is_first = fax.id == faxes[0].id;
             let ends = if is_first { &cancel } else { &enough };
@@ -106,17 +106,38 @@ impl<'a> Desk<'a> {
                 }
                 let through = self.load.current();
                 if self.load.confirmed(page, moment()) {
+                    self.settle_before_the_end(through).await;
                     self.next_fax(through).await;
                 }
             }
             event => {
                 match &event {
+                    LineEvent::Placed(place) => self.load.placed(place),
                     LineEvent::Answered => self.load.answered(moment()),
-                    LineEvent::Negotiated(_) => self.load.agreed(),
+                    LineEvent::Negotiated(far_end) => self.load.agreed(far_end),
                     _ => {}
                 }
                 self.show(event);
             }
+        }
+    }
+
+    /// A fax is through, and the call goes on: its sender does not wait for the others. What cannot be settled now is
+    /// settled with them.
+    async fn settle_before_the_end(&mut self, through: usize) {
+        let (fax, report) = self.load.report_of(through);
+        let policy = self.context.config().retry_policy();
+        let settle =
+            self.context
+                .store
+                .settle_attempt(&fax.id, fax.attempt, report, &policy, now());
+        match settle.await {
+            Ok(end) => {
+                tracing::info!(fax = fax.id, "through, and its call goes on: {end:?}");
+                self.load.settled(through);
+                self.context.tell();
+            }
+            Err(e) => tracing::error!(fax = fax.id, "its receipt waits for the call's end: {e}"),
         }
     }
 
@@ -169,6 +190,12 @@ impl<'a> Desk<'a> {
                     settle(context, &fax, for_another(context, &fax, own).await).await;
                 }
                 End::Attempt(own) => settle(context, &fax, own).await,
+                End::Settled(octets) => {
+                    // Worth a line in `postfax show`, and no trouble.
+                    if let Err(e) = context.store.attempt_took(fax.attempt, octets).await {
+                        tracing::warn!(fax = fax.id, "the octets of its call are not noted: {e}");
+                    }
+                }
                 End::NotBegun => put_back(context, &fax).await,
             }
         }

@@ -108,7 +108,7 @@ async fn with_others(
 /// Sends claimed faxes in one call, and settles their attempts in the queue.
 pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
     let Dialling { faxes, place } = dialling;
-    let mut desk = Desk::of(context, &faxes);
+    let mut desk = Desk::of(context, line, &faxes);
     let lesson = Lesson::of(context, &faxes).await;
     let report = match request(context, &faxes, place, &lesson, &mut desk).await {
         // The channel is given back when the call is over.

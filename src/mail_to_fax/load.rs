@@ -3,7 +3,8 @@
 
 use std::time::Instant;
 
-use crate::call::outcome::{CallReport, Outcome};
+use crate::call::outcome::{CallReport, FarEnd, Outcome};
+use crate::net::line::Place;
 use crate::queue::ClaimedFax;
 
 /// The faxes of one call, in their order. Its pages are counted over all of them, from 1.
@@ -12,6 +13,8 @@ pub(super) struct Load {
     /// The fax that is under way; behind the last page, how many there are.
     current: usize,
     answered: Option<Instant>,
+    place: Place,
+    far_end: FarEnd,
 }
 
 struct Part {
@@ -22,6 +25,8 @@ struct Part {
     begun: bool,
     /// When its last page was confirmed.
     over: Option<Instant>,
+    /// Its attempt is settled, though the call goes on.
+    settled: bool,
 }
 
 impl Part {
@@ -39,6 +44,8 @@ impl Part {
 pub(super) enum End {
     /// An attempt, with its share of the call.
     Attempt(CallReport),
+    /// One that was settled while the call went on; its share of the octets is known now.
+    Settled(u64),
     /// Nothing: the call did not come to it.
     NotBegun,
 }
@@ -52,6 +59,7 @@ impl Load {
                 fax,
                 begun: false,
                 over: None,
+                settled: false,
             };
             before = part.last_page();
             part
@@ -60,6 +68,8 @@ impl Load {
             parts: faxes.into_iter().map(part).collect(),
             current: 0,
             answered: None,
+            place: Place::default(),
+            far_end: FarEnd::default(),
         }
     }
 
@@ -84,13 +94,19 @@ impl Load {
         (&it.fax, page.saturating_sub(it.before))
     }
 
+    /// The INVITE left.
+    pub(super) fn placed(&mut self, place: &Place) {
+        self.place = place.clone();
+    }
+
     /// Somebody answered.
     pub(super) fn answered(&mut self, now: Instant) {
         self.answered = Some(now);
     }
 
     /// The modems have agreed on what follows.
-    pub(super) fn agreed(&mut self) {
+    pub(super) fn agreed(&mut self, far_end: &FarEnd) {
+        self.far_end = far_end.clone();
         let current = self.current();
         self.parts[current].begun = true;
     }
@@ -106,6 +122,31 @@ impl Load {
         part.over = Some(now);
         self.current += 1;
         self.current < self.parts.len()
+    }
+
+    /// What the call was for a fax that is through while others follow. How many octets it took is known at the end only.
+    pub(super) fn report_of(&self, through: usize) -> (&ClaimedFax, CallReport) {
+        let part = &self.parts[through];
+        let since = match through {
+            0 => self.answered,
+            n => self.parts[n - 1].over,
+        };
+        let spent = since.zip(part.over).map(|(since, over)| over - since);
+        let report = CallReport {
+            pages: part.pages(),
+            sip_code: Some(200),
+            trunk: self.place.trunk.clone(),
+            target: self.place.target.clone(),
+            far_end: self.far_end.clone(),
+            seconds: spent.unwrap_or_default().as_secs_f64(),
+            ..CallReport::never_placed(Outcome::Delivered, String::new())
+        };
+        (&part.fax, report)
+    }
+
+    /// That report is on disk.
+    pub(super) fn settled(&mut self, through: usize) {
+        self.parts[through].settled = true;
     }
 
     /// What the call was for each of its faxes: all that were confirmed are delivered, however it ended; how it ended is
@@ -127,6 +168,9 @@ impl Load {
                 pages,
                 ..share_of(report, share)
             };
+            if part.settled {
+                return (part.fax, End::Settled(own.wire_bytes));
+            }
             let own = match pages == part.pages() {
                 true => CallReport {
                     outcome: Outcome::Delivered,

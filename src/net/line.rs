@@ -145,6 +145,15 @@ impl DialRequest {
     }
 }
 
+/// Where a call went.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The name of the trunk; empty where it went over none.
+    pub trunk: String,
+    /// The server: `udp:198.51.100.7:5060`.
+    pub target: String,
+}
+
 /// One place that a call may go to.
 #[derive(Clone)]
 pub struct Candidate {
@@ -185,6 +194,8 @@ impl Candidate {
 /// What happens in a call, for the journey that wants to know.
 #[derive(Debug)]
 pub enum LineEvent {
+    /// The INVITE has left; another one may follow it, to another place.
+    Placed(Place),
     /// 1xx: 180 rings.
     Ringing(u16),
     /// Somebody or something answered.
@@ -238,6 +249,7 @@ pub struct Line {
     config: Arc<LineConfig>,
     calls: Arc<AtomicUsize>,
     stopping: CancellationToken,
+    closing: CancellationToken,
 }
 
 impl Line {
@@ -249,6 +261,7 @@ impl Line {
             config: Arc::new(config),
             calls: Arc::default(),
             stopping: CancellationToken::new(),
+            closing: CancellationToken::new(),
         }
     }
 
@@ -265,6 +278,16 @@ impl Line {
     /// Calls in progress, both directions.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// From now on no fax follows in a call that several share: the one under way is the last.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// For [`DialRequest::enough`]: cancelled by its holder, and by [`Line::close`].
+    pub fn enough(&self) -> CancellationToken {
+        self.closing.child_token()
     }
 
     /// Ends every call as [`Outcome::GatewayStopped`], and every later one at once.

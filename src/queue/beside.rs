@@ -104,11 +104,11 @@ fn claim(
     Ok(claimed)
 }
 
-/// The faxes of the call that this one is in, itself among them, in their order.
+/// The faxes that are still in the call that this one is in, or was in last, in their order.
 pub(super) fn in_call_with(db: &Connection, fax: &str) -> rusqlite::Result<Vec<String>> {
     db.prepare_cached(
         "SELECT fax FROM attempts WHERE ended_at IS NULL AND (fax = ?1 OR call =
-             (SELECT call FROM attempts WHERE fax = ?1 AND ended_at IS NULL)) ORDER BY id",
+             (SELECT call FROM attempts WHERE fax = ?1 ORDER BY id DESC LIMIT 1)) ORDER BY id",
     )?
     .query_map([fax], |row| row.get(0))?
     .collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::{Blobs, Store, seal};
+use super::{Blobs, Store, seal, small};
 
 /// An invariant that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,7 +139,7 @@ pub(super) fn missing_blobs(
     Ok(missing)
 }
 
-/// The blobs of a query whose octets are not those that were kept.
+/// The blobs of a query whose octets are not those that were kept, in files or in rows.
 pub(super) fn altered_blobs(
     db: &Connection,
     blobs: &Blobs,
@@ -150,6 +150,7 @@ pub(super) fn altered_blobs(
         .into_iter()
         .filter(|key| seal::is_broken(&blobs.path(key)))
         .collect();
+    altered.extend(small::altered(db, query)?);
     altered.sort();
     Ok(altered)
 }

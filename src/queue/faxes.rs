@@ -4,7 +4,6 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::line::{self, Choice};
 use super::{LEASE_SECONDS, Millis, Result, Store, usage};
-use crate::call::outcome::{FarEnd, FarSaid};
 
 /// A fax that is ours to dial, with its attempt already on disk.
 #[derive(Debug, Clone)]
@@ -228,15 +227,4 @@ pub(super) fn confirm(
         )?;
     }
     Ok(())
-}
-
-/// What the far end said of itself, as its column holds it.
-pub(super) fn said_to_json(far: &FarEnd) -> Option<String> {
-    let said = far.said.as_ref()?;
-    Some(serde_json::to_string(said).expect("plain data serialises"))
-}
-
-/// What stands in such a column; what a later version wrote there counts as nothing.
-pub(super) fn said_from_json(text: Option<String>) -> Option<Box<FarSaid>> {
-    serde_json::from_str(&text?).ok()
 }

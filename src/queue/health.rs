@@ -53,7 +53,7 @@ impl Store {
         if let Err(StoreError::Files(e)) = &result
             && e.kind() == ErrorKind::InvalidData
         {
-            self.note_damage(format!("a file of a mail or page was altered: {e}"), false);
+            self.note_damage(format!("a mail or page was altered: {e}"), false);
         }
         if let Err(StoreError::Database(e)) = &result {
             let is_damaged = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
@@ -113,12 +113,13 @@ fn gap(db: &Connection, blobs: &Blobs) -> rusqlite::Result<Option<String>> {
     }))
 }
 
-/// What a row needs and a file holds otherwise than it was kept.
+/// What a row needs and is held otherwise than it was kept.
 fn other_octets(db: &Connection, blobs: &Blobs) -> rusqlite::Result<Option<String>> {
     let altered = check::altered_blobs(db, blobs, check::UNFINISHED)?;
     let first = altered.first();
-    Ok(first
-        .map(|first| format!("the file {first} of a mail or page in its folder blobs was altered")))
+    Ok(first.map(|first| {
+        format!("a mail or page was altered: {first}, in its folder blobs or in its database")
+    }))
 }
 
 /// Whether there is a database, or nothing that one could have named. A new one would know nothing of what was accepted.

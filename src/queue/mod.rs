@@ -12,6 +12,7 @@ mod blobs;
 mod check;
 mod covers;
 mod faxes;
+mod gate;
 mod health;
 pub mod id;
 mod line;
@@ -24,6 +25,7 @@ mod previews;
 mod readers;
 mod received;
 mod recovery;
+mod report;
 mod rests;
 mod seal;
 mod settle;
@@ -53,6 +55,7 @@ pub use blobs::Blobs;
 pub use check::Violation;
 pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax};
+use gate::Gate;
 use health::Damage;
 pub use line::Choice;
 pub use messages::{ClaimedDocument, Drawn, NewFax, NewMessage, Twin};
@@ -211,7 +214,8 @@ impl Store {
         if swept > 0 {
             tracing::info!("{swept} files of mails or pages that nobody was told yes for are gone");
         }
-        let store = Store::open_with(state, connection, Some(lock))?;
+        let gate = Gate::at(Some(private_file(&state.join("turn"))?));
+        let store = Store::open_with(state, connection, gate, Some(lock))?;
         blobs::sync_folder(state)?;
         if let Some(parent) = state
             .parent()
@@ -236,14 +240,21 @@ impl Store {
         health::is_not_lost(state)?;
         let connection = connect(&database, OpenFlags::default())?;
         upgrade::is_newest(&connection)?;
-        Store::open_with(state, connection, None)
+        // A command may be root's, and makes no file that the daemon could not open.
+        let turn = File::open(state.join("turn")).ok();
+        Store::open_with(state, connection, Gate::at(turn), None)
     }
 
-    fn open_with(state: &Path, connection: Connection, lock: Option<File>) -> Result<Store> {
+    fn open_with(
+        state: &Path,
+        connection: Connection,
+        gate: Gate,
+        lock: Option<File>,
+    ) -> Result<Store> {
         let database = state.join("queue.db");
         let blobs = Blobs::open(state)?;
         let owner = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
-        let writer = Writer::start(connection)?;
+        let writer = Writer::start(connection, gate)?;
         Ok(Store {
             inner: Arc::new(Inner {
                 readers: Readers::new(database),
@@ -334,8 +345,8 @@ fn told(e: std::io::Error, path: &Path) -> StoreError {
 const CACHES: (i32, i32) = (-2000, -500);
 
 fn connect(database: &Path, flags: OpenFlags) -> Result<Connection> {
-    let connection = Connection::open_with_flags(database, flags)?;
-    connection.busy_timeout(Duration::from_secs(10))?;
+    let mut connection = Connection::open_with_flags(database, flags)?;
+    connection.busy_handler(Some(gate::wait))?;
     connection.set_prepared_statement_cache_capacity(128);
     let reads = flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY);
     let cache = if reads { CACHES.1 } else { CACHES.0 };

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::faxes::{said_from_json, said_to_json};
+use super::report::{self, Row, said_from_json};
 use super::{Millis, Result, Store, id};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::pages::FaxPage;
@@ -113,7 +113,7 @@ impl Store {
     ) -> Result<()> {
         let received = received.to_owned();
         self.write(move |db| {
-            end(db, &received, &report, now)?;
+            report::ended(db, &Row::Received(&received), &report, now)?;
             queue_mails(db, &received, now)
         })
         .await
@@ -169,31 +169,6 @@ impl Store {
         .await
         .map_err(|_| super::StoreError::Stopped)?
     }
-}
-
-fn end(db: &Connection, received: &str, report: &CallReport, now: Millis) -> rusqlite::Result<()> {
-    let far = &report.far_end;
-    db.execute(
-        "UPDATE received SET ended_at = ?2, outcome = ?3, detail = ?4, far_ident = ?5, bit_rate = ?6, ecm = ?7,
-                t38 = ?8, compression = ?9, seconds = ?10, wire_bytes = ?11, far_said = ?12, sub_address = ?13, owner = NULL
-         WHERE id = ?1",
-        params![
-            received,
-            now.0,
-            report.outcome.name(),
-            report.detail,
-            far.ident,
-            far.bit_rate,
-            far.ecm,
-            far.t38,
-            far.compression,
-            report.seconds,
-            report.wire_bytes,
-            said_to_json(far),
-            far.sub_address
-        ],
-    )?;
-    Ok(())
 }
 
 /// One mail for each recipient, however often this is called and however often a route names him.

@@ -1,4 +1,4 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 5; the numbered steps
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 6; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
@@ -36,7 +36,8 @@ CREATE INDEX messages_by_message_id ON messages (message_id, sender, size) WHERE
 -- Octets of up to 64 KB that a row names, so that one commit is all that a 250 waits for.
 CREATE TABLE small_blobs (
     key          TEXT PRIMARY KEY,           -- messages.text_key, documents.pages_key, documents.preview_key
-    octets       BLOB NOT NULL
+    octets       BLOB NOT NULL,
+    sha256       BLOB                        -- of them (seal.rs); NULL: kept by a version that did not write it
 ) STRICT;
 
 -- The pages of a mail at one resolution; all its recipients share them.

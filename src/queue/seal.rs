@@ -1,6 +1,6 @@
-//! What the octets of a blob add up to, kept beside them in an extended attribute: a disk that gives back others is found
-//! out before they are faxed. Where a file system has no such attributes, or a copy has lost them, nothing is known and
-//! nothing is said.
+//! What the octets of a blob add up to, kept beside them: in an extended attribute of a file, in a column of a row. A disk
+//! that gives back others is found out before they are faxed. Where a file system has no such attributes, a copy has lost
+//! them, or an older version kept the row, nothing is known and nothing is said.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Seek};
@@ -11,6 +11,19 @@ use sha2::{Digest, Sha256};
 
 /// The attribute: SHA-256, 32 octets.
 const SEAL: &str = "user.postfax.sha256";
+
+/// What octets add up to.
+pub type Seal = [u8; 32];
+
+/// The seal of octets for a row.
+pub fn of(octets: &[u8]) -> Seal {
+    Sha256::digest(octets).into()
+}
+
+/// Whether octets are others than those that were sealed.
+pub fn is_other(octets: &[u8], sealed: Option<Seal>) -> bool {
+    sealed.is_some_and(|sealed| sealed != of(octets))
+}
 
 /// Seals a complete file, before it is synced.
 ///
@@ -32,9 +45,9 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(path).map_err(named)?;
     let mut octets = Vec::new();
     file.read_to_end(&mut octets).map_err(named)?;
-    match sealed(&file).is_none_or(|sealed| sealed == *Sha256::digest(&octets)) {
-        true => Ok(octets),
-        false => Err(named(altered())),
+    match is_other(&octets, sealed(&file)) {
+        false => Ok(octets),
+        true => Err(named(altered())),
     }
 }
 
@@ -46,13 +59,13 @@ pub fn is_broken(path: &Path) -> bool {
     sealed(&file).is_some_and(|sealed| sum(&file).is_ok_and(|sum| sum != sealed))
 }
 
-fn sealed(file: &File) -> Option<[u8; 32]> {
+fn sealed(file: &File) -> Option<Seal> {
     let mut sum = [0; 32];
     let size = fgetxattr(file, SEAL, &mut sum).ok()?;
     (size == sum.len()).then_some(sum)
 }
 
-fn sum(mut file: &File) -> io::Result<[u8; 32]> {
+fn sum(mut file: &File) -> io::Result<Seal> {
     file.rewind()?;
     let (mut sum, mut part) = (Sha256::new(), vec![0; 64 * 1024]);
     loop {
@@ -63,7 +76,8 @@ fn sum(mut file: &File) -> io::Result<[u8; 32]> {
     }
 }
 
-fn altered() -> io::Error {
+/// What is said of them.
+pub fn altered() -> io::Error {
     io::Error::new(
         ErrorKind::InvalidData,
         "its octets are not those that were kept",

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::faxes::{confirm, said_to_json};
+use super::faxes::confirm;
+use super::report::{self, Row};
 use super::{Millis, Result, Store, rests, usage};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::call::retry::{self, Next, Policy};
@@ -100,7 +101,7 @@ impl Store {
                 return Ok(settled);
             }
             confirm(db, &fax, attempt, report.pages)?;
-            end_attempt(db, attempt, &report, now)?;
+            report::ended(db, &Row::Attempt(attempt), &report, now)?;
             usage::ended(db, &policy.day(now.0), &fax, attempt, &report)?;
             let standing = standing(db, &fax)?;
             let end = End {
@@ -113,40 +114,19 @@ impl Store {
         })
         .await
     }
-}
 
-fn end_attempt(
-    db: &Connection,
-    attempt: i64,
-    report: &CallReport,
-    now: Millis,
-) -> rusqlite::Result<()> {
-    let far = &report.far_end;
-    db.prepare_cached(
-        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4, sip_code = ?5, q850 = ?6, far_ident = ?7,
-                bit_rate = ?8, ecm = ?9, t38 = ?10, compression = ?11, seconds = ?12, wire_bytes = ?13,
-                trunk = ?14, target = ?15, far_said = ?16
-         WHERE id = ?1",
-    )?
-    .execute(params![
-        attempt,
-        now.0,
-        report.outcome.name(),
-        report.detail,
-        report.sip_code,
-        report.q850,
-        far.ident,
-        far.bit_rate,
-        far.ecm,
-        far.t38,
-        far.compression,
-        report.seconds,
-        report.wire_bytes,
-        report.trunk,
-        report.target,
-        said_to_json(far)
-    ])?;
-    Ok(())
+    /// So many octets went over the wire for an attempt that was settled while its call went on.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn attempt_took(&self, attempt: i64, wire_bytes: u64) -> Result<()> {
+        self.write(move |db| {
+            db.prepare_cached("UPDATE attempts SET wire_bytes = ?2 WHERE id = ?1")?
+                .execute(params![attempt, wire_bytes])?;
+            Ok(())
+        })
+        .await
+    }
 }
 
 pub(super) fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {
@@ -222,11 +202,16 @@ pub(super) fn settle(
         return end(outcome, last_word);
     }
     let tries = fax.tries + u32::from(retry::counts(outcome) || how.answered);
+    // What was made of the outcome of the call is counted by all of them.
+    let like_this = match outcome == how.outcome && tries < retry::MOST_TRIES {
+        true => tries_like_this(db, &fax.id, outcome)?,
+        false => tries,
+    };
     let same = match in_a_row {
         Some(of_number) => of_number,
         None => same_in_a_row(db, &fax.id, outcome)?,
     };
-    match policy.next(outcome, tries, same, fax.left(policy, now)) {
+    match policy.next(outcome, like_this, same, fax.left(policy, now)) {
         Next::Final => end(outcome, last_word),
         Next::After(seconds) => {
             let at = now.plus_seconds(u64::from(seconds));
@@ -247,6 +232,25 @@ fn leaves_doubt(outcome: Outcome) -> bool {
     !matches!(
         outcome,
         Outcome::PageRefused | Outcome::TrainingFailed | Outcome::StorageFailed
+    )
+}
+
+/// Attempts that count (see [`retry::counts`]) and ended in this, or in what is the same to the far end.
+fn tries_like_this(db: &Connection, fax: &str, outcome: Outcome) -> rusqlite::Result<u32> {
+    let (one, other) = retry::counted_together(outcome);
+    db.prepare_cached(
+        "SELECT count(*) FROM attempts WHERE fax = ?1 AND outcome IN (?2, ?3)
+         AND (?4 OR detail = ?5 OR (seconds > 0 AND outcome <> 'gateway_stopped'))",
+    )?
+    .query_row(
+        params![
+            fax,
+            one.name(),
+            other.name(),
+            retry::counts(outcome),
+            super::CUT_OFF
+        ],
+        |row| row.get(0),
     )
 }
 

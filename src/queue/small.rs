@@ -2,13 +2,14 @@
 //! files beside it (blobs.rs), each durable before its row.
 
 use std::fs;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Result, Store, StoreError, seal};
+use super::seal::{self, Seal};
+use super::{Result, Store, StoreError};
 
 /// Octets of the largest that is kept in a row: a letter without attachments, the pages made of it. What is larger
 /// would be written twice, to the log and to the database, where a file is written once.
@@ -85,14 +86,17 @@ impl Store {
     /// The octets that a row calls `key`, or where they are.
     ///
     /// # Errors
-    /// As the database says.
+    /// As the database says; `InvalidData` where a row holds others than those that were kept.
     pub async fn kept(&self, key: &str) -> Result<Kept> {
-        let (key, blobs) = (key.to_owned(), self.blobs().clone());
-        self.read(move |db| {
-            let small = look_up(db, &key)?.map(|octets| Kept::Row(Arc::new(octets)));
-            Ok(small.unwrap_or_else(|| Kept::File(blobs.path(&key))))
-        })
-        .await
+        let row = key.to_owned();
+        match self.read(move |db| look_up(db, &row)).await? {
+            None => Ok(Kept::File(self.blobs().path(key))),
+            Some(Row::Whole(octets)) => Ok(Kept::Row(Arc::new(octets))),
+            Some(Row::Altered) => {
+                let what = format!("{key} in the database: {}", seal::altered());
+                self.heard(Err(io::Error::new(ErrorKind::InvalidData, what).into()))
+            }
+        }
     }
 
     /// The octets that a row calls `key`.
@@ -122,15 +126,44 @@ pub(super) fn keep(db: &Connection, key: &str, octets: Option<&Vec<u8>>) -> rusq
     };
     // A rendering that is done once more has the key of the one before.
     db.prepare_cached(
-        "INSERT INTO small_blobs (key, octets) VALUES (?1, ?2)
-         ON CONFLICT (key) DO UPDATE SET octets = excluded.octets",
+        "INSERT INTO small_blobs (key, octets, sha256) VALUES (?1, ?2, ?3)
+         ON CONFLICT (key) DO UPDATE SET octets = excluded.octets, sha256 = excluded.sha256",
     )?
-    .execute(params![key, octets])?;
+    .execute(params![key, octets, seal::of(octets)])?;
     Ok(())
 }
 
-fn look_up(db: &Connection, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
-    db.prepare_cached("SELECT octets FROM small_blobs WHERE key = ?1")?
-        .query_row([key], |row| row.get(0))
+/// What a row holds.
+enum Row {
+    /// What was kept in it.
+    Whole(Vec<u8>),
+    /// Something else.
+    Altered,
+}
+
+fn look_up(db: &Connection, key: &str) -> rusqlite::Result<Option<Row>> {
+    db.prepare_cached("SELECT octets, sha256 FROM small_blobs WHERE key = ?1")?
+        .query_row([key], |row| {
+            let (octets, sealed): (Vec<u8>, Option<Seal>) = (row.get(0)?, row.get(1)?);
+            Ok(match seal::is_other(&octets, sealed) {
+                false => Row::Whole(octets),
+                true => Row::Altered,
+            })
+        })
         .optional()
+}
+
+/// The keys of a query under which a row holds others than the octets that were kept.
+pub(super) fn altered(db: &Connection, query: &str) -> rusqlite::Result<Vec<String>> {
+    let sql =
+        format!("SELECT key, octets, sha256 FROM small_blobs WHERE key IN ({query}) ORDER BY key");
+    let mut look = db.prepare(&sql)?;
+    let mut rows = look.query([])?;
+    let mut altered = Vec::new();
+    while let Some(row) = rows.next()? {
+        if seal::is_other(row.get_ref(1)?.as_blob()?, row.get(2)?) {
+            altered.push(row.get(0)?);
+        }
+    }
+    Ok(altered)
 }

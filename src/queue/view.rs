@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
-use super::faxes::said_from_json;
+use super::report::said_from_json;
 use super::{Millis, Result, Store};
 use crate::call::outcome::FarSaid;
 
@@ -20,7 +20,7 @@ pub struct Counts {
     pub calling: u64,
     /// Mails that their next hop has not taken.
     pub mails_waiting: u64,
-    /// Mails that no next hop will take.
+    /// Mails that no next hop will take, and that the postmaster has not got instead.
     pub mails_failed: u64,
     /// Faxes delivered since the given time.
     pub delivered: u64,
@@ -286,16 +286,19 @@ pub(super) const FAX: &str =
     f.billing, d.resolution, ifnull(f.cover, 0)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
-/// Faxes to number ?1, of sender ?2, in state ?3, at most ?4 of them.
+/// Faxes to number ?1, of sender ?2, in state ?3.
 const FIT: &str = "WHERE (?1 IS NULL OR f.number = ?1)
     AND (?2 IS NULL OR f.account = ?2
-         OR lower((SELECT sender FROM messages WHERE messages.id = f.message)) = lower(?2))
+         OR f.message IN (SELECT id FROM messages WHERE lower(sender) = lower(?2)))
     AND CASE ifnull(?3, 'waiting')
         WHEN 'waiting' THEN f.ended_at IS NULL
         WHEN 'held' THEN f.held = 1 AND f.ended_at IS NULL
         WHEN 'over' THEN f.ended_at IS NOT NULL
-        ELSE f.state = ?3 END
-    ORDER BY f.ended_at IS NOT NULL, iif(f.ended_at IS NULL, f.next_try_at, -f.ended_at), f.id LIMIT ?4";
+        ELSE f.state = ?3 END";
+
+/// Those that are not over before the others.
+const IN_ORDER: &str =
+    "ORDER BY f.ended_at IS NOT NULL, iif(f.ended_at IS NULL, f.next_try_at, -f.ended_at), f.id";
 
 fn fit(wanted: &Wanted, limit: u32) -> impl rusqlite::Params {
     let Wanted {
@@ -305,6 +308,10 @@ fn fit(wanted: &Wanted, limit: u32) -> impl rusqlite::Params {
     } = wanted.clone();
     (number, sender, state, limit)
 }
+
+/// A mail that its next hop refused for good, and the postmaster got instead.
+const HANDED_OVER: &str = "state = 'failed' AND EXISTS (SELECT 1 FROM outgoing r
+    WHERE r.kind = 'returned' AND r.subject_of = outgoing.id AND r.state = 'delivered')";
 
 const OUTGOING: &str = "SELECT id, kind, subject_of, recipient, state, created_at, next_try_at, tries, reply FROM outgoing ";
 
@@ -331,7 +338,7 @@ impl Store {
                 retrying: faxes("state = 'ready' AND next_try_at > ?1", now)?,
                 calling: faxes("state = 'calling' AND ?1", now)?,
                 mails_waiting: mails("state IN ('waiting', 'sending')")?,
-                mails_failed: mails("state = 'failed'")?,
+                mails_failed: mails(&format!("state = 'failed' AND NOT ({HANDED_OVER})"))?,
                 delivered: faxes("ended_at >= ?1 AND state = 'delivered'", since)?,
                 not_delivered: faxes("ended_at >= ?1 AND state <> 'delivered'", since)?,
                 received: count(
@@ -367,7 +374,11 @@ impl Store {
     /// As the database says.
     pub async fn faxes_that_fit(&self, wanted: Wanted, limit: u32) -> Result<Vec<FaxRow>> {
         self.read(move |db| {
-            let mut look = db.prepare(&format!("{FAX} {FIT}"))?;
+            // Sorted are names, not rows: many more may fit than are wanted.
+            let sql = format!(
+                "{FAX} WHERE f.id IN (SELECT f.id FROM faxes f {FIT} {IN_ORDER} LIMIT ?4) {IN_ORDER}"
+            );
+            let mut look = db.prepare(&sql)?;
             look.query_map(fit(&wanted, limit), fax)?.collect()
         })
         .await
@@ -379,7 +390,9 @@ impl Store {
     /// As the database says.
     pub async fn ids_that_fit(&self, wanted: Wanted, limit: u32) -> Result<Vec<String>> {
         self.read(move |db| {
-            let mut look = db.prepare(&format!("SELECT f.id FROM faxes f {FIT}"))?;
+            let mut look = db.prepare(&format!(
+                "SELECT f.id FROM faxes f {FIT} {IN_ORDER} LIMIT ?4"
+            ))?;
             let ids = look.query_map(fit(&wanted, limit), |row| row.get(0))?;
             ids.collect()
         })
@@ -475,14 +488,17 @@ impl Store {
         self.read(move |db| Ok(received(db, 1, &id)?.pop())).await
     }
 
-    /// Mails that no next hop has taken, the next due first, at most `limit`.
+    /// Mails that no next hop has taken, nor the postmaster in its place; the next due first, at most `limit`.
     ///
     /// # Errors
     /// As the database says.
     pub async fn undelivered_mails(&self, limit: u32) -> Result<Vec<OutgoingRow>> {
         self.read(move |db| {
-            let sql =
-                format!("{OUTGOING} WHERE state <> 'delivered' ORDER BY next_try_at, id LIMIT ?1");
+            let sql = format!(
+                "{OUTGOING} WHERE id IN (SELECT id FROM outgoing WHERE state IN ('waiting', 'sending', 'failed')
+                                         AND NOT ({HANDED_OVER}) ORDER BY next_try_at, id LIMIT ?1)
+                 ORDER BY next_try_at, id"
+            );
             db.prepare(&sql)?.query_map([limit], outgoing)?.collect()
         })
         .await

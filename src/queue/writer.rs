@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::gate::Gate;
 use super::{Result, StoreError};
 
 /// Work in one transaction at most, so that one caller does not wait for a thousand.
@@ -25,12 +26,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread.
-    pub fn start(connection: Connection) -> std::io::Result<Writer> {
+    /// Starts the thread, which writes when the gate lets it.
+    pub fn start(connection: Connection, gate: Gate) -> std::io::Result<Writer> {
         let (work, inbox) = sync_channel(BATCH * 4);
         let thread = std::thread::Builder::new()
             .name("queue".into())
-            .spawn(move || write_on(&connection, &inbox))?;
+            .spawn(move || write_on(&connection, &gate, &inbox))?;
         Ok(Writer {
             work: Some(work),
             thread: Mutex::new(Some(thread)),
@@ -76,10 +77,10 @@ impl Drop for Writer {
     }
 }
 
-fn write_on(connection: &Connection, inbox: &Receiver<Work>) {
+fn write_on(connection: &Connection, gate: &Gate, inbox: &Receiver<Work>) {
     while let Ok(first) = inbox.recv() {
         let mut answers: Vec<Answer> = Vec::new();
-        let outcome = match connection.execute_batch("BEGIN IMMEDIATE") {
+        let outcome = match gate.begin(connection) {
             Ok(()) => run_batch(connection, first, inbox, &mut answers),
             Err(e) => {
                 answers.push(first(None));
@@ -159,7 +160,7 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
             .unwrap();
-        let writer = Writer::start(db).unwrap();
+        let writer = Writer::start(db, Gate::at(None)).unwrap();
         let insert = |x: i64| writer.run(move |db| db.execute("INSERT INTO t VALUES (?1)", [x]));
         let (a, b, c) = tokio::join!(insert(1), insert(1), insert(2));
         assert!(a.is_ok() && c.is_ok());
@@ -172,7 +173,7 @@ mod tests {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
             .unwrap();
-        let writer = Writer::start(db).unwrap();
+        let writer = Writer::start(db, Gate::at(None)).unwrap();
         let panics = writer.run(|db| {
             db.execute("INSERT INTO t VALUES (1)", [])?;
             panic!("a bug") as rusqlite::Result<()>
@@ -190,7 +191,7 @@ mod tests {
             "CREATE TABLE t (x INTEGER PRIMARY KEY, big BLOB); PRAGMA max_page_count = 20",
         )
         .unwrap();
-        let writer = Writer::start(db).unwrap();
+        let writer = Writer::start(db, Gate::at(None)).unwrap();
         let insert = |size: u32| {
             writer.run(move |db| db.execute("INSERT INTO t (big) VALUES (zeroblob(?1))", [size]))
         };

@@ -33,7 +33,10 @@ const ORDERS: [(&str, &[&str]); 3] = [
 
 /// Measures each on the running daemon.
 pub fn measure(site: &Site, daemon: &Daemon, figures: &mut Vec<String>) -> anyhow::Result<()> {
-    let idle = beside_mails(daemon, || Ok(std::thread::sleep(QUIET)))?;
+    let idle = beside_mails(daemon, || {
+        std::thread::sleep(QUIET);
+        Ok(())
+    })?;
     println!("a mail's 250 takes {:.0} ms at most", idle.longest_ms());
     figures.push(format!("wait_ms={:.0}", idle.longest_ms()));
     for (name, arguments) in LOOKS.iter().chain(&ORDERS) {

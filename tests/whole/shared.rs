@@ -169,3 +169,39 @@ fn fax_that_is_cancelled_behind_another_is_left_out_of_its_call() {
     let calls = site.machine_calls();
     assert_eq!(calls.iter().map(|c| c.pages).collect::<Vec<_>>(), [2, 1]);
 }
+
+#[test]
+fn receipt_of_the_first_does_not_wait_and_a_stop_ends_the_call_behind_the_second() {
+    let pdfs = one_two_and_one_page();
+    let mut site = waiting(HEALTHY, &pdfs);
+    site.config.sip.drain_seconds = 2 * A_CALL;
+    site.start();
+    wait_until("the first is told of", A_CALL, || {
+        site.receipts().len() == 1
+    });
+    let states = |site: &Site| -> Vec<String> {
+        let faxes = site.faxes().into_iter();
+        faxes.map(|fax| fax.state).collect()
+    };
+    assert_eq!(states(&site), ["delivered", "calling", "calling"]);
+    let checked = site.command(&["check"]);
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(said.contains("share a call"), "{said}");
+    site.terminate();
+    assert!(site.ended(2 * A_CALL), "the daemon ended with a failure");
+    assert_eq!(states(&site), ["delivered", "delivered", "ready"]);
+    assert!(
+        site.attempts(&site.faxes()[2].id).is_empty(),
+        "it was not in the call"
+    );
+    let calls = site.machine_calls();
+    assert_eq!(calls.iter().map(|c| c.pages).collect::<Vec<_>>(), [3]);
+    site.check();
+    let seconds = |fax: &FaxRow| site.attempts(&fax.id)[0].seconds;
+    let (first, second) = (&site.faxes()[0], &site.faxes()[1]);
+    assert!(seconds(first) > 5.0 && seconds(second) > 5.0);
+    assert!(site.attempts(&first.id)[0].wire_bytes > 0);
+    assert!(!site.attempts(&first.id)[0].trunk.is_empty());
+    site.start();
+    wait_for_receipts(&site, 3);
+}

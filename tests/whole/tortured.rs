@@ -165,6 +165,33 @@ fn a_page_that_comes_twice_is_seen() {
 }
 
 #[test]
+fn mails_to_one_number_are_told_apart_by_their_pages() {
+    let both = |e: &mut Evidence| {
+        e.accepted.push(Accepted {
+            tag: "torture-00002-".into(),
+            pages: 1,
+            ..accepted()
+        });
+        e.reports.push(Report {
+            subject: "Letter torture-00002-".into(),
+            ..report("d", Says::Delivered)
+        });
+        e.calls[0].confirmed.push(Some((1, 1)));
+    };
+    assert_eq!(cooked(both), []);
+    let lost = |e: &mut Evidence| (both(e), e.calls[0].confirmed.pop()).0;
+    assert_eq!(cooked(lost), [Fault::Untrue]);
+    let again = |e: &mut Evidence| (both(e), e.calls.push(call(&[]))).0;
+    let twice = |e: &mut Evidence| {
+        again(e);
+        e.calls[1].confirmed.push(Some((1, 1)));
+    };
+    assert_eq!(cooked(twice), [Fault::Doubled]);
+    let of_nobody = |e: &mut Evidence| (both(e), e.calls[0].confirmed.push(Some((1, 3)))).0;
+    assert_eq!(cooked(of_nobody), [Fault::Garbled]);
+}
+
+#[test]
 fn a_perhaps_without_a_reason_is_seen() {
     let perhaps = |e: &mut Evidence| e.reports[0].says = Says::Perhaps;
     assert_eq!(cooked(perhaps), [Fault::Unexplained]);

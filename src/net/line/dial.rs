@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::drive::{Calls, Driver};
 use super::media::MediaSockets;
-use super::{Candidate, DialRequest, Line, redirect};
+use super::{Candidate, DialRequest, Line, Place, redirect};
 use crate::call::cause;
 use crate::call::machine::{Action, CallMachine};
 use crate::call::outcome::{CallReport, Outcome};
@@ -122,7 +122,7 @@ impl Attempt<'_> {
         if let Some(refusal) = first.as_ref().and_then(&elsewhere) {
             return Err(refusal);
         }
-        driver.begin_with(first);
+        driver.begin_at(place_of(candidate), first);
         let calls = Calls {
             invite: &invite,
             elsewhere: &elsewhere,
@@ -215,14 +215,22 @@ fn refused(event: &SipEvent, candidate: &Candidate) -> CallReport {
 
 /// A report with the place it is from.
 fn from(candidate: &Candidate, report: CallReport) -> CallReport {
+    let Place { trunk, target } = place_of(candidate);
+    CallReport {
+        trunk,
+        target,
+        ..report
+    }
+}
+
+fn place_of(candidate: &Candidate) -> Place {
     let trunk = candidate
         .seat
         .as_ref()
         .map(|seat| seat.trunk.config.name.clone());
-    CallReport {
+    Place {
         trunk: trunk.unwrap_or_default(),
         target: candidate.invite.flow.to_string(),
-        ..report
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::LineEvent;
+use super::{LineEvent, Place};
 use crate::call::machine::{Action, CallMachine, ChildOrder, Input};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::net::sip::{SipCall, SipCommand, SipEvent};
@@ -92,8 +92,9 @@ impl Driver {
         self.enough = enough;
     }
 
-    /// What the call has said already.
-    pub fn begin_with(&mut self, event: Option<SipEvent>) {
+    /// Where the call went, and what it has said already.
+    pub fn begin_at(&mut self, place: Place, event: Option<SipEvent>) {
+        self.outbox.push_back(LineEvent::Placed(place));
         self.first = event;
     }
 

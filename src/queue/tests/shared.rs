@@ -127,6 +127,73 @@ async fn killed_in_the_second_fax() {
     assert_eq!(again.number, X);
 }
 
+/// The first is through and settled; the second is at its second page.
+async fn first_is_settled(state: &Path) -> (Store, Vec<ClaimedFax>) {
+    let (store, faxes) = three(state).await;
+    confirmed(&store, &faxes[0], 1).await;
+    confirmed(&store, &faxes[0], 2).await;
+    let (through, policy) = (report(Outcome::Delivered, 2), policy());
+    let settled = store.settle_attempt(&faxes[0].id, faxes[0].attempt, through, &policy, NOW);
+    assert_eq!(settled.await.unwrap(), Settled::Final(Final::Delivered));
+    confirmed(&store, &faxes[1], 1).await;
+    let calling = |pages| standing("calling", pages, 1);
+    let expected = [standing("delivered", 2, 1), calling(1), calling(0)];
+    assert_eq!(standings(&store, &faxes).await, expected);
+    assert_eq!(receipts(&store, &faxes[0].id).await, 1);
+    assert_eq!(store.check().await.unwrap(), []);
+    (store, faxes)
+}
+
+fn second_is_broken_off() -> [(String, u32, u32); 3] {
+    [
+        standing("delivered", 2, 1),
+        standing("ready", 1, 1),
+        standing("ready", 0, 0),
+    ]
+}
+
+#[tokio::test]
+async fn killed_in_the_second_fax_when_the_first_was_told_of() {
+    let state = tempfile::tempdir().unwrap();
+    let (store, faxes) = first_is_settled(state.path()).await;
+    let expected = second_is_broken_off();
+    let store = stand_after_a_crash(state.path(), store, &faxes, expected).await;
+    assert_eq!(receipts(&store, &faxes[0].id).await, 1);
+}
+
+#[tokio::test]
+async fn panic_in_the_second_fax_when_the_first_was_told_of() {
+    let state = tempfile::tempdir().unwrap();
+    let (store, faxes) = first_is_settled(state.path()).await;
+    // The call's claim is that of its first fax.
+    let claim = Claim::Fax(faxes[0].id.clone());
+    store.release(claim, &policy(), NOW).await.unwrap();
+    assert_eq!(standings(&store, &faxes).await, second_is_broken_off());
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_shared_call_is_still_one_call_and_its_number_is_busy() {
+    let state = tempfile::tempdir().unwrap();
+    let (store, faxes) = first_is_settled(state.path()).await;
+    add(&store, X, "a").await;
+    add(&store, Y, "a").await;
+    let seen = |due: &DueFax| match due.in_calls {
+        None => Choice::CountCalls,
+        Some(1) => Choice::Take("header".to_owned(), ()),
+        Some(more) => panic!("{more} calls"),
+    };
+    let (next, ()) = store
+        .claim_fax(seen, TODAY.into(), NOW)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(next.number, Y);
+    store.attempt_took(faxes[0].attempt, 4711).await.unwrap();
+    let attempts = store.attempts(&faxes[0].id).await.unwrap();
+    assert_eq!(attempts[0].wire_bytes, 4711);
+}
+
 #[tokio::test]
 async fn killed_while_it_rang() {
     let state = tempfile::tempdir().unwrap();

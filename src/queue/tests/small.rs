@@ -77,6 +77,43 @@ async fn octets_that_nobody_names_and_names_without_octets_are_found() {
 }
 
 #[tokio::test]
+async fn one_octet_of_a_row_that_is_another_is_found_when_it_is_read_and_before() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let mail = small(&["5551234567"], "a letter");
+    let key = mail.text_key.clone();
+    store.accept(mail, NOW).await.unwrap();
+    let spoil = "UPDATE small_blobs SET octets = CAST('a better' AS BLOB)";
+    store.write(|db| db.execute(spoil, [])).await.unwrap();
+    let why = store.octets(&key).await.unwrap_err().to_string();
+    assert!(why.contains(&key) && why.contains("not those"), "{why}");
+    assert!(store.damage().is_some(), "nothing more is taken in");
+    let broken = store.check().await.unwrap();
+    assert_eq!(broken[0].rows, [key.as_str()]);
+    let mend = "UPDATE small_blobs SET octets = CAST('a letter' AS BLOB)";
+    store.write(|db| db.execute(mend, [])).await.unwrap();
+    store.examine().await.unwrap();
+    assert_eq!(store.damage(), None);
+    store.write(|db| db.execute(spoil, [])).await.unwrap();
+    store.examine().await.unwrap();
+    let damage = store.damage().expect("found before it is needed");
+    assert!(damage.contains(&key), "{damage}");
+}
+
+#[tokio::test]
+async fn a_row_that_an_older_version_kept_is_believed() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let mail = small(&["5551234567"], "a letter");
+    let key = mail.text_key.clone();
+    store.accept(mail, NOW).await.unwrap();
+    let age = "UPDATE small_blobs SET sha256 = NULL";
+    store.write(|db| db.execute(age, [])).await.unwrap();
+    assert_eq!(*store.octets(&key).await.unwrap(), b"a letter");
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn a_broadcast_in_pieces_is_no_mail_that_comes_again() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();

@@ -15,7 +15,7 @@ pub type Page = Option<(u32, u32)>;
 pub struct Accepted {
     /// Word in its subject that no other has.
     pub tag: String,
-    /// The number it goes to, which no other goes to.
+    /// The number it goes to; no other goes there that has as many pages.
     pub number: String,
     /// Its pages.
     pub pages: u32,
@@ -189,6 +189,15 @@ impl Evidence {
                 .any(|(from, to)| (from - ON_ITS_WAY..*to).contains(&kept))
     }
 
+    /// Whether a page is one of another mail to the same number.
+    fn is_of_another(&self, mail: &Accepted, page: Page) -> bool {
+        let sent_there = |of| {
+            let mut others = self.accepted.iter();
+            others.any(|other| other.number == mail.number && other.pages == of)
+        };
+        page.is_some_and(|(_, of)| of != mail.pages && sent_there(of))
+    }
+
     /// Whether a kill ended a call.
     fn was_killed(&self, call: &Call) -> bool {
         let noticed = call.ended - NOTICED..call.ended + 1_000;
@@ -229,7 +238,8 @@ impl Books {
         let calls: Vec<&Call> = calls.collect();
         let mut got: BTreeMap<Page, &Call> = BTreeMap::new();
         for call in &calls {
-            for page in &call.confirmed {
+            let own = call.confirmed.iter();
+            for page in own.filter(|page| !evidence.is_of_another(mail, **page)) {
                 let before = got.insert(*page, call);
                 let is_last = *page == Some((mail.pages, mail.pages));
                 match before {
@@ -250,7 +260,17 @@ impl Books {
         self.enter_words(&told, all, name);
         if told.iter().any(|report| report.says == Says::Perhaps) {
             self.uncertain += 1;
-            let killed = calls.last().is_some_and(|call| evidence.was_killed(call));
+            let is_alone = evidence
+                .accepted
+                .iter()
+                .filter(|other| other.number == mail.number)
+                .count()
+                == 1;
+            // Where others go to the same number, a later call may have been for them.
+            let killed = match is_alone {
+                true => calls.last().is_some_and(|call| evidence.was_killed(call)),
+                false => calls.iter().any(|call| evidence.was_killed(call)),
+            };
             if !killed && !mail.silent_at_the_end {
                 self.fault(Fault::Unexplained, name());
             }

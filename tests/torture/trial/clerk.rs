@@ -24,6 +24,8 @@ const SILENT_AT_THE_END: &str = "0004";
 pub struct Clerk {
     gateway: SocketAddr,
     bell: Bell,
+    /// Some mails go to one number, so that their faxes may share a call.
+    shares: bool,
     desk: Mutex<Desk>,
 }
 
@@ -36,10 +38,11 @@ struct Desk {
 
 impl Clerk {
     /// Nothing is written yet; the bell rings around every `250`.
-    pub fn new(gateway: SocketAddr, bell: Bell) -> Clerk {
+    pub fn new(gateway: SocketAddr, bell: Bell, shares: bool) -> Clerk {
         Clerk {
             gateway,
             bell,
+            shares,
             desk: Mutex::default(),
         }
     }
@@ -89,7 +92,14 @@ impl Clerk {
             desk.written += 1;
             desk.written
         };
-        let (tag, pages) = (format!("torture-{n:05}-"), rng.u32(1..=LONGEST));
+        let tag = format!("torture-{n:05}-");
+        // Of every second three mails in a row, each goes to the same number, and is known there by how many pages it has.
+        let (flock, own) = ((n - 1) / LONGEST, (n - 1) % LONGEST + 1);
+        let in_flock = self.shares && flock % 2 == 0;
+        let pages = match in_flock {
+            true => own,
+            false => rng.u32(1..=LONGEST),
+        };
         let recipient = |area: u32, rng: &mut Rng| {
             let silent_at_the_end = rng.u32(0..15) == 0;
             let last = match silent_at_the_end {
@@ -104,7 +114,15 @@ impl Clerk {
                 silent_at_the_end,
             }
         };
-        let mut recipients = vec![recipient(555, rng)];
+        let mut recipients = match in_flock {
+            true => vec![Accepted {
+                tag: tag.clone(),
+                number: format!("{}{}5000", 707 + flock / 700, 200 + flock % 700),
+                pages,
+                silent_at_the_end: false,
+            }],
+            false => vec![recipient(555, rng)],
+        };
         if rng.u32(0..6) == 0 {
             recipients.push(recipient(606, rng));
         }

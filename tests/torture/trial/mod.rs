@@ -67,8 +67,10 @@ impl Trial {
     pub fn run(&self, disk: &Disk) -> Evidence {
         let mut rng = Rng::with_seed(self.seed);
         let bell = Bell::default();
-        let mut scene = Scene::set(disk, rng.fork(), bell.clone());
-        let clerk = Clerk::new(scene.site.config.smtp.listen[0], bell);
+        let shares = rng.bool();
+        println!("faxes to one number share calls: {shares}");
+        let mut scene = Scene::set(disk, rng.fork(), bell.clone(), shares);
+        let clerk = Clerk::new(scene.site.config.smtp.listen[0], bell, shares);
         let machines = Machines::of(&scene.site);
         let (stop, relay) = (AtomicBool::new(false), scene.relay.clone());
         let is_enough = || clerk.knows().0.len() > told(&relay) + PATIENT;
@@ -103,11 +105,14 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    fn set(disk: &Disk, rng: Rng, bell: Bell) -> Scene<'_> {
+    fn set(disk: &Disk, rng: Rng, bell: Bell, shares: bool) -> Scene<'_> {
         let mut site = Site::prepared(|config| {
             config.state_dir = disk.path().join("state");
             config.mail.maildir = None;
             config.sip.channels = 40;
+            if shares {
+                config.queue.share_calls = vec!["(|+).".to_owned()];
+            }
             for route in &mut config.routes {
                 (route.to, route.maildir) = (vec!["office@example.com".to_owned()], None);
             }
