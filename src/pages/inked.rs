@@ -82,7 +82,10 @@ mod tests {
             for y in 0..20 {
                 let is_inked = |chunk: &[u8]| chunk.iter().any(|level| *level != PAPER);
                 let chunks = grey.row(y).chunks(CHUNK).map(is_inked);
-                let found: Vec<usize> = (0..).zip(chunks).filter_map(|(n, is)| is.then_some(n)).collect();
+                let found: Vec<usize> = (0..)
+                    .zip(chunks)
+                    .filter_map(|(n, is)| is.then_some(n))
+                    .collect();
                 assert_eq!(inked.chunks(y).collect::<Vec<_>>(), found, "{width}");
                 assert_eq!(inked.is_white(y), found.is_empty());
                 assert!(found.iter().all(|n| inked.has(y, *n)));

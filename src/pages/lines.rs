@@ -98,7 +98,9 @@ fn restore_upright(
         if !begin.iter().fold(false, |any, begins| any | begins) {
             continue;
         }
-        let places = (0..).zip(begin).filter_map(|(n, begins)| begins.then_some(n));
+        let places = (0..)
+            .zip(begin)
+            .filter_map(|(n, begins)| begins.then_some(n));
         for x in places.map(|n| (chunk * CHUNK) as u32 + n) {
             let probe = second.row(start + SHORTEST - 1);
             let across = |x: u32| probe[x as usize];

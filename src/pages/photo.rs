@@ -318,7 +318,9 @@ impl Screen {
     pub(super) fn black(&self, y: u32, levels: [u8; Self::WIDTH as usize]) -> u8 {
         let row = (y % self.height * Self::WIDTH) as usize;
         let pels = levels.iter().zip(&self.black_below[row..]);
-        pels.fold(0, |bits, (level, below)| bits << 1 | u8::from(level < below))
+        pels.fold(0, |bits, (level, below)| {
+            bits << 1 | u8::from(level < below)
+        })
     }
 }
 
@@ -357,9 +359,7 @@ mod tests {
 
     #[test]
     fn a_photo_is_found_where_it_is() {
-        let photos = found(&page(|x, y| {
-            (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8
-        }));
+        let photos = found(&page(|x, y| (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8));
         assert!(photos.contains(256, 256) && photos.contains(140, 140));
         assert!(!photos.contains(60, 60) && !photos.contains(256, 450));
     }

@@ -1,12 +1,12 @@
 //! Grey pictures to black and white.
 
+use super::Resolution;
 use super::bitmap::Bitmap;
 use super::faint::{self, Faint};
 use super::fills;
 use super::inked::{self, CHUNK, Inked};
 use super::lines;
 use super::photo::{self, Photos, Screen};
-use super::Resolution;
 
 /// Levels below this turn black, where no photo is.
 pub(super) const BLACK_BELOW: u8 = 128;
@@ -102,7 +102,12 @@ pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
         return bilevel(grey, &[], None, resolution);
     }
     // What is around it is paper.
-    blacken(grey, &inked, &Photos::all_of(place, grey, resolution), resolution)
+    blacken(
+        grey,
+        &inked,
+        &Photos::all_of(place, grey, resolution),
+        resolution,
+    )
 }
 
 /// By threshold, with faint ink, and by the screen where photos are.
