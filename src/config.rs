@@ -311,12 +311,24 @@ pub struct Receipts {
     pub language: Language,
     /// Folder with templates of the site's own.
     pub templates: Option<PathBuf>,
-    /// Whether who did not say so (NOTIFY, RFC 3461) hears of deliveries, too.
-    pub tell_delivered: bool,
+    /// Whether and how they hear of deliveries whose mail does not say so (NOTIFY, `X-Fax-Notify`).
+    pub tell_delivered: TellDelivered,
     /// Hours after which the sender of a fax that still waits is told, once; 0: never.
     pub tell_delay_hours: u64,
     /// A mail to more recipients than this is reported in one mail.
     pub one_mail_over: usize,
+}
+
+/// What the sender of a mail that asks for nothing hears of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TellDelivered {
+    /// A mail for people.
+    Mail,
+    /// As if each mail had come with NOTIFY=SUCCESS: a report for machines, too.
+    Report,
+    /// Nothing: only who asks hears of it.
+    Asked,
 }
 
 /// `[mail]`
@@ -503,7 +515,7 @@ impl Default for Receipts {
         Receipts {
             language: Language::En,
             templates: None,
-            tell_delivered: true,
+            tell_delivered: TellDelivered::Mail,
             tell_delay_hours: 4,
             one_mail_over: 5,
         }
@@ -602,8 +614,8 @@ impl Config {
         asked.unwrap_or_else(|| self.sender(sender).language.unwrap_or(general))
     }
 
-    /// Whether this sender hears of deliveries without having asked by NOTIFY.
-    pub fn tells_delivered(&self, sender: &str) -> bool {
+    /// What this sender hears of deliveries for which it did not ask.
+    pub fn tells_delivered(&self, sender: &str) -> TellDelivered {
         let own = self.sender(sender).tell_delivered;
         own.unwrap_or(self.receipts.tell_delivered)
     }

@@ -29,7 +29,7 @@ pub enum Next {
 pub struct Rule {
     /// Seconds before the 2nd, 3rd, ... attempt; the last one repeats. None: this outcome is final at once.
     pub delays: Vec<u32>,
-    /// Attempts in all after which this outcome is final.
+    /// Attempts that ended so, in a row or not, after which this outcome is final.
     pub attempts: u32,
 }
 
@@ -173,6 +173,19 @@ pub fn counts(outcome: Outcome) -> bool {
     )
 }
 
+/// Attempts of one fax that count, however they ended: more than any rule has by default, so that a line on which always
+/// something else goes wrong has an end, too.
+pub const MOST_TRIES: u32 = 20;
+
+/// The outcomes whose attempts are counted as one: whatever answered that is no fax machine, 47 CFR 68.318(b)(4) allows
+/// one more call.
+pub fn counted_together(outcome: Outcome) -> (Outcome, Outcome) {
+    match outcome {
+        Outcome::NoFax | Outcome::VoiceAnswered => (Outcome::NoFax, Outcome::VoiceAnswered),
+        other => (other, other),
+    }
+}
+
 /// Whether the outcome speaks of the number itself, so that every fax to it waits: the law counts calls to a number.
 pub fn rests_number(outcome: Outcome) -> bool {
     use Outcome::*;
@@ -279,7 +292,7 @@ impl Policy {
 
     /// What follows the attempt that ended in `outcome`.
     ///
-    /// `tries` counts the attempts so far that count, this one included; `same` counts the attempts in a row that ended
+    /// `tries` counts the attempts so far that count and ended like this one, which is included; `same` counts the attempts in a row that ended
     /// like this one, of this fax or, where the outcome speaks of the number, of all faxes to it; `left` is the seconds
     /// until the fax is given up.
     pub fn next(&self, outcome: Outcome, tries: u32, same: u32, left: u64) -> Next {

@@ -1,5 +1,7 @@
 //! `postfax check`: what is wrong, and what would happen.
 
+mod risks;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 use super::table::print;
 use super::wait_for;
 use crate::config::numbers::Numbering;
-use crate::config::{Config, Converter, Route, Trunk};
+use crate::config::{Config, Converter, Route, Trunk, dialplan};
 use crate::context::letterhead;
 use crate::mail_to_fax::cover::template;
 use crate::mail_to_fax::{receipt, recipient};
@@ -24,6 +26,9 @@ pub struct Args {
     /// Say what would become of a mail to this address, such as 5551234567@fax.local
     #[arg(value_name = "ADDRESS")]
     address: Option<String>,
+    /// Of a mail by this sender, who may dial what others may not ([[sender]])
+    #[arg(long, value_name = "SENDER", requires = "address")]
+    from: Option<String>,
 }
 
 /// One line of what was found.
@@ -59,12 +64,12 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     findings.extend(mail_ways(config));
     findings.extend(templates(config));
     findings.extend(line_ways(config));
-    findings.extend(shared_calls(config));
+    findings.extend(risks::all(config));
     findings.extend(wait_for(store(&config.state_dir))?);
     let mut wrong = findings.iter().any(|found| matches!(found, Wrong(_)));
     let mut text: String = findings.iter().map(|found| format!("{found}\n")).collect();
     if let Some(address) = &args.address {
-        let (accepted, verdict) = verdict(config, address);
+        let (accepted, verdict) = verdict(config, address, args.from.as_deref());
         text += &format!("\n{verdict}\n");
         wrong |= !accepted;
     }
@@ -131,10 +136,18 @@ async fn cover_page(config: &Config) -> Option<Finding> {
 fn mail_ways(config: &Config) -> Vec<Finding> {
     let smtp = &config.smtp;
     let open = smtp.clients.iter().any(|network| network.prefix_len() == 0);
+    let mut domains = smtp.domains.clone();
+    domains.extend(config.domains.iter().map(|domain| domain.name.clone()));
+    domains.sort();
+    domains.dedup();
+    let lmtp = match smtp.lmtp.is_empty() {
+        true => String::new(),
+        false => format!(", LMTP on {}", listed(&smtp.lmtp)),
+    };
     vec![
         Fine(format!(
-            "mail for {} is taken on {}",
-            smtp.domains.join(", "),
+            "mail for {} is taken on {}{lmtp}",
+            domains.join(", "),
             listed(&smtp.listen)
         )),
         match open {
@@ -143,13 +156,7 @@ fn mail_ways(config: &Config) -> Vec<Finding> {
                 Wrong("anybody may submit mail and so spend your money: narrow smtp.clients".into())
             }
         },
-        Fine(match smtp.dmarc {
-            true => format!(
-                "and so may, from anywhere, {}, whom DMARC proves",
-                verified(config)
-            ),
-            false => "nobody else may without a password or an [[upstream]]".into(),
-        }),
+        Fine(others(config)),
         Fine(match &config.mail.maildir {
             Some(folder) => format!("our mails go into the Maildir {}", folder.display()),
             None => format!("our mails go to the relay {}", config.mail.relay),
@@ -161,7 +168,29 @@ fn mail_ways(config: &Config) -> Vec<Finding> {
     ]
 }
 
-/// Those who may send from anywhere.
+/// Who may send beside the networks.
+fn others(config: &Config) -> String {
+    let mut ways = Vec::new();
+    if !config.users.is_empty() {
+        let names = config.users.iter().map(|user| user.name.as_str());
+        let names = names.collect::<Vec<_>>().join(", ");
+        ways.push(format!("with a password, from anywhere: {names}"));
+    }
+    let verified = verified(config);
+    for upstream in config.upstreams.iter().filter(|_| !verified.is_empty()) {
+        let id = &upstream.authserv_id;
+        ways.push(format!("on the word of {id}: {verified}"));
+    }
+    if config.smtp.dmarc && !verified.is_empty() {
+        ways.push(format!("from anywhere, where DMARC proves it: {verified}"));
+    }
+    match ways.is_empty() {
+        true => "nobody else may".to_owned(),
+        false => format!("and so may, {}; nobody else", ways.join("; ")),
+    }
+}
+
+/// Those who may send from outside.
 fn verified(config: &Config) -> String {
     let senders = config.senders.iter().filter(|sender| sender.verified);
     let patterns: Vec<&str> = senders.map(|sender| sender.pattern.as_str()).collect();
@@ -243,19 +272,6 @@ fn trunk_way(config: &Config, trunk: &Trunk) -> Finding {
     ))
 }
 
-/// What `queue.share_calls` means for whoever stands beside the machine.
-fn shared_calls(config: &Config) -> Option<Finding> {
-    let queue = &config.queue;
-    let numbers = queue.share_calls.join(", ");
-    let what = format!(
-        "several faxes to one number share a call where the number fits {numbers} (queue.share_calls), at most {} of them \
-         with {} pages: some machines print or store such a call as one document, so name only numbers of which you know \
-         how theirs does it",
-        queue.share_faxes, queue.share_pages
-    );
-    (!numbers.is_empty()).then_some(Note(what))
-}
-
 async fn store(state: &Path) -> Vec<Finding> {
     let checked = match Store::open_beside(state) {
         Ok(store) => store.check().await,
@@ -304,12 +320,14 @@ fn way(config: &Config, numbers: &Numbering, number: &str) -> (bool, String) {
 }
 
 /// Whether the front door would take this recipient, and what it would say.
-fn verdict(config: &Config, address: &str) -> (bool, String) {
+fn verdict(config: &Config, address: &str, sender: Option<&str>) -> (bool, String) {
     let numbers = match Numbering::of(config) {
         Ok(numbers) => numbers,
         Err(e) => return (false, e.to_string()),
     };
-    match recipient::number_to_dial(address, config, &numbers, &[]) {
+    let allow = sender.map(|sender| config.sender(sender).allow);
+    let permitted = dialplan::patterns(&allow.unwrap_or_default()).unwrap_or_default();
+    match recipient::number_to_dial(address, config, &numbers, &permitted) {
         Ok(to) => {
             let within = |sub_address| format!(", sub-address {sub_address}");
             let within = to.sub_address.map_or(String::new(), within);

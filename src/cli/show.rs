@@ -171,6 +171,15 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
 
 /// What its sender or somebody here wants of it beside.
 fn tell_wishes(sheet: &mut Sheet, fax: &FaxRow, zone: &TimeZone) {
+    if let Some(code) = &fax.billing {
+        sheet.field("project", tame(code, 40));
+    }
+    let behind_cover = if fax.cover {
+        ", behind a cover page"
+    } else {
+        ""
+    };
+    sheet.field("looks", format!("{}{behind_cover}", fax.resolution));
     if fax.priority != 0 {
         sheet.field("priority", fax.priority);
     }

@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::Body;
 use super::door::fits;
+use super::{Body, TellDelivered};
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
 
@@ -145,8 +145,8 @@ pub struct Sender {
     pub cover: Option<bool>,
     /// Language of their receipts; none: `receipts.language`.
     pub language: Option<Language>,
-    /// Whether they hear of deliveries; none: `receipts.tell_delivered`.
-    pub tell_delivered: Option<bool>,
+    /// Whether and how they hear of deliveries; none: `receipts.tell_delivered`.
+    pub tell_delivered: Option<TellDelivered>,
 }
 
 /// `[[machine]]`: what a machine wants that we call.

@@ -124,7 +124,6 @@ fn usual_extension(media_type: &str) -> &'static str {
         "application/vnd.oasis.opendocument.spreadsheet" => "ods",
         "application/vnd.oasis.opendocument.presentation" => "odp",
         "application/postscript" => "ps",
-        "image/heic" => "heic",
         "image/avif" => "avif",
         _ => "bin",
     }

@@ -17,6 +17,7 @@ use super::documents::{self, Opened};
 use super::doorman::Doorman;
 use super::receipt;
 use super::receipt::wanted::tell_delay_at;
+use super::same::is_same;
 use super::stranger::Strangers;
 pub use super::verdict::Recipient;
 use super::verdict::{Way, now_exactly, on_recipient, on_sender, on_word_of};
@@ -38,6 +39,8 @@ const SMALLEST: u32 = 8;
 
 /// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
 const TWIN_MILLIS: i64 = 5 * 86_400_000;
+/// Earlier mails that a mail is held against, the newest first: there are machines that give all of theirs one Message-ID.
+const MAX_LOOKS: usize = 20;
 
 /// For whoever sends a mail; what is damaged is the admin's to know (the page, the log).
 const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
@@ -166,7 +169,7 @@ impl FrontDoor {
         Ok(kept?)
     }
 
-    /// Takes over what is new of a mail that may have come before: same Message-ID, sender and size as `twins`.
+    /// Takes over what is new of a mail that may have come before: same Message-ID and sender, about the size of `twins`.
     async fn keep_the_rest(
         &self,
         message: &NewMessage,
@@ -277,8 +280,8 @@ impl FrontDoor {
         })
     }
 
-    /// Those of the faxes that are of this very mail, octet for octet: a client whose connection broke before our `250`
-    /// reached it sends the mail again (RFC 1047).
+    /// Those of the faxes that are of this very mail: a client whose connection broke before our `250` reached it sends the
+    /// mail again (RFC 1047), or one before it did, and then it comes with other trace fields.
     async fn same_text(
         &self,
         message: &NewMessage,
@@ -289,11 +292,14 @@ impl FrontDoor {
             Some(octets) => Kept::Row(octets.clone()),
             None => Kept::File(store.blobs().path(&message.text_key)),
         };
-        let texts: HashSet<String> = twins.iter().map(|twin| twin.text_key.clone()).collect();
+        let mut texts: Vec<String> = twins.iter().map(|twin| twin.text_key.clone()).collect();
+        texts.sort_unstable();
+        texts.dedup();
         let mut same = HashSet::new();
-        for key in texts {
+        // Keys grow with time.
+        for key in texts.into_iter().rev().take(MAX_LOOKS) {
             let (theirs, ours) = (store.kept(&key).await?, ours.clone());
-            let is_same = move || Some(theirs.read().ok()? == ours.read().ok()?);
+            let is_same = move || Some(is_same(&theirs.read().ok()?, &ours.read().ok()?));
             let is_same = tokio::task::spawn_blocking(is_same).await;
             if is_same.map_err(io::Error::other)? == Some(true) {
                 same.insert(key);
@@ -463,11 +469,14 @@ fn told(queued: &[Queued]) -> Taken {
         false => format!("fax queued as {}", queued.fax),
         true => format!("the same fax is queued as {} already", queued.fax),
     });
+    let mut faxes: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
+    faxes.sort_unstable();
+    faxes.dedup();
     Taken {
-        text: match queued {
-            [one] => format!("fax queued as {}", one.fax),
+        text: match faxes.as_slice() {
+            [one] => format!("fax queued as {one}"),
             all => {
-                let first = all.first().map_or("", |queued| &queued.fax);
+                let first = all.first().copied().unwrap_or_default();
                 format!("{} faxes queued as {first} and following", all.len())
             }
         },

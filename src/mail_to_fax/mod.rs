@@ -12,6 +12,7 @@ pub mod message;
 pub mod receipt;
 pub mod recipient;
 pub mod render;
+mod same;
 mod share;
 pub mod stamp;
 mod stranger;

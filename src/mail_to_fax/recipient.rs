@@ -49,7 +49,7 @@ pub enum BadAddress {
     UnknownName {
         /// As it was written.
         name: String,
-        /// The name most like it.
+        /// The name most like it, in quotes; its number where the name is beyond what this writer can write.
         near: Option<String>,
     },
     /// More than any telephone network takes.
@@ -76,7 +76,7 @@ pub enum BadAddress {
 
 fn did_you_mean(near: &Option<String>) -> String {
     let near = near.as_ref();
-    near.map_or_else(String::new, |name| format!("; did you mean \"{name}\"?"))
+    near.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
 fn dear(why: &Option<&'static str>) -> String {
@@ -152,24 +152,24 @@ pub fn parse(address: &str, config: &Config) -> Result<FaxAddress, BadAddress> {
         }
     })?;
     let mut wishes = Wishes::default();
-    let (number, sub_address, contact) = match local.contains('=') {
+    let (addressee, options) = split_options(local);
+    let (number, sub_address, contact) = match addressee.contains('=') {
         true => {
-            let (number, sub_address) = learned(local)?;
+            let (number, sub_address) = learned(addressee)?;
             (number, sub_address, None)
         }
         false => {
-            let (addressee, options) = split_options(local);
             let contact = config.contact(addressee).cloned();
             let number = match &contact {
                 Some(contact) => number(&contact.number)?,
                 None => number(addressee).map_err(|bad| or_a_name(bad, config))?,
             };
-            for option in options {
-                wishes.option(option)?;
-            }
             (number, None, contact)
         }
     };
+    for option in options {
+        wishes.option(option)?;
+    }
     let in_book = contact.as_ref().map(|contact| contact.sub_address.clone());
     let in_book = in_book.filter(|digits| !digits.is_empty());
     Ok(FaxAddress {
@@ -181,13 +181,13 @@ pub fn parse(address: &str, config: &Config) -> Result<FaxAddress, BadAddress> {
     })
 }
 
-/// `+12025550123+fine+cover`: a number or a name, and its options.
+/// `+12025550123+fine+cover`, `FAX=+12025550123/T33S=6377+fine`: a number or a name, and its options. A `+` at the beginning,
+/// or behind `=`, is that of a number.
 fn split_options(local: &str) -> (&str, impl Iterator<Item = &str>) {
-    let digits = local.strip_prefix('+').unwrap_or(local);
-    let end = digits
-        .find('+')
-        .map_or(local.len(), |at| local.len() - digits.len() + at);
-    let (addressee, options) = local.split_at(end);
+    let before = |at: usize| local[..at].chars().next_back();
+    let mut pluses = local.match_indices('+').map(|(at, _)| at);
+    let end = pluses.find(|at| !matches!(before(*at), None | Some('=')));
+    let (addressee, options) = local.split_at(end.unwrap_or(local.len()));
     (addressee, options.split('+').skip(1))
 }
 
@@ -204,9 +204,14 @@ fn or_a_name(bad: BadAddress, config: &Config) -> BadAddress {
         |contact: &&Contact| strsim::jaro_winkler(&contact.name.to_lowercase(), &written);
     let mut book = config.phone_book.iter();
     let near = book.find(|contact| likeness(contact) > ALIKE);
+    // A name beyond ASCII takes a mail program with SMTPUTF8 (RFC 6531), which who writes such a name has.
+    let in_words = |contact: &Contact| match contact.name.is_ascii() || !name.is_ascii() {
+        true => format!("\"{}\"", contact.name),
+        false => contact.number.clone(),
+    };
     BadAddress::UnknownName {
         name: name.clone(),
-        near: near.map(|contact| contact.name.clone()),
+        near: near.map(in_words),
     }
 }
 
@@ -239,7 +244,8 @@ fn learned(local: &str) -> Result<(String, Option<String>), BadAddress> {
 /// Whom the paper is for, where an address says so (ATTN of RFC 2846).
 pub fn attention(address: &str) -> Option<String> {
     let (local, _) = address.rsplit_once('@')?;
-    let mut elements = local
+    let (addressee, _) = split_options(local);
+    let mut elements = addressee
         .split('/')
         .filter_map(|element| element.split_once('='));
     let (_, name) = elements.find(|(key, _)| key.trim().eq_ignore_ascii_case("ATTN"))?;
@@ -431,6 +437,26 @@ mod tests {
     }
 
     #[test]
+    fn options_stand_behind_the_learned_form_as_well() {
+        let to = verdict("FAX=+12025550123/T33S=6377+fine+code-7@gw.example", &[]).unwrap();
+        assert_eq!(
+            (to.number.as_str(), to.sub_address.as_deref()),
+            ("+12025550123", Some("6377"))
+        );
+        assert_eq!(to.wishes.resolution, Some(crate::pages::Resolution::Fine));
+        assert_eq!(to.wishes.code.as_deref(), Some("7"));
+    }
+
+    #[test]
+    fn a_name_that_its_writer_cannot_write_is_told_by_its_number() {
+        let text = format!("{SITE}[[phone_book]]\nname = \"Müller\"\nnumber = \"+12025550124\"");
+        let config = Config::parse(&text, "config.toml").unwrap();
+        let said = |address| parse(address, &config).unwrap_err().to_string();
+        assert!(said("muller@gw.example").ends_with("did you mean +12025550124?"));
+        assert!(said("müler@gw.example").ends_with("did you mean \"Müller\"?"));
+    }
+
+    #[test]
     fn an_address_may_say_whom_the_paper_is_for() {
         for (address, name) in [
             (
@@ -438,6 +464,7 @@ mod tests {
                 Some("Jane Roe"),
             ),
             ("/attn=Jane Roe/fax=1@gw.example", Some("Jane Roe")),
+            ("FAX=+1/ATTN=Jane.Roe+fine@gw.example", Some("Jane Roe")),
             ("FAX=1/ATTN=@gw.example", None),
             ("12025550123@gw.example", None),
             ("ATTN=x", None),

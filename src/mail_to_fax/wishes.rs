@@ -87,6 +87,9 @@ pub enum BadWish {
     /// Behind a `+` in the address.
     #[error("\"+{0}\" is no option of an address; there are {OPTIONS}")]
     Option(String),
+    /// Two behind a `+` speak of the same.
+    #[error("\"+{0}\" contradicts or repeats another option of the address")]
+    Contradiction(String),
     /// A field of the header that is nearly one of ours.
     #[error("the field {0} is not known; did you mean {1}?")]
     Field(String, &'static str),
@@ -105,13 +108,13 @@ pub enum BadWish {
     Twice(&'static str),
     /// Too far ahead.
     #[error("the fax is to wait until {0}, and at most {1} days are allowed here")]
-    TooLate(Timestamp, u32),
+    TooLate(String, u32),
     /// Behind us.
     #[error("the fax is wanted by {0}, and that is over")]
-    Over(Timestamp),
+    Over(String),
     /// It never may.
     #[error("the fax is to wait until {0}, and to be given up before that")]
-    Never(Timestamp),
+    Never(String),
 }
 
 impl Wishes {
@@ -162,6 +165,12 @@ impl Wishes {
                     once(&mut self.sub_address, digits)
                 } else if let Some(when) = behind("at").and_then(When::read) {
                     once(&mut self.at, when)
+                } else if behind("at").is_some_and(|time| time.starts_with(is_digit)) {
+                    return Err(BadWish::Value {
+                        field: "the address".to_owned(),
+                        value: format!("+{written}"),
+                        form: "a time of the day, such as +at1800",
+                    });
                 } else {
                     let priority = word.strip_prefix('p').and_then(priority);
                     once(&mut self.priority, priority.ok_or_else(unknown)?)
@@ -169,7 +178,7 @@ impl Wishes {
             }
         }
         .then_some(())
-        .ok_or_else(unknown)
+        .ok_or_else(|| BadWish::Contradiction(written.to_owned()))
     }
 
     /// What the fields of a header ask for; those that are not about us may be among them.
@@ -222,8 +231,10 @@ impl Wishes {
             }
             "X-Fax-Code" if is_code(value) => once(&mut self.code, value.to_owned()),
             "X-Fax-Code" => return Err(bad("at most 32 letters, digits, - . and _")),
-            "X-Fax-Language" if is_language(value) => once(&mut self.language, lower),
-            "X-Fax-Language" => return Err(bad("the name of a language, such as en or de")),
+            "X-Fax-Language" => {
+                let language = language(&lower).ok_or_else(|| bad("en or de"))?;
+                once(&mut self.language, language)
+            }
             _ => once(&mut self.notes, one_paragraph(value)),
         };
         fresh.then_some(()).ok_or(BadWish::Twice(field))
@@ -284,9 +295,9 @@ impl Wishes {
         let give_up = at(self.until);
         let latest = later(now, i64::from(days) * 86_400);
         match (not_before, give_up) {
-            (Some(then), _) if then > latest => Err(BadWish::TooLate(then, days)),
-            (_, Some(end)) if end <= now => Err(BadWish::Over(end)),
-            (Some(then), Some(end)) if end <= then => Err(BadWish::Never(then)),
+            (Some(then), _) if then > latest => Err(BadWish::TooLate(said(then, zone), days)),
+            (_, Some(end)) if end <= now => Err(BadWish::Over(said(end, zone))),
+            (Some(then), Some(end)) if end <= then => Err(BadWish::Never(said(then, zone))),
             _ => Ok(Times {
                 not_before,
                 give_up,
@@ -337,6 +348,16 @@ impl When {
     }
 }
 
+/// By the clock of the site.
+fn said(then: Timestamp, zone: &TimeZone) -> String {
+    let then = then.to_zoned(zone.clone());
+    then.strftime("%Y-%m-%d %H:%M (%Z)").to_string()
+}
+
+fn is_digit(c: char) -> bool {
+    c.is_ascii_digit()
+}
+
 fn later(now: Timestamp, seconds: i64) -> Timestamp {
     let span = jiff::SignedDuration::from_secs(seconds);
     now.saturating_add(span).unwrap_or(Timestamp::MAX)
@@ -385,16 +406,21 @@ fn priority(word: &str) -> Option<i8> {
     }
 }
 
+/// Unlike NOTIFY, which programs write: a person who asks for one thing does not mean to be left in the dark about a fax
+/// that failed.
 fn notify(words: &str) -> Option<Notify> {
     if words == "never" {
         return Some(Notify::default());
     }
-    let mut notify = Notify::default();
+    let mut notify = Notify {
+        failure: true,
+        ..Notify::default()
+    };
     for word in words.split(',') {
         match word.trim() {
             "success" => notify.success = true,
-            "failure" => notify.failure = true,
             "delay" => notify.delay = true,
+            "failure" => {}
             _ => return None,
         }
     }
@@ -412,15 +438,10 @@ fn is_code(code: &str) -> bool {
     (1..=MAX_CODE).contains(&code.len()) && code.bytes().all(fits)
 }
 
-/// RFC 5646 2.1, as far as it tells a language from anything else.
-fn is_language(tag: &str) -> bool {
-    let mut parts = tag.split('-');
-    let first = parts.next().unwrap_or_default();
-    let is_word = |part: &str| {
-        (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
-    };
-    let is_name = (2..=3).contains(&first.len()) && first.bytes().all(|b| b.is_ascii_alphabetic());
-    is_name && tag.len() <= 35 && parts.all(is_word)
+/// The language that receipts are written in for who wants this one (RFC 5646 2.1): `de-AT` is `de`.
+fn language(tag: &str) -> Option<String> {
+    let name = tag.split('-').next().unwrap_or_default();
+    matches!(name, "en" | "de").then(|| name.to_owned())
 }
 
 fn one_paragraph(text: &str) -> String {
@@ -479,15 +500,10 @@ mod tests {
             "p10",
             "p",
             "at",
-            "at25",
-            "at2500",
-            "at18",
             "code-",
             "code-a b",
             "subx",
             "sub",
-            "fine+superfine",
-            "cover+nocover",
             "sub-123456789012345678901",
             "c\u{f6}de-1",
         ] {
@@ -496,6 +512,14 @@ mod tests {
                 bad.contains("is no option of an address; there are standard"),
                 "{written}: {bad}"
             );
+        }
+        for written in ["at25", "at2500", "at18", "at-6pm"] {
+            let bad = options(written).expect_err(written).to_string();
+            assert!(bad.contains("must be a time of the day"), "{bad}");
+        }
+        for written in ["fine+superfine", "cover+nocover", "code-1+code-2"] {
+            let bad = options(written).expect_err(written).to_string();
+            assert!(bad.contains("contradicts or repeats another"), "{bad}");
         }
     }
 
@@ -548,7 +572,8 @@ mod tests {
             "{late}"
         );
         let over = times(&[("X-Fax-Until", "2026-11-24T15:00:00Z")]).unwrap_err();
-        assert!(over.ends_with("and that is over"), "{over}");
+        let expected = "the fax is wanted by 2026-11-24 16:00 (CET), and that is over";
+        assert_eq!(over, expected);
         let never = times(&[("X-Fax-At", "18:00"), ("X-Fax-Until", "17:30")]).unwrap_err();
         assert!(never.ends_with("to be given up before that"), "{never}");
         assert!(times(&[("X-Fax-At", "18:00"), ("X-Fax-Until", "20:00")]).is_ok());
@@ -560,7 +585,7 @@ mod tests {
             ("x-fax-resolution", " Superfine "),
             ("X-Fax-Cover", "yes"),
             ("X-Fax-Priority", "urgent"),
-            ("X-Fax-Notify", "Success, delay"),
+            ("X-Fax-Notify", "Success"),
             ("X-Fax-Code", "4711"),
             ("X-Fax-Notes", "please call\tback"),
             ("X-Fax-Language", "de-AT"),
@@ -575,10 +600,11 @@ mod tests {
                 resolution: Some(Resolution::Superfine),
                 cover: Some(true),
                 priority: Some(4),
-                notify: Some(Notify::from_bits(5)),
+                // Who wants to hear of success wants to hear of failure.
+                notify: Some(Notify::from_bits(3)),
                 code: Some("4711".into()),
                 notes: Some("please call back".into()),
-                language: Some("de-at".into()),
+                language: Some("de".into()),
                 ..Wishes::default()
             }
         );
@@ -616,11 +642,7 @@ mod tests {
                 "must be never, or some of",
             ),
             ("X-Fax-Code", "a b", "must be at most 32 letters"),
-            (
-                "X-Fax-Language",
-                "Deutsch bitte",
-                "must be the name of a language",
-            ),
+            ("X-Fax-Language", "Deutsch bitte", "must be en or de"),
             (
                 "X-Fax-Resoluton",
                 "fine",

@@ -7,7 +7,7 @@ pub mod maildir;
 pub mod relay;
 pub mod sip;
 pub mod smtp;
-mod tls;
+pub(crate) mod tls;
 pub mod trunk;
 
 use std::net::IpAddr;

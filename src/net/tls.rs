@@ -40,7 +40,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// When a file cannot be read, or the two do not belong together.
-pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
+pub(crate) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let chain = certificates("certificate", &files.certificate)?;
     let key = read("private key", &files.key, PrivateKeyDer::from_pem_file)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -15,6 +15,8 @@ pub enum Kind {
     Gif,
     /// RIFF with VP8.
     WebP,
+    /// ISO 23008-12 with HEVC, as telephones take photographs.
+    Heic,
     /// A format that is known and not read here.
     Other(Format),
     /// None of these.
@@ -34,7 +36,6 @@ const fn other(name: &'static str, media_type: &'static str) -> Kind {
     Kind::Other(Format { name, media_type })
 }
 
-const HEIC: Kind = other("HEIC picture", "image/heic");
 const AVIF: Kind = other("AVIF picture", "image/avif");
 const TNEF: Kind = other("Outlook winmail.dat", "application/ms-tnef");
 const RTF: Kind = other("rich text document", "application/rtf");
@@ -121,7 +122,9 @@ impl Kind {
         } else if octets.get(4..8) == Some(b"ftyp") {
             // ISO 14496-12 4.3: the major brand.
             match octets.get(8..12) {
-                Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"mif1" | b"msf1") => HEIC,
+                Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"mif1" | b"msf1") => {
+                    Kind::Heic
+                }
                 Some(b"avif" | b"avis") => AVIF,
                 _ => Kind::Unknown,
             }
@@ -149,7 +152,10 @@ impl Kind {
 
     /// Whether it is a picture of one page.
     pub fn is_picture(self) -> bool {
-        matches!(self, Kind::Jpeg | Kind::Png | Kind::Gif | Kind::WebP)
+        matches!(
+            self,
+            Kind::Jpeg | Kind::Png | Kind::Gif | Kind::WebP | Kind::Heic
+        )
     }
 
     /// As it is called in a sentence.
@@ -161,6 +167,7 @@ impl Kind {
             Kind::Png => "PNG",
             Kind::Gif => "GIF",
             Kind::WebP => "WebP",
+            Kind::Heic => "HEIC",
             Kind::Other(format) => format.name,
             Kind::Unknown => "unknown file",
         }
@@ -205,7 +212,7 @@ mod tests {
             (b"\x89PNG\r\n\x1A\n", "PNG"),
             (b"GIF89a", "GIF"),
             (b"RIFF\0\0\0\0WEBPVP8 ", "WebP"),
-            (b"\0\0\0\x18ftypheic", "HEIC picture"),
+            (b"\0\0\0\x18ftypheic", "HEIC"),
             (b"\0\0\0\x18ftypavif", "AVIF picture"),
             (b"\0\0\0\x18ftypisom", "unknown file"),
             (b"\x78\x9F\x3E\x22\x01\0", "Outlook winmail.dat"),

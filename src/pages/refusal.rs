@@ -11,11 +11,11 @@ pub enum DocumentRefusal {
     Empty,
     /// Its content is of no format that is known here.
     #[error(
-        "it is none of what can be faxed here, whatever its name says (PDF, TIFF, JPEG, PNG, GIF, WebP, text); please send it as PDF"
+        "it is none of what can be faxed here, whatever its name says (PDF, TIFF, JPEG, PNG, GIF, WebP, HEIC, text); please send it as PDF"
     )]
     Unknown,
     /// Its content is of a format that is known and not read.
-    #[error("it is a {name}, which cannot be read here; please send it as PDF{}", cure(.name))]
+    #[error("it is {} {name}, which cannot be read here; please send it as PDF{}", article(.name), cure(.name))]
     NotRead {
         /// "Word document".
         name: String,
@@ -25,6 +25,14 @@ pub enum DocumentRefusal {
     Damaged {
         /// "PDF".
         kind: String,
+    },
+    /// It is what it says, of a form that is not read.
+    #[error("it is a {kind} of a form that cannot be read here ({form}); please send it as PDF or JPEG{}", cure(.kind))]
+    FormNotRead {
+        /// "HEIC".
+        kind: String,
+        /// "unsupported: a chroma format".
+        form: String,
     },
     /// The TIFF reader's sentence.
     #[error("{0}")]
@@ -110,12 +118,19 @@ impl DocumentRefusal {
     }
 }
 
+/// "a Word document", "an Excel workbook".
+fn article(name: &str) -> &'static str {
+    if name.starts_with(['A', 'E', 'I', 'O', 'U']) {
+        "an"
+    } else {
+        "a"
+    }
+}
+
 /// What else may help.
 fn cure(name: &str) -> &'static str {
     match name {
-        "HEIC picture" => {
-            " or JPEG (on an iPhone: Settings, Camera, Formats, Most Compatible makes JPEG)"
-        }
+        "HEIC" => " (on an iPhone: Settings, Camera, Formats, Most Compatible makes JPEG)",
         "AVIF picture" => " or JPEG",
         "ZIP archive" => ", unpacked",
         _ => "",

@@ -136,7 +136,7 @@ impl Store {
     }
 
     /// As [`Store::accept`], unless mails were taken over since `since` that may be the same, by Message-ID, sender and
-    /// size: then nothing is taken over, and their faxes are the answer. Without a Message-ID two mails that are alike
+    /// about by size: then nothing is taken over, and their faxes are the answer. Without a Message-ID two mails that are alike
     /// may be meant as two.
     ///
     /// # Errors
@@ -272,10 +272,15 @@ impl Store {
     }
 }
 
+/// Octets of header that a second way may add to a mail, or spare it.
+const TRACE_OCTETS: u64 = 16_384;
+
 /// Faxes of earlier mails that may be the same, to the numbers of this one: a broadcast may come in hundreds of pieces
 /// with one Message-ID.
 fn twins(db: &Connection, message: &NewMessage, since: Millis) -> rusqlite::Result<Vec<Twin>> {
-    let mail = "message_id = ?1 AND sender = ?2 AND size = ?3 AND accepted_at >= ?4";
+    let mail = format!(
+        "message_id = ?1 AND sender = ?2 AND size BETWEEN ?3 - {TRACE_OCTETS} AND ?3 + {TRACE_OCTETS} AND accepted_at >= ?4"
+    );
     let known = params![message.message_id, message.sender, message.size, since.0];
     let any = format!("SELECT 1 FROM messages WHERE {mail}");
     let mut twins = Vec::new();

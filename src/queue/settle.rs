@@ -202,11 +202,16 @@ pub(super) fn settle(
         return end(outcome, last_word);
     }
     let tries = fax.tries + u32::from(retry::counts(outcome) || how.answered);
+    // What was made of the outcome of the call is counted by all of them.
+    let like_this = match outcome == how.outcome && tries < retry::MOST_TRIES {
+        true => tries_like_this(db, &fax.id, outcome)?,
+        false => tries,
+    };
     let same = match in_a_row {
         Some(of_number) => of_number,
         None => same_in_a_row(db, &fax.id, outcome)?,
     };
-    match policy.next(outcome, tries, same, fax.left(policy, now)) {
+    match policy.next(outcome, like_this, same, fax.left(policy, now)) {
         Next::Final => end(outcome, last_word),
         Next::After(seconds) => {
             let at = now.plus_seconds(u64::from(seconds));
@@ -227,6 +232,25 @@ fn leaves_doubt(outcome: Outcome) -> bool {
     !matches!(
         outcome,
         Outcome::PageRefused | Outcome::TrainingFailed | Outcome::StorageFailed
+    )
+}
+
+/// Attempts that count (see [`retry::counts`]) and ended in this, or in what is the same to the far end.
+fn tries_like_this(db: &Connection, fax: &str, outcome: Outcome) -> rusqlite::Result<u32> {
+    let (one, other) = retry::counted_together(outcome);
+    db.prepare_cached(
+        "SELECT count(*) FROM attempts WHERE fax = ?1 AND outcome IN (?2, ?3)
+         AND (?4 OR detail = ?5 OR (seconds > 0 AND outcome <> 'gateway_stopped'))",
+    )?
+    .query_row(
+        params![
+            fax,
+            one.name(),
+            other.name(),
+            retry::counts(outcome),
+            super::CUT_OFF
+        ],
+        |row| row.get(0),
     )
 }
 

@@ -548,6 +548,44 @@ async fn answered_until_over(store: &Store, outcome: Outcome) -> u32 {
     panic!("dialled for ever");
 }
 
+/// Calls that end one after the other in these, over and over, until the fax is over; returns how many there were.
+async fn calls_that_end_in(outcomes: &[Outcome]) -> usize {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let mut fax = calling(&store, &["5551234567"]).await;
+    let mut now = NOW;
+    for (nth, outcome) in (1..).zip(outcomes.iter().cycle()) {
+        assert!(nth < 100, "dialled for ever");
+        let report = report(*outcome, 0);
+        let policy = policy();
+        let settled = store.settle_attempt(&fax.id, fax.attempt, report, &policy, now);
+        let Settled::Again(at) = settled.await.unwrap() else {
+            return nth;
+        };
+        now = at;
+        fax = claimed(&store, now).await.expect("due");
+    }
+    unreachable!("outcomes without end")
+}
+
+#[tokio::test]
+async fn each_outcome_is_counted_for_itself_and_all_of_them_together() {
+    use Outcome::*;
+    // Five of a kind would be the end of one that hangs up; the busy ones are none of that kind.
+    let four_busy = [Busy, Busy, Busy, Busy, FarEndHungUp, TrainingFailed];
+    assert_eq!(calls_that_end_in(&four_busy).await, 14, "busy ten times");
+    assert_eq!(calls_that_end_in(&[NoFax, VoiceAnswered]).await, 2);
+    let always_another = [
+        TrainingFailed,
+        PageRefused,
+        FarEndHungUp,
+        FarEndSilent,
+        ProtocolError,
+        T38Failed,
+    ];
+    assert_eq!(calls_that_end_in(&always_another).await, 20);
+}
+
 #[tokio::test]
 async fn whatever_goes_wrong_after_the_answer_the_bill_has_an_end() {
     let ordered = Outcome::GatewayStopped;

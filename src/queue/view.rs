@@ -95,6 +95,12 @@ pub struct FaxRow {
     pub failure: Option<String>,
     /// Its name in the phone book.
     pub name: Option<String>,
+    /// Project or billing code, as written.
+    pub billing: Option<String>,
+    /// `standard`, `fine` or `superfine`.
+    pub resolution: String,
+    /// A cover page goes before it.
+    pub cover: bool,
     /// Somebody holds it back.
     pub held: bool,
     /// When it is given up, where its sender said so.
@@ -135,6 +141,9 @@ impl FaxRow {
             failed_part: None,
             failure: None,
             name: None,
+            billing: None,
+            resolution: "fine".into(),
+            cover: false,
             held: false,
             give_up_at: None,
             calls: 0,
@@ -273,7 +282,8 @@ pub(super) const FAX: &str =
     f.next_try_at, f.tries, f.confirmed, d.page_count + ifnull(f.cover, 0), f.outcome, f.detail, f.ended_at, d.pages_key, d.failed_part, d.failure,
     (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
     (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address, f.name, f.held,
-    f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number)
+    f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number),
+    f.billing, d.resolution, ifnull(f.cover, 0)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 /// Faxes to number ?1, of sender ?2, in state ?3.
@@ -557,6 +567,9 @@ pub(super) fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         not_before: row.get::<_, Option<i64>>(26)?.map(Millis),
         bound_to: row.get(27)?,
         rests_until: row.get::<_, Option<i64>>(28)?.map(Millis),
+        billing: row.get(29)?,
+        resolution: row.get(30)?,
+        cover: row.get(31)?,
     })
 }
 

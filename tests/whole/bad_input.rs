@@ -1,7 +1,7 @@
 //! Mails that cannot be faxed. Each is refused with the code that says whose turn it is and a sentence for the person
 //! who wrote it; nothing of it stays, and the next mail is taken.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::Ipv4Addr;
 
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, Message, MultiPart, SinglePart};
@@ -127,7 +127,7 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
             "no PDF, named .pdf",
             pdf(b"and so on"),
             "554 5.6.1 \"letter.pdf\" cannot be faxed: it is none of what can be faxed here, whatever its name says (PDF, \
-             TIFF, JPEG, PNG, GIF, WebP, text); please send it as PDF",
+             TIFF, JPEG, PNG, GIF, WebP, HEIC, text); please send it as PDF",
         ),
         (
             "a truncated photo",
@@ -215,11 +215,7 @@ fn throw(site: &Site, bad: Bad) -> Reply {
 
 /// What a client from this address hears instead of a greeting.
 fn greeting(site: &Site, from: Ipv4Addr) -> Reply {
-    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
-    bind(&socket, &SocketAddr::new(IpAddr::V4(from), 0)).expect("an address of loopback");
-    connect(&socket, &site.config.smtp.listen[0]).expect("the SMTP port listens");
-    Client::over(TcpStream::from(socket)).reply()
+    Client::connect_from(from.into(), site.config.smtp.listen[0]).reply()
 }
 
 /// What lies in the spool and among the blobs.

@@ -320,6 +320,12 @@ fn mutants_of_webp() {
 }
 
 #[test]
+fn mutants_of_heic() {
+    let seeds = [pictures::heic(0), pictures::heic(1)];
+    every_mutant_ends_in_pages_or_a_sentence("heic", &Source::File, &seeds);
+}
+
+#[test]
 fn mutants_of_text() {
     let text = "Dear Dr Smith,\r\n\r\nGr\u{fc}\u{df}e \u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{645}\u{631}\u{62d}\u{628}\u{627} \
                 \u{1f600}\r\nItem    Sum   Tax\r\nToner   1.00  2.00\r\n-- \r\nJane\u{c}page two\r\n";

@@ -1,6 +1,8 @@
 //! What a mail asks to be told (RFC 3461), in at the door and out into the mailbox (RFC 3464). A number that is not in
 //! service fails without a call, a busy one waits.
 
+use postfax::config::{Sender, TellDelivered};
+
 use crate::harness::{A_CALL, CLERK, HEALTHY, Site, wait_for, wait_until};
 
 /// Sends a letter with these parameters at MAIL and RCPT.
@@ -111,6 +113,49 @@ fn delays_are_told_when_the_sender_says() {
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(mailbox(&site).len(), 1);
     assert!(site.faxes().iter().all(|fax| fax.ended_at.is_none()));
+    site.check();
+}
+
+#[test]
+fn what_is_said_of_a_delivery_is_the_accounts_and_the_mails_to_choose() {
+    let site = Site::with(|config| {
+        let tells = |pattern: &str, tell| Sender {
+            pattern: pattern.into(),
+            tell_delivered: Some(tell),
+            ..Sender::default()
+        };
+        config.senders = vec![
+            tells("program@example.com", TellDelivered::Report),
+            tells("silent@example.com", TellDelivered::Asked),
+        ];
+    });
+    for (sender, number, field) in [
+        (CLERK, "5551230101", ""),
+        ("program@example.com", "5551230102", ""),
+        ("silent@example.com", "5551230103", ""),
+        (
+            "silent@example.com",
+            "5551230104",
+            "X-Fax-Notify: success\r\n",
+        ),
+        (CLERK, "5551230105", "X-Fax-Notify: never\r\n"),
+    ] {
+        let letter = format!(
+            "From: {sender}\r\nSubject: to {number}\r\n{field}\r\nTwelve pens, please.\r\n"
+        );
+        let to = [format!("{number}@fax.local")];
+        site.smtp().send(sender, &to, letter.as_bytes());
+    }
+    wait_until("all are delivered", 2 * A_CALL, || {
+        site.faxes().iter().all(|fax| fax.state == "delivered")
+    });
+    let plain = assert_told(&site, "5551230101", &[]);
+    assert!(!plain.contains("message/delivery-status"), "{plain}");
+    for reported in ["5551230102", "5551230104"] {
+        assert_told(&site, reported, &["Action: delivered", "Status: 2.0.0"]);
+    }
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(mailbox(&site).len(), 3, "nobody else wanted to know");
     site.check();
 }
 

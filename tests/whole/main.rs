@@ -12,6 +12,7 @@ mod covers;
 mod damaged;
 mod disk_full;
 mod documents;
+mod door;
 mod dsn;
 mod harness;
 mod killed;

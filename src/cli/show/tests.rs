@@ -13,6 +13,8 @@ fn fax() -> FaxRow {
         ended_at: Some(NOON.plus_seconds(30)),
         calls: 1,
         seconds: Some(18.1),
+        billing: Some("4711".into()),
+        cover: true,
         ..FaxRow::example("1m7a", "delivered", NOON)
     }
 }
@@ -107,6 +109,8 @@ accepted    2026-11-21 12:00:00
 state       delivered
 pages       1 of 1 confirmed
 ended       2026-11-21 12:00:30
+project     4711
+looks       fine, behind a cover page
 cause       every page was confirmed
 part        text/plain: skipped, text of the mail
 part        letter.pdf: 1 page

@@ -80,6 +80,8 @@ fn every_key_is_written() {
         resolution: Some(crate::pages::Resolution::Fine),
         cover: Some(true),
         body: Some(crate::config::Body::Auto),
+        language: Some(crate::pages::cover::Language::En),
+        tell_delivered: Some(crate::config::TellDelivered::Mail),
         ..Sender::default()
     });
     whole.domains.push(Domain {

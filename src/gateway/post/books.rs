@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::call::outcome::{FarEnd, Outcome};
-use crate::config::Config;
+use crate::config::{Config, TellDelivered};
 use crate::context::now;
 use crate::letter::report::Returned;
 use crate::mail_to_fax::receipt::broadcast::Broadcast;
@@ -197,7 +197,7 @@ pub fn in_outline(fax: &FaxRow, config: &Config) -> Receipt {
         name: fax.name.clone(),
         recipient: fax.recipient.clone(),
         orcpt: None,
-        wanted: Wanted::of(None, true),
+        wanted: Wanted::of(None, TellDelivered::Mail),
         sub_address: fax.sub_address.clone(),
         billing: None,
         pages: fax.page_count.unwrap_or(0),

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::books::{Books, NOT_ASKED, timestamp};
 use super::received::{received, with_pdf};
 use super::{Refusal, folder_of};
+use crate::config::TellDelivered;
 use crate::context::Context;
 use crate::fax_to_mail::compose;
 use crate::letter::returned;
@@ -101,7 +102,7 @@ async fn many(
     };
     let asked = Wanted {
         by_dsn: all.faxes.iter().any(|fax| fax.wanted.by_dsn),
-        ..Wanted::of(Some(7), true)
+        ..Wanted::of(Some(7), TellDelivered::Mail)
     };
     if let Some(why) = books.reserve(&all.mail, kind, asked) {
         return Ok(Composed::Nothing(why));

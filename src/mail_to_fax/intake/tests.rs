@@ -100,6 +100,8 @@ async fn a_mail_whose_250_was_lost_is_not_faxed_twice() {
         3,
         "other octets"
     );
+    let by_another_way = "Received: from b by c\r\na lease";
+    assert_eq!(hand_in(&door, "1@a", &number, by_another_way).await, 3);
     assert_eq!(
         hand_in(&door, "2@a", &number, "a lease").await,
         4,

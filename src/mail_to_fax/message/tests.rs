@@ -337,10 +337,10 @@ fn what_cannot_be_faxed_is_named() {
         (attachment("image/heic", "x.heic"), "its type (image/heic)"),
         (
             part(
-                "Content-Type: image/heic; name=IMG.HEIC\nContent-Transfer-Encoding: base64",
-                "AAAAGGZ0eXBoZWlj",
+                "Content-Type: image/avif; name=IMG.AVIF\nContent-Transfer-Encoding: base64",
+                "AAAAGGZ0eXBhdmlm",
             ),
-            "\"IMG.HEIC\" cannot be faxed: it is a HEIC picture, which cannot be read here; please send it as PDF or JPEG (on an iPhone",
+            "\"IMG.AVIF\" cannot be faxed: it is an AVIF picture, which cannot be read here; please send it as PDF or JPEG",
         ),
         (
             attachment("application/ms-tnef", "winmail.dat"),

@@ -7,6 +7,7 @@ use super::{
     Attempt, Ending, Fate, Noticed, OriginalMail, Part, Receipt, Remark, Remarkable, Wanted,
 };
 use crate::call::outcome::{FarEnd, FarSaid, Outcome};
+use crate::config::TellDelivered;
 
 /// One of every kind, with everything that may be known of it and with nothing that need not be.
 pub fn all() -> Vec<Receipt> {
@@ -108,7 +109,7 @@ fn bare(ending: Ending) -> Receipt {
         name: None,
         recipient: "5551234567@fax.local".into(),
         orcpt: None,
-        wanted: Wanted::of(None, true),
+        wanted: Wanted::of(None, TellDelivered::Mail),
         sub_address: None,
         billing: None,
         pages: 0,

@@ -3,6 +3,7 @@ use mail_parser::{MessageParser, MimeHeaders};
 
 use super::broadcast::Broadcast;
 use super::*;
+use crate::config::TellDelivered;
 use crate::letter::golden::assert_golden;
 use crate::mail_to_fax::message::Skipped;
 use crate::pages::DocumentRefusal;
@@ -44,7 +45,7 @@ fn lease_agreement() -> Receipt {
         name: None,
         recipient: "5551234567@fax.local".into(),
         orcpt: Some("rfc822;5551234567@fax.local".into()),
-        wanted: Wanted::of(None, true),
+        wanted: Wanted::of(None, TellDelivered::Mail),
         sub_address: None,
         billing: None,
         pages: 2,
@@ -159,7 +160,7 @@ fn golden_delivered_with_all_there_is_to_tell() {
             noticed(Remarkable::BlankEnd(4)),
         ],
         picture: Some(b"\x89PNG not really".to_vec()),
-        wanted: Wanted::of(Some(1), true),
+        wanted: Wanted::of(Some(1), TellDelivered::Mail),
         ..lease_agreement()
     };
     assert_golden_in_both("delivered-asked-for", &receipt);
@@ -275,7 +276,7 @@ fn golden_broadcast() {
 fn of_a_broadcast_only_is_told_what_was_asked_for() {
     let mut all = to_three(Ending::Called(Outcome::Delivered));
     for fax in &mut all.faxes {
-        fax.wanted = Wanted::of(Some(2), true);
+        fax.wanted = Wanted::of(Some(2), TellDelivered::Mail);
     }
     let recipients = |all: &Broadcast| {
         let groups = groups(&letter_to_three(all).unwrap());
@@ -285,12 +286,12 @@ fn of_a_broadcast_only_is_told_what_was_asked_for() {
             .collect::<Vec<_>>()
     };
     assert_eq!(recipients(&all), ["rfc822; 5551234562@fax.local"]);
-    all.faxes[2].wanted = Wanted::of(None, true);
+    all.faxes[2].wanted = Wanted::of(None, TellDelivered::Mail);
     assert_eq!(recipients(&all).len(), 1, "of a delivery nobody asked for");
-    all.faxes[0].wanted = Wanted::of(Some(1), true);
+    all.faxes[0].wanted = Wanted::of(Some(1), TellDelivered::Mail);
     assert_eq!(recipients(&all).len(), 2);
     for fax in &mut all.faxes {
-        fax.wanted = Wanted::of(Some(0), true);
+        fax.wanted = Wanted::of(Some(0), TellDelivered::Mail);
     }
     assert!(letter_to_three(&all).is_none(), "NOTIFY=NEVER");
 }
@@ -376,7 +377,7 @@ fn a_delivery_is_reported_to_machines_only_where_notify_asks() {
         parsed.root_part().is_content_type("multipart", "report")
     };
     assert!(!is_report(&receipt));
-    receipt.wanted = Wanted::of(Some(3), true);
+    receipt.wanted = Wanted::of(Some(3), TellDelivered::Mail);
     assert!(is_report(&receipt));
     let it = &groups(&letter(&receipt))[1];
     assert_eq!(
@@ -390,7 +391,7 @@ fn ret_full_gives_the_mail_back_with_a_failure_only() {
     let mail = b"Subject: Lease agreement\r\n\r\ncaf\xc3\xa9 =_a.receipt\r\n".to_vec();
     let returned = |outcome| {
         let mut receipt = ended(outcome, 0, "");
-        receipt.wanted = Wanted::of(Some(3), true);
+        receipt.wanted = Wanted::of(Some(3), TellDelivered::Mail);
         receipt.mail.returned = Some(Returned::whole(mail.clone()));
         let letter = letter(&receipt);
         let parsed = MessageParser::default().parse(&letter.bytes).unwrap();

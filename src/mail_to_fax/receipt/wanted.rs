@@ -1,6 +1,7 @@
 //! What a sender wants to hear of a fax (RFC 3461 4.1), and what is told to nobody.
 
 use super::Kind;
+use crate::config::TellDelivered;
 use crate::proto::smtp::Notify;
 use crate::queue::Millis;
 
@@ -13,14 +14,14 @@ pub struct Wanted {
     pub failure: bool,
     /// That it takes long.
     pub delay: bool,
-    /// It said so itself (NOTIFY), and gets reports for machines even of a delivery.
+    /// It asked, or its account did: it gets reports for machines even of a delivery.
     pub by_dsn: bool,
 }
 
 impl Wanted {
     /// By NOTIFY as the queue keeps it (0 never, else 1 success + 2 failure + 4 delay); where the sender used none,
     /// failures and delays, and deliveries as the account's setting says.
-    pub fn of(notify: Option<u8>, deliveries: bool) -> Wanted {
+    pub fn of(notify: Option<u8>, deliveries: TellDelivered) -> Wanted {
         match notify {
             Some(bits) => Wanted {
                 success: bits & 1 != 0,
@@ -29,10 +30,10 @@ impl Wanted {
                 by_dsn: true,
             },
             None => Wanted {
-                success: deliveries,
+                success: deliveries != TellDelivered::Asked,
                 failure: true,
                 delay: true,
-                by_dsn: false,
+                by_dsn: deliveries == TellDelivered::Report,
             },
         }
     }
@@ -98,6 +99,7 @@ pub fn reserve_of(header: &[u8]) -> Reserve {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use TellDelivered::{Asked, Mail, Report};
 
     #[test]
     fn notify_never_is_obeyed_and_without_notify_the_setting_counts() {
@@ -111,16 +113,20 @@ mod tests {
         let told = |wanted: Wanted| all.map(|kind| wanted.wants(kind));
         let never = [false; 5];
         for (notify, deliveries, expected) in [
-            (Some(0), true, never),
-            (Some(1), false, [true, false, false, false, false]),
-            (Some(2), true, [false, true, false, true, true]),
-            (Some(4), true, [false, false, true, false, false]),
-            (Some(7), false, [true; 5]),
-            (None, true, [true; 5]),
-            (None, false, [false, true, true, true, true]),
+            (Some(0), Report, never),
+            (Some(1), Asked, [true, false, false, false, false]),
+            (Some(2), Report, [false, true, false, true, true]),
+            (Some(4), Mail, [false, false, true, false, false]),
+            (Some(7), Asked, [true; 5]),
+            (None, Mail, [true; 5]),
+            (None, Report, [true; 5]),
+            (None, Asked, [false, true, true, true, true]),
         ] {
             assert_eq!(told(Wanted::of(notify, deliveries)), expected, "{notify:?}");
         }
+        // Reports for machines only where somebody asked for them.
+        assert!(Wanted::of(Some(1), Asked).by_dsn && Wanted::of(None, Report).by_dsn);
+        assert!(!Wanted::of(None, Mail).by_dsn);
     }
 
     #[test]

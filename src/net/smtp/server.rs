@@ -278,7 +278,7 @@ fn told_apart(all: &SessionConfig, protocol: Protocol) -> SessionConfig {
 async fn turn_away(mut stream: Box<dyn Stream>, client: IpAddr, reply: Reply) {
     tracing::info!(%client, code = reply.code(), "mail connection turned away");
     let said = async {
-        stream.write_all(&reply.encode()).await?;
+        stream.write_all(&reply.encode(false)).await?;
         stream.shutdown().await
     };
     if let Ok(Err(error)) = timeout(FAREWELL, said).await {

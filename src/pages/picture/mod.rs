@@ -1,9 +1,10 @@
-//! Pictures of one page: PNG, JPEG, GIF (its first frame) and WebP, in grey as they are looked at.
+//! Pictures of one page: PNG, JPEG, GIF (its first frame), WebP and HEIC, in grey as they are looked at.
 //!
 //! The decoders are safe Rust and read strangers' files all the same: outside of tests this runs in the render child
 //! only, where time and memory end.
 
 mod density;
+mod heic;
 pub(super) mod orient;
 mod place;
 mod scale;
@@ -37,13 +38,14 @@ pub struct Picture {
 /// Decodes a picture of this kind.
 ///
 /// # Errors
-/// [`DocumentRefusal::TooManyPixels`], [`DocumentRefusal::Damaged`].
+/// [`DocumentRefusal::TooManyPixels`], [`DocumentRefusal::Damaged`], [`DocumentRefusal::FormNotRead`].
 ///
 /// # Panics
 /// For a kind that [`Kind::is_picture`] denies.
 pub fn read(kind: Kind, octets: &[u8]) -> Result<Picture, DocumentRefusal> {
     let format = match kind {
         Kind::Jpeg => return jpeg(octets),
+        Kind::Heic => return heic::read(octets),
         Kind::Png => ImageFormat::Png,
         Kind::Gif => ImageFormat::Gif,
         Kind::WebP => ImageFormat::WebP,

@@ -52,6 +52,7 @@ fn every_format_is_read_the_right_way_up() {
         (Kind::Png, pictures::png(64)),
         (Kind::Gif, pictures::gif(64)),
         (Kind::WebP, pictures::webp(64)),
+        (Kind::Heic, pictures::heic(0)),
         (Kind::Jpeg, pictures::jpeg(64, 1)),
     ] {
         assert_eq!(Kind::of(&octets), kind);
@@ -73,6 +74,31 @@ fn a_camera_held_upside_down_or_on_its_side() {
         let picture = read(Kind::Jpeg, &pictures::jpeg(64, orientation)).unwrap();
         assert_eq!(dark_quarter(&picture), quarter, "orientation {orientation}");
     }
+}
+
+#[test]
+fn a_telephone_held_on_its_side() {
+    // ISO 23008-12 6.5.10: quarters of a turn against the clock.
+    for (turns, quarter) in [(1, (false, true)), (2, (true, true)), (3, (true, false))] {
+        let picture = read(Kind::Heic, &pictures::heic(turns)).unwrap();
+        assert_eq!(dark_quarter(&picture), quarter, "{turns} quarters");
+    }
+}
+
+#[test]
+fn a_heic_of_another_codec_is_refused_by_name() {
+    let mut other = pictures::heic(0);
+    let at = other.windows(4).position(|name| name == b"hvcC").unwrap();
+    other[at..at + 4].copy_from_slice(b"vvcC");
+    let refused = read(Kind::Heic, &other).err().unwrap().to_string();
+    assert!(
+        refused.starts_with("it is a HEIC of a form that cannot be read here ("),
+        "{refused}"
+    );
+    assert!(
+        refused.ends_with("Most Compatible makes JPEG)"),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -147,6 +173,7 @@ fn a_cut_picture_is_damaged_and_nothing_worse() {
         (Kind::Png, pictures::png(64)),
         (Kind::Gif, pictures::gif(64)),
         (Kind::WebP, pictures::webp(64)),
+        (Kind::Heic, pictures::heic(0)),
     ] {
         let refused = read(kind, &octets[..octets.len() / 2]).unwrap_err();
         assert_eq!(

@@ -38,6 +38,18 @@ pub fn webp(side: u32) -> Vec<u8> {
     encoded(ImageFormat::WebP, side)
 }
 
+/// A HEIC of 64 pels, to be turned by so many quarters against the clock. `heif-enc -q 35` made it of [`sheet`].
+pub fn heic(turns: u8) -> Vec<u8> {
+    let mut file = include_bytes!("sheet.heic").to_vec();
+    if turns > 0 {
+        // The depth of its samples is in the bitstream too: its box becomes irot (ISO 23008-12 6.5.10).
+        let depth = file.windows(4).position(|name| name == b"pixi");
+        let at = depth.expect("the box is there");
+        file[at..at + 5].copy_from_slice(&[b'i', b'r', b'o', b't', turns]);
+    }
+    file
+}
+
 /// A TIFF of one page for each coding that no fax has: none, LZW, Deflate, PackBits.
 pub fn tiff(side: u32) -> Vec<u8> {
     let mut file = Cursor::new(Vec::new());

@@ -36,9 +36,11 @@ impl Reply {
         self.code
     }
 
-    /// The reply as it goes on the wire: ASCII, CRLF, long sentences broken into several lines.
-    pub fn encode(&self) -> Vec<u8> {
-        let lines: Vec<String> = self.lines.iter().flat_map(|line| wrap(line)).collect();
+    /// The reply as it goes on the wire: CRLF, long sentences broken into several lines; UTF-8 for a client that reads it
+    /// (RFC 6531 3.7.4.1), ASCII for all others.
+    pub fn encode(&self, utf8: bool) -> Vec<u8> {
+        let lines = self.lines.iter().flat_map(|line| wrap(line, utf8));
+        let lines: Vec<String> = lines.collect();
         let mut wire = String::new();
         for (i, line) in lines.iter().enumerate() {
             let separator = if i + 1 < lines.len() { '-' } else { ' ' };
@@ -89,19 +91,67 @@ fn class_of(status: &str) -> Option<u16> {
 }
 
 /// Breaks a sentence at spaces into lines that fit a reply, and keeps strangers' text from adding lines of its
-/// own: SMTPUTF8 is not spoken here, so what is not printable ASCII becomes `?`.
-fn wrap(text: &str) -> Vec<String> {
+/// own.
+fn wrap(text: &str, utf8: bool) -> Vec<String> {
     let limit = MAX_REPLY_LINE - "250-5.7.1 ".len() - "\r\n".len();
-    let printable = |c: char| if matches!(c, ' '..='~') { c } else { '?' };
-    let mut rest: String = text.chars().map(printable).collect();
+    let mut rest = printable(text, utf8);
     let mut lines = Vec::new();
     while rest.len() > limit {
-        let at = rest[..limit].rfind(' ').filter(|&at| at > 0);
-        let tail = rest.split_off(at.unwrap_or(limit));
+        let mut at = limit;
+        while !rest.is_char_boundary(at) {
+            at -= 1;
+        }
+        let at = rest[..at].rfind(' ').filter(|&at| at > 0).unwrap_or(at);
+        let tail = rest.split_off(at);
         lines.push(std::mem::replace(&mut rest, tail.trim_start().to_string()));
     }
     lines.push(rest);
     lines
+}
+
+/// The text without control characters; for those who read ASCII alone the letters of Europe without their marks.
+fn printable(text: &str, utf8: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            ' '..='~' => out.push(c),
+            // Line and paragraph separators, and what turns the direction of writing.
+            _ if utf8 && !c.is_control() && !matches!(c, '\u{2028}'..='\u{202e}') => out.push(c),
+            _ => out.push_str(plain(c)),
+        }
+    }
+    out
+}
+
+fn plain(c: char) -> &'static str {
+    match c {
+        'Ä' | 'Æ' => "Ae",
+        'ä' | 'æ' => "ae",
+        'Ö' | 'Ø' => "Oe",
+        'ö' | 'ø' => "oe",
+        'Ü' => "Ue",
+        'ü' => "ue",
+        'ß' => "ss",
+        'À'..='Å' => "A",
+        'à'..='å' => "a",
+        'Ç' => "C",
+        'ç' => "c",
+        'È'..='Ë' => "E",
+        'è'..='ë' => "e",
+        'Ì'..='Ï' => "I",
+        'ì'..='ï' => "i",
+        'Ñ' => "N",
+        'ñ' => "n",
+        'Ò'..='Õ' => "O",
+        'ò'..='õ' => "o",
+        'Ù'..='Û' => "U",
+        'ù'..='û' => "u",
+        'Ý' => "Y",
+        'ý' | 'ÿ' => "y",
+        '\u{2013}' | '\u{2014}' => "-",
+        '\u{2018}' | '\u{2019}' => "'",
+        _ => "?",
+    }
 }
 
 #[cfg(test)]
@@ -113,19 +163,31 @@ mod tests {
         let reply = Reply::new(
             554,
             "5.6.1",
-            "the attachment \"a\r\n250 OK\u{e9}\" cannot be faxed",
+            "the attachment \"a\r\n250 OK\u{434}\u{2028}\" cannot be faxed",
         );
-        let wire = String::from_utf8(reply.encode()).unwrap();
+        let wire = |utf8| String::from_utf8(reply.encode(utf8)).unwrap();
         assert_eq!(
-            wire,
-            "554 5.6.1 the attachment \"a??250 OK?\" cannot be faxed\r\n"
+            wire(false),
+            "554 5.6.1 the attachment \"a??250 OK??\" cannot be faxed\r\n"
+        );
+        assert_eq!(
+            wire(true),
+            "554 5.6.1 the attachment \"a??250 OK\u{434}?\" cannot be faxed\r\n"
         );
     }
 
     #[test]
+    fn who_reads_ascii_alone_still_knows_which_name_is_meant() {
+        let reply = Reply::new(554, "5.6.1", "\"Präsentation für Françoise.docx\"");
+        let wire = String::from_utf8(reply.encode(false)).unwrap();
+        assert_eq!(wire, "554 5.6.1 \"Praesentation fuer Francoise.docx\"\r\n");
+    }
+
+    #[test]
     fn a_long_sentence_becomes_several_lines_of_at_most_512_octets() {
-        for text in ["word ".repeat(300), "x".repeat(2000)] {
-            let wire = String::from_utf8(Reply::new(550, "5.1.1", text.trim()).encode()).unwrap();
+        for text in ["word ".repeat(300), "x".repeat(2000), "xüü".repeat(400)] {
+            let reply = Reply::new(550, "5.1.1", text.trim());
+            let wire = String::from_utf8(reply.encode(true)).unwrap();
             let lines: Vec<&str> = wire.split_terminator("\r\n").collect();
             assert!(lines.len() > 2);
             assert!(lines.iter().all(|l| l.len() + 2 <= MAX_REPLY_LINE));

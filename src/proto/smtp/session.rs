@@ -148,6 +148,8 @@ pub struct Session<R> {
     /// Who logged in.
     user: Option<String>,
     transaction: Option<Transaction<R>>,
+    /// The last mail was begun with SMTPUTF8: its client reads UTF-8 in our replies (RFC 6531 3.7.4.1).
+    utf8: bool,
     tls: bool,
     errors: usize,
     commands: usize,
@@ -221,6 +223,7 @@ impl<R> Session<R> {
             helo: None,
             user: None,
             transaction: None,
+            utf8: false,
             tls: false,
             errors: 0,
             commands: 0,
@@ -283,6 +286,7 @@ impl<R> Session<R> {
         let Waiting::Sender(mail) = self.take_answer() else {
             unreachable!("the driver judged a sender without being asked");
         };
+        self.utf8 = mail.options.utf8;
         if let Err(refusal) = verdict {
             return self.say(refusal.into());
         }
@@ -318,6 +322,7 @@ impl<R> Session<R> {
         self.helo = None;
         self.user = None;
         self.transaction = None;
+        self.utf8 = false;
         self.tls = true;
     }
 
@@ -534,7 +539,8 @@ impl<R> Session<R> {
     // ---- replies ----
 
     fn say(&mut self, reply: Reply) {
-        self.output.push_back(Output::Reply(reply.encode()));
+        self.output
+            .push_back(Output::Reply(reply.encode(self.utf8)));
     }
 
     /// Says a reply to a mistake of the client, and ends the session when there were too many.

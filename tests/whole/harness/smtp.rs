@@ -1,8 +1,14 @@
 //! An SMTP client that says exactly what the test wants said.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// A reply: code and text, the lines of the text joined by `\n`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,10 +19,13 @@ pub struct Reply {
     pub text: String,
 }
 
+/// What a session goes over.
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
 /// A session.
 pub struct Client {
-    from: BufReader<TcpStream>,
-    to: TcpStream,
+    stream: BufReader<Box<dyn Stream>>,
 }
 
 impl Client {
@@ -27,17 +36,49 @@ impl Client {
         client
     }
 
+    /// Connects from this address of ours, and takes no greeting.
+    #[allow(dead_code)] // As above.
+    pub fn connect_from(own: IpAddr, address: SocketAddr) -> Client {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&socket, &SocketAddr::new(own, 0)).expect("an address of loopback");
+        connect(&socket, &address).expect("the SMTP port listens");
+        Client::over(TcpStream::from(socket))
+    }
+
     /// A session over a connection that is there; its greeting has not been read.
     pub fn over(to: TcpStream) -> Client {
         to.set_read_timeout(Some(Duration::from_secs(60)))
             .expect("a timeout");
-        let from = BufReader::new(to.try_clone().expect("a descriptor"));
-        Client { from, to }
+        let stream = BufReader::new(Box::new(to) as Box<dyn Stream>);
+        Client { stream }
+    }
+
+    /// The same session under TLS, to a server with this certificate (PEM) for `localhost`; EHLO is to be said again.
+    #[allow(dead_code)] // Not every bench with this harness needs it.
+    pub fn under_tls(mut self, certificate: &str) -> Client {
+        self.expect("STARTTLS", 220);
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes());
+        roots.add(certificate.expect("PEM")).expect("a root");
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = "localhost".try_into().expect("a name");
+        let session = ClientConnection::new(Arc::new(config), name).expect("a session");
+        let stream = StreamOwned::new(session, self.stream.into_inner());
+        Client {
+            stream: BufReader::new(Box::new(stream)),
+        }
     }
 
     /// Sends octets as they are.
     pub fn write(&mut self, octets: &[u8]) -> std::io::Result<()> {
-        self.to.write_all(octets)
+        let stream = self.stream.get_mut();
+        stream.write_all(octets)?;
+        stream.flush()
     }
 
     /// Says a line and hears the reply.
@@ -88,7 +129,7 @@ impl Client {
         let mut texts = Vec::new();
         loop {
             let mut line = String::new();
-            let _ = self.from.read_line(&mut line);
+            let _ = self.stream.read_line(&mut line);
             let line = line.trim_end();
             let code = line.get(..3).and_then(|code| code.parse().ok());
             texts.push(line.get(4..).unwrap_or_default().to_owned());
