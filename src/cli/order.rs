@@ -92,34 +92,50 @@ fn give(order: &Order, args: &Args, config: &Config) -> anyhow::Result<ExitCode>
     let told = wait_for(async {
         let mut told = Vec::new();
         for ids in args.faxes.ids(&store, config).await?.chunks(AT_A_TIME) {
-            let given = ids.iter().map(|id| {
-                let (order, store, id) = (order.clone(), store.clone(), id.clone());
-                tokio::spawn(async move { Ok((one(&order, &store, &id).await?, id)) })
-            });
-            for given in given.collect::<Vec<_>>() {
-                let (answer, id) = given.await.map_err(anyhow::Error::from).flatten()?;
-                told.push((id, answer));
+            let some = together(order, &store, ids).await?;
+            if !args.json {
+                // Ten thousand take a while.
+                tell(&some);
             }
+            told.extend(some);
         }
         anyhow::Ok(told)
     })??;
-    let all = told.iter().all(|(_, told)| told.done);
     if args.json {
         let rows = told
             .iter()
             .map(|(id, told)| serde_json::json!({"id": id, "done": told.done, "said": told.words}));
         print(&format!("{}\n", serde_json::Value::from_iter(rows)));
-    } else {
-        let line = |(id, told): &(String, Told)| format!("{id}: {}\n", told.words);
-        let (done, not): (Vec<_>, Vec<_>) = told.into_iter().partition(|(_, told)| told.done);
-        print(&done.iter().map(line).collect::<String>());
-        eprint!("{}", not.iter().map(line).collect::<String>());
     }
-    Ok(if all {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    Ok(match told.iter().all(|(_, told)| told.done) {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     })
+}
+
+/// Gives the order about each of these.
+async fn together(
+    order: &Order,
+    store: &Store,
+    ids: &[String],
+) -> anyhow::Result<Vec<(String, Told)>> {
+    let given = ids.iter().map(|id| {
+        let (order, store, id) = (order.clone(), store.clone(), id.clone());
+        tokio::spawn(async move { Ok((one(&order, &store, &id).await?, id)) })
+    });
+    let mut told = Vec::new();
+    for given in given.collect::<Vec<_>>() {
+        let (answer, id) = given.await.map_err(anyhow::Error::from).flatten()?;
+        told.push((id, answer));
+    }
+    Ok(told)
+}
+
+fn tell(told: &[(String, Told)]) {
+    let line = |(id, told): &&(String, Told)| format!("{id}: {}\n", told.words);
+    let (done, not): (Vec<_>, Vec<_>) = told.iter().partition(|(_, told)| told.done);
+    print(&done.iter().map(line).collect::<String>());
+    eprint!("{}", not.iter().map(line).collect::<String>());
 }
 
 async fn one(order: &Order, store: &Store, id: &str) -> Result<Told> {

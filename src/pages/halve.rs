@@ -1,43 +1,47 @@
 //! Two rows of a drawing into one, for the standard resolution: a page drawn at its own rows loses the bars and bows of
 //! small letters. It is drawn at the rows of fine, and of two pels that one stays which would get lost.
 
+use super::inked::{self, CHUNK, Inked};
 use super::raster::Grey;
 
 /// Pels that differ by less are of a photo or a fill: they become their mean.
 const EDGE: u8 = 48;
-/// Pels that are looked at together: most of them are paper.
-const CHUNK: usize = 32;
 /// Pairs of rows above and below that tell on what ground a chunk stands.
 const GROUND_REACH: u32 = 4;
 
 /// The same page with half of the rows.
 pub(super) fn halved(tall: &Grey) -> Grey {
     let (width, height) = (tall.width() as usize, tall.height() / 2);
-    let shades = Shades::of(tall);
+    let inked = Inked::of(tall);
+    let shades = Shades::of(tall, &inked);
     let mut levels = vec![u8::MAX; width * height as usize];
     for (y, joined) in (0..height).zip(levels.chunks_exact_mut(width)) {
-        // Two rows, the one before and the two behind them; at the edges the page goes on as in a mirror.
-        let (upper, lower) = (tall.row(2 * y), tall.row(2 * y + 1));
-        let above = if y > 0 { tall.row(2 * y - 1) } else { lower };
-        let is_last = y + 1 == height;
-        let [below, next] = match is_last {
-            true => [upper, lower],
-            false => [tall.row(2 * y + 2), tall.row(2 * y + 3)],
-        };
+        let rows = rows_of(y, height);
+        let [_, upper, lower, ..] = rows;
         for (n, joined) in joined.chunks_mut(CHUNK).enumerate() {
-            let chunk = n * CHUNK..n * CHUNK + joined.len();
-            let both = upper[chunk.clone()].iter().chain(&lower[chunk.clone()]);
-            if both.fold(u8::MAX, |all, level| all & level) == u8::MAX {
-                continue;
-            }
-            let ground = shades.around(n, y);
-            for (x, level) in chunk.zip(joined) {
-                let column = [above[x], upper[x], lower[x], below[x], next[x]];
-                *level = joined_pel(column, ground);
+            if inked.has(upper, n) || inked.has(lower, n) {
+                let columns = rows.map(|row| inked::chunk(tall, row, n));
+                let ground = shades.around(n, y);
+                let pels: [u8; CHUNK] = std::array::from_fn(|x| {
+                    let column = columns.map(|levels| levels[x]);
+                    joined_pel(column, ground)
+                });
+                joined.copy_from_slice(&pels[..joined.len()]);
             }
         }
     }
     Grey::new(tall.width(), height, levels)
+}
+
+/// The two rows that become row `y` of `height`, the one before and the two behind them; at the edges the page goes on as
+/// in a mirror.
+fn rows_of(y: u32, height: u32) -> [u32; 5] {
+    let (upper, lower) = (2 * y, 2 * y + 1);
+    let above = upper.checked_sub(1).unwrap_or(lower);
+    match y + 1 == height {
+        true => [above, upper, lower, upper, lower],
+        false => [above, upper, lower, lower + 1, lower + 2],
+    }
 }
 
 /// How dark a page is, chunk by chunk.
@@ -49,7 +53,7 @@ struct Shades {
 }
 
 impl Shades {
-    fn of(tall: &Grey) -> Shades {
+    fn of(tall: &Grey, inked: &Inked) -> Shades {
         let columns = (tall.width() as usize).div_ceil(CHUNK);
         let height = tall.height() / 2;
         let mut above = vec![0; columns * (height as usize + 1)];
@@ -57,12 +61,10 @@ impl Shades {
             let at = y as usize * columns;
             let (done, next) = above[at..at + 2 * columns].split_at_mut(columns);
             next.copy_from_slice(done);
-            for row in [2 * y, 2 * y + 1]
-                .into_iter()
-                .filter(|y| !tall.is_white_row(*y))
-            {
-                for (sum, levels) in next.iter_mut().zip(tall.row(row).chunks(CHUNK)) {
-                    *sum += levels.iter().map(|level| u32::from(!level)).sum::<u32>();
+            for row in [2 * y, 2 * y + 1] {
+                for n in inked.chunks(row) {
+                    let levels = inked::chunk(tall, row, n);
+                    next[n] += levels.iter().map(|level| u32::from(!level)).sum::<u32>();
                 }
             }
         }
@@ -86,16 +88,16 @@ impl Shades {
 }
 
 /// Of five pels below each other, the second and the third as one: of two that differ the one that is not as the ground,
-/// so that no bar gets lost, neither a black one on white nor a white one on black.
+/// so that no bar gets lost, neither a black one on white nor a white one on black. Without branches, as what it calls:
+/// the pels of a chunk are looked at together.
 fn joined_pel(column: [u8; 5], ground: u8) -> u8 {
     let [_, upper, lower, ..] = column;
     let middle = upper.midpoint(lower);
-    if upper.abs_diff(lower) < EDGE {
-        middle
-    } else if ground > middle {
-        joined_stroke(column)
-    } else {
-        !joined_stroke(column.map(|level| !level))
+    let inverted = if ground > middle { 0 } else { u8::MAX };
+    let stroke = joined_stroke(column.map(|level| level ^ inverted)) ^ inverted;
+    match upper.abs_diff(lower) < EDGE {
+        true => middle,
+        false => stroke,
     }
 }
 
@@ -104,7 +106,7 @@ fn joined_pel(column: [u8; 5], ground: u8) -> u8 {
 fn joined_stroke([above, upper, lower, below, next]: [u8; 5]) -> u8 {
     let middle = upper.midpoint(lower);
     let is_dark = |level: u8| level <= middle;
-    let stays_light = is_dark(above) && (is_dark(below) || is_dark(upper) && is_dark(next));
+    let stays_light = is_dark(above) & (is_dark(below) | is_dark(upper) & is_dark(next));
     match stays_light {
         true => upper.max(lower),
         false => upper.min(lower),

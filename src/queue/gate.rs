@@ -112,7 +112,8 @@ mod tests {
             over.store(true, Ordering::Relaxed);
             (busy.join().unwrap(), 20)
         });
-        assert!(busy <= 3 * ours, "{ours} writes waited for {busy}");
+        // Without the gate it is a matter of luck: fifty to one.
+        assert!(busy <= 10 * ours, "{ours} writes waited for {busy}");
     }
 
     fn count(db: &Connection) -> i64 {
