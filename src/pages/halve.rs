@@ -107,6 +107,16 @@ struct Shades {
     height: u32,
     /// For each pair of rows, what the chunks above it add up to, 0 for white.
     above: Vec<u32>,
+    /// For each pair of rows, the darkest pel of each chunk.
+    darkest: Vec<u8>,
+}
+
+/// What a chunk and those above and below it are like.
+#[derive(Clone, Copy)]
+struct Ground {
+    /// Their mean.
+    level: u8,
+    darkest: u8,
 }
 
 impl Shades {
@@ -114,6 +124,7 @@ impl Shades {
         let columns = (tall.width() as usize).div_ceil(CHUNK);
         let height = tall.height() / 2;
         let mut above = vec![0; columns * (height as usize + 1)];
+        let mut darkest = vec![PAPER; columns * height as usize];
         for y in 0..height {
             let at = y as usize * columns;
             let (done, next) = above[at..at + 2 * columns].split_at_mut(columns);
@@ -122,6 +133,7 @@ impl Shades {
                 for n in inked.chunks(row) {
                     let levels = inked::chunk(tall, row, n);
                     next[n] += levels.iter().map(|level| u32::from(!level)).sum::<u32>();
+                    darkest[at + n] = levels.into_iter().fold(darkest[at + n], u8::min);
                 }
             }
         }
@@ -129,28 +141,35 @@ impl Shades {
             columns,
             height,
             above,
+            darkest,
         }
     }
 
-    /// The mean level of a chunk and of those above and below it.
-    fn around(&self, chunk: usize, y: u32) -> u8 {
+    fn around(&self, chunk: usize, y: u32) -> Ground {
         let (top, bottom) = (
             y.saturating_sub(GROUND_REACH),
             (y + GROUND_REACH + 1).min(self.height),
         );
         let sum = |y: u32| self.above[y as usize * self.columns + chunk];
         let pels = (bottom - top) * 2 * CHUNK as u32;
-        !(((sum(bottom) - sum(top)) / pels) as u8)
+        let rows = (top..bottom).map(|y| self.darkest[y as usize * self.columns + chunk]);
+        Ground {
+            level: !(((sum(bottom) - sum(top)) / pels) as u8),
+            darkest: rows.fold(PAPER, u8::min),
+        }
     }
 }
 
 /// Of five pels below each other, the second and the third as one: of two that differ the one that is not as the ground,
 /// so that no bar gets lost, neither a black one on white nor a white one on black. Without branches, as what it calls:
 /// the pels of a chunk are looked at together.
-fn joined_pel(column: [u8; 5], ground: u8) -> u8 {
+fn joined_pel(column: [u8; 5], ground: Ground) -> u8 {
     let [_, upper, lower, ..] = column;
     let middle = upper.midpoint(lower);
-    let inverted = if ground > middle { 0 } else { u8::MAX };
+    // What has darker ink on it is a fill behind letters.
+    let is_fill = ground.darkest.saturating_add(EDGE) < upper.min(lower);
+    let is_dark = (ground.level <= middle) & !is_fill;
+    let inverted = if is_dark { u8::MAX } else { 0 };
     let stroke = joined_stroke(column.map(|level| level ^ inverted)) ^ inverted;
     match upper.abs_diff(lower) < EDGE {
         true => middle,
@@ -231,6 +250,20 @@ mod tests {
         for y in 0..32 {
             let row: Vec<u8> = on_black.row(y).iter().map(|level| !level).collect();
             assert_eq!(row, on_white.row(y), "{y}");
+        }
+    }
+
+    #[test]
+    fn white_between_fills_with_dark_letters_gives_way_to_them() {
+        // Highlighted lines, of an odd number of rows, with stems on them.
+        let levels = (0..128 * 64).map(|n| match (n % 10, n / 128 % 16) {
+            (_, ..3) => 255,
+            (0..3, 5..12) => 0,
+            _ => 162,
+        });
+        let page = halved(&Grey::new(128, 64, levels.collect()));
+        for y in [1, 9, 17, 25] {
+            assert_eq!(page.row(y)[5], 162, "{y}");
         }
     }
 
