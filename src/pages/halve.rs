@@ -255,14 +255,14 @@ mod tests {
 
     #[test]
     fn white_between_fills_with_dark_letters_gives_way_to_them() {
-        // Highlighted lines, of an odd number of rows, with stems on them.
+        // Highlighted lines with stems on them; what is white between them lies astride of two pairs.
         let levels = (0..128 * 64).map(|n| match (n % 10, n / 128 % 16) {
-            (_, ..3) => 255,
+            (_, 1..3) => 255,
             (0..3, 5..12) => 0,
             _ => 162,
         });
         let page = halved(&Grey::new(128, 64, levels.collect()));
-        for y in [1, 9, 17, 25] {
+        for y in [9, 17, 25] {
             assert_eq!(page.row(y)[5], 162, "{y}");
         }
     }
