@@ -50,6 +50,11 @@ Behind the number, or in a field of the header, the sender may ask for more: 555
 or X-Fax-Resolution: fine, X-Fax-Cover: yes; please call back, X-Fax-At: 18:00 (README.md has all of them). A cover \
 page goes before each fax where the site ([cover]) or the sender wants one; names of a phone book stand for numbers.
 
+Mail servers hand mails in by SMTP or LMTP ([smtp]) and may ask for DSN, FUTURERELEASE, DELIVERBY and MT-PRIORITY; people \
+and machines with a password by AUTH under TLS ([[user]]); partners where DKIM, SPF and DMARC prove them ([[upstream]], \
+smtp.dmarc). Receipts, also as reports for machines, are in English or German, by templates of your own if you like \
+([receipts]); faxes have priorities, hours, limits and rules of what is tried again ([queue], [[hours]], [[sender]], [retry]).
+
 Fax to mail: a call to one of your numbers is answered, and its pages are delivered as a PDF, by a mail server or \
 into a Maildir. No page is confirmed to the far end before it is on disk.
 

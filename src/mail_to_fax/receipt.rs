@@ -135,7 +135,7 @@ pub struct Attempt {
 /// A part of the mail, and what was done with it. The queue keeps these as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// File name, or what stands for it: "message text".
+    /// File name, or what stands for it: "text of the mail".
     pub name: String,
     /// What was done with it.
     pub fate: Fate,

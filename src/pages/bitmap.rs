@@ -91,20 +91,9 @@ impl Bitmap {
     }
 
     fn blacken_run(&mut self, y: u32, start: u32, end: u32) {
-        if start >= end || y >= self.height {
-            return;
+        if y < self.height {
+            blacken_run(&mut self.bits[y as usize * self.stride..], start, end);
         }
-        let row = &mut self.bits[y as usize * self.stride..][..self.stride];
-        let (first, last) = (start as usize / 8, (end - 1) as usize / 8);
-        let head = 0xFF_u8 >> (start % 8);
-        let tail = 0xFF_u8 << (7 - (end - 1) % 8);
-        if first == last {
-            row[first] |= head & tail;
-            return;
-        }
-        row[first] |= head;
-        row[first + 1..last].fill(0xFF);
-        row[last] |= tail;
     }
 
     /// Swaps black and white.
@@ -135,6 +124,23 @@ impl Bitmap {
             .take_while(|row| row.iter().all(|&octet| octet == 0))
             .count() as u32
     }
+}
+
+/// Makes the pels from `start` to before `end` of a packed row black.
+pub(super) fn blacken_run(row: &mut [u8], start: u32, end: u32) {
+    if start >= end {
+        return;
+    }
+    let (first, last) = (start as usize / 8, (end - 1) as usize / 8);
+    let head = 0xFF_u8 >> (start % 8);
+    let tail = 0xFF_u8 << (7 - (end - 1) % 8);
+    if first == last {
+        row[first] |= head & tail;
+        return;
+    }
+    row[first] |= head;
+    row[first + 1..last].fill(0xFF);
+    row[last] |= tail;
 }
 
 #[cfg(test)]

@@ -17,10 +17,21 @@ const ACROSS: u8 = 16;
 /// ... and one along the stroke: more is the end of a black one.
 const ALONG: u8 = 40;
 
-/// Finds faint ink on one page.
+/// Finds faint ink on one page, asked for pels in the order of reading.
 pub(super) struct Faint<'a> {
     grey: &'a Grey,
     thickest_down: u32,
+    /// The last pel that was found deep in a fill across, and for each column the last one that was down.
+    deep_across: Option<Deep>,
+    deep_down: Vec<Option<Deep>>,
+}
+
+/// A pel too far from paper for a stroke and for where two meet; so is the next one where it has the same level.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Deep {
+    x: u32,
+    y: u32,
+    level: u8,
 }
 
 impl Faint<'_> {
@@ -33,19 +44,58 @@ impl Faint<'_> {
         Faint {
             grey,
             thickest_down,
+            deep_across: None,
+            deep_down: vec![None; grey.width() as usize],
         }
     }
 
     /// Whether the pel, whose level is one of [`LEVELS`], belongs to a thin stroke, or to where two of them meet.
-    pub(super) fn is_ink(&self, x: u32, y: u32) -> bool {
-        self.is_of_stroke(x.into(), y.into()) || self.is_of_junction(x.into(), y.into())
+    pub(super) fn is_ink(&mut self, x: u32, y: u32) -> bool {
+        let (across, down) = self.is_deep(x, y);
+        let (x, y) = (x.into(), y.into());
+        match (across, down) {
+            // Most pels of fills.
+            (true, true) => false,
+            (true, false) => self.is_of_level_stroke(x, y),
+            (false, true) => self.is_of_upright_stroke(x, y),
+            (false, false) => self.is_of_stroke(x, y) || self.is_of_junction(x, y),
+        }
+    }
+
+    /// Whether the pel is deep in a fill, across and down, as it was told by the ones before it where they have its level.
+    fn is_deep(&mut self, x: u32, y: u32) -> (bool, bool) {
+        let level = self.grey.row(y)[x as usize];
+        let here = Deep { x, y, level };
+        let left = x.checked_sub(1).map(|x| Deep { x, ..here });
+        let above = y.checked_sub(1).map(|y| Deep { y, ..here });
+        let column = |distance: i64| self.level(i64::from(x) + distance, y.into());
+        let row = |distance: i64| self.level(x.into(), i64::from(y) + distance);
+        // Not looked for where it would be told to nobody.
+        let is_far = |towards: &dyn Fn(i64) -> u8, thickest: u32| {
+            towards(1) == level && !is_within(level, towards, thickest * JUNCTION / 2)
+        };
+        let across = left.is_some() && self.deep_across == left || is_far(&column, THICKEST);
+        let down = above.is_some() && self.deep_down[x as usize] == above
+            || is_far(&row, self.thickest_down);
+        self.deep_across = across.then_some(here);
+        self.deep_down[x as usize] = down.then_some(here);
+        (across, down)
     }
 
     fn is_of_stroke(&self, x: i64, y: i64) -> bool {
-        let level = self.level(x, y);
+        self.is_of_upright_stroke(x, y) || self.is_of_level_stroke(x, y)
+    }
+
+    fn is_of_upright_stroke(&self, x: i64, y: i64) -> bool {
         let row = |distance: i64| self.level(x, y + distance);
         let column = |distance: i64| self.level(x + distance, y);
-        is_stroke(level, column, row, THICKEST) || is_stroke(level, row, column, self.thickest_down)
+        is_stroke(self.level(x, y), column, row, THICKEST)
+    }
+
+    fn is_of_level_stroke(&self, x: i64, y: i64) -> bool {
+        let row = |distance: i64| self.level(x, y + distance);
+        let column = |distance: i64| self.level(x + distance, y);
+        is_stroke(self.level(x, y), row, column, self.thickest_down)
     }
 
     /// Where the bars of a bold E leave its stem neither is thin; all of it is no larger than a letter.

@@ -3,7 +3,9 @@
 
 use super::Resolution;
 use super::bitmap::Bitmap;
+use super::inked::{CHUNK, Inked};
 use super::raster::{BLACK_BELOW, Grey};
+use super::runs;
 
 /// Levels of a ground that text can be read on, in either colour.
 const GROUNDS: std::ops::RangeInclusive<u8> = 56..=215;
@@ -99,10 +101,11 @@ impl Ground {
 pub(super) fn mend(
     page: &mut Bitmap,
     grey: &Grey,
+    inked: &Inked,
     resolution: Resolution,
     spared: impl Fn(u32, u32) -> bool,
 ) {
-    let pieces = pieces(grey, spared);
+    let pieces = pieces(grey, inked, spared);
     if pieces.is_empty() {
         return;
     }
@@ -125,30 +128,34 @@ pub(super) fn mend(
 }
 
 /// Looks for the pieces of even grounds, in the order of reading.
-fn pieces(grey: &Grey, spared: impl Fn(u32, u32) -> bool) -> Vec<Piece> {
+fn pieces(grey: &Grey, inked: &Inked, spared: impl Fn(u32, u32) -> bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    for y in (0..grey.height()).filter(|y| !grey.is_white_row(*y)) {
+    for y in 0..grey.height() {
         let row = grey.row(y);
         let mut at = SHORTEST / 2;
-        while at < row.len() {
-            let level = row[at];
-            if !GROUNDS.contains(&level) || spared(at as u32, y) {
-                at += SHORTEST;
-                continue;
+        for end in inked.chunks(y).map(|chunk| (chunk + 1) * CHUNK) {
+            // What lies between is paper.
+            let start = (end - CHUNK).saturating_sub(at);
+            at += start.next_multiple_of(SHORTEST);
+            while at < row.len().min(end) {
+                let level = row[at];
+                if !GROUNDS.contains(&level) || spared(at as u32, y) {
+                    at += SHORTEST;
+                    continue;
+                }
+                let even = |other: u8| other.abs_diff(level) <= EVEN;
+                let start = at - runs::back(&row[..at], even);
+                let end = at + runs::forth(&row[at..], even);
+                if end - start >= SHORTEST {
+                    pieces.push(Piece {
+                        y,
+                        start,
+                        end,
+                        level,
+                    });
+                }
+                at = (end + 1).max(at + SHORTEST);
             }
-            let even = |other: &u8| other.abs_diff(level) <= EVEN;
-            let before = row[..at].iter().rev().take_while(|l| even(l)).count();
-            let behind = row[at..].iter().take_while(|l| even(l)).count();
-            let (start, end) = (at - before, at + behind);
-            if end - start >= SHORTEST {
-                pieces.push(Piece {
-                    y,
-                    start,
-                    end,
-                    level,
-                });
-            }
-            at = (end + 1).max(at + SHORTEST);
         }
     }
     pieces

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::bitmap::Bitmap;
 use super::{PAGE_WIDTH, Resolution};
 
 /// Inches at the top of every page that stay blank for the header line.
@@ -92,8 +93,11 @@ impl Layout {
     /// Fits a page that would have to shrink much to be as long as a sheet, on one as long as it takes; `None` where
     /// it is no such page.
     pub fn fit_long(width: f64, height: f64, resolution: Resolution) -> Option<Layout> {
-        let layout = Layout::fit_within(LONGEST, width, height, resolution, TopMargin::Own);
-        let length = f64::from(layout.height) / resolution.exact_dpi().1;
+        let y_dpi = resolution.exact_dpi().1;
+        // At superfine it is longer than any bitmap.
+        let longest = LONGEST.min(f64::from(Bitmap::MAX_HEIGHT) / y_dpi);
+        let layout = Layout::fit_within(longest, width, height, resolution, TopMargin::Own);
+        let length = f64::from(layout.height) / y_dpi;
         (length > MAX_LENGTH * BEARABLE).then_some(layout)
     }
 
@@ -242,6 +246,19 @@ mod tests {
         assert!(reserved.y + reserved.content_height <= reserved.height);
         let ratio = f64::from(reserved.content_width) / f64::from(own.content_width);
         assert!((0.98..1.0).contains(&ratio));
+    }
+
+    #[test]
+    fn a_page_longer_than_any_bitmap_is_shrunk_to_one_before_it_is_cut() {
+        let all = [
+            Resolution::Standard,
+            Resolution::Fine,
+            Resolution::Superfine,
+        ];
+        for resolution in all {
+            let long = Layout::fit_long(A4.0, 14_400.0, resolution).unwrap();
+            assert!(long.height <= Bitmap::MAX_HEIGHT, "{resolution:?}");
+        }
     }
 
     #[test]

@@ -5,8 +5,10 @@
 
 use super::Resolution;
 use super::bitmap::Bitmap;
+use super::inked::{self, CHUNK, Inked};
 use super::layout::Layout;
 use super::raster::{BLACK_BELOW, Grey};
+use super::runs;
 
 /// Levels of lines: lighter ones are hardly meant to be seen.
 const LINE_BELOW: u8 = 238;
@@ -47,19 +49,25 @@ pub(super) fn restore(
     resolution: Resolution,
     spared: impl Fn(u32, u32) -> bool,
 ) {
+    let inked = Inked::of(second);
     if resolution == Resolution::Superfine {
         // One row of it for two of the page.
-        return restore_upright(page, second, |row| row * 2, spared);
+        return restore_upright(page, second, &inked, |row| row * 2, spared);
     }
-    restore_level(page, second, &spared);
-    restore_upright(page, second, |row| row / 2, spared);
+    restore_level(page, second, &inked, &spared);
+    restore_upright(page, second, &inked, |row| row / 2, spared);
 }
 
 /// `twice` has two rows for each of the page.
-fn restore_level(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> bool) {
-    for row in (0..twice.height()).filter(|row| !twice.is_white_row(*row)) {
+fn restore_level(
+    page: &mut Bitmap,
+    twice: &Grey,
+    inked: &Inked,
+    spared: impl Fn(u32, u32) -> bool,
+) {
+    for row in 0..twice.height() {
         let y = row / 2;
-        for (start, end) in long_runs(twice.row(row)) {
+        for (start, end) in long_runs(twice.row(row), inked.chunks(row)) {
             let middle = (start + end) / 2;
             let at = |y: u32| twice.row(y)[middle as usize];
             let near = |x| (y.saturating_sub(1)..=y + 1).any(|y| page.get(x, y));
@@ -78,12 +86,22 @@ fn restore_level(page: &mut Bitmap, twice: &Grey, spared: impl Fn(u32, u32) -> b
 fn restore_upright(
     page: &mut Bitmap,
     second: &Grey,
+    inked: &Inked,
     page_row: impl Fn(u32) -> u32,
     spared: impl Fn(u32, u32) -> bool,
 ) {
     let last = second.height().saturating_sub(SHORTEST);
-    for start in (0..last).filter(|row| !second.is_white_row(*row)) {
-        for x in starts(second, start) {
+    let starts = (0..last).flat_map(|row| inked.chunks(row).map(move |chunk| (row, chunk)));
+    for (start, chunk) in starts {
+        let begin = begins(second, start, chunk);
+        // Next to nowhere does any.
+        if !begin.iter().fold(false, |any, begins| any | begins) {
+            continue;
+        }
+        let places = (0..)
+            .zip(begin)
+            .filter_map(|(n, begins)| begins.then_some(n));
+        for x in places.map(|n| (chunk * CHUNK) as u32 + n) {
             let probe = second.row(start + SHORTEST - 1);
             let across = |x: u32| probe[x as usize];
             if !is_thin((0..x).rev().map(across), (x..second.width()).map(across)) {
@@ -103,23 +121,18 @@ fn restore_upright(
     }
 }
 
-/// The places of a row where an upright line may begin, which goes on for a while.
-fn starts(second: &Grey, row: u32) -> impl Iterator<Item = u32> + '_ {
-    const CHUNK: usize = 32;
-    let black = |row: u32, x: usize| second.row(row)[x] < LINE_BELOW;
-    let chunks = (0..).step_by(CHUNK).zip(second.row(row).chunks(CHUNK));
-    // Most of most drawings is white.
-    let inked = chunks
-        .filter(|(_, levels)| levels.iter().fold(u8::MAX, |all, level| all & level) < u8::MAX);
-    inked
-        .flat_map(|(left, levels)| left..left + levels.len())
-        .filter(move |&x| {
-            black(row, x)
-                && (row == 0 || !black(row - 1, x))
-                && black(row + SHORTEST - 1, x)
-                && black(row + SHORTEST / 2, x)
-        })
-        .map(|x| x as u32)
+/// At which pels of a chunk an upright line may begin, which goes on for a while. `row` is not among the last ones.
+fn begins(second: &Grey, row: u32, chunk: usize) -> [bool; CHUNK] {
+    let above = match row.checked_sub(1) {
+        Some(row) => inked::chunk(second, row, chunk),
+        None => [u8::MAX; CHUNK],
+    };
+    let own = inked::chunk(second, row, chunk);
+    let middle = inked::chunk(second, row + SHORTEST / 2, chunk);
+    let end = inked::chunk(second, row + SHORTEST - 1, chunk);
+    let black = |level: u8| level < LINE_BELOW;
+    // Without a branch: the pels are looked at together.
+    std::array::from_fn(|n| black(own[n]) & !black(above[n]) & black(middle[n]) & black(end[n]))
 }
 
 /// Pels of the shortest line of a level: letters are no lines, even light ones.
@@ -130,21 +143,25 @@ fn shortest(level: u8) -> u32 {
     }
 }
 
-/// Black runs of a row that are long enough to be lines: the first place, and the first place behind.
-fn long_runs(row: &[u8]) -> impl Iterator<Item = (u32, u32)> + '_ {
-    let black = |level: &&u8| **level < LINE_BELOW;
+/// Black runs of a row that are long enough to be lines: the first place, and the first place behind. `inked` are the
+/// chunks that are not all paper.
+fn long_runs(row: &[u8], inked: impl Iterator<Item = usize>) -> impl Iterator<Item = (u32, u32)> {
+    const STEP: usize = SHORTEST as usize;
+    let black = |level: u8| level < LINE_BELOW;
     let mut done = 0;
     // None of them lies between two of these places.
-    let places = (0..row.len())
-        .skip(SHORTEST as usize - 1)
-        .step_by(SHORTEST as usize);
+    let places = inked.flat_map(move |chunk| {
+        let (start, end) = (chunk * CHUNK, (chunk + 1) * CHUNK);
+        let first = (start + 1).next_multiple_of(STEP) - 1;
+        (first..end.min(row.len())).step_by(STEP)
+    });
     places.filter_map(move |place| {
         if place < done || row[place] >= LINE_BELOW {
             return None;
         }
-        let start = place - row[..place].iter().rev().take_while(black).count();
-        done = place + row[place..].iter().take_while(black).count();
-        (done - start >= SHORTEST as usize).then_some((start as u32, done as u32))
+        let start = place - runs::back(&row[..place], black);
+        done = place + runs::forth(&row[place..], black);
+        (done - start >= STEP).then_some((start as u32, done as u32))
     })
 }
 

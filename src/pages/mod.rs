@@ -3,6 +3,7 @@
 //! What a document is its octets say ([`kind`]); [`document`] opens it, [`render`] makes its pages.
 
 pub mod bitmap;
+mod blocks;
 mod border;
 pub mod cover;
 pub mod cut;
@@ -13,6 +14,7 @@ pub mod g3;
 pub mod g4;
 mod halve;
 pub mod header;
+mod inked;
 pub mod kind;
 pub mod layout;
 mod lines;
@@ -26,6 +28,7 @@ pub mod raster;
 mod refusal;
 pub mod remark;
 pub mod render;
+mod runs;
 pub mod sample;
 mod skew;
 pub mod text;

@@ -1,6 +1,8 @@
 //! Photos: where on a page they are, and the screen of dots that prints them.
 
 use super::Resolution;
+use super::bitmap;
+use super::inked::{CHUNK, Inked};
 use super::raster::Grey;
 
 /// Pels across a block; it is as high as it is wide, on paper.
@@ -35,13 +37,19 @@ pub(super) struct Photos {
 }
 
 /// Finds the photos of a page: blocks of many shades of grey, gaps closed, single ones dropped.
-pub(super) fn find(grey: &Grey, resolution: Resolution) -> Photos {
+pub(super) fn find(grey: &Grey, inked: &Inked, resolution: Resolution) -> Photos {
+    const { assert!(BLOCK as usize == CHUNK) };
     let block_height = vertical(BLOCK, resolution);
     let columns = grey.width().div_ceil(BLOCK);
     let rows = grey.height().div_ceil(block_height);
     let blocks: Vec<bool> = (0..rows)
         .flat_map(|row| (0..columns).map(move |column| (row, column)))
-        .map(|(row, column)| is_photo(grey, column * BLOCK, row * block_height, block_height))
+        .map(|(row, column)| {
+            let (top, bottom) = (row * block_height, (row + 1) * block_height);
+            // Most blocks are paper.
+            let is_inked = (top..bottom.min(grey.height())).any(|y| inked.has(y, column as usize));
+            is_inked && is_photo(grey, column * BLOCK, top, block_height)
+        })
         .collect();
     let mut photos = Photos {
         columns,
@@ -75,15 +83,10 @@ fn is_photo(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
     let bottom = (top + height).min(grey.height());
     let rows = (top..bottom).map(|y| &grey.row(y)[left as usize..right as usize]);
     let is_mid = |level: &u8| MID_GREYS.contains(level);
-    // Most rows of most blocks are paper.
-    let is_paper = |row: &[u8]| row.iter().fold(u8::MAX, |all, level| all & level) == u8::MAX;
-    if rows.clone().all(is_paper) {
-        return false;
-    }
     let in_row = |row: &[u8]| row.iter().map(|level| u8::from(is_mid(level))).sum::<u8>();
     let mid_greys: u32 = rows.clone().map(|row| u32::from(in_row(row))).sum();
     let pels = (right - left) * (bottom - top);
-    // Most blocks are paper, with or without letters.
+    // Most of the others are paper with letters.
     if mid_greys * 100 < pels * MID_PERCENT {
         return false;
     }
@@ -127,6 +130,37 @@ fn is_smooth(grey: &Grey, x: u32, y: u32) -> bool {
 }
 
 impl Photos {
+    /// One photo, `place` on the page (left, top, right, bottom).
+    pub(super) fn all_of(place: [u32; 4], grey: &Grey, resolution: Resolution) -> Photos {
+        let block_height = vertical(BLOCK, resolution);
+        let columns = grey.width().div_ceil(BLOCK);
+        let rows = grey.height().div_ceil(block_height);
+        Photos {
+            columns,
+            block_height,
+            blocks: vec![false; (columns * rows) as usize],
+            any: true,
+            pictures: vec![place],
+        }
+    }
+
+    /// Marks in a packed row which of its pels are of photos.
+    pub(super) fn mark(&self, y: u32, packed: &mut [u8]) {
+        const OCTETS: usize = BLOCK as usize / 8;
+        if !self.any {
+            return;
+        }
+        let blocks = &self.blocks[((y / self.block_height) * self.columns) as usize..];
+        for (octets, is_photo) in packed.chunks_mut(OCTETS).zip(blocks) {
+            octets.fill(if *is_photo { 0xFF } else { 0 });
+        }
+        for &[left, top, right, bottom] in &self.pictures {
+            if (top..bottom).contains(&y) {
+                bitmap::blacken_run(packed, left, right);
+            }
+        }
+    }
+
     pub(super) fn contains(&self, x: u32, y: u32) -> bool {
         self.any
             && (self.is_block(x, y)
@@ -270,8 +304,9 @@ impl Screen {
         order.sort_by(|a, b| darkness(a).total_cmp(&darkness(b)));
         let mut black_below = vec![0; cells as usize];
         for (rank, cell) in order.into_iter().enumerate() {
-            // The cell that turns black first has the highest threshold.
-            black_below[cell as usize] = ((2 * rank + 1) * 255 / (2 * cells as usize)) as u8;
+            // The cell that turns black first has the highest threshold. Full black is black in all of them.
+            let below = (2 * rank + 1) * 255 / (2 * cells as usize);
+            black_below[cell as usize] = below.max(1) as u8;
         }
         Screen {
             height,
@@ -279,8 +314,13 @@ impl Screen {
         }
     }
 
-    pub(super) fn black_below(&self, x: u32, y: u32) -> u8 {
-        self.black_below[(y % self.height * Self::WIDTH + x % Self::WIDTH) as usize]
+    /// Which of eight pels turn black, the first one the highest bit; it lies at a multiple of eight in its row.
+    pub(super) fn black(&self, y: u32, levels: [u8; Self::WIDTH as usize]) -> u8 {
+        let row = (y % self.height * Self::WIDTH) as usize;
+        let pels = levels.iter().zip(&self.black_below[row..]);
+        pels.fold(0, |bits, (level, below)| {
+            bits << 1 | u8::from(level < below)
+        })
     }
 }
 
@@ -309,24 +349,38 @@ mod tests {
         Grey::new(512, 512, levels.collect())
     }
 
+    fn found(page: &Grey) -> Photos {
+        find(page, &Inked::of(page), Resolution::Fine)
+    }
+
     fn has_photo(page: &Grey) -> bool {
-        find(page, Resolution::Fine).blocks.contains(&true)
+        found(page).blocks.contains(&true)
     }
 
     #[test]
     fn a_photo_is_found_where_it_is() {
-        let photos = find(
-            &page(|x, y| (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8),
-            Resolution::Fine,
-        );
+        let photos = found(&page(|x, y| (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8));
         assert!(photos.contains(256, 256) && photos.contains(140, 140));
         assert!(!photos.contains(60, 60) && !photos.contains(256, 450));
     }
 
     #[test]
+    fn the_pels_marked_in_a_row_are_those_of_photos() {
+        let page = page(|x, y| (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8);
+        let mut photos = found(&page);
+        photos.complete_pictures(&[[117, 117, 395, 395]]);
+        let mut packed = [0; 64];
+        for y in (0..512).step_by(9).chain([117, 394, 395]) {
+            photos.mark(y, &mut packed);
+            let marked = |x: u32| packed[x as usize / 8] & (0x80 >> (x % 8)) != 0;
+            assert!((0..512).all(|x| marked(x) == photos.contains(x, y)), "{y}");
+        }
+    }
+
+    #[test]
     fn a_picture_is_a_photo_up_to_its_rims_or_not_at_all() {
         let page = page(|x, y| (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8);
-        let mut photos = find(&page, Resolution::Fine);
+        let mut photos = found(&page);
         assert!(!photos.contains(120, 200), "beside its blocks");
         photos.complete_pictures(&[[117, 117, 395, 395], [0, 400, 512, 512]]);
         assert!(photos.contains(117, 117) && photos.contains(394, 394));
@@ -336,13 +390,11 @@ mod tests {
 
     #[test]
     fn light_part_of_a_photo_belongs_to_it() {
-        let photos = find(
-            &page(|x, y| match (60..160).contains(&x) && y > 190 {
-                true => 250,
-                false => (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8,
-            }),
-            Resolution::Fine,
-        );
+        let light = |x: u32, y: u32| match (60..160).contains(&x) && y > 190 {
+            true => 250,
+            false => (60 + (x + y) / 5 + (x * 7 + y * 3) % 9) as u8,
+        };
+        let photos = found(&page(light));
         assert!(photos.contains(128 + 110, 128 + 225));
     }
 
@@ -371,9 +423,10 @@ mod tests {
         ] {
             let screen = Screen::new(resolution);
             for level in [0u8, 30, 64, 128, 200, 255] {
-                let black = (0..64 * 64)
-                    .filter(|n| level < screen.black_below(n % 64, n / 64))
-                    .count();
+                let black: u32 = (0..64 * 8)
+                    .map(|n| screen.black(n / 8, [level; 8]).count_ones())
+                    .sum();
+                let black = black as usize;
                 let expected = 64 * 64 * (255 - usize::from(level)) / 255;
                 assert!(
                     black.abs_diff(expected) < 200,

@@ -1,17 +1,18 @@
 //! Grey pictures to black and white.
 
+use super::Resolution;
 use super::bitmap::Bitmap;
 use super::faint::{self, Faint};
 use super::fills;
+use super::inked::{self, CHUNK, Inked};
 use super::lines;
-use super::photo::{self, Screen};
-use super::{PAGE_WIDTH, Resolution};
+use super::photo::{self, Photos, Screen};
 
 /// Levels below this turn black, where no photo is.
 pub(super) const BLACK_BELOW: u8 = 128;
 
 /// No ink at all: stays white, whatever is around, as no ink but ink stays black.
-const PAPER: u8 = 0xFF;
+pub(super) const PAPER: u8 = 0xFF;
 
 /// Of a picture, how much in a hundred must be photo for all of it to be one.
 const PHOTO_PERCENT: u64 = 30;
@@ -55,13 +56,6 @@ impl Grey {
             .all(|level| *level >= faint::LEVELS.end)
     }
 
-    /// Whether a row is paper from edge to edge, as many rows of most pages are.
-    pub(super) fn is_white_row(&self, y: u32) -> bool {
-        const WHITE: [u8; PAGE_WIDTH as usize] = [PAPER; PAGE_WIDTH as usize];
-        let row = self.row(y);
-        WHITE.get(..row.len()).is_some_and(|white| row == white)
-    }
-
     /// One row, to be changed. `y` is less than the height.
     pub fn row_mut(&mut self, y: u32) -> &mut [u8] {
         &mut self.levels[y as usize * self.width as usize..][..self.width as usize]
@@ -84,20 +78,14 @@ pub fn bilevel(
     second: Option<&Grey>,
     resolution: Resolution,
 ) -> Bitmap {
-    let mut photos = photo::find(grey, resolution);
+    let inked = Inked::of(grey);
+    let mut photos = photo::find(grey, &inked, resolution);
     photos.complete_pictures(pictures);
-    let screen = Screen::new(resolution);
-    let faint = Faint::new(grey, resolution);
-    let mut page = blacken(grey, |x, y, level| {
-        if photos.contains(x, y) {
-            level < screen.black_below(x, y)
-        } else {
-            level < BLACK_BELOW || faint::LEVELS.contains(&level) && faint.is_ink(x, y)
-        }
-    });
-    fills::mend(&mut page, grey, resolution, |x, y| photos.contains(x, y));
+    let mut page = blacken(grey, &inked, &photos, resolution);
+    let spared = |x, y| photos.contains(x, y);
+    fills::mend(&mut page, grey, &inked, resolution, spared);
     if let Some(second) = second {
-        lines::restore(&mut page, second, resolution, |x, y| photos.contains(x, y));
+        lines::restore(&mut page, second, resolution, spared);
     }
     page
 }
@@ -108,40 +96,83 @@ pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
     let [left, top, right, bottom] = place;
     let share = u64::from(right - left) * u64::from(bottom - top) * 1000
         / (u64::from(grey.width) * u64::from(grey.height));
-    let photos = photo::find(grey, resolution).permille() as u64;
+    let inked = Inked::of(grey);
+    let photos = photo::find(grey, &inked, resolution).permille() as u64;
     if photos * 100 < share * PHOTO_PERCENT {
         return bilevel(grey, &[], None, resolution);
     }
-    let screen = Screen::new(resolution);
-    blacken(grey, |x, y, level| {
-        (left..right).contains(&x) && (top..bottom).contains(&y) && level < screen.black_below(x, y)
-    })
+    // What is around it is paper.
+    blacken(
+        grey,
+        &inked,
+        &Photos::all_of(place, grey, resolution),
+        resolution,
+    )
 }
 
-fn blacken(grey: &Grey, is_black: impl Fn(u32, u32, u8) -> bool) -> Bitmap {
+/// By threshold, with faint ink, and by the screen where photos are.
+fn blacken(grey: &Grey, inked: &Inked, photos: &Photos, resolution: Resolution) -> Bitmap {
+    let screen = Screen::new(resolution);
+    let mut faint_ink = Faint::new(grey, resolution);
     let mut page = Bitmap::new(grey.width, grey.height).expect("layouts keep to the limits");
     let mut packed = vec![0; grey.width.div_ceil(8) as usize];
-    for y in (0..grey.height).filter(|y| !grey.is_white_row(*y)) {
-        for ((x, octet), levels) in (0..).step_by(8).zip(&mut packed).zip(grey.row(y).chunks(8)) {
-            *octet = clear_cut(levels).unwrap_or_else(|| {
-                let pels = (0..).zip(levels);
-                pels.fold(0, |octet, (bit, &level)| {
-                    octet | u8::from(is_black(x + bit, y, level)) << (7 - bit)
-                })
-            });
+    let mut of_photos = packed.clone();
+    for y in (0..grey.height).filter(|y| !inked.is_white(*y)) {
+        packed.fill(0);
+        photos.mark(y, &mut of_photos);
+        for chunk in inked.chunks(y) {
+            let levels = inked::chunk(grey, y, chunk);
+            let octets = chunk * CHUNK / 8..packed.len();
+            for (n, levels) in octets.zip(levels.as_chunks().0) {
+                let eight = Eight(u64::from_be_bytes(*levels));
+                let faint = ones(eight.faint() & !of_photos[n]);
+                let ink = faint.filter(|bit| faint_ink.is_ink(n as u32 * 8 + bit, y));
+                let black = ink.fold(eight.black(), |black, bit| black | 0x80 >> bit);
+                packed[n] = match of_photos[n] {
+                    0 => black,
+                    photo => black & !photo | screen.black(y, *levels) & photo,
+                };
+            }
         }
         page.add_row(y, &packed);
     }
     page
 }
 
-/// Eight pels that are all paper or full black, packed: most of most pages.
-fn clear_cut(levels: &[u8]) -> Option<u8> {
-    let levels = u64::from_be_bytes(levels.try_into().ok()?);
-    let white = levels >> 7 & 0x0101_0101_0101_0101;
-    // One octet 0xFF for each 1.
-    let is_clear_cut = white * u64::from(PAPER) == levels;
-    // Moves the eight bits together; their order is kept.
-    let packed = (white.wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8;
-    is_clear_cut.then_some(!packed)
+/// The levels of eight pels, looked at together; what is told of them is a bit for each, the first one the highest.
+struct Eight(u64);
+
+impl Eight {
+    /// 1 in each octet, and the highest bit of each.
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST: u64 = 0x80 * Self::ONES;
+
+    /// Which are below [`BLACK_BELOW`].
+    fn black(&self) -> u8 {
+        const { assert!(BLACK_BELOW == 0x80) };
+        Self::packed(!self.0)
+    }
+
+    /// Which are among [`faint::LEVELS`].
+    fn faint(&self) -> u8 {
+        const { assert!(faint::LEVELS.start == BLACK_BELOW) };
+        // Without its highest bit a level from the end of them on reaches that bit again.
+        const TO_HIGHEST: u64 = 0x100 - faint::LEVELS.end as u64;
+        let light = (self.0 & !Self::HIGHEST) + TO_HIGHEST * Self::ONES;
+        Self::packed(self.0 & !light)
+    }
+
+    /// The highest bits of the octets, moved together; their order is kept.
+    fn packed(octets: u64) -> u8 {
+        ((octets >> 7 & Self::ONES).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+    }
+}
+
+/// Which bits of an octet are set, the highest one first and called 0.
+fn ones(mut octet: u8) -> impl Iterator<Item = u32> {
+    std::iter::from_fn(move || {
+        let first = (octet != 0).then(|| octet.leading_zeros())?;
+        octet ^= 0x80 >> first;
+        Some(first)
+    })
 }

@@ -14,6 +14,8 @@
 
 #[path = "../calls/figures.rs"]
 mod figures;
+
+mod coding;
 mod long_run;
 mod made;
 mod measured;

@@ -70,6 +70,9 @@ pub fn print(settings: &Settings, made: &[Made], long_run: &LongRun) {
     if let Some(ms) = long_run.pdf_ms {
         println!("\n200 received pages to a PDF: {ms:.1} ms");
     }
+    if let Some(ratio) = long_run.g4_ratio {
+        println!("\nour T.6 encoder takes {ratio:.2} of libtiff's CPU");
+    }
     println!("\nRESULT {}", result(settings, made, long_run, worse));
 }
 
@@ -246,6 +249,9 @@ fn result(settings: &Settings, made: &[Made], long_run: &LongRun, worse: usize) 
     figures.note("cpu_ratio_20_pages", of_twenty);
     if let Some(ms) = long_run.pdf_ms {
         figures.note("pdf_200_pages_ms", format!("{ms:.1}"));
+    }
+    if let Some(ratio) = long_run.g4_ratio {
+        figures.note("g4_ratio", format!("{ratio:.2}"));
     }
     let all = |tool| {
         Sum::of(

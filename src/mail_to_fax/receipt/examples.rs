@@ -134,7 +134,7 @@ fn parts() -> Vec<Part> {
             fate: Fate::Faxed { pages: 2 },
         },
         Part {
-            name: "message text".into(),
+            name: "text of the mail".into(),
             fate: Fate::Skipped {
                 why: "text of the mail".into(),
             },

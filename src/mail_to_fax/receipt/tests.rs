@@ -526,6 +526,26 @@ fn german_has_words_for_every_reason() {
 }
 
 #[test]
+fn german_has_words_for_parts_without_a_file_name() {
+    for (name, said) in [
+        ("text of the mail", "Text der E-Mail"),
+        (
+            "text of the attached mail \"Old news\"",
+            "Text der angehängten E-Mail \"Old news\"",
+        ),
+        ("text of the attached mail", "Text der angehängten E-Mail "),
+        ("part 2 (PNG)", "Teil 2 (PNG)"),
+        ("part 2.pdf", "part 2.pdf"),
+    ] {
+        let mut receipt = lease_agreement();
+        receipt.mail.language = Language::De;
+        receipt.parts[0].name = name.into();
+        let text = text(&letter(&receipt));
+        assert!(text.contains(&format!("  {said}")), "{name}: {text}");
+    }
+}
+
+#[test]
 fn a_sender_beyond_ascii_is_written_to() {
     let mut receipt = lease_agreement();
     receipt.mail.sender = "j\u{fc}rgen@ex\u{e4}mple.example".into();

@@ -74,10 +74,11 @@ fn find_changes(row: &[u8], width: u32, changes: &mut Vec<u32>) {
     changes.clear();
     let mut at = 0;
     let mut last = 0;
-    for octets in row.chunks(8) {
-        let mut padded = [0; 8];
-        padded[..octets.len()].copy_from_slice(octets);
-        let pels = u64::from_be_bytes(padded);
+    let (whole, rest) = row.as_chunks();
+    let mut padded = [0; 8];
+    padded[..rest.len()].copy_from_slice(rest);
+    for octets in whole.iter().chain((!rest.is_empty()).then_some(&padded)) {
+        let pels = u64::from_be_bytes(*octets);
         let mut differ = pels ^ (pels >> 1 | last << 63);
         last = pels & 1;
         while differ != 0 {

@@ -21,8 +21,10 @@ use crate::pages::DocumentRefusal;
 /// Octets of memory that a renderer may have. With what may come in between two looks it stays below 300 MB.
 pub const MOST: u64 = 256 << 20;
 
-/// From one look of the daemon to the next.
+/// From one look of the daemon to the next, at least...
 const LOOK: Duration = Duration::from_millis(10);
+/// ... and octets that a process can come by in a millisecond.
+const FASTEST: u64 = 8 << 20;
 
 /// What a sender reads whose document takes more.
 pub fn refusal() -> DocumentRefusal {
@@ -32,26 +34,27 @@ pub fn refusal() -> DocumentRefusal {
 
 /// Returns when the process `id` has more than [`MOST`]; never, when it has not or has ended.
 pub async fn watch(id: u32) {
-    loop {
-        match resident(id) {
-            Ok(octets) if octets > MOST => return,
-            Ok(_) => tokio::time::sleep(LOOK).await,
-            Err(_) => std::future::pending().await,
+    // Held open: to look for it anew costs more than to read it, and another process may have its number by then.
+    if let Ok(status) = File::open(format!("/proc/{id}/status")) {
+        while let Ok(octets) = read(&status, "VmRSS:") {
+            if octets > MOST {
+                return;
+            }
+            tokio::time::sleep(until_next_look(octets)).await;
         }
     }
+    std::future::pending().await
 }
 
-/// Octets of memory that a process has right now.
-fn resident(id: u32) -> io::Result<u64> {
-    figure(
-        &std::fs::read_to_string(format!("/proc/{id}/status"))?,
-        "VmRSS:",
-    )
+/// The further from [`MOST`], the later.
+fn until_next_look(octets: u64) -> Duration {
+    let ms = MOST.saturating_sub(octets) / FASTEST;
+    LOOK.max(Duration::from_millis(ms))
 }
 
 /// Octets of address space that this process has had at most.
 pub fn address_space() -> io::Result<u64> {
-    peak(&File::open("/proc/self/status")?)
+    read(&File::open("/proc/self/status")?, PEAK)
 }
 
 /// Tells from inside whether the process went past [`MOST`] at any time since the gauge was made.
@@ -69,20 +72,24 @@ impl Gauge {
     /// Where there is no `/proc`.
     pub fn new() -> io::Result<Gauge> {
         let status = File::open("/proc/self/status")?;
-        let most = peak(&status)? + MOST;
+        let most = read(&status, PEAK)? + MOST;
         Ok(Gauge { status, most })
     }
 
     /// Whether it did. A gauge that cannot be read says yes.
     pub fn exceeded(&self) -> bool {
-        peak(&self.status).map_or(true, |peak| peak > self.most)
+        read(&self.status, PEAK).map_or(true, |peak| peak > self.most)
     }
 }
 
-fn peak(status: &File) -> io::Result<u64> {
+/// The line of proc_pid_status(5) that has the largest address space so far.
+const PEAK: &str = "VmPeak:";
+
+/// Octets of one line of an open `/proc/*/status`.
+fn read(status: &File, name: &str) -> io::Result<u64> {
     let mut text = [0; 4096];
     let len = status.read_at(&mut text, 0)?;
-    figure(&String::from_utf8_lossy(&text[..len]), "VmPeak:")
+    figure(&String::from_utf8_lossy(&text[..len]), name)
 }
 
 /// Octets of one line of proc_pid_status(5), such as `VmPeak:     9216 kB`.
