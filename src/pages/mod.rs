@@ -3,6 +3,7 @@
 //! What a document is its octets say ([`kind`]); [`document`] opens it, [`render`] makes its pages.
 
 pub mod bitmap;
+mod blocks;
 mod border;
 pub mod cover;
 pub mod cut;
