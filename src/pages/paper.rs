@@ -60,10 +60,18 @@ pub(super) fn whiten(grey: &mut Grey) {
             median,
         ),
     };
+    // What becomes of each level on each paper.
+    let stretched: Vec<[u8; 256]> = (0..=255)
+        .map(|paper: u32| {
+            let on_it = |level| (level as u32 * STRETCH / paper.max(1)).min(255) as u8;
+            std::array::from_fn(on_it)
+        })
+        .collect();
+    let mut papers = vec![0; grey.width() as usize];
     for y in 0..grey.height() {
-        for (x, level) in (0..).zip(grey.row_mut(y)) {
-            let paper = u32::from(blocks.at(x, y));
-            *level = (u32::from(*level) * STRETCH / paper).min(255) as u8;
+        blocks.of_row(y, &mut papers);
+        for (level, paper) in grey.row_mut(y).iter_mut().zip(&papers) {
+            *level = stretched[usize::from(*paper)][usize::from(*level)];
         }
     }
 }
@@ -132,19 +140,25 @@ struct Blocks {
 }
 
 impl Blocks {
-    /// Its level at a place, between those of the four blocks around.
-    fn at(&self, x: u32, y: u32) -> u8 {
-        let place = |at: u32, last: usize| {
-            let at = at.saturating_sub(BLOCK / 2);
-            let block = ((at / BLOCK) as usize).min(last);
-            (block, (block + 1).min(last), at % BLOCK)
-        };
-        let (left, right, across) = place(x, self.columns - 1);
+    /// Its levels in a row, each between those of the four blocks around.
+    fn of_row(&self, y: u32, levels: &mut [u8]) {
         let (top, bottom, down) = place(y, self.rows - 1);
         let level = |row: usize, column: usize| u32::from(self.levels[row * self.columns + column]);
-        let in_row = |row| level(row, left) * (BLOCK - across) + level(row, right) * across;
-        ((in_row(top) * (BLOCK - down) + in_row(bottom) * down) / (BLOCK * BLOCK)).max(1) as u8
+        let in_column = |n| level(top, n) * (BLOCK - down) + level(bottom, n) * down;
+        let columns: Vec<u32> = (0..self.columns).map(in_column).collect();
+        for (x, own) in (0..).zip(levels) {
+            let (left, right, across) = place(x, self.columns - 1);
+            let sum = columns[left] * (BLOCK - across) + columns[right] * across;
+            *own = (sum / (BLOCK * BLOCK)).max(1) as u8;
+        }
     }
+}
+
+/// The two of the blocks 0 to `last` between whose middles a pel lies, and how far it is from the first of them.
+fn place(at: u32, last: usize) -> (usize, usize, u32) {
+    let at = at.saturating_sub(BLOCK / 2);
+    let block = ((at / BLOCK) as usize).min(last);
+    (block, (block + 1).min(last), at % BLOCK)
 }
 
 #[cfg(test)]

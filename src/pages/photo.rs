@@ -2,7 +2,7 @@
 
 use super::Resolution;
 use super::bitmap;
-use super::inked::{CHUNK, Inked};
+use super::inked::{self, CHUNK, Inked};
 use super::raster::Grey;
 
 /// Pels across a block; it is as high as it is wide, on paper.
@@ -92,13 +92,14 @@ fn is_photo(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
     }
     let mut shades = [0u32; 256 / SHADE as usize];
     let mut smooth = 0;
-    for (y, row) in (top..bottom).zip(rows) {
-        for (x, &level) in (left..right).zip(row).filter(|(_, level)| is_mid(level)) {
-            // The soft edges of letters have every shade there is.
-            if is_smooth(grey, x, y) {
-                smooth += 1;
-                shades[usize::from(level / SHADE)] += 1;
-            }
+    for y in top..bottom {
+        let own = inked::chunk(grey, y, left as usize / CHUNK);
+        let is_smooth = smooth_pels(grey, left as usize, y);
+        // The soft edges of letters have every shade there is.
+        let counted = own.iter().zip(is_smooth);
+        for (level, _) in counted.filter(|(level, is_smooth)| *is_smooth && is_mid(level)) {
+            smooth += 1;
+            shades[usize::from(level / SHADE)] += 1;
         }
     }
     // A shade counts where it has a hundredth of the block.
@@ -117,16 +118,26 @@ fn is_covered(grey: &Grey, left: u32, top: u32, height: u32) -> bool {
     light * 20 < ((right - left) * (bottom - top)) as usize
 }
 
-fn is_smooth(grey: &Grey, x: u32, y: u32) -> bool {
-    let columns = x.saturating_sub(1) as usize..(x + 2).min(grey.width()) as usize;
-    let (mut darkest, mut lightest) = (u8::MAX, u8::MIN);
-    for y in y.saturating_sub(1)..(y + 2).min(grey.height()) {
-        for &level in &grey.row(y)[columns.clone()] {
-            darkest = darkest.min(level);
-            lightest = lightest.max(level);
-        }
-    }
-    lightest - darkest < SMOOTH_RANGE
+/// Which pels of a row of a block are smooth. Beyond the edges of the page is what is at them.
+fn smooth_pels(grey: &Grey, left: usize, y: u32) -> [bool; CHUNK] {
+    let rows = [y.saturating_sub(1), y, (y + 1).min(grey.height() - 1)].map(|y| {
+        let row = grey.row(y);
+        let mut levels = [0; CHUNK + 2];
+        let right = (left + CHUNK).min(row.len());
+        levels[1..=right - left].copy_from_slice(&row[left..right]);
+        levels[0] = row[left.saturating_sub(1)];
+        levels[right - left + 1] = row[right.min(row.len() - 1)];
+        levels
+    });
+    // Without branches: the pels are looked at together.
+    let [above, own, below] = rows;
+    let darkest: [u8; CHUNK + 2] = std::array::from_fn(|n| above[n].min(own[n]).min(below[n]));
+    let lightest: [u8; CHUNK + 2] = std::array::from_fn(|n| above[n].max(own[n]).max(below[n]));
+    std::array::from_fn(|n| {
+        let dark = darkest[n].min(darkest[n + 1]).min(darkest[n + 2]);
+        let light = lightest[n].max(lightest[n + 1]).max(lightest[n + 2]);
+        light - dark < SMOOTH_RANGE
+    })
 }
 
 impl Photos {
