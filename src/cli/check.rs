@@ -26,7 +26,7 @@ pub struct Args {
     /// Say what would become of a mail to this address, such as 5551234567@fax.local
     #[arg(value_name = "ADDRESS")]
     address: Option<String>,
-    /// Of a mail by this sender, who may dial what others may not ([[sender]])
+    /// Of a mail by this sender, who may dial what others may not (sender.allow)
     #[arg(long, value_name = "SENDER", requires = "address")]
     from: Option<String>,
 }

@@ -6,7 +6,7 @@
 //! for one transaction of the other at most.
 
 use std::fs::File;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rustix::fs::{FlockOperation, flock};
@@ -14,8 +14,8 @@ use rustix::fs::{FlockOperation, flock};
 /// The gate, a lock on a file beside the database; `None`: there is no such file, and everybody tries his luck.
 pub struct Gate(Option<File>);
 
-/// Whoever holds it for longer was stopped in the middle of it (SIGSTOP); nobody waits for that.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Looks at the gate, two seconds of them: whoever holds it for longer was stopped in the middle of it (SIGSTOP).
+const LOOKS: u32 = 2_000;
 
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -46,8 +46,7 @@ impl Gate {
         let Some(file) = &self.0 else {
             return false;
         };
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
+        for _ in 0..LOOKS {
             if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 return true;
             }

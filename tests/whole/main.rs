@@ -8,6 +8,7 @@ mod bad_input;
 mod both_journeys;
 mod children;
 mod commands;
+mod compiler;
 mod covers;
 mod damaged;
 mod disk_full;

@@ -38,7 +38,7 @@ pub fn webp(side: u32) -> Vec<u8> {
     encoded(ImageFormat::WebP, side)
 }
 
-/// A HEIC of 64 pels, to be turned by so many quarters against the clock. `heif-enc -q 35` made it of [`sheet`].
+/// A HEIC of 64 pels, to be turned by so many quarters against the clock. `heif-enc -q 35` made it of `sheet`.
 pub fn heic(turns: u8) -> Vec<u8> {
     let mut file = include_bytes!("sheet.heic").to_vec();
     if turns > 0 {
