@@ -29,12 +29,17 @@ pub struct Site {
 impl Site {
     /// Free ports of loopback, and calls to `trunk`.
     pub fn new(trunk: SocketAddr) -> anyhow::Result<Site> {
+        Site::taking(trunk, 100)
+    }
+
+    /// The same, where a mail may have so many recipients.
+    pub fn taking(trunk: SocketAddr, max_recipients: usize) -> anyhow::Result<Site> {
         let folder = tempfile::tempdir()?;
         let (smtp, status) = (free_tcp()?, free_tcp()?);
         let sip = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
         let config = format!(
             "state_dir = \"{folder}/state\"\nhostname = \"fax.local\"\n\
-             [smtp]\nlisten = [\"{smtp}\"]\nmax_recipients = 10000\n\
+             [smtp]\nlisten = [\"{smtp}\"]\nmax_recipients = {max_recipients}\n\
              [fax]\nname = \"Figures\"\nstation_id = \"5559876543\"\n\
              [sip]\nlisten = [\"udp:{sip}\"]\n[[trunk]]\nserver = \"{trunk}\"\n\
              [mail]\nmaildir = \"{folder}/Maildir\"\n\

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Measures one broadcast from MAIL to its report.
 pub fn measure(figures: &mut Vec<String>) -> anyhow::Result<()> {
     let far_end = FarEnd::silent()?;
-    let site = Site::new(far_end.address())?;
+    let site = Site::taking(far_end.address(), FAXES)?;
     let (daemon, _) = Daemon::start(&site)?;
     let began = Instant::now();
     let ended = submit(&daemon)?;
