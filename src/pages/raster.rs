@@ -81,12 +81,19 @@ pub fn bilevel(
     let inked = Inked::of(grey);
     let mut photos = photo::find(grey, &inked, resolution);
     photos.complete_pictures(pictures);
-    let mut page = blacken(grey, &inked, &photos, resolution);
-    let spared = |x, y| photos.contains(x, y);
-    fills::mend(&mut page, grey, &inked, resolution, spared);
+    let mut page = mended(grey, &inked, &photos, resolution);
     if let Some(second) = second {
-        lines::restore(&mut page, second, resolution, spared);
+        lines::restore(&mut page, second, resolution, |x, y| photos.contains(x, y));
     }
+    page
+}
+
+/// Black and white, the grounds of letters made even.
+fn mended(grey: &Grey, inked: &Inked, photos: &Photos, resolution: Resolution) -> Bitmap {
+    let mut page = blacken(grey, inked, photos, resolution);
+    fills::mend(&mut page, grey, inked, resolution, |x, y| {
+        photos.contains(x, y)
+    });
     page
 }
 
@@ -97,17 +104,13 @@ pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
     let share = u64::from(right - left) * u64::from(bottom - top) * 1000
         / (u64::from(grey.width) * u64::from(grey.height));
     let inked = Inked::of(grey);
-    let photos = photo::find(grey, &inked, resolution).permille() as u64;
-    if photos * 100 < share * PHOTO_PERCENT {
-        return bilevel(grey, &[], None, resolution);
+    let photos = photo::find(grey, &inked, resolution);
+    if photos.permille() as u64 * 100 < share * PHOTO_PERCENT {
+        return mended(grey, &inked, &photos, resolution);
     }
     // What is around it is paper.
-    blacken(
-        grey,
-        &inked,
-        &Photos::all_of(place, grey, resolution),
-        resolution,
-    )
+    let photos = Photos::all_of(place, grey, resolution);
+    blacken(grey, &inked, &photos, resolution)
 }
 
 /// By threshold, with faint ink, and by the screen where photos are.
