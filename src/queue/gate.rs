@@ -43,17 +43,19 @@ impl Gate {
     }
 
     fn hold(&self) -> bool {
-        let Some(file) = &self.0 else {
-            return false;
-        };
-        for _ in 0..LOOKS {
-            if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                return true;
-            }
-            std::thread::sleep(PAUSE);
-        }
-        false
+        self.0.as_ref().is_some_and(|file| lock(file, LOOKS, PAUSE))
     }
+}
+
+/// Locks a file for us alone, in so many tries with a pause behind each. Whether it is ours.
+pub fn lock(file: &File, tries: u32, pause: Duration) -> bool {
+    (0..tries).any(|_| {
+        let is_ours = flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if !is_ours {
+            std::thread::sleep(pause);
+        }
+        is_ours
+    })
 }
 
 /// Waits for a transaction of others: with the gate in hand it is the last one, and the next is ours.

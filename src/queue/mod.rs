@@ -185,14 +185,10 @@ const BETWEEN_LOCK_TRIES: Duration = Duration::from_millis(50);
 /// and its exec, which takes a moment on a busy machine; another daemon holds it for good.
 fn lock(state: &Path) -> Result<File> {
     let lock = private_file(&state.join("lock"))?;
-    for _ in 0..LOCK_TRIES {
-        let exclusive = rustix::fs::FlockOperation::NonBlockingLockExclusive;
-        if rustix::fs::flock(&lock, exclusive).is_ok() {
-            return Ok(lock);
-        }
-        std::thread::sleep(BETWEEN_LOCK_TRIES);
+    match gate::lock(&lock, LOCK_TRIES, BETWEEN_LOCK_TRIES) {
+        true => Ok(lock),
+        false => Err(StoreError::InUse(state.to_owned())),
     }
-    Err(StoreError::InUse(state.to_owned()))
 }
 
 impl Store {
