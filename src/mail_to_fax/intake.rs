@@ -292,6 +292,10 @@ impl FrontDoor {
             Some(octets) => Kept::Row(octets.clone()),
             None => Kept::File(store.blobs().path(&message.text_key)),
         };
+        let ours = tokio::task::spawn_blocking(move || ours.read()).await;
+        let Ok(ours) = ours.map_err(io::Error::other)? else {
+            return Ok(Vec::new());
+        };
         let mut texts: Vec<String> = twins.iter().map(|twin| twin.text_key.clone()).collect();
         texts.sort_unstable();
         texts.dedup();
@@ -299,9 +303,9 @@ impl FrontDoor {
         // Keys grow with time.
         for key in texts.into_iter().rev().take(MAX_LOOKS) {
             let (theirs, ours) = (store.kept(&key).await?, ours.clone());
-            let is_same = move || Some(is_same(&theirs.read().ok()?, &ours.read().ok()?));
+            let is_same = move || theirs.read().is_ok_and(|theirs| is_same(&theirs, &ours));
             let is_same = tokio::task::spawn_blocking(is_same).await;
-            if is_same.map_err(io::Error::other)? == Some(true) {
+            if is_same.map_err(io::Error::other)? {
                 same.insert(key);
             }
         }

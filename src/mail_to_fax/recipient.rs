@@ -267,7 +267,7 @@ fn t33(written: &str) -> Result<String, BadAddress> {
 }
 
 /// Strips what people write between digits; a `+` may only stand in front.
-fn number(written: &str) -> Result<String, BadAddress> {
+pub fn number(written: &str) -> Result<String, BadAddress> {
     let not_a_number = || BadAddress::NotANumber(written.to_string());
     let mut number = String::new();
     for c in written.chars() {

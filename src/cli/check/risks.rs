@@ -6,6 +6,7 @@ use super::Finding::{self, Note, Wrong};
 use crate::call::outcome::Outcome;
 use crate::config::numbers::Numbering;
 use crate::config::{Config, RelayTls, Uncertain, dialplan};
+use crate::mail_to_fax::recipient;
 use crate::net::tls::{TlsFiles, acceptor};
 
 /// Networks of more addresses than this are no office: 65,536, and for IPv6 a /48.
@@ -132,8 +133,9 @@ fn phone_book(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     for contact in &config.phone_book {
         let (name, number) = (&contact.name, &contact.number);
-        let bare: String = number.chars().filter(|c| !" -.()".contains(*c)).collect();
-        if let Err(refused) = numbers.to_dial_with(&bare, &permitted) {
+        if let Ok(bare) = recipient::number(number)
+            && let Err(refused) = numbers.to_dial_with(&bare, &permitted)
+        {
             found.push(Note(format!(
                 "the phone book's {name} is of no use: {refused}"
             )));
