@@ -292,9 +292,9 @@ impl Policy {
 
     /// What follows the attempt that ended in `outcome`.
     ///
-    /// `tries` counts the attempts so far that count and ended like this one, which is included; `same` counts the attempts in a row that ended
-    /// like this one, of this fax or, where the outcome speaks of the number, of all faxes to it; `left` is the seconds
-    /// until the fax is given up.
+    /// `tries` counts the attempts so far that count and ended like this one, which is included; `same` counts the attempts
+    /// in a row that ended like this one, of this fax or, where the outcome speaks of the number, of all faxes to it;
+    /// `left` is the seconds until the fax is given up.
     pub fn next(&self, outcome: Outcome, tries: u32, same: u32, left: u64) -> Next {
         let is_told = outcome == Outcome::Uncertain && !self.resend_uncertain;
         let rule = self.rules.of(outcome).filter(|_| !is_told);

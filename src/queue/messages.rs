@@ -136,8 +136,8 @@ impl Store {
     }
 
     /// As [`Store::accept`], unless mails were taken over since `since` that may be the same, by Message-ID, sender and
-    /// about by size: then nothing is taken over, and their faxes are the answer. Without a Message-ID two mails that are alike
-    /// may be meant as two.
+    /// about by size: then nothing is taken over, and their faxes are the answer. Without a Message-ID two mails that are
+    /// alike may be meant as two.
     ///
     /// # Errors
     /// As [`Store::accept`].
