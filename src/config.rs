@@ -242,6 +242,20 @@ pub struct Converter {
     /// Megabytes that one of its processes may have.
     #[serde(default = "a_gigabyte")]
     pub memory_mb: u64,
+    /// Processes that it may have at a time.
+    #[serde(default = "processes_of_a_converter")]
+    pub processes: usize,
+    /// Megabytes that it may write.
+    #[serde(default = "folder_of_a_converter")]
+    pub folder_mb: u64,
+}
+
+fn processes_of_a_converter() -> usize {
+    64
+}
+
+fn folder_of_a_converter() -> u64 {
+    256
 }
 
 fn a_minute() -> u64 {

@@ -7,7 +7,7 @@ use super::receipt;
 use crate::config::{Body, Config, Converter};
 use crate::context::Context;
 use crate::pages::document::Source;
-use crate::worker::host::{Conversion, RenderFailure};
+use crate::worker::host::{Bounds, Conversion, RenderFailure};
 
 /// A document of a mail, decoded.
 pub(super) struct MailDocument {
@@ -107,6 +107,10 @@ fn conversion(converter: &Converter, media_type: &str) -> Conversion {
             .unwrap_or_else(|| usual_extension(media_type).to_owned()),
         seconds: converter.seconds,
         memory_mb: converter.memory_mb,
+        bounds: Bounds {
+            processes: converter.processes,
+            folder_mb: converter.folder_mb,
+        },
     }
 }
 

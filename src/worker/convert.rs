@@ -23,6 +23,9 @@ pub struct Args {
     /// Seconds of CPU that one process may have
     #[arg(long)]
     seconds: u64,
+    /// Megabytes of the largest file that it may write
+    #[arg(long)]
+    folder_mb: u64,
     /// The converter and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -40,7 +43,12 @@ pub fn run(args: &Args) -> ExitCode {
 
 fn become_converter(args: &Args) -> std::io::Result<std::io::Error> {
     let (program, arguments) = args.command.split_first().expect("the arguments have one");
-    sandbox::enter_convert(&args.folder, args.memory_mb << 20, args.seconds)?;
+    let limits = sandbox::Limits {
+        memory: args.memory_mb << 20,
+        cpu_seconds: args.seconds,
+        file_size: args.folder_mb << 20,
+    };
+    sandbox::enter_convert(&args.folder, limits)?;
     Ok(Command::new(program)
         .args(arguments)
         .current_dir(&args.folder)

@@ -1,5 +1,6 @@
 //! The daemon's side of the children: starts them, talks to them, notices how they end.
 
+mod bounds;
 mod call;
 mod complaints;
 mod convert;
@@ -17,6 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
 use super::mishaps::Mishaps;
+pub use bounds::Bounds;
 pub use call::{CallChild, ChildEvent};
 pub use convert::Conversion;
 pub use document::{RenderFailure, Rendered};

@@ -7,8 +7,9 @@
 //! | `calls` (seccomp) | every system call but some sixty; arguments of the dangerous ones among those |
 //! | `memory` | what a document may need; see there why a limit alone will not do |
 //!
-//! A converter is a whole program that the site chose, and gets looser walls: it may start programs and read what is
-//! installed ([`enter_convert`]).
+//! A converter is a whole program that the site chose, and gets looser walls ([`enter_convert`]): it may start programs
+//! and read what is installed. `program` has the system calls that it may make; the number of its processes and the size
+//! of its folder are supervised by the daemon (`worker::host::bounds`).
 //!
 //! What is left are the descriptors that it was handed, its own memory files, and, for the renderer, fonts to read.
 //! The daemon adds to it that a child starts in `/` with an empty environment and inherits nothing else; a call's is a
@@ -22,6 +23,7 @@
 mod calls;
 mod files;
 pub mod memory;
+mod program;
 
 #[cfg(test)]
 mod tests;
@@ -88,16 +90,16 @@ pub fn enter_render(fonts: &[PathBuf]) -> io::Result<Gauge> {
 }
 
 /// Puts up the walls for a converter, which is a program of its own: it reads what the system has installed, writes
-/// into `folder` and nowhere else, and reaches neither the network nor other processes. `memory` is in octets, and
-/// counts for each of its processes.
+/// into `folder` and nowhere else, and reaches neither the network nor other processes. The limits count for each of its
+/// processes; what they take together is bounded by the daemon (`worker::host::bounds`).
 ///
 /// # Errors
 /// Where the kernel refuses a limit or the filter that it does have.
-pub fn enter_convert(folder: &Path, memory: u64, cpu_seconds: u64) -> io::Result<()> {
+pub fn enter_convert(folder: &Path, limits: Limits) -> io::Result<()> {
     for (resource, most) in [
-        (Resource::Data, memory),
-        (Resource::Cpu, cpu_seconds),
-        (Resource::Fsize, CONVERTED),
+        (Resource::Data, limits.memory),
+        (Resource::Cpu, limits.cpu_seconds),
+        (Resource::Fsize, limits.file_size),
         (Resource::Core, 0),
         (Resource::Nofile, 1024),
     ] {
@@ -110,11 +112,8 @@ pub fn enter_convert(folder: &Path, memory: u64, cpu_seconds: u64) -> io::Result
     }
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     files::fence_program(folder)?;
-    calls::refuse_dangerous()
+    program::filter()
 }
-
-/// Octets of the largest file that a converter may write.
-const CONVERTED: u64 = 256 << 20;
 
 fn limit(limits: Limits, taken: u64) -> io::Result<()> {
     let hard = |n: u64| Rlimit {

@@ -12,7 +12,7 @@ use postfax::pages::layout::Paper;
 use postfax::pages::sample::{self, pictures};
 use postfax::pages::text::TextSource;
 use postfax::pages::{DocumentRefusal, Resolution, pdfium, tiff};
-use postfax::worker::host::{Children, Conversion, RenderFailure};
+use postfax::worker::host::{Children, RenderFailure};
 
 use crate::harness::process::PROGRAM;
 use crate::harness::{A_CALL, CLERK, HEALTHY, Site, mails, wait_until};
@@ -28,14 +28,14 @@ const TARGET: Target = Target {
     paper: Paper::A4,
 };
 
-fn children() -> Children {
+pub fn children() -> Children {
     let library = pdfium::locate(None).expect("make pdfium fetches it");
     let mut children = Children::new(Some(library), LIMIT);
     children.program = PROGRAM.into();
     children
 }
 
-fn run<T>(work: impl Future<Output = T>) -> T {
+pub fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -71,6 +71,8 @@ fn converter() -> Converter {
         extension: None,
         seconds: 20,
         memory_mb: 256,
+        processes: 64,
+        folder_mb: 256,
     }
 }
 
@@ -157,59 +159,6 @@ fn a_mail_that_says_nothing_and_has_nothing_attached_is_told_so() {
          attach the pages, or write them as text"
     );
     assert!(site.faxes().is_empty());
-}
-
-// ---- converters that misbehave ----
-
-fn convert(script: &str, seconds: u64) -> Result<Vec<u8>, String> {
-    let conversion = Conversion {
-        command: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
-        extension: "docx".to_owned(),
-        seconds,
-        memory_mb: 64,
-    };
-    let converted = run(async { children().convert(&conversion, b"the document").await });
-    converted.map_err(|failure| failure.to_string())
-}
-
-#[test]
-fn a_converter_does_its_work_or_its_failure_has_a_sentence() {
-    assert_eq!(
-        convert("cat {input} > document.pdf", 20),
-        Ok(b"the document".to_vec())
-    );
-    for (script, why) in [
-        ("exit 3", "it ended with exit code 3"),
-        ("true", "it made no PDF of it"),
-        ("ln -s /etc/passwd document.pdf", "it made no PDF of it"),
-        ("mkdir document.pdf", "it made no PDF of it"),
-        ("kill -9 $$", ""),
-        ("sleep 60 & sleep 60", "it took longer than 2 s"),
-        (
-            "cat /etc/postfax/config.toml /etc/shadow > document.pdf",
-            "it ended with exit code 1",
-        ),
-    ] {
-        let began = Instant::now();
-        let said = convert(script, 2);
-        match why {
-            "" => assert!(said.is_err(), "{script}: {said:?}"),
-            why => assert_eq!(
-                said,
-                Err(format!(
-                    "the program that makes PDF of such files failed ({why}); please send it as PDF"
-                )),
-                "{script}"
-            ),
-        }
-        assert!(began.elapsed() < Duration::from_secs(20), "{script}");
-    }
-    let left = std::fs::read_dir(std::env::temp_dir()).expect("it can be read");
-    let ours = format!("postfax-convert-{}-", std::process::id());
-    let left = left
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&ours));
-    assert_eq!(left.count(), 0, "every folder is gone");
 }
 
 // ---- mutants ----

@@ -9,6 +9,7 @@ mod both_journeys;
 mod children;
 mod commands;
 mod compiler;
+mod converters;
 mod covers;
 mod damaged;
 mod disk_full;

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::time::timeout;
 
 use super::super::wire::DocumentRefusal;
+use super::bounds::{self, Bounds};
 use super::document::RenderFailure;
 use super::{Children, how_it_ended};
 
@@ -30,6 +31,8 @@ pub struct Conversion {
     pub seconds: u64,
     /// Megabytes that one of its processes may have.
     pub memory_mb: u64,
+    /// What they may take together.
+    pub bounds: Bounds,
 }
 
 impl Children {
@@ -90,7 +93,12 @@ impl Children {
             .arg("--folder")
             .arg(folder)
             .args(["--memory-mb", &conversion.memory_mb.to_string()])
-            .args(["--seconds", &seconds.to_string(), "--"])
+            .args(["--seconds", &seconds.to_string()])
+            .args([
+                "--folder-mb",
+                &conversion.bounds.folder_mb.to_string(),
+                "--",
+            ])
             .args(
                 conversion
                     .command
@@ -100,10 +108,15 @@ impl Children {
             .stdin(Stdio::null())
             .stdout(Stdio::null());
         let mut child = Children::spawn(command, "convert").map_err(RenderFailure::NotStarted)?;
-        let group = child.id().and_then(|id| Pid::from_raw(id as i32));
-        let _group = group.map(Group);
         let failed = |how: String| Err(DocumentRefusal::ConverterFailed(how).into());
-        match timeout(Duration::from_secs(seconds), child.wait()).await {
+        let id = child.id().and_then(|id| Pid::from_raw(id as i32));
+        let group = Group(id.expect("it was not waited for"));
+        let exceeded = bounds::exceeded(group.0, folder, conversion.bounds);
+        let ended = tokio::select! {
+            ended = timeout(Duration::from_secs(seconds), child.wait()) => ended,
+            how = exceeded => return failed(how),
+        };
+        match ended {
             Err(_) => failed(format!("it took longer than {seconds} s")),
             Ok(Err(e)) => Err(RenderFailure::NotStarted(e)),
             Ok(Ok(status)) if status.success() => Ok(()),

@@ -2,6 +2,7 @@
 
 use super::super::wire::DocumentRefusal;
 use super::Children;
+use super::bounds::Bounds;
 use super::convert::Conversion;
 use super::document::RenderFailure;
 use crate::pages::FaxPage;
@@ -39,6 +40,7 @@ impl Children {
             extension: "tiff".to_owned(),
             seconds,
             memory_mb: reader.memory_mb,
+            bounds: Bounds::default(),
         };
         let table = self.run_on(&conversion, &picture, OUTPUT).await?;
         let table =

@@ -13,7 +13,7 @@ use seccompiler::{
 };
 
 /// A call's number, and what its arguments must be like; no rule: anything.
-type Rules = BTreeMap<i64, Vec<SeccompRule>>;
+pub(super) type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Descriptors and what lies behind them. `open` stays: landlock decides on files, SpanDSP opens the memory file of
 /// its call by name, and PDFium looks for fonts.
@@ -92,55 +92,11 @@ pub(super) fn kill_large_requests(most: u64) -> io::Result<()> {
     apply(rules, SeccompAction::Allow, SeccompAction::KillProcess)
 }
 
-/// What no converter has any business with: the network, other processes, more rights, leaving its process group.
-const DANGEROUS: &[i64] = &[
-    libc::SYS_connect,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_kill,
-    libc::SYS_tkill,
-    libc::SYS_rt_sigqueueinfo,
-    libc::SYS_rt_tgsigqueueinfo,
-    libc::SYS_pidfd_open,
-    libc::SYS_pidfd_getfd,
-    libc::SYS_pidfd_send_signal,
-    libc::SYS_setsid,
-    libc::SYS_setpgid,
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_pivot_root,
-    libc::SYS_chroot,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_keyctl,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_kexec_load,
-    libc::SYS_memfd_create,
-];
-
-/// Puts up the filter for a converter: all calls but the dangerous ones, no socket but between its own processes.
-pub(super) fn refuse_dangerous() -> io::Result<()> {
-    use SeccompCmpArgLen::Dword;
-    let mut rules: Rules = DANGEROUS.iter().map(|call| (*call, Vec::new())).collect();
-    let not_local = only(0, Dword, SeccompCmpOp::Ne, libc::AF_UNIX as u64);
-    rules.insert(libc::SYS_socket, not_local.map_err(io::Error::other)?);
-    let refused = SeccompAction::Errno(libc::EPERM as u32);
-    apply(rules, SeccompAction::Allow, refused)?;
-    // LibreOffice waits on a socket for others of its kind, and ends where it cannot: it may believe that it does.
-    let believed = SeccompAction::Errno(0);
-    let waiting = [libc::SYS_bind, libc::SYS_listen].map(|call| (call, Vec::new()));
-    apply(waiting.into(), SeccompAction::Allow, believed)
-}
-
-fn apply(rules: Rules, otherwise: SeccompAction, matched: SeccompAction) -> io::Result<()> {
+pub(super) fn apply(
+    rules: Rules,
+    otherwise: SeccompAction,
+    matched: SeccompAction,
+) -> io::Result<()> {
     let arch = std::env::consts::ARCH
         .try_into()
         .map_err(io::Error::other)?;
@@ -169,7 +125,7 @@ pub(super) fn allowed(sockets: bool) -> Result<Rules, BackendError> {
 }
 
 /// Matches when this argument, counted from 0, compares so to `value`.
-fn only(
+pub(super) fn only(
     argument: u8,
     len: SeccompCmpArgLen,
     compares: SeccompCmpOp,

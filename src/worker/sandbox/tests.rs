@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{self, Pid, PidfdFlags, Resource, Rlimit};
 
-use super::{Limits, calls, enter_call, enter_render, files, limit, memory};
+use super::{Limits, calls, enter_call, enter_render, files, limit, memory, program};
 use crate::pages::pdfium::{FONT_DIRS, Renderer};
 
 /// Names the part that a child plays.
@@ -140,6 +141,39 @@ fn calls_that_reach_other_processes_or_more_rights_are_on_no_list() {
 }
 
 #[test]
+fn a_program_gets_no_call_that_reaches_other_processes_or_unguarded_files() {
+    let never = [
+        libc::SYS_ptrace,
+        libc::SYS_kill,
+        libc::SYS_tkill,
+        libc::SYS_tgkill,
+        libc::SYS_pidfd_open,
+        libc::SYS_setpriority,
+        libc::SYS_sched_setaffinity,
+        libc::SYS_sched_setscheduler,
+        libc::SYS_ioprio_set,
+        libc::SYS_setxattr,
+        libc::SYS_fsetxattr,
+        libc::SYS_fchmodat2,
+        libc::SYS_connect,
+        libc::SYS_sendmmsg,
+        libc::SYS_unshare,
+        libc::SYS_setns,
+        libc::SYS_mount,
+        libc::SYS_setsid,
+        libc::SYS_setpgid,
+        libc::SYS_memfd_create,
+        libc::SYS_io_uring_setup,
+        libc::SYS_execveat,
+    ];
+    let allowed = program::allowed().unwrap();
+    let found = never.iter().find(|call| allowed.contains_key(call));
+    assert_eq!(found, None);
+    // Nor a number that no list knows yet.
+    assert!(allowed.keys().all(|call| *call < 500));
+}
+
+#[test]
 fn this_kernel_has_landlock() {
     // Where this fails, the tests above prove nothing about files.
     assert!(files::enforced());
@@ -238,9 +272,29 @@ fn inside_a_converter() {
     let folder = tempfile::tempdir().unwrap();
     let own = folder.path().join("document.pdf");
     let forbidden = Forbidden::prepare();
-    super::enter_convert(folder.path(), 256 << 20, 60).unwrap();
+    let before = fs::metadata(&forbidden.secret).unwrap();
+    let limits = Limits {
+        memory: 256 << 20,
+        cpu_seconds: 60,
+        file_size: 1 << 20,
+    };
+    super::enter_convert(folder.path(), limits).unwrap();
     forbidden.try_files();
     forbidden.try_parent();
+    forbidden.try_parent_by_program();
+    forbidden.try_local_sockets();
+    // These are answered with success, and not made.
+    for command in ["chmod 777", "chown 1:1", "touch -d 2001-01-01"] {
+        let mut words = command
+            .split(' ')
+            .map(std::ffi::OsStr::new)
+            .collect::<Vec<_>>();
+        words.push(forbidden.secret.as_os_str());
+        let _ = Command::new(words[0]).args(&words[1..]).output();
+    }
+    let after = fs::metadata(&forbidden.secret).unwrap();
+    let known = |data: &fs::Metadata| (data.mode(), data.uid(), data.gid(), data.mtime());
+    assert_eq!(known(&after), known(&before));
     report("connect by TCP", TcpStream::connect(forbidden.address));
     report("a new UDP socket", UdpSocket::bind("127.0.0.1:0"));
     report("our configuration", fs::read("/etc/shadow"));
@@ -389,6 +443,44 @@ impl Forbidden {
             "a handle on the parent",
             owned(process::pidfd_open(parent, PidfdFlags::empty())),
         );
+    }
+
+    /// What programs that are installed everywhere do to another process.
+    fn try_parent_by_program(&self) {
+        let pid = self.parent.as_raw_pid().to_string();
+        for command in [
+            "prlimit --core=0 --pid",
+            "renice -n 5 -p",
+            "taskset -p 1",
+            "ionice -c 3 -p",
+            "chrt -b -p 0",
+            "kill -0",
+            "unshare -U true",
+        ] {
+            let mut words = command.split(' ');
+            let program = words.next().unwrap();
+            let done = Command::new(program).args(words).arg(&pid).output();
+            match done {
+                Ok(done) if done.status.success() => println!("OPEN: {command}"),
+                Ok(_) => println!("refused: {command}"),
+                Err(e) => panic!("{program}: {e}"),
+            }
+        }
+        let name = "user.postfax-test";
+        let set = rustix::fs::setxattr(&self.secret, name, b"1", rustix::fs::XattrFlags::empty());
+        report("an attribute of a file", owned(set));
+    }
+
+    /// Sockets that could send to any other with a name.
+    fn try_local_sockets(&self) {
+        use std::os::unix::net::{UnixDatagram, UnixStream};
+        report("a Unix datagram socket", UnixDatagram::unbound());
+        report("a pair of them", UnixDatagram::pair());
+        report(
+            "connect to a Unix socket",
+            UnixStream::connect(&self.secret),
+        );
+        UnixStream::pair().expect("streams between its own processes");
     }
 
     fn try_code(&self) {
