@@ -1,5 +1,6 @@
 //! `postfax check`: what is wrong, and what would happen.
 
+mod rights;
 mod risks;
 
 use std::path::Path;
@@ -51,8 +52,8 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// Checks the configuration, the library, the walls around the children, the folders and the store.
-pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
+/// Checks the configuration at `path`, the library, the walls around the children, the folders and the store.
+pub fn run(args: Args, path: &Path, config: &Config) -> anyhow::Result<ExitCode> {
     let mut findings = vec![
         Fine("the configuration can be read".into()),
         library(config),
@@ -65,6 +66,7 @@ pub fn run(args: Args, config: &Config) -> anyhow::Result<ExitCode> {
     findings.extend(templates(config));
     findings.extend(line_ways(config));
     findings.extend(risks::all(config));
+    findings.extend(rights::all(path, config));
     findings.extend(wait_for(store(&config.state_dir))?);
     let mut wrong = findings.iter().any(|found| matches!(found, Wrong(_)));
     let mut text: String = findings.iter().map(|found| format!("{found}\n")).collect();

@@ -173,7 +173,9 @@ pub fn main() -> ExitCode {
     let config = || Config::load(&arguments.config).map_err(anyhow::Error::from);
     let done = match arguments.command {
         Command::Run => config().and_then(|config| run::run(arguments.config.clone(), config)),
-        Command::Check(args) => config().and_then(|config| check::run(args, &config)),
+        Command::Check(args) => {
+            config().and_then(|config| check::run(args, &arguments.config, &config))
+        }
         Command::Queue(args) => config().and_then(|config| queue::run(args, &config)),
         Command::Show(args) => config().and_then(|config| show::run(args, &config)),
         Command::Cancel(args) => config().and_then(|config| order::cancel(args, &config)),

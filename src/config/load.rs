@@ -162,18 +162,29 @@ fn key_on(text: &str, line: usize) -> Option<&str> {
     Some(text.lines().nth(line - 1)?.split_once('=')?.0.trim())
 }
 
+/// Whether what a key is set to may not be read in an error: errors end up in logs and tickets.
+fn is_secret(key: &str) -> bool {
+    matches!(key, "password" | "secret" | "token")
+}
+
 /// A message of the TOML reader in words for a person, with the key it is about.
 fn explained(message: &str, text: &str, line: Option<usize>) -> String {
     if message.starts_with("unknown field") {
         let section = line.map_or("", |line| section_of(text, line));
         return with_nearest_name(message, section);
     }
+    let key = line.and_then(|line| key_on(text, line));
+    if key.is_some_and(is_secret) {
+        return format!(
+            "{}: must be a text in double quotes (what stands there is not repeated here)",
+            key.unwrap_or_default()
+        );
+    }
     let integers = ["u8", "u16", "u32", "u64", "usize"];
     let mut words = message.to_owned();
     for integer in integers {
         words = words.replace(&format!("expected {integer}"), "expected a whole number");
     }
-    let key = line.and_then(|line| key_on(text, line));
     key.map_or_else(|| words.clone(), |key| format!("{key}: {words}"))
 }
 
@@ -264,7 +275,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
 fn bad_password(password: &str) -> Option<String> {
     let fits = |c: char| c.is_ascii_digit() || "#*".contains(c);
     (password.len() > 20 || !password.chars().all(fits))
-        .then(|| format!("{password:?} must be at most 20 of digits, # and *"))
+        .then(|| "must be at most 20 of digits, # and *".into())
 }
 
 /// The first of several sections that is wrong.
