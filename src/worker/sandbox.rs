@@ -94,17 +94,17 @@ pub fn enter_render(fonts: &[PathBuf]) -> io::Result<Gauge> {
 /// # Errors
 /// Where the kernel refuses a limit or the filter that it does have.
 pub fn enter_convert(folder: &Path, memory: u64, cpu_seconds: u64) -> io::Result<()> {
-    for (resource, most) in [
-        (Resource::Data, memory),
-        (Resource::Cpu, cpu_seconds),
-        (Resource::Fsize, CONVERTED),
-        (Resource::Core, 0),
-        (Resource::Nofile, 1024),
+    for (resource, most, hard) in [
+        (Resource::Data, memory, memory),
+        // SIGXCPU first: a SIGKILL is somebody else's.
+        (Resource::Cpu, cpu_seconds, cpu_seconds + 2),
+        (Resource::Fsize, CONVERTED, CONVERTED),
+        (Resource::Core, 0, 0),
+        (Resource::Nofile, 1024, 1024),
     ] {
-        let most = Some(most);
         let limit = Rlimit {
-            current: most,
-            maximum: most,
+            current: Some(most),
+            maximum: Some(hard),
         };
         setrlimit(resource, limit)?;
     }
