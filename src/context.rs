@@ -2,6 +2,7 @@
 
 pub mod reader;
 pub mod templates;
+pub mod troubles;
 pub mod words;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::pages::header::HeaderFont;
 use crate::queue::{self, Claim, Millis, Store};
 use crate::worker::host::Children;
 use reader::Reader;
+use troubles::Troubles;
 use words::ReadLately;
 
 /// Everything a journey needs and does not own.
@@ -36,6 +38,8 @@ pub struct Context {
     pub reader: Reader,
     /// What was read of received pages.
     pub read_lately: ReadLately,
+    /// What went wrong with documents lately.
+    pub troubles: Troubles,
     /// The calls in progress.
     pub live: Live,
     /// Font of the header line.
@@ -83,6 +87,7 @@ impl Context {
             children,
             reader: Reader::start()?,
             read_lately: ReadLately::default(),
+            troubles: Troubles::default(),
             live: Live::default(),
             font,
             trunks: Trunks::of(&config),

@@ -242,8 +242,15 @@ impl Gateway {
             closing,
             async |context| context.store.claim_document(now()).await,
             move |context, document| {
-                let work = async move { render::render(&context, document).await };
-                until(abandoned.clone(), work)
+                let abandoned = abandoned.clone();
+                async move {
+                    let id = document.id.clone();
+                    let work = render::render(&context, document);
+                    if abandoned.run_until_cancelled(work).await.is_none() {
+                        // A planned stop is no death in the middle of it.
+                        let _ = timeout(CHORES, render::put_back(&context, &id)).await;
+                    }
+                }
             },
         )));
         let (context, tasks, closing, _) = parts(&self.calls);

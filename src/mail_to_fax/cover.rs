@@ -23,7 +23,7 @@ use crate::worker::host::RenderFailure;
 use super::message::MAX_HEADER;
 use super::message::cover::{People, people};
 use super::recipient;
-use template::Template;
+use template::{BadTemplate, Template};
 
 pub mod template;
 
@@ -78,7 +78,11 @@ async fn make(context: &Arc<Context>, fax: &ClaimedFax) -> Result<String, NotMad
     };
     let page = draw(context, &config, &facts, target).await;
     let page = page.map_err(|e| NotMade {
-        outcome: Outcome::ChildCrashed,
+        outcome: match e {
+            RenderFailure::Refused(_) => Outcome::ChildCrashed,
+            // No attempt of the fax, which waits until it is too old.
+            RenderFailure::NotStarted(_) | RenderFailure::Killed(_) => Outcome::StorageFailed,
+        },
         why: format!("the cover page could not be made: {e}"),
     })?;
     let (blobs, key) = (store.blobs().clone(), format!("c-{}", fax.id));
@@ -104,6 +108,10 @@ async fn draw(
         };
         match page {
             Ok(page) => return Ok(page),
+            // Nothing is wrong with the template.
+            Err(BadTemplate::NotDrawn(
+                ours @ (RenderFailure::NotStarted(_) | RenderFailure::Killed(_)),
+            )) => return Err(ours),
             Err(e) => tracing::error!(
                 "cover.template {}: {e}; the page that comes with postfax is sent instead",
                 path.display()

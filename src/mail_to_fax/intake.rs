@@ -9,6 +9,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
@@ -29,7 +30,7 @@ use crate::pages::document::Source;
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
 use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
-use crate::queue::{Kept, Millis, NewFax, NewMessage, StoreError, Twin, id};
+use crate::queue::{Blobs, Kept, Millis, NewFax, NewMessage, StoreError, Twin, id};
 use crate::worker::host::RenderFailure;
 
 /// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
@@ -160,8 +161,12 @@ impl FrontDoor {
             }
             Err(e) => Err(e),
         };
-        let is_kept = |queued: &Vec<Queued>| queued.iter().any(|queued| !queued.before);
-        if message.small_text.is_none() && !kept.as_ref().is_ok_and(is_kept) {
+        let names_it = match &kept {
+            Ok(queued) => queued.iter().any(|queued| !queued.before),
+            // Else the row may come back after a crash; what has none is for the sweep.
+            Err(e) => !e.is_undone(),
+        };
+        if message.small_text.is_none() && !names_it {
             let (blobs, key) = (store.blobs().clone(), message.text_key.clone());
             let _ = tokio::task::spawn_blocking(move || blobs.remove(&key)).await;
         }
@@ -242,19 +247,17 @@ impl FrontDoor {
         faxes: Vec<NewFax>,
         now: Millis,
     ) -> Result<NewMessage, StoreError> {
-        let id = id::new(now);
-        let text_key = format!("m-{id}");
         let size = good.text.size()?;
-        let small_text = match good.text {
-            Text::Short(octets) => Some(octets),
+        let (id, small_text) = match good.text {
+            Text::Short(octets) => (id::new(now), Some(octets)),
             Text::Long(spool) => {
-                let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
-                let keep = move || blobs.keep_file(&key, &spool.keep().1);
+                let blobs = self.context.store.blobs().clone();
+                let keep = move || keep_text(&blobs, &spool.keep().1, now);
                 let kept = tokio::task::spawn_blocking(keep).await;
-                kept.map_err(io::Error::other)??;
-                None
+                (kept.map_err(io::Error::other)??, None)
             }
         };
+        let text_key = text_key(&id);
         let (mail, contents, config) = (good.mail, good.contents, self.context.config());
         let manifest = serde_json::to_string(&contents.parts).map_err(io::Error::other)?;
         let sender = config.sender(&mail.sender);
@@ -312,6 +315,22 @@ impl FrontDoor {
         twins.retain(|twin| same.contains(&twin.text_key));
         Ok(twins)
     }
+}
+
+/// Keeps a long text under the key of a new mail, whose identifier it returns.
+fn keep_text(blobs: &Blobs, spooled: &Path, now: Millis) -> io::Result<String> {
+    loop {
+        let id = id::new(now);
+        match blobs.keep_file(&text_key(&id), spooled) {
+            // Another mail of this very millisecond drew the same one.
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+            kept => return kept.map(|()| id),
+        }
+    }
+}
+
+fn text_key(message: &str) -> String {
+    format!("m-{message}")
 }
 
 /// The text of a mail that is not taken over yet, to be read like one that is.
@@ -396,7 +415,14 @@ impl Intake for FrontDoor {
     }
 
     fn spool(&self) -> io::Result<Spool> {
-        Spool::create(self.context.store.blobs().incoming())
+        let blobs = self.context.store.blobs();
+        match Spool::create(blobs.incoming()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                blobs.make_incoming()?;
+                Spool::create(blobs.incoming())
+            }
+            spool => spool,
+        }
     }
 
     async fn accept(&self, message: Message<Recipient>) -> Result<Taken, Refusal> {
@@ -534,7 +560,7 @@ fn not_a_document(name: &str, failure: RenderFailure) -> Refusal {
         RenderFailure::Refused(why) => {
             Refusal::new(554, "5.6.1", format!("\"{name}\" cannot be faxed: {why}"))
         }
-        RenderFailure::NotStarted(e) => our_trouble(e),
+        ours @ (RenderFailure::NotStarted(_) | RenderFailure::Killed(_)) => our_trouble(ours),
     }
 }
 

@@ -2,9 +2,13 @@
 //!
 //! Takes over: a document that [`Store::claim_document`](crate::queue::Store::claim_document) gave out.
 //! Promises: its faxes become ready with all pages on disk, or fail with a receipt that names the document.
+//! Trouble of our own (the disk, a library, a process that is killed from outside) fails no fax before it is too old: it is
+//! tried again in growing pauses (`context::troubles`).
 //! When it dies: the claim falls at the next start, and the document is rendered again.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use super::documents::{self, MailDocument};
 use super::receipt::{self, Noticed, Remarkable};
@@ -16,25 +20,35 @@ use crate::pages::{DocumentRefusal, FaxPage, tiff};
 use crate::queue::{ClaimedDocument, Drawn, StoreError};
 use crate::worker::host::RenderFailure;
 
-/// Renderings that may be spoilt by a crash before the document is given up.
-const TRIES: u32 = 2;
-
-/// Renderings that may begin at all: behind this many, the document takes the gateway with it each time.
+/// Deaths of the daemon in the middle of a rendering before the document is held to be their cause.
 const STARTS: u32 = 5;
 
-/// Seconds before a rendering that crashed is tried again, and before one that the disk spoilt is.
+/// Seconds before a rendering that crashed is tried again.
 const AFTER_CRASH: u64 = 2;
-const AFTER_DISK: u64 = 60;
 
 /// What is named where it is not one part that failed.
 const THE_MAIL: &str = "the attachment";
+
+/// For receipts: half a sentence.
+pub(super) const TEXT_LOST: &str = "the gateway could not read it from its disk";
+pub(super) const TOO_LATE: &str = "the gateway could not make its pages for want of memory, disk or a program, and the time for it is over";
 
 /// Why there are no pages.
 enum Failure {
     /// This document is the cause.
     Document { name: String, why: DocumentRefusal },
+    /// Its renderer was killed from outside, which may be the cause of this document or not.
+    Killed { name: String, how: String },
+    /// The mail is not where it was kept.
+    TextLost(StoreError),
     /// We are.
     Ours(StoreError),
+}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Failure {
+        Failure::Ours(e)
+    }
 }
 
 impl From<std::io::Error> for Failure {
@@ -43,67 +57,134 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// Renders one claimed document and settles it in the queue.
-pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
-    let made = match document.tries {
-        ..=STARTS => pages_of(context, &document).await,
-        _ => Err(Failure::Document {
-            name: THE_MAIL.to_owned(),
-            why: DocumentRefusal::RendererFailed {
-                how: "it stopped the gateway again and again".to_owned(),
-            },
-        }),
-    };
-    let settled = match made {
-        Ok(made) => keep(context, &document, made).await,
-        Err(Failure::Ours(e)) => Err(e),
-        Err(Failure::Document {
-            why: DocumentRefusal::RendererFailed { how },
-            ..
-        }) if document.tries < TRIES => {
-            tracing::warn!(
-                document = document.id,
-                "the renderer failed ({how}); once more"
-            );
-            context
-                .store
-                .document_deferred(&document.id, now().plus_seconds(AFTER_CRASH))
-                .await
-        }
-        Err(Failure::Document { name, why }) => {
-            tracing::warn!(document = document.id, name, "cannot be rendered: {why}");
-            context
-                .store
-                .document_failed(&document.id, &name, &why.to_string(), now())
-                .await
-        }
-    };
-    if let Err(e) = settled {
-        our_trouble(context, &document, &e).await;
-    }
-    context.tell();
+/// What becomes of a document that was not rendered.
+enum Fate {
+    /// It is tried again after so many seconds.
+    Again(u64),
+    /// Its faxes fail: for this part of the mail, and why, in half a sentence.
+    Failed { name: String, why: String },
 }
 
-/// The disk spoilt it: it is tried again, until the text is known to be lost or the fax is too old.
-async fn our_trouble(context: &Context, document: &ClaimedDocument, e: &StoreError) {
-    tracing::error!(document = document.id, "it cannot be rendered now: {e}");
-    let is_lost = matches!(e, StoreError::Files(e) if e.kind() == std::io::ErrorKind::NotFound);
-    let age = now().0.saturating_sub(document.accepted_at.0) / 1000;
-    let is_late = age > context.config().give_up_seconds() as i64;
-    let (what, id, store) = (
-        format!("document {}", document.id),
-        &document.id,
-        &context.store,
-    );
-    if is_lost || is_late {
-        let why = "the gateway could not read it from its disk";
-        until_stored(&what, || store.document_failed(id, THE_MAIL, why, now())).await;
-    } else {
-        until_stored(&what, || {
-            store.document_deferred(id, now().plus_seconds(AFTER_DISK))
-        })
-        .await;
+/// Renders one claimed document and settles it in the queue.
+pub async fn render(context: &Arc<Context>, document: ClaimedDocument) {
+    // What panics is our bug, and has its end, too.
+    if context.troubles.begins(&document.id) && is_late(context, &document) {
+        let (name, why) = (THE_MAIL.to_owned(), TOO_LATE.to_owned());
+        return settle(context, &document, Fate::Failed { name, why }).await;
     }
+    match rendered(context, &document).await {
+        Ok(()) => {
+            context.troubles.rendered(&document.id, now());
+            context.tell();
+        }
+        Err(failure) => {
+            let fate = fate(context, &document, failure);
+            settle(context, &document, fate).await;
+        }
+    }
+}
+
+/// Lets a document go that was claimed and is not rendered to its end, because the gateway stops.
+pub async fn put_back(context: &Context, document: &str) {
+    let deferred = context.store.document_deferred(document, now());
+    if let Err(e) = deferred.await {
+        tracing::warn!(document, "the next start finds it claimed: {e}");
+    }
+}
+
+async fn rendered(context: &Arc<Context>, document: &ClaimedDocument) -> Result<(), Failure> {
+    if document.tries > STARTS {
+        let name = THE_MAIL.to_owned();
+        let how = "it stopped the gateway again and again".to_owned();
+        let why = DocumentRefusal::RendererFailed { how };
+        return Err(Failure::Document { name, why });
+    }
+    let made = pages_of(context, document).await?;
+    Ok(keep(context, document, made).await?)
+}
+
+fn fate(context: &Context, document: &ClaimedDocument, failure: Failure) -> Fate {
+    let (id, troubles) = (&document.id, &context.troubles);
+    let failed = |name: String, why: &DocumentRefusal| {
+        tracing::warn!(document = id, name, "cannot be rendered: {why}");
+        let why = why.to_string();
+        Fate::Failed { name, why }
+    };
+    match failure {
+        Failure::Document {
+            why: DocumentRefusal::RendererFailed { how },
+            ..
+        } if document.tries <= STARTS && !troubles.crashed(id) => {
+            tracing::warn!(document = id, "the renderer failed ({how}); once more");
+            Fate::Again(AFTER_CRASH)
+        }
+        Failure::Document { name, why } => failed(name, &why),
+        Failure::Killed { name, how } => match troubles.killed(id, now()) {
+            Some((times, minutes)) => {
+                let how = format!(
+                    "it was killed {times} times in {minutes} minutes, and other documents were rendered meanwhile"
+                );
+                failed(name, &DocumentRefusal::RendererFailed { how })
+            }
+            None => our_trouble(
+                context,
+                document,
+                &format!("{name}: its renderer {how}"),
+                TOO_LATE,
+            ),
+        },
+        Failure::TextLost(e) => our_trouble(context, document, &e, TEXT_LOST),
+        Failure::Ours(e) => our_trouble(context, document, &e, TOO_LATE),
+    }
+}
+
+/// It is tried again, in growing pauses, until it is too late or the text of the mail is known to be lost; neither is
+/// said at once, for what is gone may be on its way back.
+fn our_trouble(
+    context: &Context,
+    document: &ClaimedDocument,
+    what: &dyn std::fmt::Display,
+    why: &str,
+) -> Fate {
+    let (pause, times) = context.troubles.ours(&document.id);
+    tracing::error!(
+        document = document.id,
+        "it cannot be rendered now, and again in {pause} s: {what}"
+    );
+    let is_lost = why == TEXT_LOST && {
+        let accepted_at = Duration::from_millis(document.accepted_at.0.max(0).cast_unsigned());
+        let blobs = context.store.blobs();
+        blobs.is_lost(&document.text_key, SystemTime::UNIX_EPOCH + accepted_at)
+    };
+    match times > 1 && (is_lost || is_late(context, document)) {
+        true => Fate::Failed {
+            name: THE_MAIL.to_owned(),
+            why: why.to_owned(),
+        },
+        false => Fate::Again(pause),
+    }
+}
+
+/// Whether its faxes have waited for as long as a fax may.
+fn is_late(context: &Context, document: &ClaimedDocument) -> bool {
+    let waited = now().0.saturating_sub(document.wanted_at.0) / 1000;
+    waited > context.config().give_up_seconds() as i64
+}
+
+async fn settle(context: &Context, document: &ClaimedDocument, fate: Fate) {
+    let (id, store) = (&document.id, &context.store);
+    let what = format!("document {id}");
+    match fate {
+        Fate::Again(seconds) => {
+            let at = || now().plus_seconds(seconds);
+            until_stored(&what, || store.document_deferred(id, at())).await;
+        }
+        Fate::Failed { name, why } => {
+            until_stored(&what, || store.document_failed(id, &name, &why, now())).await;
+            context.troubles.over(id);
+        }
+    }
+    context.tell();
 }
 
 /// The pages of a mail, and what is to be said of them.
@@ -172,6 +253,10 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Made,
                 return Err(Failure::Document { name, why });
             }
             Err(RenderFailure::NotStarted(e)) => return Err(e.into()),
+            Err(RenderFailure::Killed(how)) => {
+                let name = found.name;
+                return Err(Failure::Killed { name, how });
+            }
         }
     }
     Ok(made)
@@ -182,11 +267,14 @@ async fn documents(
     context: &Context,
     document: &ClaimedDocument,
 ) -> Result<Vec<MailDocument>, Failure> {
-    let mail = context.store.kept(&document.text_key).await;
-    let mail = mail.map_err(Failure::Ours)?;
+    let mail = context.store.kept(&document.text_key).await?;
     let config = context.config();
     let open = move |text: &[u8]| documents::open(text, Body::Always, &config);
-    let opened = context.reader.read(mail, open).await?;
+    let opened = context.reader.read(mail, open).await;
+    let opened = opened.map_err(|e| match e.kind() {
+        ErrorKind::NotFound => Failure::TextLost(e.into()),
+        _ => e.into(),
+    })?;
     let mut found = opened.map_err(std::io::Error::other)?.documents;
     let promised: Vec<receipt::Part> = serde_json::from_str(&document.manifest).unwrap_or_default();
     found.retain(|found| {

@@ -8,7 +8,10 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 
 use super::seal;
 
@@ -42,70 +45,126 @@ impl Blobs {
         &self.incoming
     }
 
-    /// Removes what never became a blob. Nobody was told yes for any of it.
+    /// Makes [`Blobs::incoming`] again where somebody took it away.
+    ///
+    /// # Errors
+    /// As the file system says, with the path.
+    pub fn make_incoming(&self) -> io::Result<()> {
+        make_folder(&self.incoming)
+    }
+
+    /// Removes what never became a blob. Nobody was told yes for any of it. What is no file is not ours, and stays.
     ///
     /// # Errors
     /// As the file system says.
     pub fn clear_incoming(&self) -> io::Result<()> {
         for entry in fs::read_dir(&self.incoming)? {
-            fs::remove_file(entry?.path())?;
+            let entry = entry?;
+            if !entry.file_type()?.is_dir() {
+                fs::remove_file(entry.path())?;
+            }
         }
         Ok(())
     }
 
-    /// Keeps octets under `key`. On return they are durable: written, fsynced, renamed, folder fsynced.
+    /// Keeps octets under `key`, in place of what it held: made once more, they belong to the same row. On return they
+    /// are durable: written, fsynced, renamed, folder fsynced.
     ///
     /// # Errors
-    /// As the file system says (`StorageFull` among them), with the path; then nothing is kept.
+    /// As the file system says (`StorageFull` among them), with the path; then the key holds what it held before.
     pub fn keep(&self, key: &str, octets: &[u8]) -> io::Result<()> {
         let temporary = self.incoming.join(key);
-        let written = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&temporary)
-            .and_then(|mut file| file.write_all(octets));
-        if let Err(e) = written {
+        let write = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            options.open(&temporary)?.write_all(octets)
+        };
+        let written = write().or_else(|e| match e.kind() {
+            io::ErrorKind::NotFound => self.make_incoming().and_then(|()| write()),
+            _ => Err(e),
+        });
+        let kept = written.map_err(|e| named(e, &temporary)).and_then(|()| {
+            match self.take_in(&temporary, &self.path(key), Place::Free) {
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                    self.take_in(&temporary, &self.path(key), Place::Replaced)
+                }
+                done => done,
+            }
+        });
+        kept.inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
-            return Err(named(e, &temporary));
-        }
-        self.keep_file(key, &temporary)
-    }
-
-    /// Keeps a complete file from [`Blobs::incoming`] under `key`; durable on return.
-    ///
-    /// # Errors
-    /// As [`Blobs::keep`]: the file is gone, too, so that a full disk is not filled up by those who try.
-    pub fn keep_file(&self, key: &str, file: &Path) -> io::Result<()> {
-        let place = self.folder(key).join(key);
-        self.take_in(file, &place).inspect_err(|_| {
-            // It is in one of the two places, depending on how far it came.
-            let _ = fs::remove_file(file);
-            let _ = self.remove(key);
         })
     }
 
-    /// The file gets its place first, and then everything is made durable: where one commit of the file system's journal
-    /// holds the octets and the names, what is synced behind it costs nothing. A crash between leaves a blob that no
-    /// row names, which the next start sweeps.
-    fn take_in(&self, file: &Path, place: &Path) -> io::Result<()> {
-        let folder = place.parent().expect("a key lies in a folder");
+    /// Keeps a complete file from [`Blobs::incoming`] under a `key` that is not in use; durable on return.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where the key is in use: the file is still where it was, and wants another key. Else as
+    /// [`Blobs::keep`], and the file is gone, so that a full disk is not filled up by those who try.
+    pub fn keep_file(&self, key: &str, file: &Path) -> io::Result<()> {
+        let kept = self.take_in(file, &self.path(key), Place::Free);
+        kept.inspect_err(|e| {
+            if e.kind() != io::ErrorKind::AlreadyExists {
+                let _ = fs::remove_file(file);
+            }
+        })
+    }
+
+    /// In a free place the file goes first, and then everything is made durable: where one commit of the file system's
+    /// journal holds the octets and the names, what is synced behind it costs nothing. A crash between leaves a blob that
+    /// no row names. What is replaced may be named already: it goes when the new octets are durable.
+    fn take_in(&self, file: &Path, path: &Path, place: Place) -> io::Result<()> {
+        let folder = path.parent().expect("a key lies in a folder");
         let open = File::open(file).map_err(|e| named(e, file))?;
-        let is_synced = self.synced().contains(folder);
+        let mut is_synced = self.synced().contains(folder);
         if !is_synced {
             make_folder(folder)?;
         }
         seal::seal(&open).map_err(|e| named(e, file))?;
-        fs::rename(file, place).map_err(|e| named(e, place))?;
-        open.sync_all().map_err(|e| named(e, place))?;
-        sync_folder(folder)?;
-        if !is_synced {
-            // That the folder is there proves nothing: whoever made it may have died, or be on its way to the sync.
-            sync_folder(&self.root)?;
-            self.synced().insert(folder.to_owned());
+        if place == Place::Replaced {
+            open.sync_all().map_err(|e| named(e, file))?;
         }
-        Ok(())
+        let moved = place.fill(file, path).or_else(|e| match e.kind() {
+            // Somebody took the folder away.
+            io::ErrorKind::NotFound => {
+                self.synced().remove(folder);
+                is_synced = false;
+                make_folder(folder)?;
+                place.fill(file, path)
+            }
+            _ => Err(e),
+        });
+        moved.map_err(|e| named(e, path))?;
+        let durable = || {
+            open.sync_all().map_err(|e| named(e, path))?;
+            sync_folder(folder)?;
+            if !is_synced {
+                // That the folder is there proves nothing: whoever made it may have died, or be on its way to the sync.
+                sync_folder(&self.root)?;
+                self.root.parent().map_or(Ok(()), sync_folder)?;
+                self.synced().insert(folder.to_owned());
+            }
+            Ok(())
+        };
+        durable().inspect_err(|_| {
+            if place == Place::Free {
+                // Nobody knows of it yet.
+                let _ = fs::remove_file(path);
+            }
+        })
+    }
+
+    /// Whether `key` is gone for good, as far as can be seen: its folder was there when it was kept, `at` that time, is
+    /// there, and does not hold it. A folder that is away, or was made again, may be brought back.
+    pub fn is_lost(&self, key: &str, at: SystemTime) -> bool {
+        let file = fs::metadata(self.path(key));
+        let is_missing = file.is_err_and(|e| e.kind() == io::ErrorKind::NotFound);
+        let Ok(folder) = fs::metadata(self.folder(key)) else {
+            return false;
+        };
+        // Not every file system knows when a folder was made.
+        let is_new = folder.created().is_ok_and(|made| made > at + SAME_TIME);
+        is_missing && !is_new
     }
 
     fn synced(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
@@ -154,18 +213,60 @@ impl Blobs {
     ///
     /// # Errors
     /// As the file system says.
+    ///
+    /// What lies in the folder and is none of ours, a stray file or `lost+found`, is passed over.
     pub fn keys(&self) -> io::Result<Vec<String>> {
         let mut keys = Vec::new();
         for folder in fs::read_dir(&self.root)? {
-            for entry in fs::read_dir(folder?.path())? {
-                keys.push(entry?.file_name().to_string_lossy().into_owned());
+            let folder = folder?;
+            if folder.file_name().len() > FOLDER_NAME || !folder.file_type()?.is_dir() {
+                continue;
+            }
+            for entry in fs::read_dir(folder.path())? {
+                let entry = entry?;
+                if entry.file_type()?.is_file() {
+                    keys.push(entry.file_name().to_string_lossy().into_owned());
+                }
             }
         }
         Ok(keys)
     }
 
     fn folder(&self, key: &str) -> PathBuf {
-        self.root.join(&key[key.len().saturating_sub(2)..])
+        self.root
+            .join(&key[key.len().saturating_sub(FOLDER_NAME)..])
+    }
+}
+
+/// Characters in the name of a folder.
+const FOLDER_NAME: usize = 2;
+
+/// A folder is made for a blob a moment before the row that names it has its time.
+const SAME_TIME: Duration = Duration::from_secs(60);
+
+/// What a file that is kept finds where it goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Nothing; else it does not go there.
+    Free,
+    /// What it takes the place of, or nothing.
+    Replaced,
+}
+
+impl Place {
+    /// Moves the file there.
+    fn fill(self, file: &Path, path: &Path) -> io::Result<()> {
+        if self == Place::Replaced {
+            return fs::rename(file, path);
+        }
+        match renameat_with(CWD, file, CWD, path, RenameFlags::NOREPLACE) {
+            // A file system that knows no such rename: a link is never put in place of another.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+                fs::hard_link(file, path)?;
+                fs::remove_file(file)
+            }
+            moved => Ok(moved?),
+        }
     }
 }
 
@@ -174,6 +275,11 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
+        .map_err(|e| match e.kind() {
+            // A file in its place; of a key, the same kind says that it is in use.
+            io::ErrorKind::AlreadyExists => io::ErrorKind::NotADirectory.into(),
+            _ => e,
+        })
         .map_err(|e| named(e, path))
 }
 
@@ -214,6 +320,89 @@ mod tests {
         fs::write(state.path().join("blobs/-m"), b"in the way").unwrap();
         assert!(blobs.keep("0abc-m", b"octets").is_err());
         assert_eq!(fs::read_dir(blobs.incoming()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_key_that_is_in_use_is_not_taken_over() {
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(state.path()).unwrap();
+        let spooled = blobs.incoming().join("spooled");
+        fs::write(&spooled, b"another mail").unwrap();
+        blobs.keep("m-0abc", b"accepted").unwrap();
+        let refused = blobs.keep_file("m-0abc", &spooled).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(blobs.read("m-0abc").unwrap(), b"accepted");
+        blobs.keep_file("m-0abd", &spooled).unwrap();
+        assert_eq!(blobs.read("m-0abd").unwrap(), b"another mail");
+        assert_eq!(fs::read_dir(blobs.incoming()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_made_once_more_replaces_the_first_and_what_fails_does_not() {
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(state.path()).unwrap();
+        blobs.keep("d-0abc", b"pages").unwrap();
+        blobs.keep("d-0abc", b"pages, drawn again").unwrap();
+        assert_eq!(blobs.read("d-0abc").unwrap(), b"pages, drawn again");
+        // A folder where the file has to be written.
+        fs::create_dir(blobs.incoming().join("d-0abc")).unwrap();
+        assert!(blobs.keep("d-0abc", b"third").is_err());
+        assert_eq!(blobs.read("d-0abc").unwrap(), b"pages, drawn again");
+    }
+
+    #[test]
+    fn a_folder_that_was_taken_away_is_made_again() {
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(state.path()).unwrap();
+        let away = |name: &str| fs::remove_dir_all(state.path().join(name)).unwrap();
+        blobs.keep("d-0abc", b"1").unwrap();
+        away("blobs/bc");
+        blobs.keep("d-1abc", b"2").unwrap();
+        away("blobs");
+        blobs.keep("d-2abc", b"3").unwrap();
+        away("incoming");
+        blobs.keep("d-3abc", b"4").unwrap();
+        let mut keys = blobs.keys().unwrap();
+        keys.sort();
+        assert_eq!(keys, ["d-2abc", "d-3abc"]);
+    }
+
+    #[test]
+    fn what_is_none_of_ours_is_passed_over() {
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(state.path()).unwrap();
+        blobs.keep("m-0abc", b"octets").unwrap();
+        fs::write(state.path().join("blobs/README"), b"stray").unwrap();
+        fs::write(state.path().join("blobs/xy"), b"stray").unwrap();
+        fs::create_dir_all(state.path().join("blobs/lost+found/x")).unwrap();
+        fs::create_dir(state.path().join("blobs/bc/bc")).unwrap();
+        fs::create_dir(blobs.incoming().join("stray")).unwrap();
+        assert_eq!(blobs.keys().unwrap(), ["m-0abc"]);
+        blobs.clear_incoming().unwrap();
+    }
+
+    #[test]
+    fn a_blob_is_lost_where_its_folder_is_there_without_it() {
+        let state = tempfile::tempdir().unwrap();
+        let blobs = Blobs::open(state.path()).unwrap();
+        let kept_at = fs::metadata(state.path()).unwrap().modified().unwrap();
+        blobs.keep("m-0abc", b"octets").unwrap();
+        assert!(!blobs.is_lost("m-0abc", kept_at));
+        let (folder, elsewhere) = (state.path().join("blobs/bc"), state.path().join("bc"));
+        fs::rename(&folder, &elsewhere).unwrap();
+        assert!(!blobs.is_lost("m-0abc", kept_at), "its folder is away");
+        blobs.keep("m-1abc", b"octets").unwrap();
+        let long_before = kept_at - Duration::from_secs(3600);
+        let is_known = fs::metadata(&folder).unwrap().created().is_ok();
+        assert_eq!(
+            blobs.is_lost("m-0abc", long_before),
+            !is_known,
+            "made again"
+        );
+        fs::remove_dir_all(&folder).unwrap();
+        fs::rename(&elsewhere, &folder).unwrap();
+        blobs.remove("m-0abc").unwrap();
+        assert!(blobs.is_lost("m-0abc", kept_at));
     }
 
     #[test]

@@ -107,10 +107,12 @@ pub struct ClaimedDocument {
     pub manifest: String,
     /// Target resolution.
     pub resolution: Resolution,
-    /// Renderings that began, this one included.
+    /// Renderings that began and were settled by nobody, for the daemon died in the middle; this one is counted.
     pub tries: u32,
     /// When its mail was accepted.
     pub accepted_at: Millis,
+    /// When the last of its faxes is wanted: at once, or when its sender or whoever holds it back says.
+    pub wanted_at: Millis,
 }
 
 /// What a document became.
@@ -170,7 +172,9 @@ impl Store {
                              ORDER BY next_try_at, id LIMIT 1)
                  RETURNING id, (SELECT text_key FROM messages m WHERE m.id = message), resolution, tries,
                            (SELECT accepted_at FROM messages m WHERE m.id = message),
-                           (SELECT manifest FROM messages m WHERE m.id = message)",
+                           (SELECT manifest FROM messages m WHERE m.id = message),
+                           (SELECT max(iif(held, ?3, ifnull(not_before, 0))) FROM faxes f
+                            WHERE f.document = documents.id AND f.state = 'rendering')",
             )?
             .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0], |row| {
                 Ok(ClaimedDocument {
@@ -179,6 +183,7 @@ impl Store {
                     resolution: resolution(&row.get::<_, String>(2)?),
                     tries: row.get(3)?,
                     accepted_at: Millis(row.get(4)?),
+                    wanted_at: Millis(row.get(4)?).max(Millis(row.get::<_, Option<i64>>(6)?.unwrap_or(0))),
                     manifest: row.get(5)?,
                 })
             })
@@ -220,7 +225,8 @@ impl Store {
         .await
     }
 
-    /// A rendering failed in a way that may pass; it is tried again at `at`.
+    /// A rendering failed in a way that may pass, or was stopped; it begins again at `at`, and is not counted as one that
+    /// nobody settled.
     ///
     /// # Errors
     /// As the database says.
@@ -228,8 +234,9 @@ impl Store {
         let document = document.to_owned();
         self.write(move |db| {
             db.execute(
-                "UPDATE documents SET state = 'waiting', next_try_at = ?2, owner = NULL, lease_until = NULL
-                 WHERE id = ?1",
+                "UPDATE documents SET state = 'waiting', next_try_at = ?2, tries = max(tries - 1, 0),
+                        owner = NULL, lease_until = NULL
+                 WHERE id = ?1 AND state = 'rendering'",
                 params![document, at.0],
             )?;
             Ok(())

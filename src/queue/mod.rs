@@ -138,6 +138,22 @@ pub enum StoreError {
     Stopped,
 }
 
+impl StoreError {
+    /// Whether it is known that nothing of what was asked for is on disk. Where a commit failed otherwise (an fsync of
+    /// the log), its rows may come back after a crash.
+    pub fn is_undone(&self) -> bool {
+        match self {
+            StoreError::Full => true,
+            // Another row has drawn the same identifier.
+            StoreError::Database(e) => {
+                let code = e.sqlite_error().map(|e| e.extended_code);
+                code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_PRIMARYKEY)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl From<std::io::Error> for StoreError {
     fn from(e: std::io::Error) -> StoreError {
         match e.kind() {

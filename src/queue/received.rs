@@ -56,19 +56,22 @@ impl Store {
     /// # Errors
     /// As the database says; then the call must not go on.
     pub async fn begin_received(&self, new: NewReceived, now: Millis) -> Result<String> {
-        let (id, owner) = (id::new(now), self.owner());
-        let row = id.clone();
+        let owner = self.owner();
         let recipients = serde_json::to_string(&new.recipients).map_err(std::io::Error::other)?;
         self.write(move |db| {
-            db.execute(
+            let mut insert = db.prepare_cached(
                 "INSERT INTO received (id, started_at, called, caller, caller_name, trunk, recipients, owner)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-                params![row, now.0, new.called, new.caller, new.caller_name, new.trunk, recipients, owner],
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (id) DO NOTHING",
             )?;
-            Ok(())
+            loop {
+                let id = id::new(now);
+                let row = params![id, now.0, new.called, new.caller, new.caller_name, new.trunk, recipients, owner];
+                if insert.execute(row)? > 0 {
+                    return Ok(id);
+                }
+            }
         })
-        .await?;
-        Ok(id)
+        .await
     }
 
     /// Stores a page: its data as a blob, then its row; `last` where no page follows it (EOP), `lost` packets of

@@ -41,6 +41,9 @@ impl Store {
         self.write(move |db| match claim {
             Claim::Document(id) => {
                 let later = now.plus_seconds(AFTER_PANIC);
+                // A panic is our bug, and not a death of the daemon that the document may have brought about.
+                let uncount = "UPDATE documents SET tries = max(tries - 1, 0) WHERE id = ?1 AND state = 'rendering'";
+                db.execute(uncount, [&id])?;
                 give_back(db, "documents", "rendering", Some((&id, later))).map(drop)
             }
             Claim::Mail(id) => {

@@ -2,7 +2,7 @@
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
--- was written by a clock that ran ahead, and counts as now. Identifiers are 13 characters, ordered by time (id.rs).
+-- was written by a clock that ran ahead, and counts as now. Identifiers are 16 characters, ordered by time (id.rs).
 -- Mails and pages are named by keys here. Small ones lie in small_blobs, in the transaction that names them; large ones
 -- in files of the blob folder, and a row never names a file that is not yet durable.
 --
@@ -46,7 +46,7 @@ CREATE TABLE documents (
     message      TEXT    NOT NULL REFERENCES messages (id),
     resolution   TEXT    NOT NULL CHECK (resolution IN ('standard', 'fine', 'superfine')),
     state        TEXT    NOT NULL CHECK (state IN ('waiting', 'rendering', 'rendered', 'failed')),
-    tries        INTEGER NOT NULL DEFAULT 0, -- renderings that began
+    tries        INTEGER NOT NULL DEFAULT 0, -- renderings that began and that nobody settled: the daemon died
     next_try_at  INTEGER NOT NULL,
     page_count   INTEGER,                    -- known once rendered
     pages_key    TEXT,                       -- blob: TIFF without header lines, once rendered

@@ -227,6 +227,92 @@ async fn killed_while_rendering_renders_again() {
 }
 
 #[tokio::test]
+async fn only_a_rendering_that_nobody_settled_counts() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let message = message(&["5551234567"]);
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    for _ in 0..10 {
+        let document = store.claim_document(NOW).await.unwrap().unwrap();
+        assert_eq!(document.tries, 1, "it was deferred each time");
+        store.document_deferred(&document.id, NOW).await.unwrap();
+    }
+    let document = store.claim_document(NOW).await.unwrap().unwrap();
+    let panicked = Claim::Document(document.id.clone());
+    store.release(panicked, &policy(), NOW).await.unwrap();
+    let later = NOW.plus_seconds(3600);
+    let document = store.claim_document(later).await.unwrap().unwrap();
+    assert_eq!(document.tries, 1, "it panicked before");
+    let store = crash_and_recover(state.path(), store).await;
+    let document = store.claim_document(later).await.unwrap().unwrap();
+    assert_eq!(document.tries, 2, "the daemon died");
+    store.document_deferred(&document.id, NOW).await.unwrap();
+    assert_eq!(store.claim_document(NOW).await.unwrap().unwrap().tries, 2);
+}
+
+#[tokio::test]
+async fn a_document_is_wanted_when_its_last_fax_is() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let mut message = message(&["5551234567", "5557654321"]);
+    let monday = NOW.plus_seconds(3 * DAY);
+    message.faxes[1].not_before = Some(monday);
+    let held = message.faxes[0].id.clone();
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    let document = store.claim_document(NOW).await.unwrap().unwrap();
+    assert_eq!(document.wanted_at, monday);
+    store.document_deferred(&document.id, NOW).await.unwrap();
+    let hold = "UPDATE faxes SET held = 1 WHERE id = ?1";
+    let hold = store.write(move |db| db.execute(hold, [held]));
+    hold.await.unwrap();
+    let later = NOW.plus_seconds(10 * DAY);
+    let document = store.claim_document(later).await.unwrap().unwrap();
+    assert_eq!(document.wanted_at, later, "one of them is held back");
+}
+
+#[tokio::test]
+async fn a_mail_of_an_identifier_that_is_in_use_is_not_taken() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let first = message(&["5551234567"]);
+    store.blobs().keep(&first.text_key, b"mail").unwrap();
+    store.accept(first.clone(), NOW).await.unwrap();
+    let mut second = message(&["5557654321"]);
+    second.id = first.id;
+    let refused = store.accept(second, NOW).await.unwrap_err();
+    assert!(refused.is_undone(), "{refused}");
+    assert_eq!(store.waiting_faxes(10).await.unwrap().len(), 1);
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn two_calls_that_draw_one_identifier_get_two() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    // The generator is that of a thread, here the writer's.
+    let seed = || {
+        store.write(|_| {
+            fastrand::seed(7);
+            Ok(())
+        })
+    };
+    let call = || NewReceived {
+        called: "5559876543".into(),
+        caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
+        recipients: vec!["office@example.com".into()],
+    };
+    seed().await.unwrap();
+    let first = store.begin_received(call(), NOW).await.unwrap();
+    seed().await.unwrap();
+    let second = store.begin_received(call(), NOW).await.unwrap();
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
 async fn killed_after_page_1_goes_on_with_page_2() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();

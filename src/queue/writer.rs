@@ -16,8 +16,9 @@ const BATCH: usize = 256;
 
 /// Says how the work ended, once it is known whether the commit did.
 type Answer = Box<dyn FnOnce(Result<()>) + Send>;
-/// Work to do on the connection, or, where no transaction could begin, none.
-type Work = Box<dyn FnOnce(Option<&Connection>) -> Answer + Send>;
+/// Work to do on the connection, or, where no transaction could begin, none. What it did cannot be undone by itself where
+/// it says an error: then nothing of its transaction may stand.
+type Work = Box<dyn FnOnce(Option<&Connection>) -> (Answer, rusqlite::Result<()>) + Send>;
 
 /// Handle to the thread; dropping it lets the thread finish what waits and ends it.
 pub struct Writer {
@@ -47,13 +48,23 @@ impl Writer {
     {
         let (answer, answered) = oneshot::channel();
         let mut boxed: Work = Box::new(move |connection| {
-            let result = connection.map(|connection| in_savepoint(connection, work));
-            Box::new(move |committed| {
-                let done = result
-                    .ok_or(StoreError::Stopped)
-                    .and_then(|r| r.map_err(StoreError::from));
-                let _ = answer.send(committed.and(done));
-            })
+            let (result, undone) = match connection.map(|connection| in_savepoint(connection, work))
+            {
+                None => (Err(StoreError::Stopped), Ok(())),
+                Some(Ok(value)) => (Ok(value), Ok(())),
+                Some(Err(Failed { why, is_undone })) => {
+                    let undone = if is_undone {
+                        Ok(())
+                    } else {
+                        Err(copy_of(&why))
+                    };
+                    (Err(why.into()), undone)
+                }
+            };
+            let answer = move |committed: Result<()>| {
+                let _ = answer.send(committed.and(result));
+            };
+            (Box::new(answer), undone)
         });
         let inbox = self.work.as_ref().expect("taken only on drop");
         // The inbox is full only when the disk is far behind; wait without blocking the async threads.
@@ -80,16 +91,30 @@ impl Drop for Writer {
 fn write_on(connection: &Connection, gate: &Gate, inbox: &Receiver<Work>) {
     while let Ok(first) = inbox.recv() {
         let mut answers: Vec<Answer> = Vec::new();
-        let outcome = match gate.begin(connection) {
+        let outcome = match begin(connection, gate) {
             Ok(()) => run_batch(connection, first, inbox, &mut answers),
             Err(e) => {
-                answers.push(first(None));
+                answers.push(first(None).0);
                 Err(e)
             }
         };
         for answer in answers {
-            answer(outcome.as_ref().copied().map_err(copy_of));
+            answer(outcome.as_ref().copied().map_err(|e| copy_of(e).into()));
         }
+    }
+}
+
+/// Begins a transaction; one that could not be rolled back before is no place for new work.
+fn begin(connection: &Connection, gate: &Gate) -> rusqlite::Result<()> {
+    roll_back(connection)?;
+    gate.begin(connection)
+}
+
+/// Ends a transaction, if there is one, without a trace.
+fn roll_back(connection: &Connection) -> rusqlite::Result<()> {
+    match connection.is_autocommit() {
+        true => Ok(()),
+        false => connection.execute_batch("ROLLBACK"),
     }
 }
 
@@ -99,49 +124,72 @@ fn run_batch(
     inbox: &Receiver<Work>,
     answers: &mut Vec<Answer>,
 ) -> rusqlite::Result<()> {
-    answers.push(first(Some(connection)));
-    // A full disk ends the transaction by itself; what came after it would commit on its own.
-    while answers.len() < BATCH && !connection.is_autocommit() {
-        match inbox.try_recv() {
-            Ok(work) => answers.push(work(Some(connection))),
-            Err(_) => break,
-        }
-    }
-    let committed = connection.execute_batch("COMMIT");
-    if committed.is_err() && !connection.is_autocommit() {
-        let _ = connection.execute_batch("ROLLBACK");
+    let worked = work_off(connection, first, inbox, answers);
+    let committed = worked.and_then(|()| connection.execute_batch("COMMIT"));
+    if committed.is_err() {
+        // One that fails is tried again before the next transaction.
+        let _ = roll_back(connection);
     }
     committed
 }
 
+/// Does all the work that waits. An error is everybody's: nothing of it may stand.
+fn work_off(
+    connection: &Connection,
+    first: Work,
+    inbox: &Receiver<Work>,
+    answers: &mut Vec<Answer>,
+) -> rusqlite::Result<()> {
+    let mut next = Some(first);
+    while let Some(work) = next {
+        let (answer, undone) = work(Some(connection));
+        answers.push(answer);
+        undone?;
+        next = match answers.len() < BATCH {
+            true => inbox.try_recv().ok(),
+            false => None,
+        };
+    }
+    Ok(())
+}
+
 /// The same failure for each of those who shared the transaction.
-fn copy_of(e: &rusqlite::Error) -> StoreError {
+fn copy_of(e: &rusqlite::Error) -> rusqlite::Error {
     match e {
         rusqlite::Error::SqliteFailure(code, message) => {
-            rusqlite::Error::SqliteFailure(*code, message.clone()).into()
+            rusqlite::Error::SqliteFailure(*code, message.clone())
         }
-        other => StoreError::Database(rusqlite::Error::ToSqlConversionFailure(
-            other.to_string().into(),
-        )),
+        other => rusqlite::Error::ToSqlConversionFailure(other.to_string().into()),
     }
+}
+
+/// Why work failed.
+struct Failed {
+    why: rusqlite::Error,
+    /// It left no trace, and what shares its transaction may stand.
+    is_undone: bool,
 }
 
 fn in_savepoint<T>(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    connection.execute_batch("SAVEPOINT work")?;
+) -> std::result::Result<T, Failed> {
     // A panic is our bug and one caller's failure; this thread is everybody's.
-    let done = catch_unwind(AssertUnwindSafe(|| work(connection)))
-        .unwrap_or(Err(rusqlite::Error::UnwindingPanic));
-    match done {
-        Ok(value) => connection.execute_batch("RELEASE work").map(|()| value),
-        Err(e) => {
-            // A full disk may have rolled the whole transaction back already.
-            let _ = connection.execute_batch("ROLLBACK TO work; RELEASE work");
-            Err(e)
-        }
-    }
+    let work = || {
+        catch_unwind(AssertUnwindSafe(|| work(connection)))
+            .unwrap_or(Err(rusqlite::Error::UnwindingPanic))
+    };
+    let begun = connection.execute_batch("SAVEPOINT work");
+    let done = begun.and_then(|()| {
+        let value = work()?;
+        connection.execute_batch("RELEASE work").map(|()| value)
+    });
+    done.map_err(|why| {
+        // A full disk rolls the whole transaction back by itself, and then there is no savepoint either.
+        let undone = connection.execute_batch("ROLLBACK TO work; RELEASE work");
+        let is_undone = undone.is_ok() && !connection.is_autocommit();
+        Failed { why, is_undone }
+    })
 }
 
 #[cfg(test)]
@@ -201,11 +249,63 @@ mod tests {
             .filter(|result| result.is_ok())
             .count();
         assert!(results.1.is_err());
+        for result in [&results.0, &results.1, &results.2, &results.3] {
+            let is_full = matches!(result, Ok(_) | Err(StoreError::Full));
+            assert!(is_full, "{result:?}");
+        }
         assert_eq!(
             count(&writer).await,
             said_yes as i64,
             "a yes that is not there, or a no that is"
         );
         assert!(insert(10).await.is_ok(), "and goes on when there is room");
+    }
+
+    /// Work that others join in its transaction: it goes on when they wait.
+    fn slow() {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_in_the_middle_is_told_as_that_to_all_who_shared_the_transaction() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch(
+            "CREATE TABLE t (x INTEGER PRIMARY KEY, big BLOB); PRAGMA max_page_count = 20",
+        )
+        .unwrap();
+        let writer = Writer::start(db, Gate::at(None)).unwrap();
+        let insert = |size: u32| {
+            writer.run(move |db| {
+                slow();
+                db.execute("INSERT INTO t (big) VALUES (zeroblob(?1))", [size])
+            })
+        };
+        let (before, cause) = tokio::join!(insert(10), insert(1_000_000));
+        assert!(matches!(before, Err(StoreError::Full)), "{before:?}");
+        assert!(matches!(cause, Err(StoreError::Full)), "{cause:?}");
+        assert_eq!(count(&writer).await, 0);
+    }
+
+    #[tokio::test]
+    async fn work_that_cannot_be_undone_by_itself_is_undone_with_all_that_shared_its_transaction() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE t (x INTEGER PRIMARY KEY)")
+            .unwrap();
+        let writer = Writer::start(db, Gate::at(None)).unwrap();
+        let before = writer.run(|db| {
+            slow();
+            db.execute("INSERT INTO t VALUES (1)", [])
+        });
+        let half_done = writer.run(|db| {
+            // ROLLBACK TO finds no savepoint then, as it does on a disk that fails.
+            db.execute_batch("INSERT INTO t VALUES (2); RELEASE work")?;
+            db.execute("INSERT INTO t VALUES (2)", [])
+        });
+        let (before, half_done) = tokio::join!(before, half_done);
+        assert!(half_done.is_err());
+        assert!(before.is_err(), "a yes for what was rolled back");
+        assert_eq!(count(&writer).await, 0, "half of it was committed");
+        let after = writer.run(|db| db.execute("INSERT INTO t VALUES (3)", []));
+        assert!(after.await.is_ok());
     }
 }

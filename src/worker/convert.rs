@@ -31,6 +31,10 @@ pub struct Args {
     command: Vec<String>,
 }
 
+/// The exit code of a converter that cannot do its work now, and may later (EX_TEMPFAIL of sysexits.h): ours, where it
+/// does not start, and its own.
+pub const NOT_NOW: u8 = 75;
+
 /// Becomes the converter; returns only where that failed.
 pub fn run(args: &Args) -> ExitCode {
     let failed = match become_converter(args) {
@@ -38,7 +42,7 @@ pub fn run(args: &Args) -> ExitCode {
         Err(e) => e,
     };
     eprintln!("{}: {failed}", args.command[0]);
-    ExitCode::FAILURE
+    ExitCode::from(NOT_NOW)
 }
 
 fn become_converter(args: &Args) -> std::io::Result<std::io::Error> {

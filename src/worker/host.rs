@@ -8,6 +8,7 @@ mod document;
 mod frames;
 mod nursery;
 mod ocr;
+mod waiting;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;

@@ -31,10 +31,11 @@ pub fn run(library: Option<&Path>) -> ExitCode {
 fn serve(library: Option<&Path>) -> anyhow::Result<()> {
     let renderer = Renderer::load(&pdfium::locate(library)?)?;
     let gauge = sandbox::enter_render(&FONT_DIRS.map(Into::into))?;
+    let out = &mut io::stdout().lock();
+    wire::write_frame(out, &FromRender::Ready, &[])?;
     let Some((start, document)) = wire::read_frame(&mut io::stdin().lock())? else {
         anyhow::bail!("standard input ended before the document");
     };
-    let out = &mut io::stdout().lock();
     answer(&renderer, &start, &document, || enough(&gauge), out)?;
     Ok(())
 }

@@ -96,17 +96,17 @@ pub fn enter_render(fonts: &[PathBuf]) -> io::Result<Gauge> {
 /// # Errors
 /// Where the kernel refuses a limit or the filter that it does have.
 pub fn enter_convert(folder: &Path, limits: Limits) -> io::Result<()> {
-    for (resource, most) in [
-        (Resource::Data, limits.memory),
-        (Resource::Cpu, limits.cpu_seconds),
-        (Resource::Fsize, limits.file_size),
-        (Resource::Core, 0),
-        (Resource::Nofile, 1024),
+    for (resource, most, hard) in [
+        (Resource::Data, limits.memory, limits.memory),
+        // SIGXCPU first: a SIGKILL is somebody else's.
+        (Resource::Cpu, limits.cpu_seconds, limits.cpu_seconds + 2),
+        (Resource::Fsize, limits.file_size, limits.file_size),
+        (Resource::Core, 0, 0),
+        (Resource::Nofile, 1024, 1024),
     ] {
-        let most = Some(most);
         let limit = Rlimit {
-            current: most,
-            maximum: most,
+            current: Some(most),
+            maximum: Some(hard),
         };
         setrlimit(resource, limit)?;
     }

@@ -364,6 +364,8 @@ pub enum RenderJob {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum FromRender {
+    /// The first: the child is set up, and nothing of the document was read. One that ends before has failed by itself.
+    Ready,
     /// Answer to [`RenderJob::Probe`].
     Probed {
         /// Pages in the document.

@@ -23,6 +23,7 @@ mod machines;
 mod mail_servers;
 mod nat;
 mod open_net;
+mod own_trouble;
 mod relays;
 mod reports;
 mod rooms;

@@ -117,6 +117,77 @@ async fn a_mail_whose_250_was_lost_is_not_faxed_twice() {
     assert_eq!(left.count(), 0);
 }
 
+/// A text in a file, as long ones are.
+fn long(door: &FrontDoor, text: &str) -> Text {
+    use std::io::Write;
+    let spool = door.spool().unwrap();
+    spool.file().write_all(text.as_bytes()).unwrap();
+    Text::Long(spool)
+}
+
+/// The texts that are kept in files.
+fn kept_texts(door: &FrontDoor) -> Vec<Vec<u8>> {
+    let blobs = door.context.store.blobs();
+    let mut keys = blobs.keys().unwrap();
+    keys.sort();
+    keys.iter().map(|key| blobs.read(key).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn two_mails_that_draw_one_identifier_keep_both_texts() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    for text in ["a lease", "an invoice"] {
+        let blobs = door.context.store.blobs().clone();
+        let Text::Long(spool) = long(&door, text) else {
+            unreachable!()
+        };
+        fastrand::seed(1);
+        keep_text(&blobs, &spool.keep().1, Millis(1_795_000_000_000)).unwrap();
+    }
+    let mut texts = kept_texts(&door);
+    texts.sort();
+    assert_eq!(texts, [b"a lease".as_slice(), b"an invoice".as_slice()]);
+}
+
+#[tokio::test]
+async fn the_text_of_a_mail_whose_commit_failed_is_left_for_the_row_may_come_back() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let db = rusqlite::Connection::open(state.path().join("queue.db")).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER refused BEFORE INSERT ON faxes BEGIN SELECT RAISE(ABORT, 'as scripted'); END",
+    )
+    .unwrap();
+    let mut refused = good("1@a", vec![to("5551234567")], "");
+    refused.text = long(&door, "a lease");
+    assert!(matches!(
+        door.keep(refused).await,
+        Err(KeepError::Store(StoreError::Database(_)))
+    ));
+    assert_eq!(kept_texts(&door), [b"a lease"]);
+    db.execute_batch("DROP TRIGGER refused").unwrap();
+    // What is known to be a copy goes.
+    for _ in 0..2 {
+        let mut taken = good("2@a", vec![to("5551234567")], "");
+        taken.text = long(&door, "an invoice");
+        keep(&door, taken).await;
+    }
+    assert_eq!(kept_texts(&door).len(), 2);
+}
+
+#[tokio::test]
+async fn a_folder_for_mails_that_come_in_is_made_again() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    std::fs::remove_dir(door.context.store.blobs().incoming()).unwrap();
+    std::fs::remove_dir(state.path().join("blobs")).unwrap();
+    let mut taken = good("1@a", vec![to("5551234567")], "");
+    taken.text = long(&door, "a lease");
+    keep(&door, taken).await;
+    assert_eq!(kept_texts(&door), [b"a lease"]);
+}
+
 #[tokio::test]
 async fn a_sender_who_cannot_be_told_is_refused_before_he_sends() {
     let state = tempfile::tempdir().unwrap();

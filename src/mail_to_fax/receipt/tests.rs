@@ -501,7 +501,8 @@ fn reasons() -> Vec<String> {
     let mut all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     all.extend(skipped.iter().map(ToString::to_string));
     all.extend(left_out.iter().map(ToString::to_string));
-    all.push("the gateway could not read it from its disk".into());
+    all.push(crate::mail_to_fax::render::TEXT_LOST.into());
+    all.push(crate::mail_to_fax::render::TOO_LATE.into());
     all
 }
 

@@ -113,6 +113,20 @@ async fn a_blob_that_a_kill_left_without_its_row_is_swept_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_stray_file_in_the_folder_of_blobs_shuts_nobody_out() {
+    let state = tempfile::tempdir().unwrap();
+    let (mail, _) = closed(state.path()).await;
+    std::fs::write(state.path().join("blobs/notes.txt"), b"stray").unwrap();
+    std::fs::create_dir(state.path().join("blobs/lost+found")).unwrap();
+    std::fs::create_dir(state.path().join("incoming/stray")).unwrap();
+    assert_eq!(found(state.path()).await, None);
+    let store = Store::open(state.path()).unwrap();
+    assert_eq!(store.blobs().keys().unwrap(), [mail.text_key]);
+    assert_eq!(store.check().await.unwrap(), []);
+    assert!(state.path().join("blobs/notes.txt").exists());
+}
+
+#[tokio::test]
 async fn a_database_that_is_gone_is_not_replaced_by_an_empty_one() {
     let state = tempfile::tempdir().unwrap();
     let (mail, _) = closed(state.path()).await;

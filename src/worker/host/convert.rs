@@ -1,18 +1,19 @@
 //! A document in the hands of a converter.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::process::{ExitStatus, Stdio};
 
+use rustix::fs::statvfs;
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::time::timeout;
 
+use super::super::convert::NOT_NOW;
 use super::super::wire::DocumentRefusal;
 use super::bounds::{self, Bounds};
-use super::document::RenderFailure;
+use super::document::{FROM_OUTSIDE, RenderFailure, killed, within};
 use super::{Children, how_it_ended};
 
 /// What a converter has to leave behind.
@@ -65,8 +66,13 @@ impl Children {
         tokio::fs::write(folder.0.join(&input), document)
             .await
             .map_err(RenderFailure::NotStarted)?;
-        self.run_converter(conversion, &folder.0, &input).await?;
+        let converted = self.run_converter(conversion, &folder.0, &input).await;
         let path = folder.0.join(output);
+        if (converted.is_err() || !path.exists()) && is_full(&folder.0) {
+            // Whatever it says: that is the cause.
+            return Err(RenderFailure::NotStarted(ErrorKind::StorageFull.into()));
+        }
+        converted?;
         let taken = tokio::task::spawn_blocking(move || {
             let taken = take(&path);
             drop(folder);
@@ -113,16 +119,34 @@ impl Children {
         let group = Group(id.expect("it was not waited for"));
         let exceeded = bounds::exceeded(group.0, folder, conversion.bounds);
         let ended = tokio::select! {
-            ended = timeout(Duration::from_secs(seconds), child.wait()) => ended,
+            ended = within(seconds, child.wait()) => ended,
             how = exceeded => return failed(how),
         };
         match ended {
-            Err(_) => failed(format!("it took longer than {seconds} s")),
-            Ok(Err(e)) => Err(RenderFailure::NotStarted(e)),
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => failed(format!("it {}", how_it_ended(status))),
+            None => failed(format!("it took longer than {seconds} s")),
+            Some(Err(e)) => Err(RenderFailure::NotStarted(e)),
+            Some(Ok(status)) if status.success() => Ok(()),
+            Some(Ok(status)) if status.code() == Some(NOT_NOW.into()) => {
+                let how = how_it_ended(status);
+                Err(RenderFailure::NotStarted(io::Error::other(how)))
+            }
+            Some(Ok(status)) => match signal_of(status) {
+                Some(signal) if FROM_OUTSIDE.contains(&signal) => Err(killed(signal)),
+                _ => failed(format!("it {}", how_it_ended(status))),
+            },
         }
     }
+}
+
+/// The signal that ended a converter; a shell says of its program that it was this (128 and the number).
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    let of_its_program = || status.code()?.checked_sub(128).filter(|signal| *signal > 0);
+    status.signal().or_else(of_its_program)
+}
+
+/// Whether there is no room in a folder for what a converter has to write: less than a megabyte.
+fn is_full(folder: &Path) -> bool {
+    statvfs(folder).is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize) < 1 << 20)
 }
 
 /// The processes of one converter. None leaves the group: the filter does not let it.

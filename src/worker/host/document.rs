@@ -16,7 +16,7 @@ use super::super::wire::{
     self, DocumentRefusal, FromRender, Paper, Remark, RenderJob, Source, StartRender, Target,
 };
 use super::frames::Frames;
-use super::{Children, how_it_ended};
+use super::{Children, how_it_ended, waiting};
 use crate::pages::FaxPage;
 use crate::pages::cover::CoverSource;
 use crate::pages::render::Found;
@@ -27,9 +27,13 @@ pub enum RenderFailure {
     /// The document is the cause.
     #[error(transparent)]
     Refused(#[from] DocumentRefusal),
-    /// We are: no child could be started.
+    /// We are: no child could be started, or set up.
     #[error("no process to read documents could be started: {0}")]
     NotStarted(io::Error),
+    /// Somebody else is: the child was killed from outside (for want of memory, or by a limit that is not ours), or was
+    /// not let run.
+    #[error("the process that read a document {0}")]
+    Killed(String),
 }
 
 /// What a renderer made of a document.
@@ -191,16 +195,22 @@ impl Children {
             // One that is not gentler only costs others more.
             let _ = setpriority_process(Pid::from_raw(id.cast_signed()), NICE);
         }
-        let limit = Duration::from_secs(self.render_seconds);
+        let seconds = self.render_seconds;
+        let mut is_ready = false;
         let ended = tokio::select! {
-            ended = timeout(limit, converse(&mut child, &start, document, on)) => ended,
+            ended = within(seconds, converse(&mut child, &start, document, &mut is_ready, on)) => ended,
             () = memory::watch(id) => return Err(memory::refusal().into()),
         };
         match ended {
-            Err(_) => Err(failed(&format!("took longer than {} s", limit.as_secs()))),
-            Ok(Err(e)) => Err(failed(&format!("answered nonsense: {e}"))),
-            Ok(Ok(Err(refusal))) => Err(refusal.into()),
-            Ok(Ok(Ok(status))) => verdict(status),
+            None => Err(too_slow(id, seconds)),
+            Some(Err(e)) => Err(failed(&format!("answered nonsense: {e}"))),
+            Some(Ok(Err(refusal))) => Err(refusal.into()),
+            // It has not read a byte of the document.
+            Some(Ok(Ok(status))) if !is_ready => {
+                let how = how_it_ended(status);
+                Err(RenderFailure::NotStarted(io::Error::other(how)))
+            }
+            Some(Ok(Ok(status))) => verdict(status),
         }
     }
 
@@ -224,6 +234,7 @@ async fn converse(
     child: &mut Child,
     start: &[u8],
     document: &[u8],
+    is_ready: &mut bool,
     mut on: impl FnMut(FromRender, Vec<u8>),
 ) -> io::Result<Result<ExitStatus, DocumentRefusal>> {
     let mut stdin = child.stdin.take().expect("stdin is piped");
@@ -236,6 +247,7 @@ async fn converse(
     drop(stdin);
     loop {
         match said.next().await {
+            Ok(Some((FromRender::Ready, _))) => *is_ready = true,
             Ok(Some((FromRender::Refused(refusal), _))) => return Ok(Err(refusal)),
             Ok(Some((message, blob))) => on(message, blob),
             // Cut off in the middle of a page: how the child ended says why.
@@ -246,16 +258,53 @@ async fn converse(
     child.wait().await.map(Ok)
 }
 
+/// Does work for so many seconds at most. Those in which we ourselves did not run (stopped, or the whole machine was) do
+/// not count, and what was said meanwhile is heard first.
+pub(super) async fn within<T>(seconds: u64, work: impl Future<Output = T>) -> Option<T> {
+    tokio::pin!(work);
+    for _ in 0..seconds {
+        if let Ok(done) = timeout(Duration::from_secs(1), &mut work).await {
+            return Some(done);
+        }
+    }
+    None
+}
+
+/// What it says that the child `id`, which is still there, was not done in time.
+fn too_slow(id: u32, seconds: u64) -> RenderFailure {
+    match waiting::was_kept_waiting(id, seconds) {
+        true => RenderFailure::Killed(format!("was not let run for most of {seconds} s")),
+        false => failed(&format!("took longer than {seconds} s")),
+    }
+}
+
+/// Signals that others send: an admin, a service manager, the kernel for want of memory or where a file that is mapped
+/// (a library, a font) was cut off. None of ours is sent to a child that is still listened to, and what a document
+/// brings about is another one.
+pub(super) const FROM_OUTSIDE: [i32; 6] = [
+    libc::SIGKILL,
+    libc::SIGTERM,
+    libc::SIGINT,
+    libc::SIGHUP,
+    libc::SIGQUIT,
+    libc::SIGBUS,
+];
+
 /// What the end of a renderer says that refused nothing.
 fn verdict(status: ExitStatus) -> Result<(), RenderFailure> {
     match status.signal() {
         None if status.success() => Ok(()),
+        Some(signal) if FROM_OUTSIDE.contains(&signal) => Err(killed(signal)),
         // The filter's answer to a request that is too large by itself.
         Some(libc::SIGSYS) => Err(memory::refusal().into()),
         // PDFium and our own allocator call abort(3) when they get no memory; PDFium's other checks trap.
         Some(libc::SIGABRT) => Err(failed("gave up, most likely for want of memory (signal 6)")),
         _ => Err(failed(&how_it_ended(status))),
     }
+}
+
+pub(super) fn killed(signal: i32) -> RenderFailure {
+    RenderFailure::Killed(format!("was killed from outside (signal {signal})"))
 }
 
 fn failed(how: &str) -> RenderFailure {
