@@ -24,6 +24,7 @@ mod nat;
 mod open_net;
 mod relays;
 mod reports;
+mod resent;
 mod rooms;
 mod searchable;
 mod shared;
