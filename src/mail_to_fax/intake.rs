@@ -161,9 +161,9 @@ impl FrontDoor {
         Ok((recipients.acceptance_reply(&plan), faxes.collect()))
     }
 
-    /// Takes over what is new of a mail: not what was accepted with an earlier copy of it. Each time that mails are found
-    /// which may be one, it is looked at their texts, and then once more for others, until there is none unseen: a copy
-    /// may come over another connection meanwhile.
+    /// Takes over what is new of a mail: not what was accepted with an earlier copy of it. Whenever the store finds mails
+    /// that may be copies, their texts are compared and the store is asked again, until it finds no unseen one: a copy may
+    /// arrive over another connection meanwhile.
     async fn keep_once(
         &self,
         message: &NewMessage,
