@@ -127,6 +127,11 @@ fn tell_sent(sheet: &mut Sheet, sent: &Sent, zone: &TimeZone) {
     }
     let address = tame(&fax.recipient, 60);
     sheet.field("to", format!("{} ({address})", fax.number));
+    for also in &fax.further {
+        let code = also.billing.as_deref();
+        let code = code.map_or_else(String::new, |code| format!(", project {}", tame(code, 40)));
+        sheet.field("also to", format!("{}{code}", tame(&also.recipient, 60)));
+    }
     if let Some(sub_address) = &fax.sub_address {
         sheet.field("sub-address", tame(sub_address, 20));
     }

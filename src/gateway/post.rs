@@ -99,6 +99,7 @@ async fn compose_and_deliver(context: &Context, mail: &ClaimedMail) -> Result<St
     let target = target(&config, &mail.recipient);
     let outgoing = OutgoingMail {
         id: mail.id.clone(),
+        queued_at: mail.created_at.0,
         from: letter.from,
         to: letter.to,
         bytes: letter.bytes,

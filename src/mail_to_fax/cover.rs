@@ -129,17 +129,27 @@ async fn draw(
 /// Characters of what stands in one line of the page at most.
 const LINE: usize = 300;
 
+/// Whom a cover page names: by the phone book, by the address, or as the header of the mail does.
+pub(super) fn addressee(
+    in_book: Option<&str>,
+    address: &str,
+    in_header: impl FnOnce() -> String,
+) -> String {
+    let in_book = in_book.map(str::to_owned);
+    let to = in_book.or_else(|| recipient::attention(address));
+    one_line(&to.unwrap_or_else(in_header), LINE)
+}
+
 fn facts(config: &Config, fax: &ClaimedFax, row: &CoverRow, people: People) -> CoverFacts {
     let sender = config.sender(&fax.sender);
-    let attention = recipient::attention(&fax.recipient);
-    let to = row.name.clone().or(attention).unwrap_or(people.addressee);
+    let to = addressee(row.name.as_deref(), &fax.recipient, || people.addressee);
     let mail = match people.author_mail.is_empty() {
         true => &fax.sender,
         false => &people.author_mail,
     };
     let when = jiff::Timestamp::from_millisecond(now().0).unwrap_or_default();
     CoverFacts {
-        to: one_line(&to, LINE),
+        to,
         to_number: fax.number.clone(),
         from: one_line(&people.author, LINE),
         from_mail: one_line(mail, LINE),

@@ -1,24 +1,26 @@
 //! The front door: the verdict on each recipient, and taking a mail over.
 //!
 //! Takes over: a mail whose text is complete in the spool.
-//! Promises: on `Ok` the mail, its document and one fax a recipient are on disk; every document in it was opened, and
+//! Promises: on `Ok` the mail, its document and the fax of each recipient are on disk; every document in it was opened, and
 //! is one that can be faxed. On `Err` nothing was kept, and the sentence says why.
 //! When it dies: the client has no `250`, and sends the mail again; where the mail was taken over all the same, it is
-//! known again, and not faxed twice.
+//! known again, and not faxed twice (`dedup`).
 
 use std::collections::{HashMap, HashSet};
-use std::io;
+use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::dedup::{Disposition, Recipients, is_same};
 use super::documents::{self, Opened};
 use super::doorman::Doorman;
+use super::message::MAX_HEADER;
+use super::message::cover::addressees;
 use super::receipt;
 use super::receipt::wanted::tell_delay_at;
-use super::same::is_same;
 use super::stranger::Strangers;
 pub use super::verdict::Recipient;
 use super::verdict::{Way, now_exactly, on_recipient, on_sender, on_word_of};
@@ -30,7 +32,7 @@ use crate::pages::document::Source;
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
 use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
-use crate::queue::{Blobs, Kept, Millis, NewFax, NewMessage, StoreError, Twin, id};
+use crate::queue::{Blobs, DuplicateCandidate, Kept, Millis, NewFax, NewMessage, StoreError, id};
 use crate::worker::host::RenderFailure;
 
 /// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
@@ -38,8 +40,8 @@ const DESK: u32 = 64;
 /// What the smallest mail takes up of it, so that no more than eight documents are opened at a time.
 const SMALLEST: u32 = 8;
 
-/// How long a mail that comes again is known: clients try for hours, mail servers for a day and more.
-const TWIN_MILLIS: i64 = 5 * 86_400_000;
+/// How long a mail that comes again is known: clients try for hours, mail servers for up to five days.
+const DUPLICATE_MILLIS: i64 = 5 * 86_400_000;
 /// Earlier mails that a mail is held against, the newest first: there are machines that give all of theirs one Message-ID.
 const MAX_LOOKS: usize = 20;
 
@@ -67,16 +69,6 @@ struct Good {
     text: Text,
     contents: Opened,
 }
-
-/// What became of one recipient of a mail that was taken over.
-struct Queued {
-    fax: String,
-    /// An earlier copy of the very mail, or an earlier recipient of this one, had this number.
-    before: bool,
-}
-
-/// What two recipients have in common that get one fax: number and sub-address.
-type Line = (String, Option<String>);
 
 impl FrontDoor {
     /// The door to this gateway.
@@ -140,67 +132,74 @@ impl FrontDoor {
         Ok(())
     }
 
-    /// Takes the mail over. Says of each recipient, in their order, which fax is theirs.
-    async fn keep(&self, mut good: Good) -> Result<Vec<Queued>, KeepError> {
+    /// Takes the mail over; what the client hears, and the fax of each recipient.
+    async fn keep(&self, mut good: Good) -> Result<(Taken, Vec<String>), KeepError> {
         let now = now();
         let recipients = std::mem::take(&mut good.recipients);
         let ids = id::several(now, recipients.len());
-        let (queued, fresh) = once_each(&recipients, &ids, &[]);
-        let faxes = fresh
-            .into_iter()
-            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
+        let faxes = recipients.iter().zip(ids);
+        let faxes = faxes
+            .map(|(to, id)| self.new_fax(id, to, &good.mail.sender, &good.wishes))
             .collect::<Result<Vec<_>, _>>()?;
-        let message = Arc::new(self.new_message(good, faxes, now).await?);
-        let store = &self.context.store;
-        let twins = store.accept_unless_twin(message.clone(), Millis(now.0 - TWIN_MILLIS), now);
-        let kept = match twins.await {
-            Ok(twins) if twins.is_empty() => Ok(queued),
-            Ok(twins) => {
-                self.keep_the_rest(&message, twins, &recipients, &ids, now)
-                    .await
-            }
-            Err(e) => Err(e),
+        let names = match faxes.iter().any(|fax| fax.cover == Some(true)) {
+            true => names_in(as_kept(&good.text)).await?,
+            false => HashMap::new(),
         };
+        let recipients = Recipients::new(faxes, names);
+        let message = self.new_message(good, now).await?;
+        let kept = self.keep_once(&message, &recipients, now).await;
         let names_it = match &kept {
-            Ok(queued) => queued.iter().any(|queued| !queued.before),
+            Ok(plan) => plan.contains(&Disposition::New),
             // Else the row may come back after a crash; what has none is for the sweep.
             Err(e) => !e.is_undone(),
         };
         if message.small_text.is_none() && !names_it {
-            let (blobs, key) = (store.blobs().clone(), message.text_key.clone());
+            let (blobs, key) = (self.context.store.blobs().clone(), message.text_key.clone());
             let _ = tokio::task::spawn_blocking(move || blobs.remove(&key)).await;
         }
         self.context.tell();
-        Ok(kept?)
+        let plan = kept?;
+        let faxes = (0..plan.len()).map(|place| recipients.fax_of(&plan, place).to_owned());
+        Ok((recipients.acceptance_reply(&plan), faxes.collect()))
     }
 
-    /// Takes over what is new of a mail that may have come before: same Message-ID and sender, about the size of `twins`.
-    async fn keep_the_rest(
+    /// Takes over what is new of a mail: not what was accepted with an earlier copy of it. Whenever the store finds mails
+    /// that may be copies, their texts are compared and the store is asked again, until it finds no unseen one: a copy may
+    /// arrive over another connection meanwhile.
+    async fn keep_once(
         &self,
         message: &NewMessage,
-        twins: Vec<Twin>,
-        recipients: &[Recipient],
-        ids: &[String],
+        recipients: &Recipients,
         now: Millis,
-    ) -> Result<Vec<Queued>, StoreError> {
-        let before = self.same_text(message, twins).await?;
-        let (queued, fresh) = once_each(recipients, ids, &before);
-        if !before.is_empty() {
-            tracing::info!(
-                sender = message.sender,
-                message_id = message.message_id,
-                "the same mail again, its 250 must have been lost: {} of {} recipients are new",
-                fresh.len(),
-                queued.len()
-            );
+    ) -> Result<Vec<Disposition>, StoreError> {
+        let store = &self.context.store;
+        let since = Millis(now.0 - DUPLICATE_MILLIS);
+        let mut copies: Vec<DuplicateCandidate> = Vec::new();
+        let mut seen = HashSet::new();
+        loop {
+            let plan = recipients.plan(&copies, now);
+            let (faxes, joins) = recipients.carry_out(&plan);
+            if faxes.is_empty() && joins.is_empty() {
+                log_copy(message, &plan);
+                return Ok(plan);
+            }
+            let new = NewMessage {
+                one_report: faxes.len() > self.context.config().receipts.one_mail_over,
+                faxes,
+                ..message.clone()
+            };
+            let found =
+                store.accept_unless_duplicate(Arc::new(new), joins, seen.clone(), since, now);
+            let found = found.await?;
+            if found.is_empty() {
+                log_copy(message, &plan);
+                return Ok(plan);
+            }
+            seen.extend(found.iter().map(|candidate| candidate.text_key.clone()));
+            // One that has ended in the meantime is found for the second time.
+            copies.retain(|copy| found.iter().all(|candidate| candidate.fax != copy.fax));
+            copies.extend(self.same_text(message, found).await?);
         }
-        let fresh: HashSet<String> = fresh.into_iter().map(|(id, _)| id).collect();
-        if !fresh.is_empty() {
-            let mut rest = message.clone();
-            rest.faxes.retain(|fax| fresh.contains(&fax.id));
-            self.context.store.accept(rest, now).await?;
-        }
-        Ok(queued)
     }
 
     /// One recipient's fax. What the address asks for counts before what MAIL, RCPT, the header and the site say.
@@ -237,16 +236,12 @@ impl FrontDoor {
             not_before,
             give_up_at: millis(times.give_up),
             tell_delay_at,
+            further: Vec::new(),
         })
     }
 
-    /// The mail as the queue takes it; a long text becomes a durable blob.
-    async fn new_message(
-        &self,
-        good: Good,
-        faxes: Vec<NewFax>,
-        now: Millis,
-    ) -> Result<NewMessage, StoreError> {
+    /// The mail as the queue takes it, without its faxes; a long text becomes a durable blob.
+    async fn new_message(&self, good: Good, now: Millis) -> Result<NewMessage, StoreError> {
         let size = good.text.size()?;
         let (id, small_text) = match good.text {
             Text::Short(octets) => (id::new(now), Some(octets)),
@@ -278,18 +273,18 @@ impl FrontDoor {
             size,
             text_key,
             small_text,
-            one_report: faxes.len() > config.receipts.one_mail_over,
-            faxes,
+            one_report: false,
+            faxes: Vec::new(),
         })
     }
 
-    /// Those of the faxes that are of this very mail: a client whose connection broke before our `250` reached it sends the
+    /// Those of the candidates that are of this very mail: a client whose connection broke before our `250` reached it sends the
     /// mail again (RFC 1047), or one before it did, and then it comes with other trace fields.
     async fn same_text(
         &self,
         message: &NewMessage,
-        mut twins: Vec<Twin>,
-    ) -> Result<Vec<Twin>, StoreError> {
+        mut candidates: Vec<DuplicateCandidate>,
+    ) -> Result<Vec<DuplicateCandidate>, StoreError> {
         let store = &self.context.store;
         let ours = match &message.small_text {
             Some(octets) => Kept::Row(octets.clone()),
@@ -299,7 +294,10 @@ impl FrontDoor {
         let Ok(ours) = ours.map_err(io::Error::other)? else {
             return Ok(Vec::new());
         };
-        let mut texts: Vec<String> = twins.iter().map(|twin| twin.text_key.clone()).collect();
+        let texts = candidates
+            .iter()
+            .map(|candidate| candidate.text_key.clone());
+        let mut texts: Vec<String> = texts.collect();
         texts.sort_unstable();
         texts.dedup();
         let mut same = HashSet::new();
@@ -312,8 +310,8 @@ impl FrontDoor {
                 same.insert(key);
             }
         }
-        twins.retain(|twin| same.contains(&twin.text_key));
-        Ok(twins)
+        candidates.retain(|candidate| same.contains(&candidate.text_key));
+        Ok(candidates)
     }
 }
 
@@ -333,41 +331,36 @@ fn text_key(message: &str) -> String {
     format!("m-{message}")
 }
 
+fn log_copy(message: &NewMessage, plan: &[Disposition]) {
+    let is_new = |it: &&Disposition| matches!(it, Disposition::New | Disposition::Shares(_));
+    let new = plan.iter().filter(is_new).count();
+    if new < plan.len() {
+        tracing::info!(
+            sender = message.sender,
+            message_id = message.message_id,
+            "the same mail again: {new} of {} recipients are new",
+            plan.len()
+        );
+    }
+}
+
+/// The names in `To` and `Cc`, by address in small letters.
+async fn names_in(mail: Kept) -> io::Result<HashMap<String, String>> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut header = Vec::new();
+        let text = mail.open()?;
+        text.take(MAX_HEADER as u64).read_to_end(&mut header)?;
+        Ok(addressees(&header))
+    });
+    read.await.map_err(io::Error::other)?
+}
+
 /// The text of a mail that is not taken over yet, to be read like one that is.
 fn as_kept(text: &Text) -> Kept {
     match text {
         Text::Short(octets) => Kept::Row(octets.clone()),
         Text::Long(spool) => Kept::File(spool.path().to_owned()),
     }
-}
-
-/// One fax for each number and sub-address, and none for those that have theirs already: who is named in To and in Cc
-/// wants one. Says of each recipient whose fax is theirs, and which of them are new.
-fn once_each<'r>(
-    recipients: &'r [Recipient],
-    ids: &[String],
-    before: &[Twin],
-) -> (Vec<Queued>, Vec<(String, &'r Recipient)>) {
-    let twins = before.iter();
-    let mut faxes: HashMap<Line, String> = twins
-        .map(|twin| {
-            (
-                (twin.number.clone(), twin.sub_address.clone()),
-                twin.fax.clone(),
-            )
-        })
-        .collect();
-    let (mut queued, mut fresh) = (Vec::new(), Vec::new());
-    for (recipient, id) in recipients.iter().zip(ids) {
-        let line = (recipient.number.clone(), recipient.sub_address.clone());
-        let before = faxes.contains_key(&line);
-        let fax = faxes.entry(line).or_insert_with(|| id.clone()).clone();
-        if !before {
-            fresh.push((fax.clone(), recipient));
-        }
-        queued.push(Queued { fax, before });
-    }
-    (queued, fresh)
 }
 
 /// Why a good mail is not taken over.
@@ -379,6 +372,12 @@ enum KeepError {
 impl From<StoreError> for KeepError {
     fn from(e: StoreError) -> KeepError {
         KeepError::Store(e)
+    }
+}
+
+impl From<io::Error> for KeepError {
+    fn from(e: io::Error) -> KeepError {
+        KeepError::Store(e.into())
     }
 }
 
@@ -475,13 +474,12 @@ impl Intake for FrontDoor {
             text,
             contents,
         };
-        let queued = self.keep(good).await.map_err(|e| match e {
+        let (reply, faxes) = self.keep(good).await.map_err(|e| match e {
             KeepError::Store(e) => not_kept(e),
             KeepError::Refused(refusal) => refusal,
         })?;
-        let ids: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
-        tracing::info!(sender, faxes = ids.join(" "), "mail taken over");
-        Ok(told(&queued))
+        tracing::info!(sender, faxes = faxes.join(" "), "mail taken over");
+        Ok(reply)
     }
 }
 
@@ -490,27 +488,6 @@ fn at_once(source: &Source, octets: &[u8]) -> Option<Found> {
     match source {
         Source::Text(text) => found_at_once(text, octets),
         _ => None,
-    }
-}
-
-/// What is said behind the `250` of SMTP, and behind each of LMTP's.
-fn told(queued: &[Queued]) -> Taken {
-    let each = queued.iter().map(|queued| match queued.before {
-        false => format!("fax queued as {}", queued.fax),
-        true => format!("the same fax is queued as {} already", queued.fax),
-    });
-    let mut faxes: Vec<&str> = queued.iter().map(|queued| queued.fax.as_str()).collect();
-    faxes.sort_unstable();
-    faxes.dedup();
-    Taken {
-        text: match faxes.as_slice() {
-            [one] => format!("fax queued as {one}"),
-            all => {
-                let first = all.first().copied().unwrap_or_default();
-                format!("{} faxes queued as {first} and following", all.len())
-            }
-        },
-        each: each.collect(),
     }
 }
 

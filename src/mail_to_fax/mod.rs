@@ -1,6 +1,7 @@
 //! Journey 1: a mail becomes a fax.
 
 pub mod cover;
+mod dedup;
 mod desk;
 pub mod dial;
 mod documents;
@@ -12,7 +13,6 @@ pub mod message;
 pub mod receipt;
 pub mod recipient;
 pub mod render;
-mod same;
 mod share;
 pub mod stamp;
 mod stranger;

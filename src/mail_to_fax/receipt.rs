@@ -45,6 +45,8 @@ pub struct Receipt {
     pub sub_address: Option<String>,
     /// Project or billing code.
     pub billing: Option<String>,
+    /// Who else it is for.
+    pub further: Vec<Addressee>,
     /// Pages it has; 0 where it never got that far.
     pub pages: u32,
     /// Pages the far end confirmed, over all attempts.
@@ -69,6 +71,66 @@ pub struct Receipt {
     pub picture: Option<Vec<u8>>,
     /// The mail it came from.
     pub mail: OriginalMail,
+}
+
+/// A recipient of the mail whose fax another one has, too.
+#[derive(Debug, Clone)]
+pub struct Addressee {
+    /// The address to which the mail came.
+    pub recipient: String,
+    /// Its name in the phone book.
+    pub name: Option<String>,
+    /// ORCPT (RFC 3461 4.2), decoded.
+    pub orcpt: Option<String>,
+    /// What its sender wants to hear.
+    pub wanted: Wanted,
+    /// Project or billing code.
+    pub billing: Option<String>,
+}
+
+impl Receipt {
+    /// One for each recipient whose fax it is.
+    pub fn each(self) -> Vec<Receipt> {
+        let mut first = self;
+        let further = std::mem::take(&mut first.further);
+        let of = |it: Addressee| Receipt {
+            recipient: it.recipient,
+            name: it.name,
+            orcpt: it.orcpt,
+            wanted: it.wanted,
+            billing: it.billing,
+            ..first.clone()
+        };
+        let further: Vec<Receipt> = further.into_iter().map(of).collect();
+        std::iter::once(first).chain(further).collect()
+    }
+
+    /// Leaves only those recipients of whom its sender wants to hear this (NOTIFY); where there is none, the first.
+    pub fn narrow(&mut self, kind: Kind) {
+        let first = Addressee {
+            recipient: self.recipient.clone(),
+            name: self.name.clone(),
+            orcpt: self.orcpt.clone(),
+            wanted: self.wanted,
+            billing: self.billing.clone(),
+        };
+        let all = std::iter::once(first).chain(std::mem::take(&mut self.further));
+        let mut wanting = all.filter(|it| it.wanted.wants(kind));
+        if let Some(first) = wanting.next() {
+            self.further = wanting.collect();
+            self.recipient = first.recipient;
+            self.name = first.name;
+            self.orcpt = first.orcpt;
+            self.wanted = first.wanted;
+            self.billing = first.billing;
+        }
+    }
+
+    /// Whether a report for machines was asked for, for one of its recipients.
+    pub fn is_asked_by_dsn(&self) -> bool {
+        let further = self.further.iter().map(|it| it.wanted);
+        further.chain([self.wanted]).any(|wanted| wanted.by_dsn)
+    }
 }
 
 /// The mail that a fax was made of: header values as they came in.
@@ -280,14 +342,21 @@ pub fn in_short(receipt: &Receipt, head: &Letterhead) -> Result<(String, String)
     Ok((fill("first")?, fill("next")?))
 }
 
-/// The report for machines. Who asked for nothing gets none of a delivery (RFC 3461 4.1), only a mail.
+/// The report for machines, with the fields of each recipient. Who asked for nothing gets none of a delivery (RFC 3461
+/// 4.1), only a mail.
 fn report(receipt: &Receipt, kind: Kind, head: &Letterhead) -> Option<Report> {
-    let asked = receipt.wanted.by_dsn || kind != Kind::Delivered;
-    asked.then(|| Report {
+    let light = Receipt {
+        picture: None,
+        ..receipt.clone()
+    };
+    let asked = |it: &Receipt| it.wanted.by_dsn || kind != Kind::Delivered;
+    let each = light.each().into_iter().filter(asked);
+    let recipients: Vec<_> = each.map(|it| status::of(&it)).collect();
+    (!recipients.is_empty()).then(|| Report {
         reporting_mta: head.hostname.clone(),
         envelope_id: receipt.mail.envelope_id.clone(),
         arrived: receipt.accepted,
-        recipients: vec![status::of(receipt)],
+        recipients,
         returned: receipt.mail.returned_with(kind),
         zone: head.zone.clone(),
     })

@@ -254,6 +254,14 @@ pub fn attention(address: &str) -> Option<String> {
     Some(name).filter(|name| !name.is_empty())
 }
 
+/// The time that an address asks for, as it is written: `+at1800`.
+pub fn asked_time(address: &str) -> Option<String> {
+    let (local, _) = address.rsplit_once('@')?;
+    let (_, options) = split_options(local);
+    let mut options = options.map(str::to_ascii_lowercase);
+    options.find(|option| option.starts_with("at"))
+}
+
 /// RFC 3192 3: digits and written separators; T.30 5.3.6.1.3 carries 20 of them.
 fn t33(written: &str) -> Result<String, BadAddress> {
     let digits: String = written

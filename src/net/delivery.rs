@@ -17,8 +17,10 @@ use crate::letter::may_be_written;
 /// A mail as the queue keeps it: ready to go, not to be changed any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingMail {
-    /// Our own id of it, the same at every try; names the file in a Maildir.
+    /// Our own id of it, the same at every try; names the file in a Maildir, with `queued_at`.
     pub id: String,
+    /// When it was queued, milliseconds since 1970; the same at every try.
+    pub queued_at: i64,
     /// Return path; `None` is the null one, `<>`, of reports (RFC 3834 3.3).
     pub from: Option<String>,
     /// Recipients, at least one. One that is refused refuses the mail for all: keep one mail a recipient.
@@ -84,10 +86,11 @@ pub async fn deliver(mail: &OutgoingMail, target: &Target) -> Result<Delivered, 
     match target {
         Target::Relay(relay) => relay::send(&envelope, &mail.bytes, relay).await,
         Target::Maildir(folder) => {
-            let (id, bytes, folder) = (mail.id.clone(), mail.bytes.clone(), folder.clone());
+            let (id, queued_at) = (mail.id.clone(), mail.queued_at);
+            let (bytes, folder) = (mail.bytes.clone(), folder.clone());
             let place = folder.display().to_string();
             let store = tokio::task::spawn_blocking(move || {
-                maildir::store(&folder, &id, &envelope, &bytes)
+                maildir::store(&folder, (&id, queued_at), &envelope, &bytes)
             });
             match tokio::time::timeout(DISK_PATIENCE, store).await {
                 Ok(Ok(stored)) => stored,
@@ -177,6 +180,7 @@ mod tests {
     async fn a_mail_without_recipients_is_refused() {
         let mail = OutgoingMail {
             id: "1".into(),
+            queued_at: 1_795_000_000_000,
             from: None,
             to: vec![],
             bytes: b"Subject: x\r\n\r\n".to_vec(),

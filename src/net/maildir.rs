@@ -1,7 +1,8 @@
 //! Delivery into a Maildir: written in `tmp/`, synced, renamed into `new/`, the folder synced.
 //!
-//! The name is made from the mail's own id, so that a delivery repeated after a crash finds the mail in `new/` or
-//! `cur/` and leaves it at that. When the process dies on the way, what remains is a file in `tmp/`, which no
+//! The name is made from the mail's own id and time, which a crash does not change, unlike the mail's text: that is
+//! composed again by templates and settings that may be others by then. So a delivery repeated after a crash finds the
+//! mail in `new/` or `cur/` and leaves it at that. When the process dies on the way, what remains is a file in `tmp/`, which no
 //! reader looks at and the next try removes.
 
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -26,29 +27,30 @@ enum Step {
     FolderSynced,
 }
 
-/// Stores one mail, once, however often it is called with the same id and bytes.
+/// Stores one mail, once, however often it is called with the same id and time (milliseconds since 1970), whatever its
+/// bytes are.
 ///
 /// # Errors
 /// Always temporary, with path and cause: a folder that cannot be written today may be tomorrow.
 pub(super) fn store(
     maildir: &Path,
-    id: &str,
+    (id, queued_at): (&str, i64),
     envelope: &Envelope,
     bytes: &[u8],
 ) -> Result<Delivered, Failure> {
-    store_with(maildir, id, envelope, bytes, &mut |_| Ok(()))
+    store_with(maildir, (id, queued_at), envelope, bytes, &mut |_| Ok(()))
 }
 
 /// [`store`], telling `after` of every step; its error ends the delivery there, as a crash would.
 fn store_with(
     maildir: &Path,
-    id: &str,
+    (id, queued_at): (&str, i64),
     envelope: &Envelope,
     bytes: &[u8],
     after: &mut dyn FnMut(Step) -> io::Result<()>,
 ) -> Result<Delivered, Failure> {
     make_folders(maildir)?;
-    let unique = unique_name(id, bytes);
+    let unique = unique_name(id, queued_at);
     let new = maildir.join("new");
     if let Some(path) = find(maildir, &unique)? {
         // The try that renamed it may have died before it synced the folder.
@@ -92,14 +94,14 @@ fn make_folders(maildir: &Path) -> Result<(), Failure> {
 
 /// The name of a mail in this Maildir: no `/`, no `:`, no leading dot, the same at every try.
 ///
-/// A fingerprint of the content stands behind the id, because a queue started anew counts its ids from the start:
-/// its first mail must not be taken for one that was delivered last year.
-fn unique_name(id: &str, bytes: &[u8]) -> String {
+/// A fingerprint of the id and the time stands behind what is left of the id, so that ids which differ only in other
+/// characters, and a queue started anew that has the same id once more, are no reason to leave a mail out.
+fn unique_name(id: &str, queued_at: i64) -> String {
     let safe: String = id
         .chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
         .collect();
-    let fingerprint = fnv1a(id.bytes().chain([0]).chain(bytes.iter().copied()));
+    let fingerprint = fnv1a(id.bytes().chain([0]).chain(queued_at.to_be_bytes()));
     format!("{safe}-{fingerprint:016x}.postfax")
 }
 
@@ -200,6 +202,7 @@ mod tests {
     use super::*;
 
     const MAIL: &[u8] = b"Subject: Fax\r\n\r\nTwo pages.\r\n";
+    const NOW: i64 = 1_795_000_000_000;
 
     fn envelope() -> Envelope {
         Envelope::new(None, vec!["front.desk@law.example".parse().unwrap()]).unwrap()
@@ -216,7 +219,7 @@ mod tests {
     fn a_mail_lands_in_new_with_its_return_path_and_is_private() {
         let home = tempfile::tempdir().unwrap();
         let maildir = home.path().join("fax");
-        let delivered = store(&maildir, "17", &envelope(), MAIL).unwrap();
+        let delivered = store(&maildir, ("17", NOW), &envelope(), MAIL).unwrap();
         let new = files(&maildir, "new");
         assert_eq!(new.len(), 1);
         assert_eq!(delivered.reply, format!("stored as {}", new[0].display()));
@@ -234,8 +237,8 @@ mod tests {
     fn a_repeated_delivery_finds_the_mail_in_new_and_in_cur() {
         let home = tempfile::tempdir().unwrap();
         let maildir = home.path().join("fax");
-        store(&maildir, "17", &envelope(), MAIL).unwrap();
-        let again = store(&maildir, "17", &envelope(), MAIL).unwrap();
+        store(&maildir, ("17", NOW), &envelope(), MAIL).unwrap();
+        let again = store(&maildir, ("17", NOW), &envelope(), MAIL).unwrap();
         assert!(
             again.reply.starts_with("already stored as"),
             "{}",
@@ -243,29 +246,46 @@ mod tests {
         );
 
         for suffix in [":2,S", ",S=60,W=63:2,RS", ""] {
-            let read = maildir.join("cur").join(unique_name("17", MAIL) + suffix);
+            let read = maildir.join("cur").join(unique_name("17", NOW) + suffix);
             std::fs::rename(&files(&maildir, "new")[0], &read).unwrap();
-            store(&maildir, "17", &envelope(), MAIL).unwrap();
+            store(&maildir, ("17", NOW), &envelope(), MAIL).unwrap();
             assert!(
                 files(&maildir, "new").is_empty(),
                 "twice, beside {suffix:?}"
             );
-            std::fs::rename(&read, maildir.join("new").join(unique_name("17", MAIL))).unwrap();
+            std::fs::rename(&read, maildir.join("new").join(unique_name("17", NOW))).unwrap();
         }
+    }
+
+    #[test]
+    fn a_mail_that_is_composed_otherwise_after_a_crash_is_still_the_same() {
+        let home = tempfile::tempdir().unwrap();
+        let maildir = home.path().join("fax");
+        store(&maildir, ("17", NOW), &envelope(), MAIL).unwrap();
+        let other = b"Subject: Fax\r\n\r\nTwo pages, in the words of another template.\r\n";
+        store(&maildir, ("17", NOW), &envelope(), other).unwrap();
+        assert_eq!(files(&maildir, "new").len(), 1);
+        // What a try that died left behind is removed, too.
+        let left = maildir
+            .join("tmp")
+            .join(unique_name("18", NOW) + ".0000002a");
+        std::fs::write(&left, "half a ma").unwrap();
+        store(&maildir, ("18", NOW), &envelope(), other).unwrap();
+        assert!(files(&maildir, "tmp").is_empty());
     }
 
     #[test]
     fn ids_that_begin_alike_and_a_queue_started_anew_do_not_hide_each_other() {
         let home = tempfile::tempdir().unwrap();
         let maildir = home.path().join("fax");
-        for (id, mail) in [
-            ("1", "a"),
-            ("11", "a"),
-            ("1", "b"),
-            ("../1", "a"),
-            ("_._1", "a"),
+        for (id, queued_at) in [
+            ("1", NOW),
+            ("11", NOW),
+            ("1", NOW + 1),
+            ("../1", NOW),
+            ("_._1", NOW),
         ] {
-            store(&maildir, id, &envelope(), mail.as_bytes()).unwrap();
+            store(&maildir, (id, queued_at), &envelope(), MAIL).unwrap();
         }
         assert_eq!(files(&maildir, "new").len(), 5);
         assert_eq!(files(home.path(), ".").len(), 1, "outside of the Maildir");
@@ -279,7 +299,7 @@ mod tests {
             let home = tempfile::tempdir().unwrap();
             let maildir = home.path().join("fax");
             let mut seen = Vec::new();
-            let cut = store_with(&maildir, "17", &envelope(), MAIL, &mut |step| {
+            let cut = store_with(&maildir, ("17", NOW), &envelope(), MAIL, &mut |step| {
                 seen.push(step);
                 let in_new = files(&maildir, "new").len();
                 assert_eq!(in_new, usize::from(matches!(step, Renamed | FolderSynced)));
@@ -291,7 +311,7 @@ mod tests {
             assert!(!cut.unwrap_err().permanent);
             assert_eq!(seen, order[..seen.len()]);
 
-            store(&maildir, "17", &envelope(), MAIL).unwrap();
+            store(&maildir, ("17", NOW), &envelope(), MAIL).unwrap();
             let new = files(&maildir, "new");
             assert_eq!(new.len(), 1, "killed after {killed_after:?}");
             assert!(std::fs::read(&new[0]).unwrap().ends_with(b"Two pages.\n"));
@@ -303,7 +323,7 @@ mod tests {
     fn a_missing_parent_and_a_file_in_the_way_are_named() {
         let home = tempfile::tempdir().unwrap();
         let unmounted = home.path().join("share/fax");
-        let failure = store(&unmounted, "1", &envelope(), MAIL).unwrap_err();
+        let failure = store(&unmounted, ("1", NOW), &envelope(), MAIL).unwrap_err();
         assert!(!failure.permanent);
         assert!(failure.reply.contains("share/fax"), "{}", failure.reply);
         assert!(failure.reply.contains("No such file"), "{}", failure.reply);
@@ -311,7 +331,7 @@ mod tests {
         let maildir = home.path().join("fax");
         std::fs::create_dir(&maildir).unwrap();
         std::fs::write(maildir.join("new"), "not a folder").unwrap();
-        let failure = store(&maildir, "1", &envelope(), MAIL).unwrap_err();
+        let failure = store(&maildir, ("1", NOW), &envelope(), MAIL).unwrap_err();
         assert!(failure.reply.contains("fax/new"), "{}", failure.reply);
     }
 }

@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 pub const PAGE_WIDTH: u32 = 1728;
 
 /// Vertical resolution of a fax page; horizontally all have 8.04 pels/mm = 204 dpi (T.4 2.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Resolution {
     /// 3.85 lines/mm: 204 x 98 dpi.

@@ -80,7 +80,8 @@ const INVARIANTS: &[(&str, &str)] = &[
     ),
     (
         "NOTIFY is never, or any of success, failure and delay",
-        "SELECT id FROM faxes WHERE notify NOT BETWEEN 0 AND 7",
+        "SELECT id FROM faxes WHERE notify NOT BETWEEN 0 AND 7
+         UNION SELECT fax FROM further_recipients WHERE notify NOT BETWEEN 0 AND 7",
     ),
     (
         "a cover page that is kept is one that was asked for",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::duplicates::{FurtherRecipient, insert_further};
 use super::small::{self, NewOctets};
 use super::{LEASE_SECONDS, Millis, Result, Store, id};
 use crate::pages::Resolution;
@@ -46,16 +47,16 @@ pub struct NewMessage {
     pub small_text: Option<Arc<Vec<u8>>>,
     /// Whether its sender hears of all its faxes in one mail.
     pub one_report: bool,
-    /// One fax for each.
+    /// Its faxes.
     pub faxes: Vec<NewFax>,
 }
 
-/// One recipient of a [`NewMessage`].
+/// The fax of one or several recipients of a [`NewMessage`].
 #[derive(Debug, Clone, Default)]
 pub struct NewFax {
     /// Its identifier, from [`id::several`].
     pub id: String,
-    /// The address as the sender wrote it.
+    /// The address as the sender wrote it; that of the first, where it is for several.
     pub recipient: String,
     /// What is dialled.
     pub number: String,
@@ -81,19 +82,8 @@ pub struct NewFax {
     pub give_up_at: Option<Millis>,
     /// When its sender is told that it still waits; none: never.
     pub tell_delay_at: Option<Millis>,
-}
-
-/// A fax of a mail that may be the same as one that comes in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Twin {
-    /// Blob key of its mail's text.
-    pub text_key: String,
-    /// Its identifier.
-    pub fax: String,
-    /// What is dialled.
-    pub number: String,
-    /// The sub-address to send with it (T.33).
-    pub sub_address: Option<String>,
+    /// Who else it is for.
+    pub further: Vec<FurtherRecipient>,
 }
 
 /// A document that is ours to render.
@@ -135,28 +125,6 @@ impl Store {
     /// As the disk or the database says; then nothing was taken over.
     pub async fn accept(&self, message: NewMessage, now: Millis) -> Result<()> {
         self.write(move |db| insert(db, &message, now)).await
-    }
-
-    /// As [`Store::accept`], unless mails were taken over since `since` that may be the same, by Message-ID, sender and
-    /// about by size: then nothing is taken over, and their faxes are the answer. Without a Message-ID two mails that are
-    /// alike may be meant as two.
-    ///
-    /// # Errors
-    /// As [`Store::accept`].
-    pub async fn accept_unless_twin(
-        &self,
-        message: Arc<NewMessage>,
-        since: Millis,
-        now: Millis,
-    ) -> Result<Vec<Twin>> {
-        self.write(move |db| {
-            let twins = twins(db, &message, since)?;
-            if twins.is_empty() {
-                insert(db, &message, now)?;
-            }
-            Ok(twins)
-        })
-        .await
     }
 
     /// Claims the next document to render, if one is due.
@@ -279,50 +247,7 @@ impl Store {
     }
 }
 
-/// Octets of header that a second way may add to a mail, or spare it.
-const TRACE_OCTETS: u64 = 16_384;
-
-/// Faxes of earlier mails that may be the same, to the numbers of this one: a broadcast may come in hundreds of pieces
-/// with one Message-ID.
-fn twins(db: &Connection, message: &NewMessage, since: Millis) -> rusqlite::Result<Vec<Twin>> {
-    let mail = format!(
-        "message_id = ?1 AND sender = ?2 AND size BETWEEN ?3 - {TRACE_OCTETS} AND ?3 + {TRACE_OCTETS} AND accepted_at >= ?4"
-    );
-    let known = params![message.message_id, message.sender, message.size, since.0];
-    let any = format!("SELECT 1 FROM messages WHERE {mail}");
-    let mut twins = Vec::new();
-    if !db.prepare_cached(&any)?.exists(known)? {
-        return Ok(twins);
-    }
-    let mut look = db.prepare_cached(&format!(
-        "SELECT (SELECT text_key FROM messages m WHERE m.id = f.message), f.id, f.number, f.sub_address
-         FROM faxes f INDEXED BY faxes_by_number
-         WHERE f.number = ?5 AND EXISTS (SELECT 1 FROM messages m WHERE m.id = f.message AND {mail})"
-    ))?;
-    for fax in &message.faxes {
-        let theirs = params![
-            message.message_id,
-            message.sender,
-            message.size,
-            since.0,
-            fax.number
-        ];
-        let found = look.query_map(theirs, |row| {
-            Ok(Twin {
-                text_key: row.get(0)?,
-                fax: row.get(1)?,
-                number: row.get(2)?,
-                sub_address: row.get(3)?,
-            })
-        })?;
-        for twin in found {
-            twins.push(twin?);
-        }
-    }
-    Ok(twins)
-}
-
-fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {
+pub(super) fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusqlite::Result<()> {
     db.prepare_cached(
         "INSERT INTO messages (id, accepted_at, client, sender, account, via, envelope_id, ret, language, notes,
                                message_id, refs, subject, manifest, size, text_key)
@@ -411,6 +336,9 @@ fn insert_fax(
         fax.tell_delay_at.map(|at| at.0),
         now.0
     ])?;
+    for further in &fax.further {
+        insert_further(db, &fax.id, further)?;
+    }
     Ok(())
 }
 

@@ -1,4 +1,4 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 6; the numbered steps
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 7; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
@@ -114,6 +114,19 @@ CREATE INDEX faxes_by_message ON faxes (message);
 CREATE INDEX faxes_to_tell ON faxes (tell_delay_at) WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL;
 CREATE INDEX faxes_by_document ON faxes (document);
 CREATE INDEX faxes_ended ON faxes (ended_at) WHERE ended_at IS NOT NULL;
+
+-- A recipient whose fax another recipient of the mail has, too: same number, pages, cover page and time. The first one
+-- stands in faxes; each of them is reported.
+CREATE TABLE further_recipients (
+    fax          TEXT    NOT NULL REFERENCES faxes (id),
+    place        INTEGER NOT NULL,           -- from 1, in the order in which they came
+    recipient    TEXT    NOT NULL,           -- as in faxes, and so are the others
+    name         TEXT,
+    billing      TEXT,
+    orcpt        TEXT,
+    notify       INTEGER,
+    PRIMARY KEY (fax, place)
+) STRICT, WITHOUT ROWID;
 
 -- One call for one fax, or its part in a call that several share. Written before the INVITE leaves.
 CREATE TABLE attempts (

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::Serialize;
 
+use super::duplicates::{FurtherRecipient, from_json};
 use super::report::said_from_json;
 use super::{Millis, Result, Store};
 use crate::call::outcome::FarSaid;
@@ -54,6 +55,8 @@ pub struct FaxRow {
     pub subject: String,
     /// The address as the sender wrote it.
     pub recipient: String,
+    /// The other recipients of the mail whose fax it is.
+    pub further: Vec<FurtherRecipient>,
     /// What is dialled.
     pub number: String,
     /// The sub-address sent with it (T.33).
@@ -121,6 +124,7 @@ impl FaxRow {
             sender: "clerk@example.com".into(),
             subject: "Letter".into(),
             recipient: "5551234567@fax.local".into(),
+            further: Vec::new(),
             number: "5551234567".into(),
             sub_address: None,
             state: state.into(),
@@ -283,7 +287,9 @@ pub(super) const FAX: &str =
     (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
     (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address, f.name, f.held,
     f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number),
-    f.billing, d.resolution, ifnull(f.cover, 0)
+    f.billing, d.resolution, ifnull(f.cover, 0),
+    (SELECT json_group_array(json_object('recipient', r.recipient, 'name', r.name, 'billing', r.billing,
+            'orcpt', r.orcpt, 'notify', r.notify)) FROM further_recipients r WHERE r.fax = f.id)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 /// Faxes to number ?1, of sender ?2, in state ?3.
@@ -570,6 +576,7 @@ pub(super) fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         billing: row.get(29)?,
         resolution: row.get(30)?,
         cover: row.get(31)?,
+        further: from_json(32, &row.get::<_, String>(32)?)?,
     })
 }
 

@@ -50,10 +50,9 @@ fn send(site: &Site, mail: &str, to: &str, fields: &str) -> Reply {
 /// The fax that a mail became, by the id in its `250`.
 fn taken(site: &Site, reply: &Reply) -> FaxRow {
     assert_eq!(reply.code, 250, "{reply:?}");
-    let id = reply.text.rsplit(' ').next().expect("words");
-    let faxes = site.faxes();
-    let fax = faxes.into_iter().find(|fax| fax.id == id);
-    fax.unwrap_or_else(|| panic!("no fax {id}"))
+    let mut faxes = site.faxes().into_iter();
+    let fax = faxes.find(|fax| reply.text.contains(&fax.id));
+    fax.unwrap_or_else(|| panic!("no fax: {reply:?}"))
 }
 
 /// Seconds from the acceptance of a fax to a time of it.

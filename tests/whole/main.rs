@@ -26,6 +26,7 @@ mod open_net;
 mod own_trouble;
 mod relays;
 mod reports;
+mod resent;
 mod rooms;
 mod searchable;
 mod shared;

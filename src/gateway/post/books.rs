@@ -11,9 +11,13 @@ use crate::context::now;
 use crate::letter::report::Returned;
 use crate::mail_to_fax::receipt::broadcast::Broadcast;
 use crate::mail_to_fax::receipt::wanted::{Reserve, reserve_of};
-use crate::mail_to_fax::receipt::{Attempt, Ending, Kind, OriginalMail, Receipt, Wanted};
+use crate::mail_to_fax::receipt::{
+    Addressee, Attempt, Ending, Kind, OriginalMail, Receipt, Wanted,
+};
 use crate::pages::cover::Language;
-use crate::queue::{AttemptRow, FaxRow, Kept, Millis, Store, StoreError, ToldFax, ToldMail};
+use crate::queue::{
+    AttemptRow, FaxRow, FurtherRecipient, Kept, Millis, Store, StoreError, ToldFax, ToldMail,
+};
 
 pub(super) const NOT_ASKED: &str = "its sender did not ask to hear of this";
 const NOBODY: &str = "its mail came from nobody (MAIL FROM:<>)";
@@ -84,15 +88,17 @@ impl Books<'_> {
             ended: timestamp(ended.unwrap_or(now())),
             mail,
             parts,
-            faxes: faxes.iter().map(outline).collect(),
+            faxes: faxes.iter().flat_map(|told| outline(told).each()).collect(),
         }))
     }
 
     fn outline(&self, told: &ToldFax, mail: OriginalMail) -> Receipt {
         let fax = &told.fax;
+        let deliveries = self.config.tells_delivered(&fax.sender);
         Receipt {
             orcpt: told.orcpt.clone(),
-            wanted: Wanted::of(told.notify, self.config.tells_delivered(&fax.sender)),
+            wanted: Wanted::of(told.notify, deliveries),
+            further: addressees(fax, deliveries),
             billing: told.billing.clone(),
             remarks: serde_json::from_str(&told.remarks).unwrap_or_default(),
             mail,
@@ -200,6 +206,7 @@ pub fn in_outline(fax: &FaxRow, config: &Config) -> Receipt {
         wanted: Wanted::of(None, TellDelivered::Mail),
         sub_address: fax.sub_address.clone(),
         billing: None,
+        further: addressees(fax, TellDelivered::Mail),
         pages: fax.page_count.unwrap_or(0),
         confirmed: fax.confirmed,
         calls: fax.calls,
@@ -218,6 +225,18 @@ pub fn in_outline(fax: &FaxRow, config: &Config) -> Receipt {
             ..OriginalMail::default()
         },
     }
+}
+
+fn addressees(fax: &FaxRow, deliveries: TellDelivered) -> Vec<Addressee> {
+    let further = fax.further.iter().cloned();
+    let addressee = |it: FurtherRecipient| Addressee {
+        recipient: it.recipient,
+        name: it.name,
+        orcpt: it.orcpt,
+        wanted: Wanted::of(it.notify, deliveries),
+        billing: it.billing,
+    };
+    further.map(addressee).collect()
 }
 
 fn ending(fax: &FaxRow, until: Millis) -> Ending {

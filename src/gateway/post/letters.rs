@@ -66,7 +66,12 @@ async fn one(
     if (mail.kind == MailKind::Delay) != (kind == Kind::Delayed) {
         return Ok(Composed::Nothing(OVER));
     }
-    if let Some(why) = books.reserve(&receipt.mail, kind, receipt.wanted) {
+    receipt.narrow(kind);
+    let wanted = Wanted {
+        by_dsn: receipt.is_asked_by_dsn(),
+        ..receipt.wanted
+    };
+    if let Some(why) = books.reserve(&receipt.mail, kind, wanted) {
         return Ok(Composed::Nothing(why));
     }
     books.add_picture(&mut receipt).await?;

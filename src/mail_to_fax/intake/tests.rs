@@ -59,7 +59,7 @@ fn from(sender: &str) -> Mail {
 
 async fn keep(door: &FrontDoor, good: Good) -> Taken {
     match door.keep(good).await {
-        Ok(queued) => told(&queued),
+        Ok((reply, _)) => reply,
         Err(KeepError::Store(e)) => panic!("{e}"),
         Err(KeepError::Refused(refusal)) => panic!("{refusal}"),
     }
@@ -186,6 +186,79 @@ async fn a_folder_for_mails_that_come_in_is_made_again() {
     taken.text = long(&door, "a lease");
     keep(&door, taken).await;
     assert_eq!(kept_texts(&door), [b"a lease"]);
+}
+
+#[tokio::test]
+async fn two_copies_at_once_beside_an_older_mail_that_looks_alike_are_one_fax() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let mail = |text| good("1@a", vec![to("5551234567")], text);
+    keep(&door, mail("an older text")).await;
+    let (one, other) = tokio::join!(keep(&door, mail("a lease")), keep(&door, mail("a lease")));
+    let waiting = door.context.store.waiting_faxes(100).await.unwrap();
+    assert_eq!(waiting.len(), 2, "{one:?} {other:?}");
+}
+
+#[tokio::test]
+async fn an_address_that_comes_in_a_transaction_of_its_own_shares_the_fax_and_is_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let alias = |name: &str| Recipient {
+        orcpt: Some(format!("rfc822;{name}@example.com")),
+        ..to("5551234567")
+    };
+    let send = async |name| {
+        keep(&door, good("1@a", vec![alias(name)], "a lease"))
+            .await
+            .text
+    };
+    let first = send("anna").await;
+    let id = first.strip_prefix("fax queued as ").unwrap();
+    let already = format!("the same fax is queued as {id} already");
+    assert_eq!(send("bob").await, already);
+    assert_eq!(
+        (send("bob").await, send("anna").await),
+        (already.clone(), already)
+    );
+    let store = &door.context.store;
+    let fax = store.fax(id).await.unwrap().unwrap();
+    let further: Vec<_> = fax.further.iter().map(|it| it.orcpt.as_deref()).collect();
+    assert_eq!(further, [Some("rfc822;bob@example.com")], "once");
+    // When it is over, it can be shared no more.
+    store.cancel(id, now()).await.unwrap();
+    assert!(send("carol").await.starts_with("fax queued as "));
+    assert_eq!(store.check().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_fax_that_ends_while_it_is_being_shared_is_not_shared() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    keep(&door, good("1@a", vec![to("5551234567")], "a lease")).await;
+    let store = &door.context.store;
+    let fax = store.waiting_faxes(1).await.unwrap().remove(0);
+    let message = door.new_message(good("1@a", vec![], "a lease"), now());
+    let message = Arc::new(message.await.unwrap());
+    let seen = HashSet::from([store.message(&fax.message).await.unwrap().unwrap().text_key]);
+    let joins = vec![crate::queue::Join {
+        fax: fax.id.clone(),
+        number: fax.number.clone(),
+        recipient: crate::queue::FurtherRecipient {
+            recipient: "5551234567+code-7@fax.local".into(),
+            ..Default::default()
+        },
+        tell_delay_at: None,
+    }];
+    let join = async || {
+        let (joins, seen, since) = (joins.clone(), seen.clone(), Millis(0));
+        let found = store.accept_unless_duplicate(message.clone(), joins, seen, since, now());
+        found.await.unwrap()
+    };
+    assert_eq!(join().await, []);
+    store.cancel(&fax.id, now()).await.unwrap();
+    assert_eq!(join().await[0].fax, fax.id, "it is told, and not changed");
+    let further = store.fax(&fax.id).await.unwrap().unwrap().further;
+    assert_eq!(further.len(), 1);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! What a mail says for its cover page: who writes to whom.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use mail_parser::{Address, HeaderName, MessagePart};
 
@@ -35,6 +36,20 @@ pub fn people(raw: &[u8], recipient: &str) -> People {
         author_mail,
         addressee: reader.map(|(name, _)| name).unwrap_or_default(),
     }
+}
+
+/// The names in `To` and `Cc` by address, in small letters: as [`People::addressee`], of all recipients at once.
+pub fn addressees(raw: &[u8]) -> HashMap<String, String> {
+    let mut names = HashMap::new();
+    let Ok(entity) = Entity::read(raw) else {
+        return names;
+    };
+    let header = &entity.header;
+    let readers = addresses(header, HeaderName::To).chain(addresses(header, HeaderName::Cc));
+    for (name, address) in readers {
+        names.entry(address.to_ascii_lowercase()).or_insert(name);
+    }
+    names
 }
 
 /// The names and the addresses of a field. A name without a letter is a number once more.
@@ -73,6 +88,12 @@ mod tests {
         assert_eq!(author.author, "J\u{fc}rgen Doe");
         assert_eq!(author.author_mail, "jd@example.com");
         assert_eq!(super::people(b"", "x"), People::default());
+        let names = addressees(raw.as_bytes());
+        assert_eq!(names["+12125550123@fax.local"], "Jane Roe, Lawyer");
+        assert_eq!(
+            (names["12125550199@fax.local"].as_str(), names.len()),
+            ("", 3)
+        );
     }
 
     #[test]

@@ -4,7 +4,8 @@ use jiff::{Timestamp, ToSpan};
 
 use super::broadcast::Broadcast;
 use super::{
-    Attempt, Ending, Fate, Noticed, OriginalMail, Part, Receipt, Remark, Remarkable, Wanted,
+    Addressee, Attempt, Ending, Fate, Noticed, OriginalMail, Part, Receipt, Remark, Remarkable,
+    Wanted,
 };
 use crate::call::outcome::{FarEnd, FarSaid, Outcome};
 use crate::config::TellDelivered;
@@ -75,6 +76,13 @@ fn full(ending: Ending) -> Receipt {
         name: Some("Dr. Smith".into()),
         sub_address: Some("6377".into()),
         billing: Some("Project 7".into()),
+        further: vec![Addressee {
+            recipient: "dr-smith+code-8@fax.local".into(),
+            name: Some("Dr. Smith".into()),
+            orcpt: None,
+            wanted: Wanted::of(None, TellDelivered::Mail),
+            billing: Some("8".into()),
+        }],
         orcpt: Some("rfc822;dr-smith@fax.local".into()),
         pages: 2,
         confirmed: 1,
@@ -112,6 +120,7 @@ fn bare(ending: Ending) -> Receipt {
         wanted: Wanted::of(None, TellDelivered::Mail),
         sub_address: None,
         billing: None,
+        further: vec![],
         pages: 0,
         confirmed: 0,
         calls: 0,

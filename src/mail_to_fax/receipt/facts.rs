@@ -31,6 +31,8 @@ pub(super) struct FaxFacts {
     sub_address: Option<String>,
     sub_address_refused: bool,
     billing: Option<String>,
+    /// Where it is for several recipients: all of them.
+    addresses: Vec<AddresseeFacts>,
     pages: u32,
     confirmed: u32,
     calls: u32,
@@ -80,6 +82,7 @@ impl FaxFacts {
             // DIS, bit 49.
             sub_address_refused: said.is_some_and(|said| !said.sub_address),
             billing: short(&receipt.billing, 40),
+            addresses: addresses(receipt),
             pages: receipt.pages,
             confirmed: receipt.confirmed,
             calls: receipt.calls,
@@ -106,6 +109,29 @@ impl FaxFacts {
             remarks: receipt.remarks.iter().map(RemarkFacts::of).collect(),
         }
     }
+}
+
+/// One of several recipients of a fax.
+#[derive(Debug, Serialize)]
+struct AddresseeFacts {
+    address: String,
+    name: Option<String>,
+    billing: Option<String>,
+}
+
+fn addresses(receipt: &Receipt) -> Vec<AddresseeFacts> {
+    if receipt.further.is_empty() {
+        return Vec::new();
+    }
+    let facts = |address: &str, name: &Option<String>, billing: &Option<String>| AddresseeFacts {
+        address: one_line(address, 100),
+        name: name.as_deref().map(|name| one_line(name, 60)),
+        billing: billing.as_deref().map(|code| one_line(code, 40)),
+    };
+    let first = facts(&receipt.recipient, &receipt.name, &receipt.billing);
+    let further = receipt.further.iter();
+    let further = further.map(|it| facts(&it.recipient, &it.name, &it.billing));
+    std::iter::once(first).chain(further).collect()
 }
 
 /// Characters of the longest name.

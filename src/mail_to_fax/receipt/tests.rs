@@ -48,6 +48,7 @@ fn lease_agreement() -> Receipt {
         wanted: Wanted::of(None, TellDelivered::Mail),
         sub_address: None,
         billing: None,
+        further: vec![],
         pages: 2,
         confirmed: 2,
         calls: 2,
@@ -133,6 +134,70 @@ fn assert_golden_in_both(name: &str, receipt: &Receipt) {
         assert_eq!(letter.to, ["anna.lee@law.example"]);
         assert_golden(&format!("receipt-{name}.{code}.eml"), &letter.bytes);
     }
+}
+
+fn addressee(recipient: &str, notify: Option<u8>) -> Addressee {
+    Addressee {
+        recipient: recipient.into(),
+        name: None,
+        orcpt: Some(format!("rfc822;{recipient}")),
+        wanted: Wanted::of(notify, TellDelivered::Mail),
+        billing: Some("7".into()),
+    }
+}
+
+/// The addresses in the report for machines.
+fn reported(letter: &Letter) -> Vec<String> {
+    let text = String::from_utf8_lossy(&letter.bytes);
+    let lines = text.lines();
+    let fields = lines.filter_map(|line| line.strip_prefix("Final-Recipient: rfc822; "));
+    fields.map(str::to_owned).collect()
+}
+
+#[test]
+fn a_fax_for_several_recipients_reports_each() {
+    let mut receipt = ended(Outcome::Busy, 0, "486 Busy Here");
+    receipt.further = vec![addressee("smith+code-7@fax.local", Some(2))];
+    let busy = letter(&receipt);
+    let both = ["5551234567@fax.local", "smith+code-7@fax.local"];
+    assert_eq!(reported(&busy), both);
+    let body = text(&busy);
+    for line in [
+        "  Recipient    5551234567@fax.local\n",
+        "  Recipient    smith+code-7@fax.local (Project 7)\n",
+    ] {
+        assert!(body.contains(line), "{body}");
+    }
+    let said = String::from_utf8_lossy(&busy.bytes);
+    assert!(
+        said.contains("Original-Recipient: rfc822; smith+code-7@fax.local"),
+        "{said}"
+    );
+}
+
+#[test]
+fn each_recipient_of_one_fax_is_told_of_as_it_was_asked() {
+    let mut receipt = lease_agreement();
+    receipt.wanted = Wanted::of(Some(0), TellDelivered::Mail);
+    receipt.further = vec![
+        addressee("anna@fax.local", Some(1)),
+        addressee("bob@fax.local", Some(2)),
+        addressee("plain@fax.local", None),
+    ];
+    let told = |kind| {
+        let mut receipt = receipt.clone();
+        receipt.narrow(kind);
+        let each = receipt.each().into_iter();
+        each.map(|it| it.recipient).collect::<Vec<_>>()
+    };
+    assert_eq!(told(Kind::Delivered), ["anna@fax.local", "plain@fax.local"]);
+    assert_eq!(told(Kind::Failed), ["bob@fax.local", "plain@fax.local"]);
+    receipt.narrow(Kind::Delivered);
+    let delivered = letter(&receipt);
+    // Who asked for no report gets none of a delivery; the mail tells of both.
+    assert_eq!(reported(&delivered), ["anna@fax.local"]);
+    assert!(text(&delivered).contains("plain@fax.local"));
+    assert!(receipt.is_asked_by_dsn());
 }
 
 #[test]

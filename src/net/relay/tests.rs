@@ -103,6 +103,7 @@ fn reply_to(said: &str, except: Script) -> &'static str {
 fn receipt() -> OutgoingMail {
     OutgoingMail {
         id: "17".into(),
+        queued_at: 1_795_000_000_000,
         from: None,
         to: vec!["anna.lee@law.example".into()],
         bytes: b"Subject: Fax delivered\r\n\r\n.hidden\r\nbare\n.\r\nend\r\n".to_vec(),

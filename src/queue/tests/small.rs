@@ -1,5 +1,6 @@
 //! Small mails and pages, which lie in the database.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::*;
@@ -119,13 +120,13 @@ async fn a_broadcast_in_pieces_is_no_mail_that_comes_again() {
     let store = Store::open(state.path()).unwrap();
     let take = async |numbers: &[&str]| {
         let mail = Arc::new(small(numbers, "to all"));
-        let twins = store
-            .accept_unless_twin(mail, Millis(0), NOW)
+        let found = store
+            .accept_unless_duplicate(mail, vec![], HashSet::new(), Millis(0), NOW)
             .await
             .unwrap();
-        twins
+        found
             .into_iter()
-            .map(|twin| twin.number)
+            .map(|candidate| candidate.number)
             .collect::<Vec<_>>()
     };
     assert!(take(&["5550000001", "5550000002"]).await.is_empty());
