@@ -10,6 +10,7 @@
 mod beside;
 mod blobs;
 mod check;
+mod clock;
 mod covers;
 mod faxes;
 mod gate;
@@ -53,6 +54,7 @@ use serde::{Deserialize, Serialize};
 pub use beside::Room;
 pub use blobs::Blobs;
 pub use check::Violation;
+pub use clock::SinceBoot;
 pub use covers::CoverRow;
 pub use faxes::{Claim, ClaimedFax, DueFax};
 use gate::Gate;

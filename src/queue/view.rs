@@ -105,6 +105,8 @@ pub struct FaxRow {
     pub held: bool,
     /// When it is given up, where its sender said so.
     pub give_up_at: Option<Millis>,
+    /// Else `fax.give_up_hours` after that, as far as is known now; what it cannot be dialled for is added.
+    pub give_up_from: Millis,
     /// Calls so far.
     pub calls: u32,
     /// Seconds of the last call, from answer to its end.
@@ -146,6 +148,7 @@ impl FaxRow {
             cover: false,
             held: false,
             give_up_at: None,
+            give_up_from: at,
             calls: 0,
             seconds: None,
         }
@@ -283,7 +286,7 @@ pub(super) const FAX: &str =
     (SELECT count(*) FROM attempts a WHERE a.fax = f.id),
     (SELECT seconds FROM attempts a WHERE a.fax = f.id ORDER BY id DESC LIMIT 1), f.sub_address, f.name, f.held,
     f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number),
-    f.billing, d.resolution, ifnull(f.cover, 0)
+    f.billing, d.resolution, ifnull(f.cover, 0), ifnull(f.give_up_from, f.next_try_at)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 /// Faxes to number ?1, of sender ?2, in state ?3.
@@ -570,6 +573,7 @@ pub(super) fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         billing: row.get(29)?,
         resolution: row.get(30)?,
         cover: row.get(31)?,
+        give_up_from: Millis(row.get(32)?),
     })
 }
 
