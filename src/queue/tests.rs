@@ -6,6 +6,7 @@ mod damage;
 mod line_of_faxes;
 mod shared;
 mod small;
+mod times;
 
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
