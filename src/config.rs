@@ -4,6 +4,7 @@ pub mod dialplan;
 pub mod door;
 pub mod hours;
 mod load;
+pub mod local_time;
 pub mod numbers;
 pub mod trunk;
 

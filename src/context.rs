@@ -1,5 +1,6 @@
 //! What both journeys share: the settings in force, the store, the children, the calls in progress.
 
+pub mod clock;
 pub mod reader;
 pub mod templates;
 pub mod troubles;
@@ -48,6 +49,7 @@ pub struct Context {
     pub trunks: Trunks,
     settings: RwLock<Settings>,
     news: watch::Sender<u64>,
+    clock: clock::Clock,
 }
 
 /// The settings in force, and what was made of them.
@@ -93,6 +95,7 @@ impl Context {
             trunks: Trunks::of(&config),
             settings: RwLock::new(Settings::of(config)),
             news: watch::Sender::new(0),
+            clock: clock::Clock::default(),
         })
     }
 
@@ -191,10 +194,11 @@ pub async fn guarded(
     let what = format!("the claim of {claim:?}");
     tracing::error!("{what}: a bug in postfax, please report it: {death}");
     let policy = context.config().retry_policy();
-    until_stored(&what, || {
-        context.store.release(claim.clone(), &policy, now())
-    })
-    .await;
+    let release = || async {
+        let now = context.followed_clock().await?;
+        context.store.release(claim.clone(), &policy, now).await
+    };
+    until_stored(&what, release).await;
     context.tell();
 }
 

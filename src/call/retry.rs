@@ -195,9 +195,26 @@ pub fn rests_number(outcome: Outcome) -> bool {
     )
 }
 
-/// Calls in a row to a busy number, or over a congested network, after which it gets an hour (47 CFR 68.318(b)(1)).
-const BUSY_IN_A_ROW: u32 = 15;
+/// What a number gets after the calls in a row that 47 CFR 68.318(b)(1) allows, seconds.
 const AN_HOUR: u32 = 3600;
+
+/// Calls in a row to a number that end so, before it gets an hour (47 CFR 68.318(b)(1)); `None`: the law sets no limit.
+fn most_in_a_row(outcome: Outcome) -> Option<u32> {
+    match outcome {
+        Outcome::NoAnswer => Some(2),
+        Outcome::Busy | Outcome::Congestion => Some(15),
+        _ => None,
+    }
+}
+
+/// The least that a number rests by law after `same` calls in a row, seconds.
+fn lawful_rest(outcome: Outcome, same: u32) -> u32 {
+    let is_over = |most| same > 0 && same.is_multiple_of(most);
+    match most_in_a_row(outcome).is_some_and(is_over) {
+        true => AN_HOUR,
+        false => 0,
+    }
+}
 
 /// The rules in force, by outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,19 +238,43 @@ impl Rules {
         self.0.get(&outcome).filter(|rule| !rule.delays.is_empty())
     }
 
-    /// What cannot be meant, with the name of its outcome.
-    pub fn contradiction(&self) -> Option<String> {
+    /// What cannot be meant or is against the law: the outcome, and what is wrong.
+    pub fn contradiction(&self) -> Option<(&'static str, String)> {
         self.0.iter().find_map(|(outcome, rule)| {
             let wrong = if rule.attempts == 0 {
-                "attempts must be at least 1"
+                "attempts must be at least 1".to_owned()
             } else if rule.delays.iter().any(|seconds| *seconds > 86_400) {
-                "a delay is at most 86400 seconds"
+                "a delay is at most 86400 seconds".to_owned()
             } else if rule.delays == [0] && rule.attempts > 3 {
-                "a delay of 0 would ring a number without a pause"
+                "a delay of 0 would ring a number without a pause".to_owned()
             } else {
-                return None;
+                rule.against_the_law(*outcome)?
             };
-            Some(format!("{outcome}: {wrong}"))
+            Some((outcome.name(), wrong))
+        })
+    }
+
+    /// Seconds of the longest delay that any outcome can bring: whatever waits for longer was put off by another clock.
+    pub fn longest_delay(&self) -> u64 {
+        let delays = self.0.values().flat_map(|rule| &rule.delays);
+        u64::from(delays.copied().max().unwrap_or(0).max(AN_HOUR))
+    }
+}
+
+impl Rule {
+    /// Whether these delays let a number ring more often than 47 CFR 68.318(b)(1) allows. Busy numbers get their hour
+    /// whatever is written.
+    fn against_the_law(&self, outcome: Outcome) -> Option<String> {
+        let most = most_in_a_row(outcome).filter(|_| outcome == Outcome::NoAnswer)?;
+        let last = self.delays.last()?;
+        let repeated = std::iter::repeat_n(last, most as usize);
+        let delays: Vec<u32> = self.delays.iter().chain(repeated).copied().collect();
+        let rings_on = |delays: &[u32]| delays.iter().all(|seconds| *seconds < AN_HOUR);
+        delays.windows(most as usize).any(rings_on).then(|| {
+            format!(
+                "these delays allow more than {most} calls in a row to a number without an hour's rest, which \
+                 47 CFR 68.318(b)(1) forbids; write an hour at least every second time, such as [300, 3600, 300, 3600]"
+            )
         })
     }
 }
@@ -310,17 +351,17 @@ impl Policy {
     /// Seconds that a number rests after `same` calls in a row that ended in `outcome`, whatever becomes of the fax.
     pub fn rest(&self, outcome: Outcome, same: u32) -> u32 {
         let rule = self.rules.of(outcome);
-        rule.map_or(0, |rule| delay(rule, outcome, same))
+        rule.map_or_else(
+            || lawful_rest(outcome, same),
+            |rule| delay(rule, outcome, same),
+        )
     }
 }
 
 fn delay(rule: &Rule, outcome: Outcome, same: u32) -> u32 {
-    let busy = matches!(outcome, Outcome::Busy | Outcome::Congestion);
-    if busy && same > 0 && same.is_multiple_of(BUSY_IN_A_ROW) {
-        return AN_HOUR;
-    }
     let last = rule.delays.len() - 1;
-    rule.delays[(same.max(1) as usize - 1).min(last)]
+    let own = rule.delays[(same.max(1) as usize - 1).min(last)];
+    own.max(lawful_rest(outcome, same))
 }
 
 /// The table as the README prints it.
@@ -493,6 +534,51 @@ mod tests {
         let refused = toml::from_str::<Rules>("refused = { attempts = 3 }");
         assert!(refused.is_err(), "what is final stays final");
         let rules: Rules = toml::from_str("busy = { attempts = 0 }").unwrap();
-        assert!(rules.contradiction().unwrap().starts_with("busy: "));
+        assert_eq!(rules.contradiction().unwrap().0, "busy");
+    }
+
+    #[test]
+    fn delays_that_the_law_forbids_are_refused_and_lawful_ones_are_not() {
+        let refused = |text: &str| {
+            let rules: Rules = toml::from_str(text).unwrap();
+            rules.contradiction().map(|(name, _)| name)
+        };
+        for forbidden in [
+            "[60]",
+            "[300, 300, 3600]",
+            "[3600, 60]",
+            "[300, 3600, 60, 60]",
+        ] {
+            let text = format!("no_answer = {{ delays = {forbidden} }}");
+            assert_eq!(refused(&text), Some("no_answer"), "{forbidden}");
+        }
+        for lawful in ["[]", "[3600]", "[300, 3600]", "[300, 7200, 300, 3600]"] {
+            let text = format!("no_answer = {{ delays = {lawful} }}");
+            assert_eq!(refused(&text), None, "{lawful}");
+        }
+        assert_eq!(refused("busy = { delays = [7200] }"), None);
+        assert_eq!(refused(""), None);
+    }
+
+    #[test]
+    fn the_longest_delay_is_that_of_the_rules_in_force() {
+        assert_eq!(Rules::default().longest_delay(), 3600);
+        let rules: Rules = toml::from_str("busy = { delays = [60, 7200, 600] }").unwrap();
+        assert_eq!(rules.longest_delay(), 7200);
+    }
+
+    /// Faxes that are over at once still ring the number: the hour is the number's.
+    #[test]
+    fn a_number_gets_its_hour_whatever_is_written() {
+        let never: Rules = toml::from_str("no_answer = { delays = [] }").unwrap();
+        let never = policy(never);
+        assert_eq!(
+            [1, 2, 3, 4].map(|same| never.rest(Outcome::NoAnswer, same)),
+            [0, 3600, 0, 3600]
+        );
+        let long: Rules = toml::from_str("busy = { delays = [7200] }").unwrap();
+        assert_eq!(policy(long).rest(Outcome::Busy, 15), 7200);
+        let short: Rules = toml::from_str("busy = { delays = [10] }").unwrap();
+        assert_eq!(policy(short).rest(Outcome::Busy, 15), 3600);
     }
 }

@@ -237,6 +237,7 @@ impl Office {
             tiff: tiff::write(pages),
             documents: vec![pages.len() as u32],
             enough: CancellationToken::new(),
+            not_after: None,
             fax: FaxSettings {
                 ident: station_id(caller),
                 ..FaxSettings::default()

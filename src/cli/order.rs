@@ -142,7 +142,7 @@ async fn one(order: &Order, store: &Store, id: &str) -> Result<Told> {
     let ordered = match order {
         Order::Cancel => store.cancel(id, now()).await?,
         Order::Hold => store.hold(id).await?,
-        Order::Release => store.let_go(id).await?,
+        Order::Release => store.let_go(id, now()).await?,
         Order::Move(trunk) => store.move_to(id, trunk.as_deref()).await?,
         Order::Retry => match store.retry_now(id, now()).await? {
             // What is over may have left a mail that nobody took.

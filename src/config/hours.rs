@@ -4,12 +4,12 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
-use super::Config;
 use super::dialplan::{self, BadPattern, Pattern};
 use super::numbers::Numbering;
+use super::{Config, local_time};
 
 /// `[[hours]]`: when certain numbers may be rung.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -193,31 +193,32 @@ fn is_within(spans: &[Span], at: Timestamp, zone: &TimeZone) -> bool {
     spans.iter().any(|span| span.holds(at.weekday(), minute))
 }
 
-/// Every time at which one of the hours begins or ends.
+/// Every moment at which one of the hours begins or ends: by its own time of day, or because the clocks are changed.
 fn edges(spans: &[Span], now: Timestamp, zone: &TimeZone) -> Vec<Timestamp> {
     let today = now.to_zoned(zone.clone()).date();
-    let days = (-1..HORIZON).filter_map(|n| today.checked_add(n.days()).ok());
-    let both = spans.iter().flat_map(|span| [span.from, span.to]);
-    let both: Vec<i64> = both.collect();
-    days.flat_map(|day| {
-        both.iter()
-            .filter_map(move |minutes| at(day, *minutes, zone))
-            .collect::<Vec<_>>()
-    })
-    .collect()
+    let days: Vec<Date> = (-1..HORIZON)
+        .filter_map(|n| today.checked_add(n.days()).ok())
+        .collect();
+    let times = spans.iter().flat_map(|span| [span.from, span.to]);
+    let mut edges: Vec<Timestamp> = times
+        .flat_map(|minutes| days.iter().flat_map(move |day| at(*day, minutes, zone)))
+        .collect();
+    let end = edges.iter().max().copied().unwrap_or(now);
+    edges.extend(local_time::changes(zone, now, end));
+    edges
 }
 
-fn at(day: Date, minutes: i64, zone: &TimeZone) -> Option<Timestamp> {
-    let day = day.checked_add((minutes / DAY_MINUTES).days()).ok()?;
+fn at(day: Date, minutes: i64, zone: &TimeZone) -> Vec<Timestamp> {
     let (hour, minute) = (minutes % DAY_MINUTES / 60, minutes % 60);
-    let time = day.at(hour as i8, minute as i8, 0, 0);
-    time.to_zoned(zone.clone())
-        .ok()
-        .map(|at: Zoned| at.timestamp())
+    let day = day.checked_add((minutes / DAY_MINUTES).days());
+    let moments = |day: Date| local_time::moments(day.at(hour as i8, minute as i8, 0, 0), zone);
+    day.map(moments).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Zoned;
+
     use super::*;
 
     fn hours(text: &str) -> (Hours, Numbering) {
@@ -264,11 +265,66 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_a_change_of_clocks_leaves_out_is_no_obstacle() {
+    fn quiet_hours_that_end_in_the_hour_left_out_end_when_the_clocks_are_changed() {
         let text = "[queue]\nquiet_hours = [\"22:00-02:30\"]\n";
-        // On 29 March 2026 there is no 02:30 in Berlin.
+        // On 29 March 2026 there is no 02:30 in Berlin: at three they are over.
         let opens = opens(text, NUMBER, "2026-03-29T01:30:00");
-        assert_eq!(opens, Some("Sun 03:30".into()));
+        assert_eq!(opens, Some("Sun 03:00".into()));
+    }
+
+    /// What is said of the next opening, minute by minute through both changes, is when it opens.
+    #[test]
+    fn hours_open_in_the_minute_that_was_named_through_both_changes_of_clocks() {
+        for (zone, nights) in [
+            ("Europe/Berlin", ["2026-10-25T00:00Z", "2026-03-29T00:00Z"]),
+            (
+                "America/New_York",
+                ["2026-11-01T05:00Z", "2026-03-08T06:00Z"],
+            ),
+            (
+                "America/St_Johns",
+                ["2026-11-01T04:00Z", "2026-03-08T05:00Z"],
+            ),
+            (
+                "Australia/Lord_Howe",
+                ["2026-04-04T14:30Z", "2026-10-03T15:00Z"],
+            ),
+            (
+                "Pacific/Chatham",
+                ["2026-04-04T13:30Z", "2026-09-26T13:30Z"],
+            ),
+            ("Africa/Cairo", ["2026-10-29T20:30Z", "2026-04-23T21:30Z"]),
+        ] {
+            for written in [
+                "22:00-02:30",
+                "22:00-02:40",
+                "22:00-01:45",
+                "22:00-03:15",
+                "20:00-23:30",
+                "20:00-00:00",
+                "01:10-02:20",
+            ] {
+                let text =
+                    format!("time_zone = \"{zone}\"\n[queue]\nquiet_hours = [\"{written}\"]\n");
+                let config = Config::parse(&text, "config.toml").unwrap();
+                let (hours, numbers) =
+                    (Hours::of(&config).unwrap(), Numbering::of(&config).unwrap());
+                let zone = TimeZone::get(zone).unwrap();
+                for night in nights {
+                    let begin = night.parse::<Timestamp>().unwrap() - 2.hours();
+                    for minutes in (0..360).step_by(5) {
+                        let now = begin + minutes.minutes();
+                        let named = hours.opens(NUMBER, &numbers, now).unwrap_or(now);
+                        let is_quiet = |at| is_within(&hours.quiet, at, &zone);
+                        let mut open = now;
+                        while is_quiet(open) {
+                            open += 5.minutes();
+                        }
+                        assert_eq!(named, open, "{written} at {}", now.to_zoned(zone.clone()));
+                    }
+                }
+            }
+        }
     }
 
     #[test]

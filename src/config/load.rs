@@ -135,6 +135,9 @@ fn line_of(text: &str, key: &Key) -> Option<usize> {
         let line = bare(line);
         if line.starts_with('[') {
             let section = line.trim_matches(['[', ']', ' ']);
+            if section.split_once('.') == Some((key.section, key.name)) {
+                return Some(number + 1);
+            }
             here = section == key.section && seen == key.nth;
             seen += usize::from(section == key.section);
             begins = begins.or(here.then_some(number + 1));
@@ -247,7 +250,6 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ),
         ("queue", "share_faxes", zero(config.queue.share_faxes)),
         ("queue", "share_pages", zero(config.queue.share_pages)),
-        ("retry", "", config.retry.contradiction()),
         ("ocr", "command", bad_command(&config.ocr.command)),
         (
             "inbound",
@@ -259,6 +261,7 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
     checks
         .into_iter()
         .find_map(|(section, name, wrong)| Some((Key::new(section, name), wrong?)))
+        .or_else(|| bad_retry(config))
         .or_else(|| door::contradiction(config))
         .or_else(|| trunks::contradiction(config))
         .or_else(|| first_bad(&config.converters, "converter", "command", bad_converter))
@@ -289,6 +292,12 @@ fn first_bad<T>(
     found
         .filter_map(|(nth, wrong)| Some((Key::nth(section, nth, name), wrong?)))
         .next()
+}
+
+/// The outcome whose delays or attempts cannot be meant, or are against the law.
+fn bad_retry(config: &Config) -> Option<(Key, String)> {
+    let (outcome, wrong) = config.retry.contradiction()?;
+    Some((Key::new("retry", outcome), wrong))
 }
 
 fn no_domain(domains: &[String]) -> Option<String> {

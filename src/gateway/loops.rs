@@ -130,6 +130,14 @@ pub async fn examine(context: Arc<Context>, now: Arc<Notify>) {
         let damage = context.store.damage();
         if damage.is_none() && before.is_some() {
             // Faxes have waited for this.
+            let policy = context.config().retry_policy();
+            if let Err(e) = context
+                .store
+                .give_grace(&policy, crate::context::now())
+                .await
+            {
+                tracing::error!("faxes are not given more time: {e}");
+            }
             context.tell();
         }
         let pause = match damage {
@@ -155,7 +163,12 @@ fn start(
 }
 
 async fn nap(context: &Context) -> Duration {
-    match context.store.next_due(now()).await {
+    let due = async {
+        let now = context.followed_clock().await?;
+        let policy = context.config().retry_policy();
+        context.store.next_due(&policy, now).await
+    };
+    match due.await {
         Ok(Some(due)) => Duration::from_millis((due.0 - now().0).max(50) as u64).min(NAP),
         _ => NAP,
     }

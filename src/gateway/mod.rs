@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::context::{Context, now};
+use crate::context::{Context, clock, now};
 use crate::fax_to_mail::answer;
 use crate::fax_to_mail::screen::{self, Refused};
 use crate::mail_to_fax::dial::{Dialling, Found};
@@ -79,7 +79,8 @@ pub async fn custody(config: &Config) -> Result<Store, StoreError> {
     let state = config.state_dir.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(&state)).await;
     let store = opened.map_err(|_| StoreError::Stopped).flatten()?;
-    let recovered = store.recover(&config.retry_policy(), now()).await?;
+    let now = clock::at_start(&store).await?;
+    let recovered = store.recover(&config.retry_policy(), now).await?;
     if recovered > 0 {
         tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -59,6 +60,12 @@ impl<'a> Desk<'a> {
     /// Cancelled, it lets no fax follow the one that is under way.
     pub(super) fn enough(&self) -> CancellationToken {
         self.enough.clone()
+    }
+
+    /// The first of the times that their senders gave: no INVITE leaves from then on.
+    pub(super) fn not_after(&self) -> Option<Timestamp> {
+        let first = self.load.faxes().filter_map(|fax| fax.give_up_at).min();
+        first.and_then(|end| Timestamp::from_millisecond(end.0).ok())
     }
 
     /// Leaves one out that does not go in this call after all.
@@ -127,10 +134,13 @@ impl<'a> Desk<'a> {
     async fn settle_before_the_end(&mut self, through: usize) {
         let (fax, report) = self.load.report_of(through);
         let policy = self.context.config().retry_policy();
-        let settle =
-            self.context
-                .store
-                .settle_attempt(&fax.id, fax.attempt, report, &policy, now());
+        let settle = async {
+            let now = self.context.followed_clock().await?;
+            let store = &self.context.store;
+            store
+                .settle_attempt(&fax.id, fax.attempt, report, &policy, now)
+                .await
+        };
         match settle.await {
             Ok(end) => {
                 tracing::info!(fax = fax.id, "through, and its call goes on: {end:?}");
@@ -172,6 +182,17 @@ impl<'a> Desk<'a> {
         };
         if let Some(live) = &self.live[current] {
             live.update(|call| call.heard(fax.confirmed, &event));
+        }
+    }
+
+    /// No INVITE left, since the time of one of the faxes was over: its attempt says so, and the others go in another call.
+    pub(super) async fn end_overdue(self, report: &CallReport) {
+        let now = now();
+        for fax in self.load.faxes() {
+            match fax.is_too_late(now) {
+                true => settle(self.context, fax, report.clone()).await,
+                false => put_back(self.context, fax).await,
+            }
         }
     }
 

@@ -61,12 +61,13 @@ pub async fn claim(context: &Context) -> Result<Found, StoreError> {
     if context.trunks.is_empty() || context.store.damage().is_some() {
         return Ok(Found::Nothing);
     }
-    let day = context.config().retry_policy().day(now().0);
+    let now = context.followed_clock().await?;
+    let day = context.config().retry_policy().day(now.0);
     let then = Arc::new(Mutex::new(None));
     let line = Arc::new(Turns::of(context, &day, then.clone()).await?);
     let turns = line.clone();
     let choose = move |due: &DueFax| turns.choose(due);
-    let claimed = context.store.claim_fax(choose, day.clone(), now()).await?;
+    let claimed = context.store.claim_fax(choose, day.clone(), now).await?;
     let then = *then.lock().expect("nobody panics while holding it");
     Ok(match (claimed, then) {
         (Some((fax, place)), _) => {
@@ -123,7 +124,10 @@ pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
     let (number, others) = (&faxes[0].number, desk.others());
     tracing::info!(fax = faxes[0].id, number, others, trunk = report.trunk, outcome = %report.outcome,
                    pages = report.pages, seconds = report.seconds, detail = report.detail, "call ended");
-    desk.settle(&report).await;
+    match report.outcome {
+        Outcome::Expired => desk.end_overdue(&report).await,
+        _ => desk.settle(&report).await,
+    }
     context.tell();
 }
 
@@ -153,7 +157,7 @@ async fn request(
     let settings = lesson.settings(settings(context, fax));
     let mut pages = pages_left(context, fax).await?;
     for fax in &faxes[1..] {
-        match pages_left(context, fax).await {
+        match pages_in_time(context, fax).await {
             Ok(own) => pages.extend(own),
             Err(report) => {
                 desk.leave_out(&fax.id);
@@ -166,6 +170,7 @@ async fn request(
         tiff: tiff::write(&pages),
         documents: desk.documents(),
         enough: desk.enough(),
+        not_after: desk.not_after(),
         fax: settings,
     };
     Ok((request, channel))
@@ -173,6 +178,18 @@ async fn request(
 
 fn not_dialled(outcome: Outcome, why: String) -> Box<CallReport> {
     Box::new(CallReport::never_placed(outcome, why))
+}
+
+/// The pages that are left of a fax, where there is still time to send it.
+async fn pages_in_time(
+    context: &Arc<Context>,
+    fax: &ClaimedFax,
+) -> Result<Vec<FaxPage>, Box<CallReport>> {
+    let pages = pages_left(context, fax).await?;
+    match fax.is_too_late(now()) {
+        true => Err(not_dialled(Outcome::Expired, String::new())),
+        false => Ok(pages),
+    }
 }
 
 /// The pages that are left of a fax, its cover page made if it wants one.
@@ -246,10 +263,13 @@ pub(super) async fn settle(context: &Context, fax: &ClaimedFax, report: CallRepo
     let policy = context.config().retry_policy();
     let what = format!("the outcome of fax {}", fax.id);
     let store = &context.store;
-    let settled = until_stored(&what, || {
-        store.settle_attempt(&fax.id, fax.attempt, report.clone(), &policy, now())
-    });
-    match settled.await {
+    let settle = || async {
+        let now = context.followed_clock().await?;
+        store
+            .settle_attempt(&fax.id, fax.attempt, report.clone(), &policy, now)
+            .await
+    };
+    match until_stored(&what, settle).await {
         Settled::Final(end) => tracing::info!(fax = fax.id, "over: {end:?}"),
         Settled::Again(at) => {
             let seconds = (at.0 - now().0).max(0) / 1000;

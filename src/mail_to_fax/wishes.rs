@@ -1,10 +1,11 @@
 //! What a sender may ask for: in the address (`12025550123+fine+at1800@fax.local`), with MAIL and RCPT, in fields of the
 //! header (`X-Fax-Resolution: fine`), all read here into one form (pure).
 
+use jiff::Timestamp;
 use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
 
+use crate::config::local_time;
 use crate::pages::Resolution;
 use crate::proto::smtp::{DeliverBy, Hold, MailOptions, Notify, RcptOptions};
 
@@ -327,23 +328,17 @@ impl When {
         clock.map(When::Clock).or_else(exactly).or_else(local)
     }
 
-    /// The point of time that is meant.
+    /// The point of time that is meant. Of a time that the clocks show twice it is the one that is still to come, the
+    /// first of them before the second.
     fn after(self, now: Timestamp, zone: &TimeZone) -> Timestamp {
-        let by_clock = |local: DateTime| {
-            let zoned = zone.to_ambiguous_zoned(local).compatible();
-            zoned.map(|zoned| zoned.timestamp()).unwrap_or(now)
-        };
         match self {
             When::Exactly(then) => then,
-            When::Local(local) => by_clock(local),
-            When::Clock(time) => {
-                let today = zone.to_datetime(now).date();
-                let then = by_clock(today.to_datetime(time));
-                match then > now {
-                    true => then,
-                    false => by_clock(today.saturating_add(1.day()).to_datetime(time)),
-                }
+            When::Local(local) => {
+                let moments = local_time::moments(local, zone);
+                let ahead = moments.iter().find(|then| **then > now);
+                *ahead.or(moments.last()).unwrap_or(&now)
             }
+            When::Clock(time) => local_time::next(time, now, zone).unwrap_or(now),
         }
     }
 }
@@ -550,12 +545,23 @@ mod tests {
 
     #[test]
     fn an_hour_that_the_clock_leaves_out_or_shows_twice_is_still_a_time() {
-        let spring: Timestamp = "2026-03-28T23:30:00Z".parse().unwrap();
-        let then = When::Clock("02:30".parse().unwrap()).after(spring, &berlin());
-        assert_eq!(then.to_string(), "2026-03-29T01:30:00Z");
-        let autumn: Timestamp = "2026-10-24T23:30:00Z".parse().unwrap();
-        let then = When::Clock("02:30".parse().unwrap()).after(autumn, &berlin());
-        assert_eq!(then.to_string(), "2026-10-25T00:30:00Z");
+        let by = |written: &str, now: &str| {
+            let when = When::read(written).unwrap();
+            when.after(now.parse().unwrap(), &berlin()).to_string()
+        };
+        // There is no 02:30; at three it is past.
+        for written in ["02:30", "2026-03-29 02:30"] {
+            let then = by(written, "2026-03-28T23:30:00Z");
+            assert_eq!(then, "2026-03-29T01:00:00Z", "{written}");
+        }
+        for written in ["02:30", "0230", "2026-10-25 02:30"] {
+            let then = by(written, "2026-10-24T23:30:00Z");
+            assert_eq!(then, "2026-10-25T00:30:00Z", "{written}");
+            // At 02:45 in summer time it is 02:30 once more in 45 minutes.
+            let then = by(written, "2026-10-25T00:45:00Z");
+            assert_eq!(then, "2026-10-25T01:30:00Z", "{written}");
+        }
+        assert_eq!(by("02:30", "2026-10-25T01:45:00Z"), "2026-10-26T01:30:00Z");
     }
 
     #[test]

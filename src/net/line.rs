@@ -134,6 +134,8 @@ pub struct DialRequest {
     pub documents: Vec<u32>,
     /// Cancelled: the fax that is under way is the last of the call.
     pub enough: CancellationToken,
+    /// No INVITE leaves from then on, by the wall clock.
+    pub not_after: Option<jiff::Timestamp>,
     /// Our terminal.
     pub fax: FaxSettings,
 }

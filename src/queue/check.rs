@@ -88,10 +88,6 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT id FROM faxes WHERE cover_key IS NOT NULL AND ifnull(cover, 0) = 0",
     ),
     (
-        "no number rests for longer than a day",
-        "SELECT number FROM rests WHERE until > (SELECT max(ifnull(started_at, 0)) FROM attempts) + 2 * 86400000",
-    ),
-    (
         "a row names every small blob",
         "SELECT key FROM small_blobs EXCEPT SELECT text_key FROM messages EXCEPT SELECT pages_key FROM documents
          EXCEPT SELECT preview_key FROM documents",

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::line::{self, Choice};
-use super::{LEASE_SECONDS, Millis, Result, Store, usage};
+use super::{LEASE_SECONDS, Millis, Result, Store, recovery, usage};
 
 /// A fax that is ours to dial, with its attempt already on disk.
 #[derive(Debug, Clone)]
@@ -38,6 +38,15 @@ pub struct ClaimedFax {
     pub account: String,
     /// The header line of this attempt, as it was chosen in [`Store::claim_fax`].
     pub header: String,
+    /// No call for it may begin from then on: its sender said so.
+    pub give_up_at: Option<Millis>,
+}
+
+impl ClaimedFax {
+    /// Whether the time that its sender gave it is over.
+    pub fn is_too_late(&self, now: Millis) -> bool {
+        self.give_up_at.is_some_and(|end| end <= now)
+    }
 }
 
 /// A fax that could be dialled now.
@@ -141,6 +150,8 @@ fn claim<Place>(
     day: &str,
     now: Millis,
 ) -> rusqlite::Result<Option<(ClaimedFax, Place)>> {
+    // What is over is not dialled, whatever has been looked at since.
+    recovery::end_overdue(db, now)?;
     let Some((id, header, place)) = line::next(db, choose, day, now)? else {
         return Ok(None);
     };
@@ -151,7 +162,7 @@ fn claim<Place>(
     Ok(Some((fax, place)))
 }
 
-/// Claims this fax, and writes down that its attempt begins.
+/// Claims this fax, unless the time that its sender gave it is over, and writes down that its attempt begins.
 pub(super) fn take(
     db: &Connection,
     owner: &str,
@@ -161,17 +172,19 @@ pub(super) fn take(
 ) -> rusqlite::Result<Option<ClaimedFax>> {
     let found = db
         .prepare_cached(
-            "UPDATE faxes SET state = 'calling', owner = ?1, lease_until = ?2, leaving = 0
-                 WHERE id = ?3
+            "UPDATE faxes SET state = 'calling', owner = ?1, lease_until = ?2, leaving = 0,
+                        give_up_from = iif(EXISTS (SELECT 1 FROM attempts a WHERE a.fax = faxes.id),
+                                           ifnull(give_up_from, ?4), ?4)
+                 WHERE id = ?3 AND (give_up_at IS NULL OR give_up_at > ?4)
                  RETURNING id, number, confirmed,
                            (SELECT pages_key FROM documents d WHERE d.id = document),
                            (SELECT page_count FROM documents d WHERE d.id = document) + ifnull(cover, 0), sub_address,
                            ifnull((SELECT trunk FROM attempts a WHERE a.fax = faxes.id ORDER BY a.id DESC LIMIT 1), ''),
                            recipient, (SELECT sender FROM messages m WHERE m.id = message), ifnull(cover, 0), cover_key, account,
-                           trunk"
+                           trunk, give_up_at"
         )?
         .query_row(
-            params![owner, now.plus_seconds(LEASE_SECONDS).0, id],
+            params![owner, now.plus_seconds(LEASE_SECONDS).0, id, now.0],
             |row| {
                 Ok(ClaimedFax {
                     id: row.get(0)?,
@@ -189,6 +202,7 @@ pub(super) fn take(
                     account: row.get(11)?,
                     only_trunk: row.get(12)?,
                     header: header.to_owned(),
+                    give_up_at: row.get::<_, Option<i64>>(13)?.map(Millis),
                 })
             },
         )

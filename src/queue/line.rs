@@ -128,7 +128,7 @@ pub(super) fn next<Place>(
     }
     drop(rows);
     for (id, at) in later {
-        put_off(db, &id, at)?;
+        put_off(db, &id, at, now)?;
     }
     Ok(found)
 }
@@ -152,10 +152,14 @@ fn verdict<Place>(
     Ok(choose(&counted))
 }
 
-/// Out of the line until then.
-fn put_off(db: &Connection, fax: &str, at: Millis) -> rusqlite::Result<()> {
-    db.prepare_cached("UPDATE faxes SET turn = NULL, next_try_at = ?2 WHERE id = ?1")?
-        .execute(params![fax, at.0])?;
+/// Out of the line until then. That time does not count until it is given up.
+fn put_off(db: &Connection, fax: &str, at: Millis, now: Millis) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "UPDATE faxes SET turn = NULL, next_try_at = ?2,
+                give_up_from = ifnull(give_up_from, next_try_at) + max(?2 - ?3, 0)
+         WHERE id = ?1",
+    )?
+    .execute(params![fax, at.0, now.0])?;
     Ok(())
 }
 

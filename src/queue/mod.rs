@@ -10,6 +10,7 @@
 mod beside;
 mod blobs;
 mod check;
+mod clock;
 mod covers;
 mod duplicates;
 mod faxes;
@@ -54,6 +55,7 @@ use serde::{Deserialize, Serialize};
 pub use beside::Room;
 pub use blobs::Blobs;
 pub use check::Violation;
+pub use clock::SinceBoot;
 pub use covers::CoverRow;
 pub use duplicates::{DuplicateCandidate, FurtherRecipient, Join, Standing};
 pub use faxes::{Claim, ClaimedFax, DueFax};

@@ -69,24 +69,25 @@ impl Store {
         .await
     }
 
-    /// Lets a fax go that was held.
+    /// Lets a fax go that was held; the time until it is given up begins anew.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn let_go(&self, fax: &str) -> Result<Ordered> {
-        self.order(fax, |db, fax, row| {
+    pub async fn let_go(&self, fax: &str, now: Millis) -> Result<Ordered> {
+        self.order(fax, move |db, fax, row| {
             if !row.held {
                 return Ok(Ordered::Already);
             }
-            db.prepare_cached("UPDATE faxes SET held = 0 WHERE id = ?1")?
-                .execute([fax])?;
+            let release = "UPDATE faxes SET held = 0,
+                                  give_up_from = iif(state = 'rendering', NULL, max(?2, next_try_at)) WHERE id = ?1";
+            db.prepare_cached(release)?.execute(params![fax, now.0])?;
             Ok(Ordered::Done)
         })
         .await
     }
 
     /// Has a fax that waits tried at once, whatever it waited for, its number's rest included; and the pages that are
-    /// still being made go on as before. One that is over stays over: its sender has been told.
+    /// still being made go on as before. The time until it is given up begins anew. One that is over stays over: its sender has been told.
     ///
     /// # Errors
     /// As the database says.
@@ -96,7 +97,7 @@ impl Store {
                 return Ok(Ordered::InCall);
             }
             let due =
-                "UPDATE faxes SET next_try_at = ?2, held = 0, not_before = NULL WHERE id = ?1";
+                "UPDATE faxes SET next_try_at = ?2, give_up_from = NULL, held = 0, not_before = NULL WHERE id = ?1";
             db.prepare_cached(due)?.execute(params![fax, now.0])?;
             let rest = "DELETE FROM rests WHERE number = (SELECT number FROM faxes WHERE id = ?1)";
             db.prepare_cached(rest)?.execute([fax])?;

@@ -4,20 +4,26 @@ use rusqlite::{Connection, params};
 
 use super::beside::{has_not_begun, in_call_with, put_back};
 use super::settle::{End, Final, finish, settle, standing};
-use super::{Claim, Millis, Result, Store, rests};
+use super::{Claim, Millis, Result, Store, clock, rests};
 use crate::call::outcome::Outcome;
 use crate::call::retry::Policy;
 
 impl Store {
     /// When the next document, fax or mail falls due after `now`, if any does. What a clock that ran ahead has put off
-    /// for longer than any delay there is falls due now.
+    /// for longer than any delay there is waits for that delay; what is over by then is ended.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn next_due(&self, now: Millis) -> Result<Option<Millis>> {
+    pub async fn next_due(&self, policy: &Policy, now: Millis) -> Result<Option<Millis>> {
+        let (longest, give_up) = (policy.rules.longest_delay(), policy.give_up_seconds);
+        // A damaged store dials nothing; that is not held against the faxes.
+        let may_dial = self.damage().is_none();
         self.write(move |db| {
-            bring_back(db, now)?;
-            expire(db, now)?;
+            bring_back(db, longest, now)?;
+            end_overdue(db, now)?;
+            if may_dial {
+                end_given_up(db, give_up, now)?;
+            }
             db.prepare_cached(
                 "SELECT min(at) FROM (
                      SELECT min(next_try_at) AS at FROM documents WHERE state = 'waiting' AND next_try_at > ?1
@@ -25,9 +31,15 @@ impl Store {
                          WHERE state = 'ready' AND turn IS NULL AND held = 0 AND next_try_at > ?1
                      UNION ALL SELECT min(until) FROM rests WHERE until > ?1
                      UNION ALL SELECT min(give_up_at) FROM faxes WHERE give_up_at > ?1 AND ended_at IS NULL
+                     UNION ALL SELECT ?2 + min(ifnull(give_up_from, next_try_at)) FROM faxes
+                         INDEXED BY faxes_by_give_up_from
+                         WHERE state = 'ready' AND held = 0 AND give_up_at IS NULL
+                               AND ifnull(give_up_from, next_try_at) > ?1 - ?2
                      UNION ALL SELECT min(next_try_at) FROM outgoing WHERE state = 'waiting' AND next_try_at > ?1)",
             )?
-            .query_row([now.0], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Millis)))
+            .query_row(params![now.0, Millis(0).plus_seconds(give_up).0], |row| {
+                Ok(row.get::<_, Option<i64>>(0)?.map(Millis))
+            })
         })
         .await
     }
@@ -69,10 +81,12 @@ impl Store {
     pub async fn recover(&self, policy: &Policy, now: Millis) -> Result<usize> {
         let policy = policy.clone();
         self.write(move |db| {
+            // Nothing could be dialled while there was no daemon.
+            clock::grace(db, policy.give_up_seconds, now)?;
             let documents = give_back(db, "documents", "rendering", None)?;
             let mails = give_back(db, "outgoing", "sending", None)?;
             let faxes = recover_faxes(db, &policy, now)?;
-            bring_back(db, now)?;
+            bring_back(db, policy.rules.longest_delay(), now)?;
             rests::forget(db, now)?;
             let received = super::received::recover(db, now)?;
             Ok(documents + mails + faxes + received)
@@ -142,32 +156,67 @@ fn release_fax(db: &Connection, fax: &str, policy: &Policy, now: Millis) -> rusq
     settle(db, &standing, &end, policy, now).map(drop)
 }
 
-/// No delay is longer than this (retry.rs; the post's own are shorter).
-const LONGEST_DELAY: u64 = 3600;
+/// No delay of documents and of the post is longer than this, seconds.
+const LONGEST_OF_OURS: u64 = 3600;
 
-/// What a clock that ran ahead has put off is due now; what was asked to leave at a time keeps it.
-fn bring_back(db: &Connection, now: Millis) -> rusqlite::Result<()> {
+/// What a clock that ran ahead has put off: our own work is due now, a delay after a call lasts for `longest` seconds at
+/// most, and what was asked to leave at a time keeps it.
+fn bring_back(db: &Connection, longest: u64, now: Millis) -> rusqlite::Result<()> {
+    let ours = now.plus_seconds(LONGEST_OF_OURS).0;
     for update in [
         "UPDATE documents SET next_try_at = ?1 WHERE state = 'waiting' AND next_try_at > ?2",
-        "UPDATE faxes SET next_try_at = max(?1, ifnull(not_before, 0))
-         WHERE state = 'ready' AND next_try_at > ?2 AND next_try_at > ifnull(not_before, 0)",
         "UPDATE outgoing SET next_try_at = ?1 WHERE state = 'waiting' AND next_try_at > ?2",
-        "DELETE FROM rests WHERE ?1 < until - 3600000 AND ?2",
     ] {
-        db.prepare_cached(update)?
-            .execute([now.0, now.plus_seconds(LONGEST_DELAY).0])?;
+        db.prepare_cached(update)?.execute([now.0, ours])?;
+    }
+    let latest = now.plus_seconds(longest).0;
+    for update in [
+        // One that was never dialled waits for no delay.
+        "UPDATE faxes SET next_try_at = max(iif(outcome IS NULL, ?1, ?2), ifnull(not_before, 0))
+         WHERE state = 'ready' AND next_try_at > ?2 AND next_try_at > ifnull(not_before, 0)",
+        "UPDATE faxes SET give_up_from = ?1
+         WHERE state = 'ready' AND give_up_from > max(?2, ifnull(not_before, 0))
+               AND held = 0 AND give_up_at IS NULL AND ifnull(give_up_from, next_try_at) > ?2",
+        "UPDATE rests SET until = ?2 WHERE until > ?2 AND ?1",
+    ] {
+        db.prepare_cached(update)?.execute([now.0, latest])?;
     }
     Ok(())
 }
 
 /// What its sender wanted to have been sent by now, and what is not, has failed; a call is not cut off for it.
-fn expire(db: &Connection, now: Millis) -> rusqlite::Result<()> {
+pub(super) fn end_overdue(db: &Connection, now: Millis) -> rusqlite::Result<()> {
+    fail(
+        db,
+        "SELECT id, outcome, detail FROM faxes
+         WHERE give_up_at <= ?1 AND ended_at IS NULL AND state IN ('rendering', 'ready')",
+        now,
+        now,
+    )
+}
+
+/// What could be dialled for as long as the site tries, and is not through, has failed: it waited for a trunk, for a
+/// channel, for its account's limits. What is held or waits for hours does not get older meanwhile.
+fn end_given_up(db: &Connection, give_up_seconds: u64, now: Millis) -> rusqlite::Result<()> {
+    let since = Millis(
+        now.0
+            .saturating_sub(Millis(0).plus_seconds(give_up_seconds).0),
+    );
+    fail(
+        db,
+        "SELECT id, outcome, iif(outcome IS NULL, 'no call could be placed for it', detail)
+         FROM faxes INDEXED BY faxes_by_give_up_from
+         WHERE state = 'ready' AND held = 0 AND give_up_at IS NULL AND ifnull(give_up_from, next_try_at) <= ?1",
+        since,
+        now,
+    )
+}
+
+/// Ends the faxes of a query, which looks for those of before `until`.
+fn fail(db: &Connection, query: &str, until: Millis, now: Millis) -> rusqlite::Result<()> {
     let late: Vec<(String, Option<String>, String)> = db
-        .prepare_cached(
-            "SELECT id, outcome, detail FROM faxes
-             WHERE give_up_at <= ?1 AND ended_at IS NULL AND state IN ('rendering', 'ready')",
-        )?
-        .query_map([now.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .prepare_cached(query)?
+        .query_map([until.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<rusqlite::Result<_>>()?;
     for (fax, outcome, detail) in late {
         // The last cause says more than that the time is over.

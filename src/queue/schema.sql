@@ -1,8 +1,9 @@
 -- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 7; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
--- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
--- was written by a clock that ran ahead, and counts as now. Identifiers are 16 characters, ordered by time (id.rs).
+-- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is ahead by at most the longest delay of the rules in
+-- force; one that is farther off was written by a clock that ran ahead, and is brought back to that (recovery.rs).
+-- Identifiers are 16 characters, ordered by time (id.rs).
 -- Mails and pages are named by keys here. Small ones lie in small_blobs, in the transaction that names them; large ones
 -- in files of the blob folder, and a row never names a file that is not yet durable.
 --
@@ -84,6 +85,8 @@ CREATE TABLE faxes (
     account      TEXT    NOT NULL DEFAULT '', -- messages.account: faxes of several accounts take turns
     not_before   INTEGER,                    -- asked to leave then (RFC 4865, X-Fax-At)
     give_up_at   INTEGER,                    -- no attempt after that (RFC 2852); NULL: as the site says
+    give_up_from INTEGER,                    -- fax.give_up_hours count from then: its first attempt, or since it could
+                                             -- have been dialled; NULL: since next_try_at
     tell_delay_at INTEGER,                   -- when its sender hears that it still waits; NULL: told, or never
     held         INTEGER NOT NULL DEFAULT 0, -- 1: somebody holds it back until it is released
     trunk        TEXT,                       -- the only trunk it may take; NULL: as the trunks are set
@@ -108,6 +111,9 @@ CREATE INDEX faxes_in_line ON faxes (priority DESC, turn, id, number, account) W
 CREATE INDEX faxes_turns ON faxes (account, priority, turn) WHERE turn IS NOT NULL;
 CREATE INDEX faxes_calling ON faxes (number, account) WHERE state = 'calling';
 CREATE INDEX faxes_to_give_up ON faxes (give_up_at) WHERE give_up_at IS NOT NULL AND ended_at IS NULL;
+-- Those that end by fax.give_up_hours, by when these began.
+CREATE INDEX faxes_by_give_up_from ON faxes (ifnull(give_up_from, next_try_at))
+    WHERE state = 'ready' AND held = 0 AND give_up_at IS NULL;
 CREATE INDEX faxes_by_number ON faxes (number, id);
 CREATE INDEX faxes_by_message ON faxes (message);
 -- Those whose senders have not heard yet that they still wait.
@@ -253,3 +259,10 @@ CREATE TABLE outgoing (
     CHECK ((state IN ('delivered', 'failed')) = (ended_at IS NOT NULL))
 ) STRICT;
 CREATE INDEX outgoing_due ON outgoing (state, next_try_at, id);
+
+-- How far the wall clock was ahead of the time since boot when it was last looked at: a step is known by it (clock.rs).
+CREATE TABLE clock (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),
+    boot         TEXT    NOT NULL,           -- of which boot: /proc/sys/kernel/random/boot_id
+    ahead        INTEGER NOT NULL            -- milliseconds
+) STRICT;

@@ -65,8 +65,8 @@ pub(super) struct Standing {
     pub leaving: bool,
     cancelling: bool,
     tries: u32,
-    /// When it could be sent first.
-    begins_at: Millis,
+    /// From when the site's time for it counts.
+    give_up_from: Millis,
     give_up_at: Option<Millis>,
 }
 
@@ -75,7 +75,7 @@ impl Standing {
     fn left(&self, policy: &Policy, now: Millis) -> u64 {
         let end = self
             .give_up_at
-            .unwrap_or(self.begins_at.plus_seconds(policy.give_up_seconds));
+            .unwrap_or(self.give_up_from.plus_seconds(policy.give_up_seconds));
         u64::try_from(end.0 - now.0).unwrap_or(0) / 1000
     }
 }
@@ -131,7 +131,8 @@ impl Store {
 
 pub(super) fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing> {
     db.prepare_cached(
-        "SELECT f.confirmed, d.page_count + ifnull(f.cover, 0), f.leaving, f.cancelling, f.tries, max(f.created_at, ifnull(f.not_before, 0)),
+        "SELECT f.confirmed, d.page_count + ifnull(f.cover, 0), f.leaving, f.cancelling, f.tries,
+                ifnull(f.give_up_from, f.next_try_at),
                 f.give_up_at, f.number
          FROM faxes f JOIN documents d ON d.id = f.document WHERE f.id = ?1",
     )?
@@ -143,7 +144,7 @@ pub(super) fn standing(db: &Connection, fax: &str) -> rusqlite::Result<Standing>
             leaving: row.get(2)?,
             cancelling: row.get(3)?,
             tries: row.get(4)?,
-            begins_at: Millis(row.get(5)?),
+            give_up_from: Millis(row.get(5)?),
             give_up_at: row.get::<_, Option<i64>>(6)?.map(Millis),
             number: row.get(7)?,
         })

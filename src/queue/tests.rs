@@ -6,6 +6,7 @@ mod damage;
 mod line_of_faxes;
 mod shared;
 mod small;
+mod times;
 
 use super::*;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
@@ -714,7 +715,7 @@ async fn a_clock_that_ran_a_year_ahead_puts_nothing_off_for_a_year() {
     store.write(|db| db.execute(leave, [])).await.unwrap();
     let yesterday = Millis(NOW.0 - 365 * 86_400_000);
     assert!(claimed(&store, yesterday).await.is_none());
-    store.next_due(yesterday).await.unwrap();
+    store.next_due(&policy(), yesterday).await.unwrap();
     let other = claimed(&store, yesterday).await;
     assert_eq!(other.expect("due now").number, "5557654321");
 }

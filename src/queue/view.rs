@@ -108,6 +108,8 @@ pub struct FaxRow {
     pub held: bool,
     /// When it is given up, where its sender said so.
     pub give_up_at: Option<Millis>,
+    /// Else `fax.give_up_hours` after that, as far as is known now; what it cannot be dialled for is added.
+    pub give_up_from: Millis,
     /// Calls so far.
     pub calls: u32,
     /// Seconds of the last call, from answer to its end.
@@ -150,6 +152,7 @@ impl FaxRow {
             cover: false,
             held: false,
             give_up_at: None,
+            give_up_from: at,
             calls: 0,
             seconds: None,
         }
@@ -289,7 +292,8 @@ pub(super) const FAX: &str =
     f.give_up_at, f.priority, f.account, f.not_before, f.trunk, (SELECT until FROM rests r WHERE r.number = f.number),
     f.billing, d.resolution, ifnull(f.cover, 0),
     (SELECT json_group_array(json_object('recipient', r.recipient, 'name', r.name, 'billing', r.billing,
-            'orcpt', r.orcpt, 'notify', r.notify)) FROM further_recipients r WHERE r.fax = f.id)
+            'orcpt', r.orcpt, 'notify', r.notify)) FROM further_recipients r WHERE r.fax = f.id),
+    ifnull(f.give_up_from, f.next_try_at)
     FROM faxes f JOIN messages m ON m.id = f.message JOIN documents d ON d.id = f.document ";
 
 /// Faxes to number ?1, of sender ?2, in state ?3.
@@ -577,6 +581,7 @@ pub(super) fn fax(row: &Row<'_>) -> rusqlite::Result<FaxRow> {
         resolution: row.get(30)?,
         cover: row.get(31)?,
         further: from_json(32, &row.get::<_, String>(32)?)?,
+        give_up_from: Millis(row.get(33)?),
     })
 }
 

@@ -67,6 +67,16 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
         "[[route]]\nnumber = \"5551234567\"\n",
         ":2: route.number: the route of \"5551234567\" needs `to` or `maildir`",
     ),
+    (
+        "[retry]\nbusy = { delays = [7200] }\nno_answer = { delays = [60] }\n",
+        ":3: retry.no_answer: these delays allow more than 2 calls in a row to a number without an hour's rest, which 47 \
+         CFR 68.318(b)(1) forbids; write an hour at least every second time, such as [300, 3600, 300, 3600]",
+    ),
+    (
+        "\n\n[retry.no_answer]\nattempts = 5\ndelays = [300, 300, 3600]\n",
+        ":3: retry.no_answer: these delays allow more than 2 calls in a row to a number without an hour's rest, which 47 \
+         CFR 68.318(b)(1) forbids; write an hour at least every second time, such as [300, 3600, 300, 3600]",
+    ),
     ("[smtp\n", ":1: unclosed table, expected `]`"),
 ];
 

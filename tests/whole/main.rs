@@ -7,6 +7,7 @@ mod bad_config;
 mod bad_input;
 mod both_journeys;
 mod children;
+mod clocks;
 mod commands;
 mod compiler;
 mod converters;

@@ -10,7 +10,7 @@ use postfax::config::Config;
 use postfax::config::trunk::{CalledNumber, NumberFormat, Reinvite};
 use postfax::pages::sample;
 
-use crate::harness::{OURS, Site, wait_for, wait_until};
+use crate::harness::{CLERK, OURS, Site, mails, wait_for, wait_until};
 
 /// The carrier's machine with a busy line: a call to it is over at once.
 const BUSY: &str = "5551230001";
@@ -157,6 +157,26 @@ fn the_first_server_is_dead() {
         site.dialled("5551240001") > 0
     });
     assert_eq!(dead.heard("INVITE").len(), 1);
+}
+
+/// RFC 2852: the deadline was still ahead when the fax was claimed, and is over when the next server's turn comes.
+#[test]
+fn no_invite_leaves_for_the_second_server_once_the_deadline_has_passed() {
+    let slow = |config: &mut Config| config.trunks[0].silence_seconds = 14;
+    let site = behind(|site| site.address(5081), slow);
+    let dead = FarEnd::at(site.address(5081), |_| None);
+    let mut client = site.smtp();
+    client.expect(&format!("MAIL FROM:<{CLERK}> BY=12;R"), 250);
+    client.expect(&format!("RCPT TO:<{BUSY}@fax.local>"), 250);
+    let mail = mails::with_pdfs(&[BUSY], &[sample::numbered_pages(1)]);
+    assert_eq!(client.data(&mail).code, 250);
+    wait_until("it is over", 60, || site.fax().ended_at.is_some());
+    let fax = site.fax();
+    let end = (fax.state.as_str(), fax.outcome.as_deref(), fax.calls);
+    assert_eq!(end, ("failed", Some("expired"), 1));
+    assert_eq!(dead.heard("INVITE").len(), 1, "it was claimed in time");
+    assert_eq!(site.dialled(BUSY), 0);
+    site.check();
 }
 
 #[test]

@@ -19,13 +19,6 @@ const DEAR: [(&str, &str); 3] = [
     ("+8821612345678", "satellite telephones"),
 ];
 
-/// Calls in a row after which 47 CFR 68.318(b)(1) wants an hour.
-const IN_A_ROW: [(Outcome, u32); 3] = [
-    (Outcome::NoAnswer, 2),
-    (Outcome::Busy, 15),
-    (Outcome::Congestion, 15),
-];
-
 /// All of them.
 pub(super) fn all(config: &Config) -> Vec<Finding> {
     let mut found = certificates(config);
@@ -163,28 +156,18 @@ fn shared_calls(config: &Config) -> Option<Finding> {
     (!numbers.is_empty()).then_some(Note(what))
 }
 
-/// 47 CFR 68.318(b)(1).
+/// 47 CFR 68.318(b)(4). Delays that (b)(1) forbids are refused with the file.
 fn redials(config: &Config) -> Vec<Finding> {
-    let policy = config.retry_policy();
-    let too_many = IN_A_ROW.into_iter().filter(|(outcome, most)| {
-        let mut since_rest = 0;
-        (1..=60).any(|same| {
-            since_rest += 1;
-            let over = since_rest > *most;
-            if policy.rest(*outcome, same) >= 3600 {
-                since_rest = 0;
-            }
-            over
-        }) && config
-            .retry
-            .of(*outcome)
-            .is_some_and(|rule| rule.attempts > *most)
+    let no_machine = [Outcome::NoFax, Outcome::VoiceAnswered];
+    let too_many = no_machine.into_iter().filter(|outcome| {
+        let rule = config.retry.of(*outcome);
+        rule.is_some_and(|rule| rule.attempts > 2)
     });
     too_many
-        .map(|(outcome, most)| {
+        .map(|outcome| {
             Note(format!(
-                "[retry] {outcome}: more than {most} calls in a row to a number without an hour's rest, which the law of \
-                 the US forbids (47 CFR 68.318(b))"
+                "[retry] {outcome}: more than one further call to a number where something answered that is no fax \
+                 machine, which the law of the US forbids (47 CFR 68.318(b)(4))"
             ))
         })
         .collect()
@@ -269,8 +252,8 @@ mod tests {
                 "Müller can be written only",
             ),
             (
-                "[retry]\nno_answer = { delays = [60] }",
-                "no_answer: more than 2",
+                "[retry]\nno_fax = { attempts = 3 }",
+                "no_fax: more than one further call",
             ),
             (
                 "[mail]\nusername = \"fax\"\npassword = \"x\"",

@@ -195,7 +195,7 @@ fn read_header(mut file: impl BufRead, out: &mut Vec<u8>) -> std::io::Result<usi
 
 /// What everybody may see of a fax: enough for the first sentence.
 pub fn in_outline(fax: &FaxRow, config: &Config) -> Receipt {
-    let given_up = fax.created_at.plus_seconds(config.give_up_seconds());
+    let given_up = fax.give_up_from.plus_seconds(config.give_up_seconds());
     Receipt {
         fax: fax.id.clone(),
         ending: ending(fax, fax.give_up_at.unwrap_or(given_up)),

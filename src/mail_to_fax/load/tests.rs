@@ -21,6 +21,7 @@ fn fax(id: &str, pages: u32, confirmed: u32) -> ClaimedFax {
         confirmed,
         account: "clerk@example.com".into(),
         header: String::new(),
+        give_up_at: None,
     }
 }
 

@@ -62,6 +62,11 @@ impl Attempt<'_> {
                     continue;
                 }
             };
+            // The last look before the INVITE: the time may have passed, or the clock been set, since the fax was claimed.
+            if self.is_too_late() {
+                report = CallReport::never_placed(Outcome::Expired, String::new());
+                break;
+            }
             let ways = Ways {
                 others: !left.is_empty(),
                 may_follow,
@@ -86,6 +91,11 @@ impl Attempt<'_> {
         tried.retain(|it| !it.is_empty());
         report.detail = tried.join("; then ");
         report
+    }
+
+    fn is_too_late(&self) -> bool {
+        let end = self.request.not_after;
+        end.is_some_and(|end| end <= jiff::Timestamp::now())
     }
 
     /// The call to one place, to its end or to what sends it elsewhere.

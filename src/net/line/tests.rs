@@ -30,6 +30,7 @@ fn request(target: SocketAddr) -> DialRequest {
         tiff: Vec::new(),
         documents: vec![1],
         enough: CancellationToken::new(),
+        not_after: None,
         fax: FaxSettings::default(),
     }
 }

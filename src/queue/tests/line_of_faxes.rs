@@ -140,7 +140,7 @@ async fn what_is_to_leave_at_six_waits_until_six_and_its_day_begins_then() {
     let document = store.claim_document(NOW).await.unwrap().unwrap();
     let rendered = store.document_rendered(&document.id, drawn(2), NOW);
     rendered.await.unwrap();
-    assert_eq!(store.next_due(NOW).await.unwrap(), Some(six));
+    assert_eq!(store.next_due(&policy(), NOW).await.unwrap(), Some(six));
     assert!(claimed(&store, Millis(six.0 - 1)).await.is_none());
     let claim = claimed(&store, six).await.expect("it is six");
     let again = settled(&store, &claim, Outcome::Busy, six).await;
@@ -160,7 +160,7 @@ async fn hours_put_a_fax_off_and_it_comes_back() {
             .unwrap()
             .is_none()
     );
-    assert_eq!(store.next_due(NOW).await.unwrap(), Some(morning));
+    assert_eq!(store.next_due(&policy(), NOW).await.unwrap(), Some(morning));
     assert!(claimed(&store, NOW).await.is_none());
     assert!(claimed(&store, morning).await.is_some());
 }
@@ -179,7 +179,7 @@ async fn a_fax_whose_time_is_over_fails_with_a_receipt() {
     let soon = NOW.plus_seconds(60);
     set(&store, &called.id, "give_up_at", soon.0).await;
     set(&store, &never, "give_up_at", soon.0).await;
-    store.next_due(soon).await.unwrap();
+    store.next_due(&policy(), soon).await.unwrap();
     let fax = store.fax(&never).await.unwrap().unwrap();
     assert_eq!(
         (fax.state.as_str(), fax.outcome.as_deref()),
@@ -200,7 +200,7 @@ async fn a_busy_number_rests_for_every_fax_that_waits_for_it() {
     let rests = settled(&store, &first, Outcome::Busy, NOW).await;
     assert_eq!(rests, Settled::Again(NOW.plus_seconds(120)));
     assert_eq!(numbers_in_turn(&store, 3).await, ["2"]);
-    let due = store.next_due(NOW).await.unwrap();
+    let due = store.next_due(&policy(), NOW).await.unwrap();
     assert_eq!(due, Some(NOW.plus_seconds(120)));
     // The second call in a row to it, of another fax: the number's patience grows, not each fax's.
     let later = NOW.plus_seconds(120);
@@ -262,7 +262,7 @@ async fn a_fax_on_hold_waits_for_its_release_and_a_retry_waits_for_nothing() {
     assert_eq!(store.hold(&fax).await.unwrap(), Ordered::Done);
     assert_eq!(store.hold(&fax).await.unwrap(), Ordered::Already);
     assert!(claimed(&store, NOW).await.is_none());
-    assert_eq!(store.let_go(&fax).await.unwrap(), Ordered::Done);
+    assert_eq!(store.let_go(&fax, NOW).await.unwrap(), Ordered::Done);
     let claim = claimed(&store, NOW).await.expect("it was released");
     assert_eq!(store.hold(&fax).await.unwrap(), Ordered::InCall);
     settled(&store, &claim, Outcome::Busy, NOW).await;
@@ -278,7 +278,7 @@ async fn a_fax_on_hold_waits_for_its_release_and_a_retry_waits_for_nothing() {
     settled(&store, &claim, Outcome::Refused, NOW).await;
     let over = Ordered::Over("failed".into());
     assert_eq!(store.retry_now(&fax, NOW).await.unwrap(), over);
-    assert_eq!(store.let_go("nobody").await.unwrap(), Ordered::Unknown);
+    assert_eq!(store.let_go("nobody", NOW).await.unwrap(), Ordered::Unknown);
     assert_eq!(store.check().await.unwrap(), []);
 }
 

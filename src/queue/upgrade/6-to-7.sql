@@ -11,3 +11,14 @@ CREATE TABLE further_recipients (
     notify       INTEGER,
     PRIMARY KEY (fax, place)
 ) STRICT, WITHOUT ROWID;
+
+-- fax.give_up_hours count from the first attempt, and steps of the clock are known.
+ALTER TABLE faxes ADD COLUMN give_up_from INTEGER;
+UPDATE faxes SET give_up_from = (SELECT min(started_at) FROM attempts a WHERE a.fax = faxes.id) WHERE ended_at IS NULL;
+CREATE INDEX faxes_by_give_up_from ON faxes (ifnull(give_up_from, next_try_at))
+    WHERE state = 'ready' AND held = 0 AND give_up_at IS NULL;
+CREATE TABLE clock (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),
+    boot         TEXT    NOT NULL,
+    ahead        INTEGER NOT NULL
+) STRICT;
