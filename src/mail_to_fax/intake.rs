@@ -6,6 +6,8 @@
 //! When it dies: the client has no `250`, and sends the mail again; where the mail was taken over all the same, it is
 //! known again, and not faxed twice.
 
+pub mod adopt;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::IpAddr;
@@ -28,8 +30,10 @@ use crate::pages::DocumentRefusal;
 use crate::pages::document::Source;
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
-use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
-use crate::queue::{Kept, Millis, NewFax, NewMessage, StoreError, Twin, id};
+use crate::proto::smtp::{Login, Mail, Notify, RcptOptions, Refusal, Taken};
+use crate::queue::{
+    Addressee, Envelope, Kept, Millis, NewFax, NewMessage, Origin, StoreError, Twin, id,
+};
 use crate::worker::host::RenderFailure;
 
 /// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
@@ -43,7 +47,7 @@ const TWIN_MILLIS: i64 = 5 * 86_400_000;
 const MAX_LOOKS: usize = 20;
 
 /// For whoever sends a mail; what is damaged is the admin's to know (the page, the log).
-const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
+pub const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
                        please try again later";
 
 /// The front door of journey 1.
@@ -249,7 +253,11 @@ impl FrontDoor {
             Text::Short(octets) => Some(octets),
             Text::Long(spool) => {
                 let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
-                let keep = move || blobs.keep_file(&key, &spool.keep().1);
+                let origin = Origin::Mail(envelope(&good.mail, good.client, &good.via, &faxes, now));
+                let keep = move || {
+                    origin.write(spool.file());
+                    blobs.keep_file(&key, &spool.keep().1)
+                };
                 let kept = tokio::task::spawn_blocking(keep).await;
                 kept.map_err(io::Error::other)??;
                 None
@@ -311,6 +319,25 @@ impl FrontDoor {
         }
         twins.retain(|twin| same.contains(&twin.text_key));
         Ok(twins)
+    }
+}
+
+/// What is kept beside the text of a mail, for whoever has to take it in again without its row.
+fn envelope(mail: &Mail, client: IpAddr, via: &str, faxes: &[NewFax], now: Millis) -> Envelope {
+    let addressee = |fax: &NewFax| Addressee {
+        address: fax.recipient.clone(),
+        orcpt: fax.orcpt.clone(),
+        notify: fax.notify.map(Notify::bits),
+    };
+    Envelope {
+        accepted_at: now.0,
+        client: client.to_string(),
+        via: via.to_owned(),
+        sender: mail.sender.clone(),
+        envelope_id: mail.options.envelope_id.clone(),
+        ret: mail.options.ret.map(|ret| ret.name().to_owned()),
+        recipients: faxes.iter().map(addressee).collect(),
+        omitted: 0,
     }
 }
 

@@ -186,7 +186,10 @@ async fn documents(
     let mail = mail.map_err(Failure::Ours)?;
     let config = context.config();
     let open = move |text: &[u8]| documents::open(text, Body::Always, &config);
-    let opened = context.reader.read(mail, open).await?;
+    let opened = context.reader.read(mail, open).await;
+    let opened = opened.map_err(StoreError::from);
+    let opened = context.store.heard_of(&document.text_key, opened).await;
+    let opened = opened.map_err(Failure::Ours)?;
     let mut found = opened.map_err(std::io::Error::other)?.documents;
     let promised: Vec<receipt::Part> = serde_json::from_str(&document.manifest).unwrap_or_default();
     found.retain(|found| {
