@@ -11,7 +11,7 @@ use crate::fax_to_mail::adopt::{adopt, pages_of};
 use crate::mail_to_fax::intake::FrontDoor;
 use crate::pages::header::HeaderFont;
 use crate::pages::pdfium;
-use crate::queue::{Addressee, Envelope, Orphan, OrphanKind, Origin, Store};
+use crate::queue::{Addressee, Envelope, Origin, Orphan, OrphanKind, Store};
 use crate::worker::host::Children;
 
 /// Arguments of `postfax adopt`.
@@ -37,7 +37,10 @@ pub fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
         let orphans = store.orphans().await?;
         let found = orphans.iter().find(|orphan| orphan.key == args.key);
         let Some(orphan) = found else {
-            anyhow::bail!("there is no orphan {}; `postfax check` lists them", args.key);
+            anyhow::bail!(
+                "there is no orphan {}; `postfax check` lists them",
+                args.key
+            );
         };
         match orphan.kind {
             OrphanKind::Mail => adopt_mail(orphan, &args, store, config).await,
@@ -70,7 +73,9 @@ async fn adopt_mail(
     let context = Context::new(config, store, children, HeaderFont::builtin())?;
     let door = FrontDoor::new(Arc::new(context));
     let faxes = door.adopt(orphan, envelope).await?;
-    let lines = faxes.iter().map(|fax| format!("taken in again as fax {fax}\n"));
+    let lines = faxes
+        .iter()
+        .map(|fax| format!("taken in again as fax {fax}\n"));
     Ok(lines.collect())
 }
 

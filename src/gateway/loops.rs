@@ -147,7 +147,8 @@ pub async fn examine(context: Arc<Context>, now: Arc<Notify>) {
             // Faxes have waited for this.
             context.tell();
         }
-        if let Err(e) = retention.apply(&context.store, crate::context::now()).await {
+        let now = crate::context::now();
+        if let Err(e) = retention.apply(&context.store, now, Instant::now()).await {
             tracing::error!("orphans are not deleted: {e}");
         }
     }
@@ -164,15 +165,19 @@ struct Retention {
 
 impl Retention {
     /// Deletes what may be deleted.
-    async fn apply(&mut self, store: &Store, now: Millis) -> Result<(), StoreError> {
+    async fn apply(
+        &mut self,
+        store: &Store,
+        now: Millis,
+        found: Instant,
+    ) -> Result<(), StoreError> {
         let expired: HashSet<String> = store.expired_orphans(now).await?.into_iter().collect();
         self.expired.retain(|key, _| expired.contains(key));
-        let found = Instant::now();
         for key in expired {
             self.expired.entry(key).or_insert(found);
         }
         let confirmed = self.expired.iter();
-        let confirmed = confirmed.filter(|(_, since)| since.elapsed() >= CONFIRMED_AFTER);
+        let confirmed = confirmed.filter(|(_, since)| found - **since >= CONFIRMED_AFTER);
         let confirmed: HashSet<String> = confirmed.map(|(key, _)| key.clone()).collect();
         if !confirmed.is_empty() {
             store.delete_expired_orphans(confirmed, now).await?;
@@ -199,5 +204,40 @@ async fn nap(context: &Context) -> Duration {
     match context.store.next_due(now()).await {
         Ok(Some(due)) => Duration::from_millis((due.0 - now().0).max(50) as u64).min(NAP),
         _ => NAP,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::KEPT_DAYS;
+
+    fn policy() -> crate::call::retry::Policy {
+        crate::config::Config::default().retry_policy()
+    }
+
+    #[tokio::test]
+    async fn an_orphan_is_deleted_after_its_days_while_the_daemon_runs_but_not_by_a_clock_that_ran_ahead()
+     {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path()).unwrap();
+        store.blobs().keep("m-orphan", b"it got its 250").unwrap();
+        store.begin(&policy(), now()).await.unwrap();
+        let left = async || store.orphans().await.unwrap().len();
+        assert_eq!(left().await, 1);
+        let mut retention = Retention::default();
+        let (begin, hour) = (Instant::now(), Duration::from_secs(3600));
+        let day = |n: u64| now().plus_seconds(n * 86_400);
+        for (at, after, expected) in [
+            (day(KEPT_DAYS - 1), hour * 2, 1),
+            // The clock ran ahead, and was set.
+            (day(3650), hour * 3, 1),
+            (day(KEPT_DAYS - 1), hour * 5, 1),
+            (day(KEPT_DAYS + 1), hour * 6, 1),
+            (day(KEPT_DAYS + 1), hour * 7, 0),
+        ] {
+            retention.apply(&store, at, begin + after).await.unwrap();
+            assert_eq!(left().await, expected, "after {after:?}");
+        }
     }
 }

@@ -253,7 +253,8 @@ impl FrontDoor {
             Text::Short(octets) => Some(octets),
             Text::Long(spool) => {
                 let (blobs, key) = (self.context.store.blobs().clone(), text_key.clone());
-                let origin = Origin::Mail(envelope(&good.mail, good.client, &good.via, &faxes, now));
+                let origin =
+                    Origin::Mail(envelope(&good.mail, good.client, &good.via, &faxes, now));
                 let keep = move || {
                     origin.write(spool.file());
                     blobs.keep_file(&key, &spool.keep().1)

@@ -18,8 +18,7 @@ pub struct AdoptedFax {
 }
 
 /// The detail of a fax whose last page is not among those that were taken in again.
-const INCOMPLETE: &str =
-    "these pages were taken in again after the database had lost them; whether others followed is not known";
+const INCOMPLETE: &str = "these pages were taken in again after the database had lost them; whether others followed is not known";
 
 impl Store {
     /// Writes down a received fax of pages whose blobs are in their place, and queues its mails, in one transaction.
@@ -36,7 +35,9 @@ impl Store {
                     return Ok(None);
                 }
             }
-            let is_taken = db.prepare("SELECT 1 FROM received WHERE id = ?1")?.exists([&fax.id])?;
+            let is_taken = db
+                .prepare("SELECT 1 FROM received WHERE id = ?1")?
+                .exists([&fax.id])?;
             let id = match is_taken || fax.id.is_empty() {
                 true => id::new(now),
                 false => fax.id.clone(),
@@ -56,9 +57,17 @@ fn insert(
     recipients: &str,
     now: Millis,
 ) -> rusqlite::Result<()> {
-    let call = fax.pages.first().map(|(_, page)| page.clone()).unwrap_or_default();
+    let call = fax
+        .pages
+        .first()
+        .map(|(_, page)| page.clone())
+        .unwrap_or_default();
     let is_whole = fax.pages.last().is_some_and(|(_, page)| page.last)
-        && fax.pages.iter().map(|(_, page)| page.page).eq(1..=fax.pages.len() as u32);
+        && fax
+            .pages
+            .iter()
+            .map(|(_, page)| page.page)
+            .eq(1..=fax.pages.len() as u32);
     let (outcome, detail) = match is_whole {
         true => (Outcome::Delivered, ""),
         false => (Outcome::GatewayStopped, INCOMPLETE),

@@ -228,18 +228,27 @@ impl Store {
             let mut violations = Vec::new();
             let sound: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
             if sound != "ok" {
-                violations.push(Violation { invariant: "the database file is sound", rows: vec![sound] });
+                violations.push(Violation {
+                    invariant: "the database file is sound",
+                    rows: vec![sound],
+                });
             }
             violations.extend(broken_rules(db)?);
             let missing = missing_blobs(db, &blobs, UNFINISHED)?;
             if !missing.is_empty() {
                 let invariant = "every blob that is still needed is there";
-                violations.push(Violation { invariant, rows: missing });
+                violations.push(Violation {
+                    invariant,
+                    rows: missing,
+                });
             }
             let altered = altered_blobs(db, &blobs, UNFINISHED)?;
             if !altered.is_empty() {
                 let invariant = "a blob that is still needed holds the octets that were kept";
-                violations.push(Violation { invariant, rows: altered });
+                violations.push(Violation {
+                    invariant,
+                    rows: altered,
+                });
             }
             Ok(violations)
         })
@@ -258,14 +267,21 @@ impl Store {
             let missing = missing_blobs(db, &blobs, &over)?;
             if !missing.is_empty() {
                 let invariant = "every mail, page and preview of what is over is there";
-                violations.push(Violation { invariant, rows: missing });
+                violations.push(Violation {
+                    invariant,
+                    rows: missing,
+                });
             }
             let mut altered = altered_files_of_late(db, &blobs, &over)?;
             altered.extend(small::altered(db, &over)?);
             if !altered.is_empty() {
                 altered.sort();
-                let invariant = "a mail, page or preview of what is over holds the octets that were kept";
-                violations.push(Violation { invariant, rows: altered });
+                let invariant =
+                    "a mail, page or preview of what is over holds the octets that were kept";
+                violations.push(Violation {
+                    invariant,
+                    rows: altered,
+                });
             }
             Ok(violations)
         })

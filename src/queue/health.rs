@@ -144,7 +144,12 @@ impl Store {
     }
 
     fn note(&self, key: &str, what: String) {
-        if self.known_notes().insert(key.to_owned(), what.clone()).as_ref() != Some(&what) {
+        if self
+            .known_notes()
+            .insert(key.to_owned(), what.clone())
+            .as_ref()
+            != Some(&what)
+        {
             tracing::warn!("{what}; nothing depends on it, and the gateway goes on");
         }
     }
@@ -187,7 +192,10 @@ fn notes(
     let mut notes = Vec::new();
     for broken in check::broken_expectations(db)? {
         let rows = broken.rows.join(", ");
-        let what = format!("the queue does not keep to it that {}: {rows}", broken.invariant);
+        let what = format!(
+            "the queue does not keep to it that {}: {rows}",
+            broken.invariant
+        );
         notes.push((broken.invariant.to_owned(), what));
     }
     for key in noted {

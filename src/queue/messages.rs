@@ -163,8 +163,11 @@ impl Store {
     /// As the database says.
     pub async fn message_exists(&self, id: &str) -> Result<bool> {
         let id = id.to_owned();
-        self.read(move |db| db.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?.exists([id]))
-            .await
+        self.read(move |db| {
+            db.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?
+                .exists([id])
+        })
+        .await
     }
 
     /// Claims the next document to render, if one is due.

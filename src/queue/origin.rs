@@ -140,7 +140,8 @@ impl Blobs {
     /// As [`Blobs::keep`].
     pub fn keep_with_origin(&self, key: &str, bytes: &[u8], origin: &Origin) -> io::Result<()> {
         let temporary = self.incoming().join(format!("{key}.page"));
-        let named = |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", temporary.display()));
+        let named =
+            |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", temporary.display()));
         let mut options = File::options();
         options.write(true).create(true).truncate(true).mode(0o600);
         let written = options.open(&temporary).and_then(|mut file| {
@@ -189,6 +190,9 @@ mod tests {
         assert_eq!(found.sender, envelope.sender);
         assert!(found.recipients.len() > 20, "{}", found.recipients.len());
         assert_eq!(found.recipients.len() + found.omitted, 500);
-        assert_eq!(found.recipients[..], envelope.recipients[..found.recipients.len()]);
+        assert_eq!(
+            found.recipients[..],
+            envelope.recipients[..found.recipients.len()]
+        );
     }
 }

@@ -178,7 +178,8 @@ impl Store {
             let orphan = work.await.map_err(|_| StoreError::Stopped)??;
             self.write(move |db| {
                 let is_named = format!("SELECT 1 FROM ({ALL}) WHERE text_key = ?1");
-                let sql = format!("DELETE FROM small_blobs WHERE key = ?1 AND NOT EXISTS ({is_named})");
+                let sql =
+                    format!("DELETE FROM small_blobs WHERE key = ?1 AND NOT EXISTS ({is_named})");
                 db.execute(&sql, [key])
             })
             .await?;
@@ -202,7 +203,11 @@ impl Store {
     ///
     /// # Errors
     /// As the disk or the database says.
-    pub async fn delete_expired_orphans(&self, keys: HashSet<String>, now: Millis) -> Result<usize> {
+    pub async fn delete_expired_orphans(
+        &self,
+        keys: HashSet<String>,
+        now: Millis,
+    ) -> Result<usize> {
         let mut orphans = self.orphans().await?;
         orphans.retain(|orphan| orphan.is_expired(now) && keys.contains(&orphan.key));
         if self.damage().is_some() {
@@ -255,7 +260,8 @@ impl Store {
     /// As the disk or the database says.
     pub async fn orphan_refused(&self, orphan: &Orphan) -> Result<()> {
         let named = self.read_afresh(|db| check::named_blobs(db, ALL)).await?;
-        if named.contains(&orphan.key) {
+        // One that was never set aside is where it was.
+        if named.contains(&orphan.key) || orphan.orphaned_at.is_none() {
             return Ok(());
         }
         let (blobs, orphan) = (self.blobs().clone(), orphan.clone());

@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::report::{self, Row, said_from_json};
 use super::origin::{Origin, ReceivedPage};
+use super::report::{self, Row, said_from_json};
 use super::{Millis, Result, Store, StoreError, id};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::pages::FaxPage;
@@ -186,7 +186,9 @@ impl Store {
                 origin.recipients = serde_json::from_str(&recipients).unwrap_or_default();
                 Ok(())
             };
-            db.prepare_cached(sql)?.query_row([&origin.received.clone()], read).optional()?;
+            db.prepare_cached(sql)?
+                .query_row([&origin.received.clone()], read)
+                .optional()?;
             Ok(origin)
         });
         Ok(Origin::Page(call.await?))

@@ -22,6 +22,7 @@ mod machines;
 mod mail_servers;
 mod nat;
 mod open_net;
+mod orphans;
 mod relays;
 mod reports;
 mod rooms;

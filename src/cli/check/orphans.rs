@@ -9,7 +9,7 @@ use super::Finding::{self, Note};
 use crate::cli::table::{counted, tame, time};
 use crate::mail_to_fax::message::cover::headline;
 use crate::pages::tiff;
-use crate::queue::{KEPT_DAYS, Millis, Orphan, OrphanKind, Origin};
+use crate::queue::{KEPT_DAYS, Millis, Origin, Orphan, OrphanKind};
 
 /// Bytes of a mail that are searched for its header.
 const HEADER_BYTES: u64 = 64 * 1024;

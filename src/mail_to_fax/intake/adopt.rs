@@ -56,7 +56,11 @@ impl FrontDoor {
         match self.keep_once(message).await {
             Ok(faxes) => {
                 store.orphan_adopted(orphan).await?;
-                tracing::info!(key = orphan.key, faxes = faxes.join(" "), "mail taken in again");
+                tracing::info!(
+                    key = orphan.key,
+                    faxes = faxes.join(" "),
+                    "mail taken in again"
+                );
                 Ok(faxes)
             }
             Err(e) => {
@@ -101,8 +105,13 @@ impl FrontDoor {
         self.count_pages(&mut contents).await?;
         contents.documents.clear();
         Ok(Good {
-            client: envelope.client.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-            via: format!("adopted; {}", envelope.via).trim_end_matches("; ").to_owned(),
+            client: envelope
+                .client
+                .parse()
+                .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            via: format!("adopted; {}", envelope.via)
+                .trim_end_matches("; ")
+                .to_owned(),
             mail,
             recipients,
             wishes,
@@ -136,7 +145,9 @@ impl FrontDoor {
         let (store, now) = (&self.context.store, now());
         let message = Arc::new(message);
         let since = Millis(now.0 - TWIN_MILLIS);
-        let twins = store.accept_unless_twin(message.clone(), since, now).await?;
+        let twins = store
+            .accept_unless_twin(message.clone(), since, now)
+            .await?;
         if !twins.is_empty() {
             let same = self.same_text(&message, twins).await?;
             if let Some(twin) = same.first() {
