@@ -1,5 +1,6 @@
 //! `postfax check`: what is wrong, and what would happen.
 
+mod orphans;
 mod rights;
 mod risks;
 
@@ -11,7 +12,7 @@ use super::table::print;
 use super::wait_for;
 use crate::config::numbers::Numbering;
 use crate::config::{Config, Converter, Route, Trunk, dialplan};
-use crate::context::letterhead;
+use crate::context::{letterhead, now};
 use crate::mail_to_fax::cover::template;
 use crate::mail_to_fax::{receipt, recipient};
 use crate::net::trunk::{self, Trunks};
@@ -67,7 +68,7 @@ pub fn run(args: Args, path: &Path, config: &Config) -> anyhow::Result<ExitCode>
     findings.extend(line_ways(config));
     findings.extend(risks::all(config));
     findings.extend(rights::all(path, config));
-    findings.extend(wait_for(store(&config.state_dir))?);
+    findings.extend(wait_for(store(config))?);
     let mut wrong = findings.iter().any(|found| matches!(found, Wrong(_)));
     let mut text: String = findings.iter().map(|found| format!("{found}\n")).collect();
     if let Some(address) = &args.address {
@@ -274,9 +275,9 @@ fn trunk_way(config: &Config, trunk: &Trunk) -> Finding {
     ))
 }
 
-async fn store(state: &Path) -> Vec<Finding> {
-    let checked = match Store::open_beside(state) {
-        Ok(store) => store.check().await,
+async fn store(config: &Config) -> Vec<Finding> {
+    let state = &config.state_dir;
+    let opened = match Store::open_beside(state) {
         Err(StoreError::NoQueue(_)) => {
             let what = format!(
                 "{} holds no queue yet; `postfax run` makes it",
@@ -284,22 +285,39 @@ async fn store(state: &Path) -> Vec<Finding> {
             );
             return vec![Note(what)];
         }
-        Err(e) => Err(e),
+        opened => opened,
     };
-    let broken = |found: Violation| {
-        let rows = found.rows.join(", ");
-        Wrong(format!(
-            "the queue breaks its rule that {}: {rows}",
-            found.invariant
-        ))
-    };
-    match checked {
+    match opened {
         Err(e) => vec![Wrong(e.to_string())],
-        Ok(found) if found.is_empty() => {
-            vec![Fine(format!("the queue in {} is sound", state.display()))]
-        }
-        Ok(found) => found.into_iter().map(broken).collect(),
+        Ok(store) => examined(&store, config).await,
     }
+}
+
+async fn examined(store: &Store, config: &Config) -> Vec<Finding> {
+    let broken = |found: &Violation| {
+        let rows = found.rows.join(", ");
+        format!("the queue breaks its rule that {}: {rows}", found.invariant)
+    };
+    let mut findings = match store.check().await {
+        Err(e) => return vec![Wrong(e.to_string())],
+        Ok(found) if found.is_empty() => {
+            let state = config.state_dir.display();
+            vec![Fine(format!("the queue in {state} is sound"))]
+        }
+        Ok(found) => found.iter().map(|found| Wrong(broken(found))).collect(),
+    };
+    match store.check_expectations().await {
+        Err(e) => findings.push(Wrong(e.to_string())),
+        Ok(found) => {
+            let note = |found| Note(format!("{}; nothing depends on it", broken(found)));
+            findings.extend(found.iter().map(note));
+        }
+    }
+    match store.orphans().await {
+        Err(e) => findings.push(Wrong(e.to_string())),
+        Ok(orphans) => findings.extend(orphans::notes(&orphans, now(), &config.time_zone())),
+    }
+    findings
 }
 
 /// Whether a trunk leads to a number, and which, by their order.

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod adopt;
 mod carrier;
 mod check;
 mod demo;
@@ -108,6 +109,22 @@ Examples:
   postfax move --trunk backup --state ready        everything that waits
   postfax move --any-trunk --state ready           as the trunks are set again";
 
+const ADOPT: &str = "\
+A mail that was accepted, or a page that was confirmed, is never deleted because the database does not know it: after a \
+crash, or when an older queue.db was put back, it waits in the folder orphans of the state folder for 30 days. \
+`postfax check` lists what is there.
+
+A mail goes through the rules for a new one (numbers, permissions, documents), but for who may send: it had got its 250. \
+Hold times, deadlines and priorities that the mail server asked for are not known any more; what the mail itself asks for \
+counts anew. It may have been faxed before the database was lost: look into the log of those days first, for it is faxed \
+(again) now. Received pages are mailed to those they came for.
+
+Examples:
+  postfax adopt m-1m7xa9q0c2f3k
+  postfax adopt m-1m7xa9q0c2f3k --to 2025550123 --from jane@example.com    its envelope is not known
+  postfax adopt p1-1m7xa9q0c2f3k                   all pages of that call, to those they came for
+  postfax adopt p1-1m7xa9q0c2f3k --to office@example.com";
+
 #[derive(Subcommand)]
 enum Command {
     /// Run the gateway until SIGTERM or Ctrl-C
@@ -134,6 +151,9 @@ enum Command {
     /// Bind faxes to one trunk, or free them again
     #[command(after_help = MOVE)]
     Move(order::MoveArgs),
+    /// Take a mail or received pages back in that the database does not know any more
+    #[command(after_help = ADOPT)]
+    Adopt(adopt::Args),
     /// Show both journeys on this machine: no trunk, no root, no configuration
     Demo(demo::Args),
     /// Be a carrier with fax machines behind it, to try a configuration without paying for calls
@@ -183,6 +203,7 @@ pub fn main() -> ExitCode {
         Command::Hold(args) => config().and_then(|config| order::hold(args, &config)),
         Command::Release(args) => config().and_then(|config| order::release(args, &config)),
         Command::Move(args) => config().and_then(|config| order::move_to(args, &config)),
+        Command::Adopt(args) => config().and_then(|config| adopt::run(args, config)),
         Command::Demo(args) => demo::run(args),
         Command::Carrier(args) => carrier::run(args),
         Command::HashPassword => hash_password::run(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -19,6 +20,9 @@ use crate::worker::mishaps::Mishaps;
 
 /// How long threads that are in the kernel may take to come back at the end.
 const LAST_THREADS: Duration = Duration::from_secs(2);
+
+/// How long the examination of the queue may take before everybody hears that it is not over yet.
+const EXAMINATION: Duration = Duration::from_secs(5);
 
 /// How soon systemd hears that the queue is damaged.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(10);
@@ -62,11 +66,13 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
 
 /// The queue, open; while it cannot be opened, everybody is told to come back later. `None`: we were told to stop.
 async fn queue(config: &Config) -> anyhow::Result<Option<Store>> {
-    let why = match custody(config).await {
-        Ok(store) => return Ok(Some(store)),
+    let mut opening = Box::pin(custody(config));
+    let (why, examined) = match timeout(EXAMINATION, &mut opening).await {
+        Ok(Ok(store)) => return Ok(Some(store)),
         // Another daemon has the doors, too.
-        Err(e @ StoreError::InUse(_)) => return Err(e.into()),
-        Err(e) => e,
+        Ok(Err(e @ StoreError::InUse(_))) => return Err(e.into()),
+        Ok(Err(e)) => (e, None),
+        Err(_) => (StoreError::Examining, Some(opening)),
     };
     let shut = Shut::start(config, &why).await?;
     tracing::error!("{}", shut.why());
@@ -83,7 +89,7 @@ async fn queue(config: &Config) -> anyhow::Result<Option<Store>> {
         }
     };
     let store = tokio::select! {
-        store = shut.until_it_opens(config) => Some(store),
+        store = shut.until_it_opens(config, examined) => Some(store),
         stopped = told_to_stop() => stopped.map(|()| None)?,
         () = deaf => None,
     };

@@ -4,7 +4,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Mutex;
 
 use super::{Context, now};
-use crate::queue::{Millis, Result, SinceBoot, Store};
+use crate::queue::{Millis, Result, SinceBoot};
 
 /// Milliseconds that the clocks may differ by more than before until the queue is asked; it judges for itself.
 const TOLERANCE: i64 = 1000;
@@ -35,7 +35,7 @@ impl Context {
         let was_frozen = seen.as_ref().is_some_and(|seen| at - seen.at > FROZEN);
         let is_off = |seen: &Seen| (ahead - seen.ahead).abs() > TOLERANCE;
         if seen.as_ref().is_none_or(is_off) {
-            follow(&self.store, since_boot, now).await?;
+            self.store.follow_clock(since_boot, now).await?;
             *seen = Some(Seen { ahead, at });
         }
         if was_frozen {
@@ -50,27 +50,8 @@ impl Context {
     }
 }
 
-/// The time by the wall clock at the start, once the queue has followed steps of it since the daemon ran last.
-///
-/// # Errors
-/// As the store says.
-pub async fn at_start(store: &Store) -> Result<Millis> {
-    let now = now();
-    follow(store, since_boot(), now).await?;
-    Ok(now)
-}
-
-async fn follow(store: &Store, since_boot: SinceBoot, now: Millis) -> Result<()> {
-    let step = store.follow_clock(since_boot, now).await?;
-    if step != 0 {
-        let seconds = step / 1000;
-        tracing::warn!("the clock was set by {seconds} s: what waits in the queue keeps its delay");
-    }
-    Ok(())
-}
-
 /// The time since boot. Where the system does not name its boots, each start of ours is one.
-fn since_boot() -> SinceBoot {
+pub fn since_boot() -> SinceBoot {
     let named = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
     let boot = named.map(|id| id.trim().to_owned());
     let since = clock_gettime(ClockId::Boottime);

@@ -1,6 +1,7 @@
 //! The three loops that carry the work of the queue: render, dial, deliver. Each claims what is due, as much as may
 //! go on at a time, and sleeps until there is news or something falls due.
 
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::context::{Context, guarded, now};
 use crate::mail_to_fax::dial::Dialling;
-use crate::queue::{Claim, ClaimedDocument, ClaimedMail, StoreError};
+use crate::queue::{Claim, ClaimedDocument, ClaimedMail, Millis, Store, StoreError};
 
 /// Sleep no longer than this, whatever the queue says: a clock may jump.
 const NAP: Duration = Duration::from_secs(30);
@@ -120,31 +121,73 @@ pub async fn tell_delays(context: Arc<Context>, stop: CancellationToken) {
 const BETWEEN_EXAMINATIONS: Duration = Duration::from_secs(6 * 3600);
 const WHILE_DAMAGED: Duration = Duration::from_secs(15);
 
-/// Examines the store from time to time, and when somebody asks for it, for ever.
+/// Examines the store from time to time, when somebody asks for it and when damage shows, for ever. The start has examined
+/// it. Where it is sound, orphans that were kept for long enough are deleted.
 pub async fn examine(context: Arc<Context>, now: Arc<Notify>) {
+    let mut retention = Retention::default();
     loop {
+        let pause = match context.store.damage() {
+            None => BETWEEN_EXAMINATIONS,
+            Some(_) => WHILE_DAMAGED,
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = now.notified() => {}
+            () = context.store.suspected() => {}
+        }
         let before = context.store.damage();
         if let Err(e) = context.store.examine().await {
             tracing::error!("the queue cannot be examined: {e}");
+            continue;
         }
-        let damage = context.store.damage();
-        if damage.is_none() && before.is_some() {
+        if context.store.damage().is_some() {
+            continue;
+        }
+        if before.is_some() {
             // Faxes have waited for this.
             let policy = context.config().retry_policy();
-            if let Err(e) = context
-                .store
-                .give_grace(&policy, crate::context::now())
-                .await
-            {
+            let given = context.store.give_grace(&policy, crate::context::now());
+            if let Err(e) = given.await {
                 tracing::error!("faxes are not given more time: {e}");
             }
             context.tell();
         }
-        let pause = match damage {
-            None => BETWEEN_EXAMINATIONS,
-            Some(_) => WHILE_DAMAGED,
-        };
-        let _ = tokio::time::timeout(pause, now.notified()).await;
+        let now = crate::context::now();
+        if let Err(e) = retention.apply(&context.store, now, Instant::now()).await {
+            tracing::error!("orphans are not deleted: {e}");
+        }
+    }
+}
+
+/// An orphan is deleted only when it was found to be old enough for so long: a clock that ran ahead has been set by then.
+const CONFIRMED_AFTER: Duration = Duration::from_secs(3600);
+
+/// Which orphans are old enough, and since when that is so.
+#[derive(Default)]
+struct Retention {
+    expired: HashMap<String, Instant>,
+}
+
+impl Retention {
+    /// Deletes what may be deleted.
+    async fn apply(
+        &mut self,
+        store: &Store,
+        now: Millis,
+        found: Instant,
+    ) -> Result<(), StoreError> {
+        let expired: HashSet<String> = store.expired_orphans(now).await?.into_iter().collect();
+        self.expired.retain(|key, _| expired.contains(key));
+        for key in expired {
+            self.expired.entry(key).or_insert(found);
+        }
+        let confirmed = self.expired.iter();
+        let confirmed = confirmed.filter(|(_, since)| found - **since >= CONFIRMED_AFTER);
+        let confirmed: HashSet<String> = confirmed.map(|(key, _)| key.clone()).collect();
+        if !confirmed.is_empty() {
+            store.delete_expired_orphans(confirmed, now).await?;
+        }
+        Ok(())
     }
 }
 
@@ -171,5 +214,40 @@ async fn nap(context: &Context) -> Duration {
     match due.await {
         Ok(Some(due)) => Duration::from_millis((due.0 - now().0).max(50) as u64).min(NAP),
         _ => NAP,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::KEPT_DAYS;
+
+    fn policy() -> crate::call::retry::Policy {
+        crate::config::Config::default().retry_policy()
+    }
+
+    #[tokio::test]
+    async fn an_orphan_is_deleted_after_its_days_while_the_daemon_runs_but_not_by_a_clock_that_ran_ahead()
+     {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path()).unwrap();
+        store.blobs().keep("m-orphan", b"it got its 250").unwrap();
+        store.begin(&policy(), since_boot(), now()).await.unwrap();
+        let left = async || store.orphans().await.unwrap().len();
+        assert_eq!(left().await, 1);
+        let mut retention = Retention::default();
+        let (begin, hour) = (Instant::now(), Duration::from_secs(3600));
+        let day = |n: u64| now().plus_seconds(n * 86_400);
+        for (at, after, expected) in [
+            (day(KEPT_DAYS - 1), hour * 2, 1),
+            // The clock ran ahead, and was set.
+            (day(3650), hour * 3, 1),
+            (day(KEPT_DAYS - 1), hour * 5, 1),
+            (day(KEPT_DAYS + 1), hour * 6, 1),
+            (day(KEPT_DAYS + 1), hour * 7, 0),
+        ] {
+            retention.apply(&store, at, begin + after).await.unwrap();
+            assert_eq!(left().await, expected, "after {after:?}");
+        }
     }
 }

@@ -71,16 +71,16 @@ pub struct Gateway {
     look: Arc<Notify>,
 }
 
-/// Opens the queue, and gives what the last stop cut off its honest end.
+/// Opens the queue, examines it, and gives what the last stop cut off its honest end.
 ///
 /// # Errors
-/// What stands in the way: another daemon, the disk, damage.
+/// What stands in the way: another daemon, the disk, damage. What is damaged was not changed.
 pub async fn custody(config: &Config) -> Result<Store, StoreError> {
     let state = config.state_dir.clone();
     let opened = tokio::task::spawn_blocking(move || Store::open(&state)).await;
     let store = opened.map_err(|_| StoreError::Stopped).flatten()?;
-    let now = clock::at_start(&store).await?;
-    let recovered = store.recover(&config.retry_policy(), now).await?;
+    let policy = config.retry_policy();
+    let recovered = store.begin(&policy, clock::since_boot(), now()).await?;
     if recovered > 0 {
         tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
     }
@@ -353,7 +353,7 @@ impl Gateway {
             .spawn(async move { loops::tell_delays(context, closing).await });
     }
 
-    /// Looks at the store beside everything else, at the start and from time to time: it must hold up nothing.
+    /// Looks at the store beside everything else, from time to time: it must hold up nothing.
     fn examine_the_store(&self) {
         let (context, closed) = (self.context.clone(), self.closed.clone());
         let look = self.look.clone();

@@ -1,4 +1,4 @@
-//! The gateway while its queue cannot be opened: the doors stand, and everybody is told to come back later.
+//! The gateway while its queue cannot be opened, is damaged or still being examined: the doors stand, and everybody is told to come back later.
 //!
 //! Takes over: nothing. MAIL gets 451 with the reason (452 where the disk is full), a call gets 503, and the page says why.
 //! Promises: what the queue holds stays as it is for whoever mends it; as soon as it opens, the gateway starts.
@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{custody, listeners};
 use crate::config::Config;
+use crate::mail_to_fax::intake::DAMAGED;
 use crate::net::sip::{IncomingCall, SipCommand, SipEndpoint};
 use crate::net::smtp::{Intake, Message, Server, Spool};
 use crate::net::trunk::Trunks;
@@ -23,8 +24,9 @@ use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
 use crate::queue::{Store, StoreError};
 use crate::status::{self, Snapshot};
 
-/// How often is tried whether the queue opens: room on a disk, a file put back.
+/// How often is tried whether the queue opens: room on a disk, a file put back. A damaged one is examined each time.
 const BETWEEN_TRIES: Duration = Duration::from_secs(5);
+const WHILE_DAMAGED: Duration = Duration::from_secs(15);
 
 /// The doors, with nobody behind them.
 pub struct Shut {
@@ -83,13 +85,31 @@ impl Shut {
         self.status
     }
 
-    /// Waits until the queue opens. Cancel-safe: then it is not open.
-    pub async fn until_it_opens(&self, config: &Config) -> Store {
-        loop {
-            tokio::time::sleep(BETWEEN_TRIES).await;
-            match custody(config).await {
+    /// Waits until the queue opens; `examined`: what becomes of the first try, where that is not known yet. Cancel-safe:
+    /// then it is not open.
+    pub async fn until_it_opens(
+        &self,
+        config: &Config,
+        examined: Option<impl Future<Output = Result<Store, StoreError>>>,
+    ) -> Store {
+        let mut pause = BETWEEN_TRIES;
+        if let Some(examined) = examined {
+            match examined.await {
                 Ok(store) => return store,
                 Err(e) => self.notice.write(&e),
+            }
+        }
+        loop {
+            tokio::time::sleep(pause).await;
+            match custody(config).await {
+                Ok(store) => return store,
+                Err(e) => {
+                    pause = match e {
+                        StoreError::Damaged(_) => WHILE_DAMAGED,
+                        _ => BETWEEN_TRIES,
+                    };
+                    self.notice.write(&e);
+                }
             }
         }
     }
@@ -167,15 +187,24 @@ fn in_words(why: &StoreError) -> (Refusal, String) {
             "4.3.1",
             "the disk of the fax gateway is full; please try again later",
         ),
+        StoreError::Damaged(_) => Refusal::new(451, "4.3.0", DAMAGED),
+        StoreError::Examining => Refusal::new(
+            451,
+            "4.3.2",
+            "the fax gateway has started and still examines its queue; please try again later",
+        ),
         _ => Refusal::new(
             451,
             "4.3.0",
             "the queue of the fax gateway cannot be opened, and its administrator has to look at it; please try again later",
         ),
     };
-    let text = format!(
-        "the queue cannot be opened, no mail and no call is taken and no fax is dialled: {why}; `postfax check` says more"
-    );
+    let nothing = "no mail and no call is taken and no fax is dialled";
+    let text = match why {
+        StoreError::Damaged(_) => format!("{why}; {nothing}; `postfax check` says more"),
+        StoreError::Examining => format!("{why}; until then {nothing}"),
+        _ => format!("the queue cannot be opened, {nothing}: {why}; `postfax check` says more"),
+    };
     (refusal, text)
 }
 

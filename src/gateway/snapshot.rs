@@ -114,6 +114,7 @@ impl Source for Desk {
             now: Timestamp::now(),
             uptime_seconds: self.started.elapsed().as_secs(),
             problems,
+            notes: self.context.store.notes(),
             channels: config.sip.channels as u32,
             line_calls: self.line.calls() as u32,
             trunks,

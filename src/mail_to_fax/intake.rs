@@ -6,6 +6,8 @@
 //! When it dies: the client has no `250`, and sends the mail again; where the mail was taken over all the same, it is
 //! known again, and not faxed twice (`dedup`).
 
+pub mod adopt;
+
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -31,8 +33,11 @@ use crate::pages::DocumentRefusal;
 use crate::pages::document::Source;
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
-use crate::proto::smtp::{Login, Mail, RcptOptions, Refusal, Taken};
-use crate::queue::{Blobs, DuplicateCandidate, Kept, Millis, NewFax, NewMessage, StoreError, id};
+use crate::proto::smtp::{Login, Mail, Notify, RcptOptions, Refusal, Taken};
+use crate::queue::{
+    Addressee, Blobs, DuplicateCandidate, Envelope, Kept, Millis, NewFax, NewMessage, Origin,
+    StoreError, id,
+};
 use crate::worker::host::RenderFailure;
 
 /// Megabytes of mail that are taken apart at a time: each is in memory while that lasts, and so are its documents.
@@ -46,7 +51,7 @@ const DUPLICATE_MILLIS: i64 = 5 * 86_400_000;
 const MAX_LOOKS: usize = 20;
 
 /// For whoever sends a mail; what is damaged is the admin's to know (the page, the log).
-const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
+pub const DAMAGED: &str = "the queue of the fax gateway is damaged, and takes nothing until its administrator has mended it; \
                        please try again later";
 
 /// The front door of journey 1.
@@ -145,8 +150,9 @@ impl FrontDoor {
             true => names_in(as_kept(&good.text)).await?,
             false => HashMap::new(),
         };
+        let envelope = envelope(&good, &faxes, now);
         let recipients = Recipients::new(faxes, names);
-        let message = self.new_message(good, now).await?;
+        let message = self.new_message(good, envelope, now).await?;
         let kept = self.keep_once(&message, &recipients, now).await;
         let names_it = match &kept {
             Ok(plan) => plan.contains(&Disposition::New),
@@ -241,13 +247,21 @@ impl FrontDoor {
     }
 
     /// The mail as the queue takes it, without its faxes; a long text becomes a durable blob.
-    async fn new_message(&self, good: Good, now: Millis) -> Result<NewMessage, StoreError> {
+    async fn new_message(
+        &self,
+        good: Good,
+        envelope: Envelope,
+        now: Millis,
+    ) -> Result<NewMessage, StoreError> {
         let size = good.text.size()?;
         let (id, small_text) = match good.text {
             Text::Short(octets) => (id::new(now), Some(octets)),
             Text::Long(spool) => {
                 let blobs = self.context.store.blobs().clone();
-                let keep = move || keep_text(&blobs, &spool.keep().1, now);
+                let keep = move || {
+                    Origin::Mail(envelope).write(spool.file());
+                    keep_text(&blobs, &spool.keep().1, now)
+                };
                 let kept = tokio::task::spawn_blocking(keep).await;
                 (kept.map_err(io::Error::other)??, None)
             }
@@ -353,6 +367,26 @@ async fn names_in(mail: Kept) -> io::Result<HashMap<String, String>> {
         Ok(addressees(&header))
     });
     read.await.map_err(io::Error::other)?
+}
+
+/// What is kept beside the text of a mail, for whoever has to take it in again without its row.
+fn envelope(good: &Good, faxes: &[NewFax], now: Millis) -> Envelope {
+    let mail = &good.mail;
+    let addressee = |fax: &NewFax| Addressee {
+        address: fax.recipient.clone(),
+        orcpt: fax.orcpt.clone(),
+        notify: fax.notify.map(Notify::bits),
+    };
+    Envelope {
+        accepted_at: now.0,
+        client: good.client.to_string(),
+        via: good.via.clone(),
+        sender: mail.sender.clone(),
+        envelope_id: mail.options.envelope_id.clone(),
+        ret: mail.options.ret.map(|ret| ret.name().to_owned()),
+        recipients: faxes.iter().map(addressee).collect(),
+        omitted: 0,
+    }
 }
 
 /// The text of a mail that is not taken over yet, to be read like one that is.

@@ -271,9 +271,11 @@ async fn documents(
     let config = context.config();
     let open = move |text: &[u8]| documents::open(text, Body::Always, &config);
     let opened = context.reader.read(mail, open).await;
-    let opened = opened.map_err(|e| match e.kind() {
-        ErrorKind::NotFound => Failure::TextLost(e.into()),
-        _ => e.into(),
+    let opened = opened.map_err(StoreError::from);
+    let opened = context.store.heard_of(&document.text_key, opened).await;
+    let opened = opened.map_err(|e| match e {
+        StoreError::Files(e) if e.kind() == ErrorKind::NotFound => Failure::TextLost(e.into()),
+        e => Failure::Ours(e),
     })?;
     let mut found = opened.map_err(std::io::Error::other)?.documents;
     let promised: Vec<receipt::Part> = serde_json::from_str(&document.manifest).unwrap_or_default();

@@ -105,7 +105,7 @@ fn log_in_first(mail: &Mail) -> Refusal {
 /// Every fax ends with a receipt, so there must be somebody to get it: an address that our own letters can go to. One beyond
 /// ASCII (RFC 6531) is taken where its client says SMTPUTF8, as MAIL has to; the relay has to offer that, too, or the
 /// postmaster gets the receipt.
-fn can_be_told(sender: &str) -> Result<(), Refusal> {
+pub(super) fn can_be_told(sender: &str) -> Result<(), Refusal> {
     let is_address = may_be_written(sender) && sender.parse::<lettre::Address>().is_ok();
     is_address.then_some(()).ok_or_else(|| {
         let text = format!("\"{sender}\" cannot be written to, and the receipt has to go there");

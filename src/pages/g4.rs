@@ -68,6 +68,32 @@ pub fn decode(data: &[u8], width: u32, height: u32) -> Result<Bitmap, G4Error> {
     Ok(bitmap)
 }
 
+/// The rows of pages of `width` pels before EOFB, at most [`Bitmap::MAX_HEIGHT`]; none: `data` is no T.6 of that width, or
+/// has no end.
+pub fn rows(data: &[u8], width: u32) -> Option<u32> {
+    if !(1..=Bitmap::MAX_WIDTH).contains(&width) {
+        return None;
+    }
+    let budget = Cell::new(width + ROW_SLACK);
+    let metered = data.iter().copied().map(|byte| match budget.get() {
+        0 => Err(RowTooLong),
+        left => {
+            budget.set(left - 1);
+            Ok(byte)
+        }
+    });
+    let mut decoder = Group4Decoder::new(metered, width).ok()?;
+    for row in 0..=Bitmap::MAX_HEIGHT {
+        budget.set(width + ROW_SLACK);
+        match decoder.advance().ok()? {
+            DecodeStatus::Incomplete if decoder.transition().is_sorted() => {}
+            DecodeStatus::Incomplete => return None,
+            DecodeStatus::End => return Some(row).filter(|rows| *rows > 0),
+        }
+    }
+    None
+}
+
 /// A row went on for longer than any row can.
 struct RowTooLong;
 
@@ -101,6 +127,7 @@ mod tests {
             .enumerate()
         {
             let page = striped(width, 60, seed as u64);
+            assert_eq!(rows(&encode(&page), width), Some(60), "width {width}");
             assert_eq!(decode(&encode(&page), width, 60), Ok(page), "width {width}");
         }
     }

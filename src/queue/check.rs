@@ -1,7 +1,6 @@
 //! The invariants of the store, proved by query. `postfax check` runs them.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use rusqlite::Connection;
 
@@ -75,6 +74,19 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT id FROM faxes WHERE turn IS NOT NULL AND state <> 'calling' AND (held = 1 OR state <> 'ready')",
     ),
     (
+        "a cover page that is kept is one that was asked for",
+        "SELECT id FROM faxes WHERE cover_key IS NOT NULL AND ifnull(cover, 0) = 0",
+    ),
+    (
+        "a message has a fax",
+        "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)",
+    ),
+];
+
+/// As [`INVARIANTS`], of what no mail and no page depends on: a clock that was set, or something that is kept for people
+/// only, is no reason to stop.
+const EXPECTATIONS: &[(&str, &str)] = &[
+    (
         "a fax that counts against an account has a mail that does",
         "SELECT f.id FROM faxes f JOIN messages m ON m.id = f.message WHERE f.account <> '' AND m.account = ''",
     ),
@@ -84,17 +96,14 @@ const INVARIANTS: &[(&str, &str)] = &[
          UNION SELECT fax FROM further_recipients WHERE notify NOT BETWEEN 0 AND 7",
     ),
     (
-        "a cover page that is kept is one that was asked for",
-        "SELECT id FROM faxes WHERE cover_key IS NOT NULL AND ifnull(cover, 0) = 0",
+        "no number rests for longer than a day",
+        "SELECT number FROM rests WHERE until > (SELECT max(ifnull(started_at, 0)) FROM attempts) + 2 * 86400000",
     ),
     (
-        "a row names every small blob",
+        "a row names every small blob (the next start of the daemon moves others to the folder orphans)",
         "SELECT key FROM small_blobs EXCEPT SELECT text_key FROM messages EXCEPT SELECT pages_key FROM documents
-         EXCEPT SELECT preview_key FROM documents",
-    ),
-    (
-        "a message has a fax",
-        "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)",
+         EXCEPT SELECT preview_key FROM documents EXCEPT SELECT cover_key FROM faxes
+         EXCEPT SELECT preview_key FROM received",
     ),
 ];
 
@@ -108,11 +117,15 @@ pub(super) const UNFINISHED: &str =
     "SELECT text_key FROM messages m JOIN documents d ON d.message = m.id AND d.state IN ('waiting', 'rendering')
      UNION SELECT pages_key FROM documents d JOIN faxes f ON f.document = d.id AND f.state IN ('ready', 'calling')
      UNION SELECT cover_key FROM faxes WHERE state IN ('ready', 'calling')
+     UNION SELECT g4_key FROM received_pages p JOIN received r ON r.id = p.received AND r.ended_at IS NULL
      UNION SELECT g4_key FROM received_pages p JOIN outgoing o
-           ON o.subject_of = p.received AND o.kind = 'received_fax' AND o.state IN ('waiting', 'sending')";
+           ON o.subject_of = p.received AND o.kind = 'received_fax' AND o.state IN ('waiting', 'sending')
+     UNION SELECT g4_key FROM received_pages p JOIN outgoing o ON o.subject_of = p.received AND o.kind = 'received_fax'
+           JOIN outgoing back ON back.subject_of = o.id AND back.kind = 'returned' AND back.state IN ('waiting', 'sending')";
 
-/// A blob without a row that is younger may be waiting for one.
-const AN_HOUR: Duration = Duration::from_secs(3600);
+/// Bytes of files that nothing needs any more of which `postfax check` looks whether they were altered, the newest first:
+/// all that was ever kept would take long.
+const LOOKED_THROUGH: u64 = 1 << 30;
 
 /// What a query says of blobs, as names.
 pub(super) fn named_blobs(db: &Connection, query: &str) -> rusqlite::Result<HashSet<String>> {
@@ -152,10 +165,49 @@ pub(super) fn altered_blobs(
     Ok(altered)
 }
 
+/// Those of the altered blobs of a query that are files, among its newest.
+fn altered_files_of_late(
+    db: &Connection,
+    blobs: &Blobs,
+    query: &str,
+) -> rusqlite::Result<Vec<String>> {
+    let named = named_blobs(db, &format!("{query} EXCEPT SELECT key FROM small_blobs"))?;
+    let mut named: Vec<String> = named.into_iter().collect();
+    // Identifiers, behind the dash, grow with time.
+    named.sort_by(|a, b| age_of(b).cmp(age_of(a)));
+    let mut left = LOOKED_THROUGH;
+    let mut altered = Vec::new();
+    for key in named {
+        let path = blobs.path(&key);
+        left = left.saturating_sub(path.metadata().map_or(0, |file| file.len()));
+        if left == 0 {
+            break;
+        }
+        if seal::is_broken(&path) {
+            altered.push(key);
+        }
+    }
+    Ok(altered)
+}
+
+/// What a key is ordered by.
+fn age_of(key: &str) -> &str {
+    key.split_once('-').map_or(key, |(_, id)| id)
+}
+
 /// The invariants that do not hold.
 pub(super) fn broken_rules(db: &Connection) -> rusqlite::Result<Vec<Violation>> {
+    broken(db, INVARIANTS)
+}
+
+/// What was expected and is not so, and is no damage.
+pub(super) fn broken_expectations(db: &Connection) -> rusqlite::Result<Vec<Violation>> {
+    broken(db, EXPECTATIONS)
+}
+
+fn broken(db: &Connection, rules: &[(&'static str, &str)]) -> rusqlite::Result<Vec<Violation>> {
     let mut violations = Vec::new();
-    for (invariant, query) in INVARIANTS {
+    for (invariant, query) in rules {
         let mut rows = db.prepare(query)?;
         let rows = rows.query_map([], |row| row.get(0))?;
         let rows: Vec<String> = rows.collect::<rusqlite::Result<_>>()?;
@@ -177,25 +229,60 @@ impl Store {
             let mut violations = Vec::new();
             let sound: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
             if sound != "ok" {
-                violations.push(Violation { invariant: "the database file is sound", rows: vec![sound] });
+                violations.push(Violation {
+                    invariant: "the database file is sound",
+                    rows: vec![sound],
+                });
             }
             violations.extend(broken_rules(db)?);
-            let missing = missing_blobs(db, &blobs, ALL)?;
+            let missing = missing_blobs(db, &blobs, UNFINISHED)?;
             if !missing.is_empty() {
-                violations.push(Violation { invariant: "every blob that a row names is there", rows: missing });
+                let invariant = "every blob that is still needed is there";
+                violations.push(Violation {
+                    invariant,
+                    rows: missing,
+                });
             }
-            // All that was ever kept would take long.
             let altered = altered_blobs(db, &blobs, UNFINISHED)?;
             if !altered.is_empty() {
                 let invariant = "a blob that is still needed holds the octets that were kept";
-                violations.push(Violation { invariant, rows: altered });
+                violations.push(Violation {
+                    invariant,
+                    rows: altered,
+                });
             }
-            let named = named_blobs(db, ALL)?;
-            let orphans = blobs.older_than(AN_HOUR).unwrap_or_default().into_iter();
-            let orphans: Vec<String> = orphans.filter(|key| !named.contains(key)).collect();
-            if !orphans.is_empty() {
-                let invariant = "a row names every blob that is there (the next start of the daemon removes others)";
-                violations.push(Violation { invariant, rows: orphans });
+            Ok(violations)
+        })
+        .await
+    }
+
+    /// What is not as it should be and costs no mail and no page: nothing stops for it.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn check_expectations(&self) -> super::Result<Vec<Violation>> {
+        let blobs = self.blobs().clone();
+        self.read_afresh(move |db| {
+            let mut violations = broken_expectations(db)?;
+            let over = format!("SELECT * FROM ({ALL}) EXCEPT SELECT * FROM ({UNFINISHED})");
+            let missing = missing_blobs(db, &blobs, &over)?;
+            if !missing.is_empty() {
+                let invariant = "every mail, page and preview of what is over is there";
+                violations.push(Violation {
+                    invariant,
+                    rows: missing,
+                });
+            }
+            let mut altered = altered_files_of_late(db, &blobs, &over)?;
+            altered.extend(small::altered(db, &over)?);
+            if !altered.is_empty() {
+                altered.sort();
+                let invariant =
+                    "a mail, page or preview of what is over holds the octets that were kept";
+                violations.push(Violation {
+                    invariant,
+                    rows: altered,
+                });
             }
             Ok(violations)
         })

@@ -28,7 +28,14 @@ impl Store {
     /// # Errors
     /// As the database says; then nothing was changed.
     pub async fn follow_clock(&self, since_boot: SinceBoot, now: Millis) -> Result<i64> {
-        self.write(move |db| follow(db, &since_boot, now)).await
+        let step = self.write(move |db| follow(db, &since_boot, now)).await?;
+        if step != 0 {
+            let seconds = step / 1000;
+            tracing::warn!(
+                "the clock was set by {seconds} s: what waits in the queue keeps its delay"
+            );
+        }
+        Ok(step)
     }
 
     /// Lets every fax have an hour, though its `give_up_hours` are over: nothing could be dialled for a while, since the

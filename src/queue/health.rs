@@ -1,12 +1,15 @@
 //! Whether the store can be trusted. A damaged one is reported and not served: no mail is taken into it, nothing is
 //! dialled out of it, and what it holds stays as it is for whoever mends it.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::MutexGuard;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{Blobs, Result, Store, StoreError, check};
+use super::{Blobs, Millis, Result, Store, StoreError, check, seal, small};
+use crate::call::retry::Policy;
 
 /// What is wrong with a store.
 pub(super) struct Damage {
@@ -24,6 +27,46 @@ impl Store {
             .map(|damage| damage.what.clone())
     }
 
+    /// What is known not to be as it should be and costs no mail and no page, as half sentences.
+    pub fn notes(&self) -> Vec<String> {
+        self.known_notes().values().cloned().collect()
+    }
+
+    /// Waits until damage was noted that the last look at the store did not find.
+    pub async fn suspected(&self) {
+        self.inner.suspicion.notified().await;
+    }
+
+    /// Begins to work on a store that was opened for the daemon. It is examined first, and changed only where it is sound:
+    /// claims of the last owner get their honest end ([`Store::recover`]), what no row names is moved to `orphans`, what
+    /// was never kept is removed. Returns how many claims were found. Called once, before anything is claimed.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`], and then nothing was changed; else what the disk or the database says.
+    pub async fn begin(
+        &self,
+        policy: &Policy,
+        since_boot: SinceBoot,
+        now: Millis,
+    ) -> Result<usize> {
+        self.bring_back_named().await?;
+        if let Some(what) = self.look().await? {
+            return Err(StoreError::Damaged(what));
+        }
+        self.follow_clock(since_boot, now).await?;
+        let recovered = self.recover(policy, now).await?;
+        // Whoever has no room or no rights for this has lost nothing.
+        if let Err(e) = self.set_orphans_aside(now).await {
+            tracing::error!("mails and pages that no row names stay where they are: {e}");
+        }
+        let blobs = self.blobs().clone();
+        let cleared = tokio::task::spawn_blocking(move || blobs.clear_incoming()).await;
+        if let Err(e) = cleared.map_err(|_| StoreError::Stopped)? {
+            tracing::error!("what was never kept is not removed: {e}");
+        }
+        Ok(recovered)
+    }
+
     /// Looks whether the file is sound, its rows do not contradict each other, and every blob is there that unfinished
     /// work needs, as it was kept. What was missing and is there again is no damage any more. Takes seconds where there is much; others
     /// read and write meanwhile.
@@ -31,39 +74,97 @@ impl Store {
     /// # Errors
     /// As the database says, where it is not that it is damaged: that is noted.
     pub async fn examine(&self) -> Result<()> {
-        let blobs = self.blobs().clone();
-        let found = self.read_afresh(move |db| {
-            Ok(match unsound(db)? {
-                Some(unsound) => Some(unsound),
-                None => contradiction(db)?
-                    .or(gap(db, &blobs)?)
-                    .or(other_octets(db, &blobs)?),
-            })
-        });
-        // What the file's damage makes of the look itself is noted by the read.
-        match found.await? {
+        match self.look().await? {
             Some(what) => self.note_damage(what, false),
             None => self.forget_damage(),
         }
         Ok(())
     }
 
-    /// Notes what an error says of the file, if it does.
-    pub(super) fn heard<T>(&self, result: Result<T>) -> Result<T> {
-        if let Err(StoreError::Files(e)) = &result
-            && e.kind() == ErrorKind::InvalidData
-        {
-            self.note_damage(format!("a mail or page was altered: {e}"), false);
+    /// What is wrong with it. What is wrong and costs nothing is noted.
+    async fn look(&self) -> Result<Option<String>> {
+        let blobs = self.blobs().clone();
+        let noted: Vec<String> = self.known_notes().keys().cloned().collect();
+        let found = self.read_afresh(move |db| {
+            if let Some(unsound) = unsound(db)? {
+                return Ok((Some(unsound), Vec::new()));
+            }
+            let damage = contradiction(db)?
+                .or(gap(db, &blobs)?)
+                .or(other_octets(db, &blobs)?);
+            Ok((damage, notes(db, &blobs, &noted)?))
+        });
+        // What the file's damage makes of the look itself is noted by the read.
+        let (damage, notes) = found.await?;
+        self.known_notes()
+            .retain(|key, _| notes.iter().any(|(still, _)| still == key));
+        for (key, what) in notes {
+            self.note(&key, what);
         }
+        Ok(damage)
+    }
+
+    /// Notes what an error says of the database file, if it does.
+    pub(super) fn heard<T>(&self, result: Result<T>) -> Result<T> {
         if let Err(StoreError::Database(e)) = &result {
             let is_damaged = [ErrorCode::DatabaseCorrupt, ErrorCode::NotADatabase];
             if e.sqlite_error_code()
                 .is_some_and(|code| is_damaged.contains(&code))
             {
-                self.note_damage(format!("its database file cannot be read: {e}"), true);
+                self.suspect(format!("its database file cannot be read: {e}"), true);
             }
         }
         result
+    }
+
+    /// Notes what an error says of the mail or page `key`, if it does: that it was altered is damage where it is still
+    /// needed, and else a note.
+    pub async fn heard_of<T>(&self, key: &str, result: Result<T>) -> Result<T> {
+        if let Err(StoreError::Files(e)) = &result
+            && e.kind() == ErrorKind::InvalidData
+        {
+            let what = format!("a mail or page was altered: {e}");
+            match self.is_needed(key).await {
+                Ok(false) => self.note(key, what),
+                Ok(true) | Err(_) => self.suspect(what, false),
+            }
+        }
+        result
+    }
+
+    /// Whether unfinished work needs the mail or page `key`.
+    async fn is_needed(&self, key: &str) -> Result<bool> {
+        let key = key.to_owned();
+        let sql = format!("SELECT 1 FROM ({}) WHERE text_key = ?1", check::UNFINISHED);
+        self.read(move |db| db.prepare_cached(&sql)?.exists([key]))
+            .await
+    }
+
+    /// Damage that shows in the middle of the work: it is looked at at once.
+    fn suspect(&self, what: String, lasts: bool) {
+        let is_new = self.damage_note().is_none();
+        self.note_damage(what, lasts);
+        if is_new {
+            self.inner.suspicion.notify_one();
+        }
+    }
+
+    fn note(&self, key: &str, what: String) {
+        if self
+            .known_notes()
+            .insert(key.to_owned(), what.clone())
+            .as_ref()
+            != Some(&what)
+        {
+            tracing::warn!("{what}; nothing depends on it, and the gateway goes on");
+        }
+    }
+
+    fn known_notes(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.inner
+            .notes
+            .lock()
+            .expect("nobody panics while holding it")
     }
 
     fn note_damage(&self, what: String, lasts: bool) {
@@ -86,6 +187,30 @@ impl Store {
             *known = None;
         }
     }
+}
+
+/// What is not as was expected, and those of the blobs noted before that still are not: by what, and in words.
+fn notes(
+    db: &Connection,
+    blobs: &Blobs,
+    noted: &[String],
+) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut notes = Vec::new();
+    for broken in check::broken_expectations(db)? {
+        let rows = broken.rows.join(", ");
+        let what = format!(
+            "the queue does not keep to it that {}: {rows}",
+            broken.invariant
+        );
+        notes.push((broken.invariant.to_owned(), what));
+    }
+    for key in noted {
+        if seal::is_broken(&blobs.path(key)) || small::is_altered(db, key)? {
+            let what = format!("a mail or page was altered: {key}, of what is over");
+            notes.push((key.clone(), what));
+        }
+    }
+    Ok(notes)
 }
 
 /// What two rows say of each other that cannot both be true.
@@ -133,33 +258,8 @@ pub(super) fn is_not_lost(state: &Path) -> Result<()> {
 }
 
 /// What SQLite finds in its file.
-fn unsound(db: &Connection) -> rusqlite::Result<Option<String>> {
+pub(super) fn unsound(db: &Connection) -> rusqlite::Result<Option<String>> {
     let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((found != "ok")
         .then(|| format!("its database file is damaged: {}", found.replace('\n', " "))))
-}
-
-/// Removes blobs that no row names: what a kill left between a blob and its row. Nobody was told yes for any of it.
-/// With the lock held, and before anything is claimed.
-///
-/// Where the database knows of nothing at all, it is not the blobs that are too many: they are left for whoever looks
-/// for a queue that was lost.
-pub(super) fn sweep(db: &Connection, blobs: &Blobs) -> Result<usize> {
-    let named = check::named_blobs(db, check::ALL)?;
-    let orphans: Vec<String> = blobs
-        .keys()?
-        .into_iter()
-        .filter(|key| !named.contains(key))
-        .collect();
-    if named.is_empty() && !orphans.is_empty() {
-        tracing::warn!(
-            "{} files of mails and pages belong to no row of an empty queue; they are left alone",
-            orphans.len()
-        );
-        return Ok(0);
-    }
-    for orphan in &orphans {
-        blobs.remove(orphan)?;
-    }
-    Ok(orphans.len())
 }

@@ -127,6 +127,19 @@ impl Store {
         self.write(move |db| insert(db, &message, now)).await
     }
 
+    /// Whether there is a mail of this identifier.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn message_exists(&self, id: &str) -> Result<bool> {
+        let id = id.to_owned();
+        self.read(move |db| {
+            db.prepare_cached("SELECT 1 FROM messages WHERE id = ?1")?
+                .exists([id])
+        })
+        .await
+    }
+
     /// Claims the next document to render, if one is due.
     ///
     /// # Errors

@@ -7,6 +7,7 @@
 //! This is the only room with SQL. All writes go through one thread that commits whatever waits in one transaction,
 //! so that a hundred mails share one fsync.
 
+mod adopt;
 mod beside;
 mod blobs;
 mod check;
@@ -22,6 +23,8 @@ pub mod memory;
 mod messages;
 mod numbers;
 mod orders;
+mod origin;
+mod orphans;
 mod outgoing;
 mod previews;
 mod readers;
@@ -42,6 +45,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -51,7 +55,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
+pub use adopt::AdoptedFax;
 pub use beside::Room;
 pub use blobs::Blobs;
 pub use check::Violation;
@@ -64,6 +70,8 @@ use health::Damage;
 pub use line::Choice;
 pub use messages::{ClaimedDocument, Drawn, NewFax, NewMessage};
 pub use orders::Ordered;
+pub use origin::{Addressee, Envelope, Origin, ReceivedPage};
+pub use orphans::{KEPT_DAYS, Orphan, OrphanKind};
 pub use outgoing::{ClaimedMail, MailKind};
 use readers::Readers;
 pub use received::{NewReceived, ReceivedFax};
@@ -131,6 +139,12 @@ pub enum StoreError {
     /// The file was written by an older version, and only the daemon upgrades it.
     #[error("the queue is of the older version {0}; start the daemon once, which upgrades it")]
     TooOld(i64),
+    /// It was examined, and may not be worked with.
+    #[error("the queue is damaged: {0}")]
+    Damaged(String),
+    /// It is large, and not examined yet.
+    #[error("the queue is still being examined")]
+    Examining,
     /// SQLite says no.
     #[error("the queue's database failed: {0}")]
     Database(rusqlite::Error),
@@ -193,6 +207,10 @@ struct Inner {
     owner: String,
     /// What is wrong with it, once that is known.
     damage: Mutex<Option<Damage>>,
+    /// What is not as it should be and costs nothing: by blob or rule, in words.
+    notes: Mutex<BTreeMap<String, String>>,
+    /// Damage was noted that no look has found.
+    suspicion: Notify,
     /// The lock that makes us the only daemon here; `None` for a command beside the daemon.
     _lock: Option<File>,
 }
@@ -212,7 +230,7 @@ fn lock(state: &Path) -> Result<File> {
 }
 
 impl Store {
-    /// Opens the store for the daemon: takes the lock, makes or upgrades the file.
+    /// Opens the store for the daemon: takes the lock, makes or upgrades the file. [`Store::begin`] comes next.
     ///
     /// # Errors
     /// [`StoreError::InUse`] when another daemon runs here; else what the disk or the file says.
@@ -225,11 +243,13 @@ impl Store {
         // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
         private_file(&state.join("queue.db"))?;
         let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
-        upgrade::to_newest(&mut connection)?;
-        let swept = health::sweep(&connection, &Blobs::open(state)?)?;
-        if swept > 0 {
-            tracing::info!("{swept} files of mails or pages that nobody was told yes for are gone");
+        // What is damaged stays as it is.
+        if let Err(StoreError::TooOld(_)) = upgrade::is_newest(&connection)
+            && let Some(what) = health::unsound(&connection)?
+        {
+            return Err(StoreError::Damaged(what));
         }
+        upgrade::to_newest(&mut connection)?;
         let gate = Gate::at(Some(private_file(&state.join("turn"))?));
         let store = Store::open_with(state, connection, gate, Some(lock))?;
         blobs::sync_folder(state)?;
@@ -240,7 +260,6 @@ impl Store {
             // Not ours, so perhaps not ours to read.
             let _ = blobs::sync_folder(parent);
         }
-        store.inner.blobs.clear_incoming()?;
         Ok(store)
     }
 
@@ -278,6 +297,8 @@ impl Store {
                 blobs,
                 owner,
                 damage: Mutex::new(None),
+                notes: Mutex::default(),
+                suspicion: Notify::new(),
                 _lock: lock,
             }),
         })

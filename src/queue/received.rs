@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::origin::{Origin, ReceivedPage};
 use super::report::{self, Row, said_from_json};
-use super::{Millis, Result, Store, id};
+use super::{Millis, Result, Store, StoreError, id};
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::pages::FaxPage;
 
@@ -89,10 +90,11 @@ impl Store {
         data: FaxPage,
     ) -> Result<()> {
         let (received, key) = (received.to_owned(), format!("p{page}-{received}"));
+        let origin = self.origin_of(&received, page, last, lost, &data).await?;
         let (blobs, kept, g4) = (self.blobs().clone(), key.clone(), data.g4);
-        tokio::task::spawn_blocking(move || blobs.keep(&kept, &g4))
+        tokio::task::spawn_blocking(move || blobs.keep_with_origin(&kept, &g4, &origin))
             .await
-            .map_err(|_| super::StoreError::Stopped)??;
+            .map_err(|_| StoreError::Stopped)??;
         self.write(move |db| {
             db.execute(
                 "INSERT OR REPLACE INTO received_pages (received, page, last, width, height, x_dpi, y_dpi, g4_key, lost)
@@ -148,9 +150,51 @@ impl Store {
         let Some((page, key)) = found.await? else {
             return Ok(None);
         };
-        let g4 = tokio::task::spawn_blocking(move || blobs.read(&key)).await;
-        let g4 = g4.map_err(std::io::Error::other)??;
+        let kept = key.clone();
+        let g4 = tokio::task::spawn_blocking(move || blobs.read(&kept)).await;
+        let g4 = g4.map_err(std::io::Error::other)?;
+        let g4 = self.heard_of(&key, g4.map_err(StoreError::from)).await?;
         Ok(Some(FaxPage { g4, ..page }))
+    }
+
+    /// What is kept beside the bytes of a page, for whoever has to take it in again without its row.
+    async fn origin_of(
+        &self,
+        received: &str,
+        page: u32,
+        last: bool,
+        lost: u32,
+        data: &FaxPage,
+    ) -> Result<Origin> {
+        let mut origin = ReceivedPage {
+            received: received.to_owned(),
+            page,
+            last,
+            lost,
+            width: data.width,
+            height: data.height,
+            x_dpi: data.x_dpi,
+            y_dpi: data.y_dpi,
+            ..ReceivedPage::default()
+        };
+        let sql = "SELECT started_at, called, caller, caller_name, trunk, recipients FROM received WHERE id = ?1";
+        let call = self.read(move |db| {
+            let read = |row: &rusqlite::Row<'_>| {
+                origin.started_at = row.get(0)?;
+                origin.called = row.get(1)?;
+                origin.caller = row.get(2)?;
+                origin.caller_name = row.get(3)?;
+                origin.trunk = row.get(4)?;
+                let recipients: String = row.get(5)?;
+                origin.recipients = serde_json::from_str(&recipients).unwrap_or_default();
+                Ok(())
+            };
+            db.prepare_cached(sql)?
+                .query_row([&origin.received.clone()], read)
+                .optional()?;
+            Ok(origin)
+        });
+        Ok(Origin::Page(call.await?))
     }
 
     /// A received fax with the data of its pages.
@@ -163,19 +207,21 @@ impl Store {
         let Some((mut fax, keys)) = found else {
             return Ok(None);
         };
-        tokio::task::spawn_blocking(move || {
+        let read = tokio::task::spawn_blocking(move || {
             for (page, key) in fax.pages.iter_mut().zip(keys) {
-                page.g4 = blobs.read(&key)?;
+                page.g4 = blobs.read(&key).map_err(|e| (key, e))?;
             }
             Ok(Some(fax))
-        })
-        .await
-        .map_err(|_| super::StoreError::Stopped)?
+        });
+        match read.await.map_err(|_| StoreError::Stopped)? {
+            Ok(fax) => Ok(fax),
+            Err((key, e)) => self.heard_of(&key, Err(StoreError::from(e))).await,
+        }
     }
 }
 
 /// One mail for each recipient, however often this is called and however often a route names him.
-fn queue_mails(db: &Connection, received: &str, now: Millis) -> rusqlite::Result<()> {
+pub(super) fn queue_mails(db: &Connection, received: &str, now: Millis) -> rusqlite::Result<()> {
     db.execute(
         "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
          SELECT r.id || '-' || j.key, 'received_fax', r.id, j.value, ?2, 'waiting', ?2

@@ -94,7 +94,8 @@ impl Store {
             Some(Row::Whole(octets)) => Ok(Kept::Row(Arc::new(octets))),
             Some(Row::Altered) => {
                 let what = format!("{key} in the database: {}", seal::altered());
-                self.heard(Err(io::Error::new(ErrorKind::InvalidData, what).into()))
+                let altered = Err(io::Error::new(ErrorKind::InvalidData, what).into());
+                self.heard_of(key, altered).await
             }
         }
     }
@@ -109,11 +110,8 @@ impl Store {
             Kept::Row(octets) => Ok(octets.clone()),
             Kept::File(_) => {
                 let read = tokio::task::spawn_blocking(move || kept.read());
-                self.heard(
-                    read.await
-                        .map_err(io::Error::other)?
-                        .map_err(StoreError::from),
-                )
+                let read = read.await.map_err(io::Error::other)?;
+                self.heard_of(key, read.map_err(StoreError::from)).await
             }
         }
     }
@@ -151,6 +149,11 @@ fn look_up(db: &Connection, key: &str) -> rusqlite::Result<Option<Row>> {
             })
         })
         .optional()
+}
+
+/// Whether a row holds others than the octets that were kept under `key`.
+pub(super) fn is_altered(db: &Connection, key: &str) -> rusqlite::Result<bool> {
+    Ok(matches!(look_up(db, key)?, Some(Row::Altered)))
 }
 
 /// The keys of a query under which a row holds others than the octets that were kept.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 mod damage;
 mod line_of_faxes;
+mod orphans;
 mod shared;
 mod small;
 mod times;

@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub uptime_seconds: u64,
     /// What stops faxes or mails from going, one sentence each; `/healthz` is 503 while there is any.
     pub problems: Vec<String>,
+    /// What is not as it should be and stops nothing, one sentence each.
+    pub notes: Vec<String>,
     /// Calls at a time over all trunks.
     pub channels: u32,
     /// Calls over all trunks now.

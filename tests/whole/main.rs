@@ -24,6 +24,7 @@ mod machines;
 mod mail_servers;
 mod nat;
 mod open_net;
+mod orphans;
 mod own_trouble;
 mod relays;
 mod reports;

@@ -376,3 +376,88 @@ async fn called_for(door: &FrontDoor, seconds: f64) {
     let settled = store.settle_attempt(&fax.id, fax.attempt, report, &policy, now());
     settled.await.unwrap();
 }
+
+/// A mail whose row is lost, in `orphans`, with what was kept beside it.
+async fn orphaned(door: &FrontDoor, text: &str, envelope: &Envelope) -> crate::queue::Orphan {
+    let store = &door.context.store;
+    let blobs = store.blobs();
+    let origin = Origin::Mail(envelope.clone());
+    blobs
+        .keep_with_origin("m-1m7xa9q0c2f3k", text.as_bytes(), &origin)
+        .unwrap();
+    let policy = door.context.config().retry_policy();
+    store.begin(&policy, since_boot(), now()).await.unwrap();
+    store.orphans().await.unwrap().remove(0)
+}
+
+fn lost_envelope(numbers: &[&str]) -> Envelope {
+    let addressee = |number: &&str| Addressee {
+        address: format!("{number}@fax.local"),
+        orcpt: Some("rfc822;first@example.com".into()),
+        notify: Some(3),
+    };
+    Envelope {
+        sender: "clerk@example.com".into(),
+        envelope_id: Some("QQ314159".into()),
+        via: "network".into(),
+        client: "192.0.2.1".into(),
+        recipients: numbers.iter().map(addressee).collect(),
+        ..Envelope::default()
+    }
+}
+
+const LETTER: &str = "From: clerk@example.com\r\nMessage-ID: <9@a>\r\nSubject: Lease\r\n\r\nDear landlord,\r\n\r\nwe \
+    agree to the lease as it stands, and move in on the first of March.\r\n\r\nThe tenants\r\n";
+
+#[tokio::test]
+async fn a_mail_whose_row_is_lost_is_taken_in_again_once_under_its_old_identifier() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let envelope = lost_envelope(&["5551234567", "5557654321"]);
+    let orphan = orphaned(&door, LETTER, &envelope).await;
+    let faxes = door.adopt(&orphan, envelope.clone()).await.unwrap();
+    assert_eq!(faxes.len(), 2);
+    let store = &door.context.store;
+    let message = store
+        .message("1m7xa9q0c2f3k")
+        .await
+        .unwrap()
+        .expect("its old identifier");
+    assert_eq!(message.client, "192.0.2.1");
+    let told = store.told_fax(&faxes[0]).await.unwrap().unwrap();
+    assert_eq!(told.orcpt.as_deref(), Some("rfc822;first@example.com"));
+    assert!(message.via.contains("adopted; network"), "{}", message.via);
+    assert_eq!(store.orphans().await.unwrap(), []);
+    assert_eq!(
+        *store.octets("m-1m7xa9q0c2f3k").await.unwrap(),
+        LETTER.as_bytes()
+    );
+    assert_eq!(store.check().await.unwrap(), []);
+    assert!(
+        door.adopt(&orphan, envelope).await.is_err(),
+        "it is no orphan any more"
+    );
+    assert_eq!(store.waiting_faxes(100).await.unwrap().len(), 2);
+    assert!(store.blobs().path("m-1m7xa9q0c2f3k").exists());
+}
+
+#[tokio::test]
+async fn what_a_rule_refuses_and_what_was_sent_again_stays_an_orphan() {
+    let state = tempfile::tempdir().unwrap();
+    let door = door(state.path());
+    let orphan = orphaned(&door, LETTER, &lost_envelope(&[])).await;
+    let store = &door.context.store;
+    for number in ["911", "nobody"] {
+        let refused = door.adopt(&orphan, lost_envelope(&[number])).await;
+        assert!(refused.unwrap_err().to_string().contains(number));
+    }
+    let mut again = good("9@a", vec![to("5551234567")], LETTER);
+    again.mail.options.envelope_id = None;
+    keep(&door, again).await;
+    let refused = door.adopt(&orphan, lost_envelope(&["5551234567"])).await;
+    let why = refused.unwrap_err().to_string();
+    assert!(why.contains("sent the same mail again"), "{why}");
+    assert_eq!(store.orphans().await.unwrap().len(), 1);
+    assert_eq!(store.blobs().keys().unwrap(), Vec::<String>::new());
+    assert_eq!(store.waiting_faxes(100).await.unwrap().len(), 1);
+}

@@ -52,6 +52,20 @@ pub fn addressees(raw: &[u8]) -> HashMap<String, String> {
     names
 }
 
+/// From, To and Subject of a mail, whose text `raw` begins, for people who look for it; empty where it says none.
+pub fn headline(raw: &[u8]) -> [String; 3] {
+    let Ok(entity) = Entity::read(raw) else {
+        return Default::default();
+    };
+    let header = &entity.header;
+    let written = |name| {
+        let addresses = addresses(header, name).map(|(_, address)| address);
+        addresses.collect::<Vec<_>>().join(", ")
+    };
+    let subject = super::text(header, HeaderName::Subject).unwrap_or_default();
+    [written(HeaderName::From), written(HeaderName::To), subject]
+}
+
 /// The names and the addresses of a field. A name without a letter is a number once more.
 fn addresses<'h>(
     header: &'h MessagePart<'_>,

@@ -102,14 +102,143 @@ async fn a_mail_whose_text_was_altered_is_found_before_it_is_needed() {
 }
 
 #[tokio::test]
-async fn a_blob_that_a_kill_left_without_its_row_is_swept_and_no_other() {
+async fn a_preview_that_was_altered_is_a_note_and_stops_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    store.blobs().keep("v-1", &[7; 90_000]).unwrap();
+    drop(store);
+    let db = Connection::open(state.path().join("queue.db")).unwrap();
+    db.execute("UPDATE documents SET preview_key = 'v-1'", [])
+        .unwrap();
+    drop(db);
+    let store = Store::open(state.path()).unwrap();
+    store.begin(&policy(), NOW).await.unwrap();
+    if alter(&store, "v-1").is_none() {
+        return;
+    }
+    assert!(store.preview(&fax.id).await.is_err());
+    assert_eq!(store.damage(), None);
+    assert!(store.notes()[0].contains("v-1"), "{:?}", store.notes());
+    store.examine().await.unwrap();
+    assert_eq!(store.damage(), None);
+    assert!(store.notes()[0].contains("v-1"), "it is still so");
+    assert_eq!(store.check().await.unwrap(), []);
+    let noted = store.check_expectations().await.unwrap();
+    assert_eq!(noted[0].rows, ["v-1"]);
+    store.blobs().remove("v-1").unwrap();
+    store.blobs().keep("v-1", &[7; 90_000]).unwrap();
+    store.examine().await.unwrap();
+    assert_eq!(store.notes(), Vec::<String>::new());
+}
+
+/// Changes one byte of a file of the store; none: its file system has no extended attributes.
+fn alter(store: &Store, key: &str) -> Option<()> {
+    let path = store.blobs().path(key);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    store.blobs().read(key).is_err().then_some(())
+}
+
+#[tokio::test]
+async fn a_waiting_mail_that_is_read_altered_is_damage_and_wakes_the_examiner() {
     let state = tempfile::tempdir().unwrap();
     let (mail, _) = closed(state.path()).await;
-    let blobs = Blobs::open(state.path()).unwrap();
-    blobs.keep("m-orphan", b"nobody was told yes").unwrap();
     let store = Store::open(state.path()).unwrap();
-    assert_eq!(store.blobs().keys().unwrap(), [mail.text_key]);
+    if alter(&store, &mail.text_key).is_none() {
+        return;
+    }
+    let examiner = store.clone();
+    let woken = tokio::spawn(async move { examiner.suspected().await });
+    assert!(store.octets(&mail.text_key).await.is_err());
+    assert!(
+        store
+            .damage()
+            .is_some_and(|what| what.contains(&mail.text_key))
+    );
+    let woken = tokio::time::timeout(Duration::from_secs(5), woken).await;
+    woken.expect("it looks at once").unwrap();
+}
+
+#[tokio::test]
+async fn received_pages_are_needed_while_the_call_goes_on_and_until_their_mail_is_out() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let id = received(&store, 1).await;
+    let key = format!("p1-{id}");
+    if alter(&store, &key).is_none() {
+        return;
+    }
+    store.examine().await.unwrap();
+    assert!(
+        store.damage().is_some_and(|what| what.contains(&key)),
+        "it is in a call"
+    );
+    alter_back(&store, &key);
+    store
+        .end_received(&id, report(Outcome::Delivered, 1), NOW)
+        .await
+        .unwrap();
+    let mail = store.claim_mail(NOW).await.unwrap().unwrap();
+    store.mail_delivered(&mail.id, "250 ok", NOW).await.unwrap();
+    alter(&store, &key);
+    store.examine().await.unwrap();
+    assert_eq!(store.damage(), None);
+    assert!(store.received_fax(&id).await.is_err());
+    assert_eq!(store.damage(), None, "its mail was delivered");
+    assert!(store.notes()[0].contains(&key));
+}
+
+fn alter_back(store: &Store, key: &str) {
+    let path = store.blobs().path(key);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[0] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+}
+
+/// A call that brought so many pages and goes on.
+async fn received(store: &Store, pages: u32) -> String {
+    let new = NewReceived {
+        called: "5559876543".into(),
+        caller: "5551234567".into(),
+        caller_name: None,
+        trunk: "carrier".into(),
+        recipients: vec!["office@example.com".into()],
+    };
+    let id = store.begin_received(new, NOW).await.unwrap();
+    for page in 1..=pages {
+        let data = FaxPage {
+            width: 1728,
+            height: 8,
+            x_dpi: 204,
+            y_dpi: 196,
+            g4: crate::pages::g4::encode(&crate::pages::bitmap::Bitmap::new(1728, 8).unwrap()),
+        };
+        store
+            .page_received(&id, page, page == pages, 0, data)
+            .await
+            .unwrap();
+    }
+    id
+}
+
+#[tokio::test]
+async fn a_number_that_rests_for_long_is_no_damage() {
+    let state = tempfile::tempdir().unwrap();
+    let store = Store::open(state.path()).unwrap();
+    let fax = calling(&store, &["5551234567"]).await;
+    // The clock went forward by four days in the middle of the call.
+    let later = NOW.plus_seconds(4 * DAY);
+    let (busy, policy) = (report(Outcome::Busy, 0), policy());
+    let settled = store.settle_attempt(&fax.id, fax.attempt, busy, &policy, later);
+    settled.await.unwrap();
+    store.examine().await.unwrap();
+    assert_eq!(store.damage(), None);
     assert_eq!(store.check().await.unwrap(), []);
+    let noted = store.check_expectations().await.unwrap();
+    assert_eq!(noted[0].rows, ["5551234567"], "{noted:?}");
+    assert!(store.notes()[0].contains("rests"), "{:?}", store.notes());
 }
 
 #[tokio::test]

@@ -67,7 +67,9 @@ async fn octets_that_nobody_names_and_names_without_octets_are_found() {
     store.accept(mail, NOW).await.unwrap();
     let spoil = "UPDATE small_blobs SET key = 'nobody'";
     store.write(|db| db.execute(spoil, [])).await.unwrap();
-    let found = store.check().await.unwrap();
+    let mut found = store.check().await.unwrap();
+    assert_eq!(found[0].rows, [key.as_str()]);
+    found.extend(store.check_expectations().await.unwrap());
     let rows: Vec<&String> = found.iter().flat_map(|it| &it.rows).collect();
     assert!(
         rows.contains(&&key) && rows.contains(&&"nobody".to_owned()),

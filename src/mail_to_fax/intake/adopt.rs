@@ -1,0 +1,183 @@
+//! A mail whose row is lost is taken in again: by the rules of the front door, but for who may send, which was decided when
+//! it got its `250`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use super::{FrontDoor, Good, TWIN_MILLIS, once_each};
+use crate::context::now;
+use crate::mail_to_fax::documents;
+use crate::mail_to_fax::verdict::{can_be_told, on_recipient};
+use crate::mail_to_fax::wishes::Wishes;
+use crate::net::smtp::Text;
+use crate::proto::smtp::{Mail, MailOptions, Notify, RcptOptions, Refusal, Ret};
+use crate::queue::{Envelope, Kept, Millis, NewMessage, Orphan, StoreError, id};
+
+/// Why a mail was not taken in again; it is an orphan as before.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAdopted {
+    /// By a rule.
+    #[error("{0}")]
+    Refused(String),
+    /// The disk or the database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Refusal> for NotAdopted {
+    fn from(refusal: Refusal) -> NotAdopted {
+        NotAdopted::Refused(refusal.text)
+    }
+}
+
+impl FrontDoor {
+    /// Takes the mail `orphan` in again, under its old identifier, for the sender and the recipients of `envelope`. Returns
+    /// the identifiers of its faxes. Cut off at any moment it is an orphan as before, or taken in, and never twice.
+    ///
+    /// # Errors
+    /// [`NotAdopted`]: an address or a document that the gateway does not take, the same mail in the queue already.
+    pub async fn adopt(
+        &self,
+        orphan: &Orphan,
+        envelope: Envelope,
+    ) -> Result<Vec<String>, NotAdopted> {
+        let Some(id) = orphan.key.strip_prefix("m-") else {
+            let why = format!("{} is no mail", orphan.key);
+            return Err(NotAdopted::Refused(why));
+        };
+        let good = self.examined(orphan, &envelope).await?;
+        let message = self.as_it_was(id, good).await?;
+        let store = &self.context.store;
+        if store.message_exists(id).await? {
+            let why = format!("the mail {id} is in the queue already");
+            return Err(NotAdopted::Refused(why));
+        }
+        store.place_orphan(orphan).await?;
+        match self.keep_once(message).await {
+            Ok(faxes) => {
+                store.orphan_adopted(orphan).await?;
+                tracing::info!(
+                    key = orphan.key,
+                    faxes = faxes.join(" "),
+                    "mail taken in again"
+                );
+                Ok(faxes)
+            }
+            Err(e) => {
+                // After an error of the disk the row may still be there: the file stays for it.
+                if let NotAdopted::Refused(_) = e {
+                    store.orphan_refused(orphan).await?;
+                }
+                Err(e)
+            }
+        }
+    }
+
+    /// Holds the mail against every rule of the door.
+    async fn examined(&self, orphan: &Orphan, envelope: &Envelope) -> Result<Good, NotAdopted> {
+        let mail = mail_of(envelope);
+        can_be_told(&mail.sender)?;
+        let mut recipients = Vec::new();
+        for addressee in &envelope.recipients {
+            let options = RcptOptions {
+                orcpt: addressee.orcpt.clone(),
+                notify: addressee.notify.map(Notify::from_bits),
+            };
+            let recipient = on_recipient(&self.context, &mail, &addressee.address, options).await;
+            let named = |refusal: Refusal| {
+                NotAdopted::Refused(format!("{}: {}", addressee.address, refusal.text))
+            };
+            recipients.push(recipient.map_err(named)?);
+        }
+        let path = orphan.path.clone();
+        let text = tokio::task::spawn_blocking(move || Kept::File(path).read()).await;
+        let text = text.map_err(|_| StoreError::Stopped)?;
+        let text = text.map_err(StoreError::from)?;
+        let config = self.context.config();
+        let body = config.body_for(&mail.sender);
+        let open = move |text: &[u8]| documents::open(text, body, &config);
+        let read = self.context.reader.read(Kept::Row(text.clone()), open);
+        let opened = read.await.map_err(StoreError::from)?;
+        let mut contents = opened.map_err(Refusal::from)?;
+        let fields = contents.fields.iter();
+        let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
+        let wishes = wishes.map_err(super::bad_header)?;
+        self.count_pages(&mut contents).await?;
+        contents.documents.clear();
+        Ok(Good {
+            client: envelope
+                .client
+                .parse()
+                .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            via: format!("adopted; {}", envelope.via)
+                .trim_end_matches("; ")
+                .to_owned(),
+            mail,
+            recipients,
+            wishes,
+            text: Text::Short(text),
+            contents,
+        })
+    }
+
+    /// The row of the mail, with its old identifier: the database knows it where it was taken in before.
+    async fn as_it_was(&self, id: &str, mut good: Good) -> Result<NewMessage, NotAdopted> {
+        let now = now();
+        let recipients = std::mem::take(&mut good.recipients);
+        let ids = id::several(now, recipients.len());
+        let (_, fresh) = once_each(&recipients, &ids, &[]);
+        let faxes = fresh
+            .into_iter()
+            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
+            .collect::<Result<Vec<_>, _>>()?;
+        let message = self.new_message(good, faxes, now).await?;
+        Ok(NewMessage {
+            id: id.to_owned(),
+            text_key: format!("m-{id}"),
+            // It is a file.
+            small_text: None,
+            ..message
+        })
+    }
+
+    /// Takes it over, unless the very mail is in the queue: its sender may have sent it again.
+    async fn keep_once(&self, message: NewMessage) -> Result<Vec<String>, NotAdopted> {
+        let (store, now) = (&self.context.store, now());
+        let message = Arc::new(message);
+        let since = Millis(now.0 - TWIN_MILLIS);
+        let twins = store
+            .accept_unless_twin(message.clone(), since, now)
+            .await?;
+        if !twins.is_empty() {
+            let same = self.same_text(&message, twins).await?;
+            if let Some(twin) = same.first() {
+                let why = format!(
+                    "its sender has sent the same mail again: it is in the queue as fax {}",
+                    twin.fax
+                );
+                return Err(NotAdopted::Refused(why));
+            }
+            store.accept(NewMessage::clone(&message), now).await?;
+        }
+        self.context.tell();
+        Ok(message.faxes.iter().map(|fax| fax.id.clone()).collect())
+    }
+}
+
+/// What MAIL said.
+fn mail_of(envelope: &Envelope) -> Mail {
+    Mail {
+        sender: envelope.sender.clone(),
+        options: MailOptions {
+            utf8: true,
+            ret: match envelope.ret.as_deref() {
+                Some("full") => Some(Ret::Full),
+                Some("hdrs") => Some(Ret::Headers),
+                _ => None,
+            },
+            envelope_id: envelope.envelope_id.clone(),
+            ..MailOptions::default()
+        },
+        ..Mail::default()
+    }
+}
