@@ -307,8 +307,12 @@ async fn keep(context: &Context, document: &ClaimedDocument, made: Made) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Config;
     use crate::pages::bitmap::Bitmap;
     use crate::pages::g4;
+    use crate::pages::header::HeaderFont;
+    use crate::queue::{Millis, NewFax, NewMessage, Store, id};
+    use crate::worker::host::Children;
 
     fn page(height: u32, ink: bool) -> FaxPage {
         let mut bitmap = Bitmap::new(1728, height).unwrap();
@@ -322,6 +326,61 @@ mod tests {
             y_dpi: 196,
             g4: g4::encode(&bitmap),
         }
+    }
+
+    /// A mail with one fax that was accepted so many hours ago.
+    fn mail(hours_ago: i64) -> (NewMessage, Millis) {
+        let accepted_at = Millis(now().0 - hours_ago * 3_600_000);
+        let id = id::new(accepted_at);
+        let text = b"From: clerk@example.com\r\n\r\nThe lease of the small room ends in May.\r\n";
+        let fax = NewFax {
+            id: id.clone(),
+            number: "5551234567".to_owned(),
+            ..NewFax::default()
+        };
+        let message = NewMessage {
+            text_key: format!("m-{id}"),
+            sender: "clerk@example.com".to_owned(),
+            small_text: Some(Arc::new(text.to_vec())),
+            faxes: vec![fax],
+            id,
+            ..NewMessage::default()
+        };
+        (message, accepted_at)
+    }
+
+    #[tokio::test]
+    async fn a_document_waits_for_a_process_until_it_is_too_old() {
+        let state = tempfile::tempdir().unwrap();
+        let mut children = Children::new(None, 60);
+        children.program = "/nowhere/postfax".into();
+        let store = Store::open(state.path()).unwrap();
+        let context = Context::new(Config::default(), store, children, HeaderFont::builtin());
+        let context = Arc::new(context.unwrap());
+        let store = &context.store;
+        // The default is a day.
+        let (fresh, late) = (mail(1), mail(25));
+        for (mail, accepted_at) in [&fresh, &late] {
+            store.accept(mail.clone(), *accepted_at).await.unwrap();
+        }
+        for round in 1..=10 {
+            let mut claimed = Vec::new();
+            let later = now().plus_seconds(3600);
+            while let Some(document) = store.claim_document(later).await.unwrap() {
+                claimed.push(document);
+            }
+            for document in claimed {
+                assert_eq!(document.tries, 1);
+                render(&context, document).await;
+            }
+            let waiting = store.waiting_faxes(10).await.unwrap().len();
+            assert!(round > 1 || waiting == 2, "it may pass in a moment");
+        }
+        let waiting = store.waiting_faxes(10).await.unwrap();
+        assert_eq!(waiting.len(), 1);
+        assert_eq!(waiting[0].id, fresh.0.id);
+        let failed = store.ended_faxes(10).await.unwrap().remove(0);
+        assert_eq!(failed.failure.as_deref(), Some(TOO_LATE));
     }
 
     #[test]
