@@ -7,7 +7,7 @@ use crate::pages::{PAGE_WIDTH, Resolution, g4};
 use crate::queue::{AdoptedFax, Origin, Orphan, OrphanKind, ReceivedPage, Store};
 
 /// Widths of T.4 2.1 at 8 pels/mm: ISO A4, B4, A3.
-const WIDTHS: [u32; 3] = [PAGE_WIDTH as u32, 2048, 2432];
+const WIDTHS: [u32; 3] = [PAGE_WIDTH, 2048, 2432];
 
 /// All pages of the fax that the page `key` belongs to, in order.
 pub fn pages_of(key: &str, orphans: &[Orphan]) -> Vec<Orphan> {
