@@ -54,7 +54,7 @@ pub use beside::Room;
 pub use blobs::Blobs;
 pub use check::Violation;
 pub use covers::CoverRow;
-pub use faxes::{Claim, ClaimedFax, DueFax};
+pub use faxes::{CallSoFar, Claim, ClaimedFax, DueFax};
 use gate::Gate;
 use health::Damage;
 pub use line::Choice;

@@ -17,7 +17,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
 use super::mishaps::Mishaps;
-pub use call::{CallChild, ChildEvent};
+pub use call::{CallChild, ChildEvent, Stalled};
 pub use convert::Conversion;
 pub use document::{RenderFailure, Rendered};
 pub use ocr::TextReader;

@@ -8,8 +8,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::time::timeout;
 
+use super::super::stall::timeout;
 use super::super::wire::DocumentRefusal;
 use super::document::RenderFailure;
 use super::{Children, how_it_ended};

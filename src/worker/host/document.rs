@@ -8,10 +8,10 @@ use std::time::Duration;
 use rustix::process::{Pid, setpriority_process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
-use tokio::time::timeout;
 
 use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
+use super::super::stall::timeout;
 use super::super::wire::{
     self, DocumentRefusal, FromRender, Paper, Remark, RenderJob, Source, StartRender, Target,
 };
