@@ -6,6 +6,7 @@
 mod bad_config;
 mod bad_input;
 mod both_journeys;
+mod cancelled;
 mod children;
 mod commands;
 mod compiler;
@@ -27,6 +28,7 @@ mod reports;
 mod rooms;
 mod searchable;
 mod shared;
+mod stalled;
 mod stops;
 mod strangers;
 mod tortured;
