@@ -36,7 +36,7 @@ fn waiting(count: usize) -> Site {
 }
 
 /// Claims what there is to dial, cancels one of the faxes, and dials.
-async fn dial_after_a_cancel_of(site: &Site, nth: usize) {
+async fn dial_after_a_cancel_of(site: &Site, fax: String) {
     let config = site.config.clone();
     let store = gateway::custody(&config).await.unwrap();
     let mut children = Children::new(None, 60);
@@ -59,7 +59,6 @@ async fn dial_after_a_cancel_of(site: &Site, nth: usize) {
     let Found::Fax(dialling) = dial::claim(&context).await.unwrap() else {
         panic!("a fax is due");
     };
-    let fax = site.faxes()[nth].id.clone();
     context.store.cancel(&fax, now()).await.unwrap();
     assert_eq!(context.store.cancelling().await.unwrap(), [fax.clone()]);
     // As the gateway does when it notices: the call is not there yet.
@@ -69,7 +68,8 @@ async fn dial_after_a_cancel_of(site: &Site, nth: usize) {
 
 fn run(site: &Site, nth: usize) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(dial_after_a_cancel_of(site, nth));
+    let fax = site.faxes()[nth].id.clone();
+    runtime.block_on(dial_after_a_cancel_of(site, fax));
 }
 
 fn states(site: &Site) -> Vec<String> {
