@@ -80,7 +80,7 @@ fn outgoing(pages: u32, who: Who, seconds: u64) -> (Site, Vec<(AttemptRow, CallR
             let is_told = ours.detail.contains("stood still for");
             assert!(outcome == Some("delivered") || is_told, "{ours:?}");
         }
-        assert_eq!(site.log().count("the gateway stood still for"), 1);
+        assert!(site.log().count("the gateway stood still for") > 0);
     }
     (site, attempts)
 }
