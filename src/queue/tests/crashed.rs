@@ -1,11 +1,12 @@
 //! What a crash in a call leaves in the books: the calls in a row to a number, what was used of a day, and whose attempt
 //! it was.
 
+use rusqlite::OptionalExtension;
+
 use super::line_of_faxes::{settled, waiting};
 use super::*;
 
 const X: &str = "5551234567";
-const DAY_OF_NOW: &str = "2026-11-18";
 
 async fn in_a_row(store: &Store) -> Option<u32> {
     let look = |db: &Connection| {
@@ -55,8 +56,8 @@ fn so_far(seconds: Option<f64>) -> CallSoFar {
 
 /// Calls and seconds of account `a` and of the trunk.
 async fn used(store: &Store) -> [(u32, f64); 2] {
-    let account = store.used_by_account(DAY_OF_NOW, "a").await.unwrap();
-    let trunks = store.used_by_trunks(DAY_OF_NOW).await.unwrap();
+    let account = store.used_by_account(TODAY, "a").await.unwrap();
+    let trunks = store.used_by_trunks(TODAY).await.unwrap();
     let trunk = trunks.first().map(|(_, used)| *used).unwrap_or_default();
     [account, trunk].map(|used| (used.calls, used.seconds))
 }
@@ -64,26 +65,26 @@ async fn used(store: &Store) -> [(u32, f64); 2] {
 #[tokio::test]
 async fn a_call_counts_against_the_day() {
     let state = tempfile::tempdir().unwrap();
-    let began = Millis(NOW.0 - 600_000);
+    let began = Millis(NOW.0 - 50_000);
     let store = waiting(state.path(), &[(X, "a")]).await;
     let fax = claimed(&store, began).await.unwrap();
     store.call_so_far(fax.attempt, so_far(None)).await.unwrap();
-    let noted = store.call_so_far(fax.attempt, so_far(Some(100.0))).await;
+    let noted = store.call_so_far(fax.attempt, so_far(Some(10.0))).await;
     noted.unwrap();
     let store = crash_and_recover(state.path(), store).await;
     // As long as it may have gone on behind the note.
-    assert_eq!(used(&store).await, [(1, 130.0); 2]);
+    assert_eq!(used(&store).await, [(1, 40.0); 2]);
     let attempts = store.attempts(&fax.id).await.unwrap();
-    assert_eq!(attempts[0].seconds, 130.0);
+    assert_eq!(attempts[0].seconds, 40.0);
     let store = crash_and_recover(state.path(), store).await;
-    assert_eq!(used(&store).await, [(1, 130.0); 2], "once");
+    assert_eq!(used(&store).await, [(1, 40.0); 2], "once");
 }
 
 #[tokio::test]
 async fn a_call_that_nobody_answered_counts_no_seconds() {
     let state = tempfile::tempdir().unwrap();
     let store = waiting(state.path(), &[(X, "a")]).await;
-    let fax = claimed(&store, Millis(NOW.0 - 600_000)).await.unwrap();
+    let fax = claimed(&store, Millis(NOW.0 - 50_000)).await.unwrap();
     store.call_so_far(fax.attempt, so_far(None)).await.unwrap();
     let store = crash_and_recover(state.path(), store).await;
     assert_eq!(used(&store).await, [(1, 0.0); 2]);
