@@ -338,6 +338,11 @@ impl Live {
         LiveGuard { live: self, id }
     }
 
+    /// Whether there are calls in progress.
+    pub fn any(&self) -> bool {
+        !self.lock().is_empty()
+    }
+
     /// The calls in progress, the oldest first.
     pub fn calls(&self) -> Vec<LiveCall> {
         self.lock().values().cloned().collect()

@@ -61,4 +61,7 @@ pub struct CallDone {
     /// How often it did so more than 20 ms later than it wanted to: the machine has too many calls.
     #[serde(default)]
     pub late_beats: u32,
+    /// Seconds for which the child stood still, in stalls of three seconds and more.
+    #[serde(default)]
+    pub stood_still: u32,
 }

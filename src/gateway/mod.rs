@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +35,7 @@ use crate::net::smtp::Server;
 use crate::pages::header::HeaderFont;
 use crate::queue::{Store, StoreError};
 use crate::worker::host::Children;
+use crate::worker::stall::{WORTH_A_WORD, timeout};
 use snapshot::Desk;
 
 /// How often commands beside the daemon are noticed.
@@ -327,19 +327,18 @@ impl Gateway {
         let (context, closed) = (self.context.clone(), self.closed.clone());
         self.doors.spawn(async move {
             let mut seen = None;
-            while closed
-                .run_until_cancelled(tokio::time::sleep(LOOK_AROUND))
-                .await
-                .is_some()
-            {
+            while nap(&closed).await {
+                // At every look: a fax may have been cancelled before its call was there to be ended.
+                if context.live.any() {
+                    for fax in context.store.cancelling().await.unwrap_or_default() {
+                        context.live.cancel(&fax);
+                    }
+                }
                 let Ok(version) = context.store.version().await else {
                     continue;
                 };
                 // The first look is news, too: a command may have been quicker than we.
                 if seen.replace(version) != Some(version) {
-                    for fax in context.store.cancelling().await.unwrap_or_default() {
-                        context.live.cancel(&fax);
-                    }
                     context.tell();
                 }
             }
@@ -373,6 +372,21 @@ impl Gateway {
         self.doors
             .spawn(listeners::page(listener, config, desk, closed));
     }
+}
+
+/// Sleeps until the next look around; false: there is none. Says so where this process stood still.
+async fn nap(closed: &CancellationToken) -> bool {
+    let began = Instant::now();
+    let slept = closed.run_until_cancelled(tokio::time::sleep(LOOK_AROUND));
+    let goes_on = slept.await.is_some();
+    let late = began.elapsed().saturating_sub(LOOK_AROUND);
+    if goes_on && late >= WORTH_A_WORD {
+        tracing::warn!(
+            "the gateway stood still for {} s: it was stopped, or its machine was; what came meanwhile is read first",
+            late.as_secs()
+        );
+    }
+    goes_on
 }
 
 /// They cost nothing but the site's own words: ours are used instead.

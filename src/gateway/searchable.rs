@@ -15,6 +15,7 @@ use crate::pages::words::Word;
 use crate::pages::{DocumentRefusal, FaxPage};
 use crate::queue::ReceivedFax;
 use crate::worker::host::{RenderFailure, TextReader};
+use crate::worker::stall::RunningTime;
 
 /// The words of each page; none where its route does not ask for them.
 pub(super) async fn words(context: &Context, fax: &ReceivedFax) -> Words {
@@ -44,13 +45,14 @@ async fn read(context: &Context, ocr: &Ocr, fax: &str, pages: &[FaxPage]) -> Vec
             .collect(),
         memory_mb: ocr.memory_mb,
     };
-    let until = Instant::now() + Duration::from_secs(ocr.seconds);
+    let limit = Duration::from_secs(ocr.seconds);
+    let mut clock = RunningTime::new(Instant::now());
     let mut words = Vec::with_capacity(pages.len());
     for (number, page) in (1..).zip(pages) {
-        let left = until.saturating_duration_since(Instant::now());
+        let left = limit.saturating_sub(clock.ran());
         let seconds = left.as_secs().max(1);
         let reading = context.children.words(&reader, page, seconds);
-        match tokio::time::timeout(left, reading).await {
+        match clock.within(limit, reading).await {
             Ok(Ok(found)) => words.push(found),
             Ok(Err(e)) => {
                 let why = match e {

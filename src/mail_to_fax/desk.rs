@@ -1,6 +1,7 @@
 //! Who listens to a call that we placed: what is heard of its faxes is written down, shown, and settled.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::mpsc;
@@ -10,8 +11,11 @@ use super::dial::settle;
 use super::load::{End, Load};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, moment, now, until_stored};
-use crate::net::line::{DialRequest, Line, LineEvent};
-use crate::queue::ClaimedFax;
+use crate::net::line::{DialRequest, Line, LineEvent, Place};
+use crate::queue::{CallSoFar, ClaimedFax};
+
+/// How often it is written down how long a call has lasted.
+const NOTED_EVERY: Duration = Duration::from_secs(20);
 
 /// Listens to one call.
 pub(super) struct Desk<'a> {
@@ -23,6 +27,8 @@ pub(super) struct Desk<'a> {
     cancel: CancellationToken,
     /// Ends it behind the fax that is under way.
     enough: CancellationToken,
+    /// Where the call went, and when that and its length were last written down.
+    noted: Option<(Place, Instant)>,
 }
 
 impl<'a> Desk<'a> {
@@ -44,7 +50,31 @@ impl<'a> Desk<'a> {
             live,
             cancel,
             enough,
+            noted: None,
         }
+    }
+
+    /// Leaves those out that were cancelled before their call was there to be ended; where that is the first, there will
+    /// be no call.
+    pub(super) async fn leave_out_cancelled(&mut self, faxes: &mut Vec<ClaimedFax>) {
+        let asked = self.context.store.cancelling().await.unwrap_or_default();
+        if asked.contains(&faxes[0].id) {
+            self.cancel.cancel();
+        }
+        let first = faxes[0].id.clone();
+        let (cancelled, left) = std::mem::take(faxes)
+            .into_iter()
+            .partition::<Vec<_>, _>(|fax| fax.id != first && asked.contains(&fax.id));
+        *faxes = left;
+        for fax in cancelled {
+            self.leave_out(&fax.id);
+            put_back(self.context, &fax).await;
+        }
+    }
+
+    /// Whether somebody has asked for the end of the call.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
     }
 
     /// Faxes beside the first.
@@ -82,6 +112,15 @@ impl<'a> Desk<'a> {
 
     /// Places the call, and hears it out.
     pub(super) async fn call(&mut self, line: &Line, request: DialRequest) -> CallReport {
+        // Its pages took their time.
+        let asked = self.context.store.cancelling().await.unwrap_or_default();
+        asked.iter().for_each(|fax| self.context.live.cancel(fax));
+        if self.is_cancelled() {
+            return CallReport::never_placed(Outcome::Cancelled, String::new());
+        }
+        if let Some(candidate) = request.candidates.first() {
+            self.note(candidate.place()).await;
+        }
         let (events, mut inbox) = mpsc::channel(16);
         let cancel = self.cancel.clone();
         let listen = async {
@@ -115,6 +154,9 @@ impl<'a> Desk<'a> {
                 if self.load.confirmed(page, moment()) {
                     self.settle_before_the_end(through).await;
                     self.next_fax(through).await;
+                    if let Some((place, _)) = self.noted.clone() {
+                        self.note(place).await;
+                    }
                 }
             }
             event => {
@@ -124,8 +166,39 @@ impl<'a> Desk<'a> {
                     LineEvent::Negotiated(far_end) => self.load.agreed(far_end),
                     _ => {}
                 }
+                let news = match &event {
+                    LineEvent::Placed(place) => Some(place.clone()),
+                    LineEvent::Answered => self.noted.as_ref().map(|(place, _)| place.clone()),
+                    _ => None,
+                };
+                match news {
+                    Some(place) => self.note(place).await,
+                    None => self.note_from_time_to_time().await,
+                }
                 self.show(event);
             }
+        }
+    }
+
+    /// Writes down what the books need to know should the daemon not live to end the call: where it went, and how long
+    /// it has lasted.
+    async fn note(&mut self, place: Place) {
+        let (fax, seconds) = self.load.so_far(moment());
+        let so_far = CallSoFar {
+            trunk: place.trunk.clone(),
+            target: place.target.clone(),
+            seconds,
+        };
+        if let Err(e) = self.context.store.call_so_far(fax.attempt, so_far).await {
+            tracing::warn!(fax = fax.id, "how far its call is is not noted: {e}");
+        }
+        self.noted = Some((place, moment()));
+    }
+
+    async fn note_from_time_to_time(&mut self) {
+        let is_due = |(_, at): &&(Place, Instant)| moment() - *at >= NOTED_EVERY;
+        if let Some((place, _)) = self.noted.as_ref().filter(is_due) {
+            self.note(place.clone()).await;
         }
     }
 

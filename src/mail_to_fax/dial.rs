@@ -108,8 +108,10 @@ async fn with_others(
 
 /// Sends claimed faxes in one call, and settles their attempts in the queue.
 pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
-    let Dialling { faxes, place } = dialling;
+    let Dialling { mut faxes, place } = dialling;
     let mut desk = Desk::of(context, line, &faxes);
+    // Who cancels from now on finds the call; who did before must not be missed.
+    desk.leave_out_cancelled(&mut faxes).await;
     let lesson = Lesson::of(context, &faxes).await;
     let report = match request(context, &faxes, place, &lesson, &mut desk).await {
         // The channel is given back when the call is over.
@@ -141,6 +143,9 @@ async fn request(
     desk: &mut Desk<'_>,
 ) -> Result<(DialRequest, Channel), Box<CallReport>> {
     let fax = &faxes[0];
+    if desk.is_cancelled() {
+        return Err(not_dialled(Outcome::Cancelled, String::new()));
+    }
     let Some(place) = place else {
         let why = format!("no trunk leads to {}", fax.number);
         return Err(not_dialled(Outcome::TrunkDown, why));

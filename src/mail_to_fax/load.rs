@@ -144,6 +144,18 @@ impl Load {
         (&part.fax, report)
     }
 
+    /// The fax under way and what the call has been for it so far: seconds since the answer or the end of the fax before
+    /// it, `None` where nobody has answered.
+    pub(super) fn so_far(&self, now: Instant) -> (&ClaimedFax, Option<f64>) {
+        let current = self.current();
+        let since = match current {
+            0 => self.answered,
+            n => self.parts[n - 1].over,
+        };
+        let seconds = since.map(|since| (now - since).as_secs_f64());
+        (&self.parts[current].fax, seconds)
+    }
+
     /// That report is on disk.
     pub(super) fn settled(&mut self, through: usize) {
         self.parts[through].settled = true;

@@ -13,6 +13,7 @@ use lettre::address::Envelope;
 use super::maildir;
 use super::relay::{self, Relay};
 use crate::letter::may_be_written;
+use crate::worker::stall::timeout;
 
 /// A mail as the queue keeps it: ready to go, not to be changed any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,7 @@ pub async fn deliver(mail: &OutgoingMail, target: &Target) -> Result<Delivered, 
             let store = tokio::task::spawn_blocking(move || {
                 maildir::store(&folder, (&id, queued_at), &envelope, &bytes)
             });
-            match tokio::time::timeout(DISK_PATIENCE, store).await {
+            match timeout(DISK_PATIENCE, store).await {
                 Ok(Ok(stored)) => stored,
                 Ok(Err(died)) => Err(Failure::temporary(format!("{place}: {died}"))),
                 Err(_) => Err(Failure::temporary(format!(

@@ -168,6 +168,16 @@ pub struct Candidate {
 }
 
 impl Candidate {
+    /// The place as it is written down.
+    pub fn place(&self) -> Place {
+        let seat = self.seat.as_ref();
+        let trunk = seat.map(|seat| seat.trunk.config.name.clone());
+        Place {
+            trunk: trunk.unwrap_or_default(),
+            target: self.invite.flow.to_string(),
+        }
+    }
+
     /// At an address, over UDP, without a trunk.
     pub fn direct(target: SocketAddr, called: &str, caller: &str, policy: CallPolicy) -> Candidate {
         let uri = format!("sip:{}@{target}", escape_user(called));

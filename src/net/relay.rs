@@ -21,6 +21,7 @@ use lettre::transport::smtp::{self};
 use super::delivery::{Delivered, Failure, with_line_ends};
 use super::tls::authorities;
 pub use crate::proto::smtp::Login;
+use crate::worker::stall::timeout;
 
 /// The mail server that takes our mails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -250,7 +251,7 @@ async fn verdict(
     patience: Duration,
     work: impl Future<Output = Result<Response, smtp::Error>>,
 ) -> Result<Response, Failure> {
-    match tokio::time::timeout(patience, work).await {
+    match timeout(patience, work).await {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(error)) => Err(Failure {
             permanent: error.status().is_some_and(|code| is_final(stage, code)),
@@ -267,7 +268,7 @@ async fn within<T>(
     patience: Duration,
     work: impl Future<Output = Result<T, smtp::Error>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(patience, work).await {
+    match timeout(patience, work).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(Failure::temporary(told(relay, stage, &error))),
         Err(_) => Err(too_slow(relay, stage, patience)),

@@ -114,13 +114,15 @@ pub(super) fn in_call_with(db: &Connection, fax: &str) -> rusqlite::Result<Vec<S
     .collect()
 }
 
-/// Whether the call of this fax cannot have come to it: a fax before it is not through, and nothing of its own is.
+/// Whether the call of this fax cannot have come to it: a fax before it is not through, and nothing of its own is. One
+/// that was left out before the call began, for want of its pages, was not before it.
 pub(super) fn has_not_begun(db: &Connection, fax: &str) -> rusqlite::Result<bool> {
     db.prepare_cached(
         "SELECT 1 FROM attempts a JOIN faxes f ON f.id = a.fax
          WHERE a.fax = ?1 AND a.ended_at IS NULL AND a.pages = 0 AND f.leaving = 0
          AND EXISTS (SELECT 1 FROM attempts b JOIN faxes g ON g.id = b.fax JOIN documents d ON d.id = g.document
-                     WHERE b.call = a.call AND b.id < a.id AND g.confirmed < d.page_count + ifnull(g.cover, 0))",
+                     WHERE b.call = a.call AND b.id < a.id AND g.confirmed < d.page_count + ifnull(g.cover, 0)
+                     AND (b.ended_at IS NULL OR b.id = b.call OR b.sip_code IS NOT NULL))",
     )?
     .exists([fax])
 }

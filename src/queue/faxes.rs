@@ -77,6 +77,17 @@ pub struct DueFax {
     pub used: usage::Used,
 }
 
+/// What is known of a call that goes on.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CallSoFar {
+    /// The name of the trunk; empty where it goes over none.
+    pub trunk: String,
+    /// Where its INVITE went.
+    pub target: String,
+    /// Seconds of it that are this fax's, from answer on; `None`: nobody has answered.
+    pub seconds: Option<f64>,
+}
+
 /// Work that somebody has claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claim {
@@ -127,6 +138,22 @@ impl Store {
         let fax = fax.to_owned();
         self.write(move |db| confirm(db, &fax, attempt, pages))
             .await
+    }
+
+    /// Where the call of an attempt went and how long it has lasted, should nobody live to write down how it ended.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn call_so_far(&self, attempt: i64, so_far: CallSoFar) -> Result<()> {
+        self.write(move |db| {
+            db.prepare_cached(
+                "UPDATE attempts SET trunk = ?2, target = ?3, seconds = ifnull(?4, 0), sip_code = iif(?4 IS NULL, NULL, 200)
+                 WHERE id = ?1 AND ended_at IS NULL",
+            )?
+            .execute(params![attempt, so_far.trunk, so_far.target, so_far.seconds])?;
+            Ok(())
+        })
+        .await
     }
 
     /// The end of the last page is about to leave: from now on a broken attempt is uncertain.

@@ -64,7 +64,7 @@ pub use check::Violation;
 pub use clock::SinceBoot;
 pub use covers::CoverRow;
 pub use duplicates::{DuplicateCandidate, FurtherRecipient, Join, Standing};
-pub use faxes::{Claim, ClaimedFax, DueFax};
+pub use faxes::{CallSoFar, Claim, ClaimedFax, DueFax};
 use gate::Gate;
 use health::Damage;
 pub use line::Choice;

@@ -1,11 +1,11 @@
 //! What becomes of work whose owner will not end it, and of what a clock that jumped has put off.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::beside::{has_not_begun, in_call_with, put_back};
 use super::settle::{End, Final, finish, settle, standing};
-use super::{Claim, Millis, Result, Store, clock, rests};
-use crate::call::outcome::Outcome;
+use super::{Claim, Millis, Result, Store, clock, rests, usage};
+use crate::call::outcome::{CallReport, Outcome};
 use crate::call::retry::Policy;
 
 impl Store {
@@ -62,10 +62,7 @@ impl Store {
                 let later = now.plus_seconds(AFTER_PANIC);
                 give_back(db, "outgoing", "sending", Some((&id, later))).map(drop)
             }
-            Claim::Fax(id) => {
-                let mut faxes = in_call_with(db, &id)?.into_iter();
-                faxes.try_for_each(|fax| release_fax(db, &fax, &policy, now))
-            }
+            Claim::Fax(id) => release_faxes(db, in_call_with(db, &id)?, &policy, now),
             Claim::Received(id) => super::received::release(db, &id, now),
         })
         .await
@@ -121,39 +118,103 @@ fn recover_faxes(db: &Connection, policy: &Policy, now: Millis) -> rusqlite::Res
         .prepare("SELECT id FROM faxes WHERE state = 'calling'")?
         .query_map([], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
-    for fax in &calling {
-        release_fax(db, fax, policy, now)?;
-    }
-    Ok(calling.len())
+    let count = calling.len();
+    release_faxes(db, calling, policy, now)?;
+    Ok(count)
 }
 
-/// Ends the attempt of a fax that nobody looks after any more, by what is on disk of it; one that is in no call has
-/// been settled. One that the call it shared had not come to goes back into the line.
+/// Ends the attempts of faxes that nobody looks after any more; those that are in no call have been settled. Those that
+/// the call they shared had not come to go back into the line.
+fn release_faxes(
+    db: &Connection,
+    faxes: Vec<String>,
+    policy: &Policy,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    let mut begun = Vec::new();
+    // How far a call had come is told by all of its faxes: none is ended before that is known of each.
+    for fax in faxes {
+        let calling = "SELECT 1 FROM faxes WHERE id = ?1 AND state = 'calling'";
+        if db.prepare_cached(calling)?.exists([&fax])? {
+            let has_begun = !has_not_begun(db, &fax)?;
+            begun.push((fax, has_begun));
+        }
+    }
+    for (fax, has_begun) in begun {
+        match has_begun {
+            true => release_fax(db, &fax, policy, now)?,
+            false => put_back(db, &fax, now)?,
+        }
+    }
+    Ok(())
+}
+
+/// Ends the attempt of a fax by what is on disk of it.
 fn release_fax(db: &Connection, fax: &str, policy: &Policy, now: Millis) -> rusqlite::Result<()> {
-    let calling = "SELECT 1 FROM faxes WHERE id = ?1 AND state = 'calling'";
-    if !db.prepare_cached(calling)?.exists([fax])? {
-        return Ok(());
-    }
-    if has_not_begun(db, fax)? {
-        return put_back(db, fax, now);
-    }
     let standing = standing(db, fax)?;
     let outcome = match (standing.confirmed >= standing.page_count, standing.leaving) {
         (true, _) => Outcome::Delivered,
         (false, true) => Outcome::Uncertain,
         (false, false) => Outcome::GatewayStopped,
     };
-    db.execute(
-        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4 WHERE fax = ?1 AND ended_at IS NULL",
-        params![fax, now.0, outcome.name(), super::CUT_OFF],
-    )?;
+    let answered = end_attempt(db, fax, outcome, standing.leaving, policy, now)?;
     let end = End {
         outcome,
         detail: super::CUT_OFF,
-        // Nobody knows; it is counted as if, so that a daemon that dies in every call does not dial for ever.
-        answered: true,
+        answered,
+        // Whether or not it was answered: a daemon that dies in every call must not dial for ever.
+        counts: true,
     };
     settle(db, &standing, &end, policy, now).map(drop)
+}
+
+/// Seconds by which a call may have gone on behind the last note of its length (`Store::call_so_far`), and a little for
+/// the child's DCN.
+const UNNOTED: f64 = 30.0;
+
+/// Ends the open attempt of a fax, and counts it on the day it began: the most that it can have lasted, for a day's
+/// limits are there for the bill. Whether somebody answered it for certain.
+fn end_attempt(
+    db: &Connection,
+    fax: &str,
+    outcome: Outcome,
+    leaving: bool,
+    policy: &Policy,
+    now: Millis,
+) -> rusqlite::Result<bool> {
+    let look = "SELECT id, started_at, trunk, seconds, ifnull(sip_code, 0) = 200 OR pages > 0 FROM attempts
+                WHERE fax = ?1 AND ended_at IS NULL";
+    let open = db.prepare_cached(look)?.query_row([fax], |row| {
+        let started_at: i64 = row.get(1)?;
+        let trunk: String = row.get(2)?;
+        Ok((
+            row.get::<_, i64>(0)?,
+            started_at,
+            trunk,
+            row.get::<_, f64>(3)?,
+            row.get::<_, bool>(4)?,
+        ))
+    });
+    let Some((attempt, started_at, trunk, noted, answered)) = open.optional()? else {
+        return Ok(leaving);
+    };
+    let answered = answered || leaving;
+    let most = (now.0 - started_at).max(0) as f64 / 1000.0;
+    let seconds = match answered {
+        true => (noted + UNNOTED).min(most).max(noted),
+        false => 0.0,
+    };
+    db.execute(
+        "UPDATE attempts SET ended_at = ?2, outcome = ?3, detail = ?4, seconds = ?5 WHERE id = ?1",
+        params![attempt, now.0, outcome.name(), super::CUT_OFF, seconds],
+    )?;
+    let call = CallReport {
+        seconds,
+        trunk,
+        ..CallReport::never_placed(outcome, String::new())
+    };
+    usage::ended(db, &policy.day(started_at), fax, attempt, &call)?;
+    Ok(answered)
 }
 
 /// No delay of documents and of the post is longer than this, seconds.

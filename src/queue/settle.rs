@@ -52,8 +52,10 @@ pub enum Settled {
 pub(super) struct End<'a> {
     pub outcome: Outcome,
     pub detail: &'a str,
-    /// Somebody answered: it is on the bill, or may be.
+    /// Somebody answered: it is on the bill.
     pub answered: bool,
+    /// It counts against the fax whatever the outcome is.
+    pub counts: bool,
 }
 
 /// Enough of a fax to decide what follows.
@@ -104,11 +106,13 @@ impl Store {
             report::ended(db, &Row::Attempt(attempt), &report, now)?;
             usage::ended(db, &policy.day(now.0), &fax, attempt, &report)?;
             let standing = standing(db, &fax)?;
+            // A stop that the admin ordered is not held against the fax.
+            let answered = report.seconds > 0.0 && report.outcome != Outcome::GatewayStopped;
             let end = End {
                 outcome: report.outcome,
                 detail: &report.detail,
-                // A stop that the admin ordered is not held against the fax.
-                answered: report.seconds > 0.0 && report.outcome != Outcome::GatewayStopped,
+                answered,
+                counts: answered,
             };
             settle(db, &standing, &end, &policy, now)
         })
@@ -202,7 +206,7 @@ pub(super) fn settle(
     if fax.cancelling {
         return end(outcome, last_word);
     }
-    let tries = fax.tries + u32::from(retry::counts(outcome) || how.answered);
+    let tries = fax.tries + u32::from(retry::counts(outcome) || how.counts);
     // What was made of the outcome of the call is counted by all of them.
     let like_this = match outcome == how.outcome && tries < retry::MOST_TRIES {
         true => tries_like_this(db, &fax.id, outcome)?,

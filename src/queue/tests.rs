@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+mod crashed;
 mod damage;
 mod line_of_faxes;
 mod orphans;

@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::mishaps::Mishaps;
 pub use bounds::Bounds;
-pub use call::{CallChild, ChildEvent};
+pub use call::{CallChild, ChildEvent, Stalled};
 pub use convert::Conversion;
 pub use document::{RenderFailure, Rendered};
 pub use ocr::TextReader;

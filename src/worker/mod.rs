@@ -11,4 +11,5 @@ pub mod mishaps;
 pub mod nursery;
 pub mod render;
 pub mod sandbox;
+pub mod stall;
 pub mod wire;

@@ -6,6 +6,7 @@
 mod bad_config;
 mod bad_input;
 mod both_journeys;
+mod cancelled;
 mod children;
 mod clocks;
 mod commands;
@@ -32,6 +33,7 @@ mod resent;
 mod rooms;
 mod searchable;
 mod shared;
+mod stalled;
 mod stops;
 mod strangers;
 mod tortured;

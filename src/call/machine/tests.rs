@@ -142,6 +142,7 @@ fn done(outcome: Outcome, pages: u32) -> Input {
         wire_bytes: 4711,
         beats: 0,
         late_beats: 0,
+        stood_still: 0,
     })
 }
 

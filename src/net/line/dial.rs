@@ -132,7 +132,7 @@ impl Attempt<'_> {
         if let Some(refusal) = first.as_ref().and_then(&elsewhere) {
             return Err(refusal);
         }
-        driver.begin_at(place_of(candidate), first);
+        driver.begin_at(candidate.place(), first);
         let calls = Calls {
             invite: &invite,
             elsewhere: &elsewhere,
@@ -225,22 +225,11 @@ fn refused(event: &SipEvent, candidate: &Candidate) -> CallReport {
 
 /// A report with the place it is from.
 fn from(candidate: &Candidate, report: CallReport) -> CallReport {
-    let Place { trunk, target } = place_of(candidate);
+    let Place { trunk, target } = candidate.place();
     CallReport {
         trunk,
         target,
         ..report
-    }
-}
-
-fn place_of(candidate: &Candidate) -> Place {
-    let trunk = candidate
-        .seat
-        .as_ref()
-        .map(|seat| seat.trunk.config.name.clone());
-    Place {
-        trunk: trunk.unwrap_or_default(),
-        target: candidate.invite.flow.to_string(),
     }
 }
 

@@ -14,11 +14,14 @@ use crate::call::outcome::{CallReport, Outcome};
 use crate::net::sip::{SipCall, SipCommand, SipEvent};
 use crate::pages::FaxPage;
 use crate::proto::sdp;
-use crate::worker::host::{CallChild, ChildEvent};
+use crate::worker::host::{CallChild, ChildEvent, Stalled};
 use crate::worker::wire::{FromCall, ToCall};
 
-/// A child that is not ready after this long hangs.
-const READY: Duration = Duration::from_secs(10);
+/// Behind a stall of this process nothing is judged for so long: what the others said meanwhile is to be read first.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Frames of a child that are read before a time is over; one that was taken over must not hold the call open.
+const MOST_UNREAD: usize = 1000;
 
 /// A name server that does not answer holds a call up this long.
 const LOOK_UP: Duration = Duration::from_secs(2);
@@ -36,6 +39,8 @@ pub(super) struct Driver {
     enough: CancellationToken,
     /// What the call said before it was ours to drive.
     first: Option<SipEvent>,
+    /// No time of the call is over before then.
+    settled_at: Instant,
 }
 
 /// A question to the journey.
@@ -59,8 +64,8 @@ impl Driver {
         mut child: CallChild,
         events: mpsc::Sender<LineEvent>,
     ) -> Result<Driver, CallReport> {
-        match timeout(READY, child.next()).await {
-            Ok(Some(ChildEvent::Said(FromCall::Ready, _))) => Ok(Driver {
+        match child.next().await {
+            Some(ChildEvent::Said(FromCall::Ready, _)) => Ok(Driver {
                 child,
                 child_open: true,
                 events,
@@ -68,22 +73,20 @@ impl Driver {
                 asked: None,
                 enough: CancellationToken::new(),
                 first: None,
+                settled_at: Instant::now(),
             }),
-            Ok(Some(ChildEvent::Said(FromCall::Done(done), _))) => {
+            Some(ChildEvent::Said(FromCall::Done(done), _)) => {
                 Err(CallReport::never_placed(done.outcome, done.detail))
             }
-            Ok(Some(ChildEvent::Died { outcome, how })) => Err(CallReport::never_placed(
+            Some(ChildEvent::Died { outcome, how }) => Err(CallReport::never_placed(
                 outcome,
                 format!("the call's process {how}"),
             )),
-            Ok(Some(ChildEvent::Said(other, _))) => {
+            Some(ChildEvent::Said(other, _)) => {
                 let detail = format!("the call's process began with {other:?}");
                 Err(CallReport::never_placed(Outcome::ChildCrashed, detail))
             }
-            Ok(None) | Err(_) => {
-                let detail = "the call's process was not ready in time".to_owned();
-                Err(CallReport::never_placed(Outcome::ChildHung, detail))
-            }
+            None => unreachable!("it has not said yet how it ended"),
         }
     }
 
@@ -155,12 +158,32 @@ impl Driver {
                     told_to_end = true;
                     Some(Input::HangUp(Outcome::GatewayStopped))
                 }
-                () = due(machine.next_timeout()) => Some(Input::Timeout),
+                () = due(machine.next_timeout().map(|at| at.max(self.settled_at))) => {
+                    self.time_is_over(machine)
+                }
             };
             if let Some(input) = input {
                 machine.handle(input, Instant::now());
             }
         }
+    }
+
+    /// A time of the call is over, and nothing that the child has said lies unread. Behind a stall of this process that
+    /// is so a little later.
+    fn time_is_over(&mut self, machine: &mut CallMachine) -> Option<Input> {
+        if self.child_open && self.child.look() {
+            self.settled_at = Instant::now() + SETTLE;
+            return None;
+        }
+        for _ in 0..MOST_UNREAD {
+            let Some(event) = self.child.already() else {
+                break;
+            };
+            if let Some(input) = self.on_child(Some(event)) {
+                machine.handle(input, Instant::now());
+            }
+        }
+        Some(Input::Timeout)
     }
 
     async fn carry_out(&mut self, action: Action, call: &SipCall) -> Option<CallReport> {
@@ -184,7 +207,7 @@ impl Driver {
             }
             Action::Finished(report) => {
                 self.flush().await;
-                return Some(report);
+                return Some(with_stalls(report, self.child.stalled()));
             }
         };
         call.send(command);
@@ -342,6 +365,27 @@ impl Driver {
             }
         }
     }
+}
+
+/// A report that says of a broken call for how long we stood still in it: that may be the cause, and the far end
+/// cannot help it.
+fn with_stalls(report: CallReport, stalled: Stalled) -> CallReport {
+    let seconds = |time: Duration| time.as_secs();
+    let said = match (seconds(stalled.daemon), seconds(stalled.child)) {
+        _ if report.outcome == Outcome::Delivered => return report,
+        (0, 0) => return report,
+        (0, child) => format!("the call's process stood still for {child} s"),
+        (daemon, 0) => format!("the gateway stood still for {daemon} s"),
+        (daemon, child) => format!(
+            "the gateway and the call's process, perhaps the whole machine, stood still for {} s",
+            daemon.max(child)
+        ),
+    };
+    let detail = match report.detail.as_str() {
+        "" => said,
+        detail => format!("{detail}; {said}"),
+    };
+    CallReport { detail, ..report }
 }
 
 /// The description with an address in place of each host name in its c= lines; one that is not found stays, and is

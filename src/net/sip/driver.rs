@@ -16,9 +16,15 @@ use super::{
     Shared, SipCall, SipCommand, SipEvent, is_allowed,
 };
 use crate::proto::sip::endpoint::{CallId, Output, RequestId};
+use crate::worker::stall::RunningTime;
 
 /// How long the answers to our last BYEs are waited for.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Behind a stall of this process no timer runs out for so long: the answers that came meanwhile are to be read first.
+/// Otherwise a trunk that has answered long ago is passed over for the next one, and a session that its far end has
+/// refreshed is ended.
+const SETTLE: Duration = Duration::from_millis(250);
 
 /// What the holders of an endpoint want of it.
 #[derive(Debug)]
@@ -85,6 +91,8 @@ impl Driver {
     }
 
     pub async fn run(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut clock = RunningTime::new(Instant::now());
+        let mut settled_at = Instant::now();
         loop {
             self.carry_out();
             if self.is_done() {
@@ -92,10 +100,20 @@ impl Driver {
             }
             let due = [self.endpoint.next_timeout(), self.stop_at];
             let due = due.into_iter().flatten().min();
+            let mut is_over = false;
             tokio::select! {
                 Some(order) = orders.recv() => self.obey(order),
                 arrival = self.transports.recv() => self.hear(arrival),
-                () = at(due) => self.endpoint.handle_timeout(Instant::now()),
+                () = at(due.map(|due| due.max(settled_at))) => is_over = true,
+                () = at(due.map(|_| clock.next_look())) => {}
+            }
+            let now = Instant::now();
+            if due.is_none() {
+                clock.restart(now);
+            } else if clock.look(now).is_some() {
+                settled_at = now + SETTLE;
+            } else if is_over {
+                self.endpoint.handle_timeout(now);
             }
         }
     }

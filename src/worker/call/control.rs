@@ -1,4 +1,7 @@
 //! The control channel to the daemon: frames both ways over one unix stream socket.
+//!
+//! A daemon that stands still is waited for: what it does not read yet is kept here, and nothing that was reported is
+//! lost. Only one that is gone is gone.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::super::wire::{self, FromCall, ToCall};
 use crate::fax::NotKept;
@@ -16,9 +19,17 @@ use crate::fax::NotKept;
 /// a later answer is of no use.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// By which an answer may be late.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// How long a child that is done waits for the daemon to read its report.
+const LAST_REPORT: Duration = Duration::from_secs(600);
+
 pub(super) struct Control {
     socket: UnixStream,
     inbox: Vec<u8>,
+    /// What the socket has no room for yet.
+    outbox: Vec<u8>,
     /// What came while we waited for something else.
     later: VecDeque<ToCall>,
     gone: bool,
@@ -29,11 +40,10 @@ pub(super) struct Control {
 impl Control {
     /// Takes a blocking socket.
     pub(super) fn new(socket: UnixStream) -> io::Result<Control> {
-        // A daemon that does not read for this long is as good as dead.
-        socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Control {
             socket,
             inbox: Vec::new(),
+            outbox: Vec::new(),
             later: VecDeque::new(),
             gone: false,
             held: Duration::ZERO,
@@ -51,13 +61,50 @@ impl Control {
     }
 
     pub(super) fn send(&mut self, message: &FromCall, blob: &[u8]) {
-        if !self.gone && wire::write_frame(&mut self.socket, message, blob).is_err() {
-            self.gone = true;
+        // What only says that we live, and how far we are, is worth nothing later.
+        let passes = matches!(message, FromCall::Alive | FromCall::Progress { .. });
+        if passes && !self.outbox.is_empty() {
+            self.flush();
+            return;
         }
+        match wire::encode(message, blob) {
+            Ok(frame) => self.outbox.extend_from_slice(&frame),
+            Err(_) => self.gone = true,
+        }
+        self.flush();
+    }
+
+    /// Sends what there is room for.
+    fn flush(&mut self) {
+        while !self.gone && !self.outbox.is_empty() {
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match send(&self.socket, &self.outbox, flags) {
+                Ok(sent) => drop(self.outbox.drain(..sent)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => return,
+                Err(_) => self.gone = true,
+            }
+        }
+    }
+
+    /// Waits until the daemon has room for all that was said, or is gone.
+    pub(super) fn finish(&mut self) {
+        let deadline = Instant::now() + LAST_REPORT;
+        self.flush();
+        while !self.gone && !self.outbox.is_empty() && self.wait(deadline).is_ok() {
+            self.flush();
+            self.drop_what_comes();
+        }
+    }
+
+    /// Reads on, so that the end of the daemon is noticed.
+    fn drop_what_comes(&mut self) {
+        while self.receive().is_some() {}
     }
 
     /// The next message, if there is one; does not wait.
     pub(super) fn poll(&mut self) -> Option<ToCall> {
+        self.flush();
         self.later.pop_front().or_else(|| self.receive())
     }
 
@@ -66,8 +113,15 @@ impl Control {
         let began = Instant::now();
         self.send(message, blob);
         let answer = self.wait_for_answer(began + PATIENCE);
-        self.held += began.elapsed();
-        answer
+        let held = began.elapsed();
+        self.held += held;
+        // If this process stood still meanwhile, the answer may lie there, and the far end be gone: what is sent now
+        // would only be doubtful.
+        let leaves = matches!(message, FromCall::LastPageLeaving { .. });
+        match leaves && held > PATIENCE + GRACE {
+            true => Err(NotKept),
+            false => answer,
+        }
     }
 
     /// How long the terminal was held, each time told once.
@@ -77,6 +131,7 @@ impl Control {
 
     fn wait_for_answer(&mut self, deadline: Instant) -> Result<bool, NotKept> {
         while !self.gone {
+            self.flush();
             match self.receive() {
                 Some(ToCall::Stored) => return Ok(true),
                 Some(ToCall::StoredAndEnough) => return Ok(false),
@@ -94,7 +149,11 @@ impl Control {
             return Err(NotKept);
         }
         let timeout = left.try_into().map_err(|_| NotKept)?;
-        let mut fds = [PollFd::new(&self.socket, PollFlags::IN)];
+        let writes = match self.outbox.is_empty() {
+            true => PollFlags::empty(),
+            false => PollFlags::OUT,
+        };
+        let mut fds = [PollFd::new(&self.socket, PollFlags::IN | writes)];
         // An interrupted wait is tried again by the caller.
         let _ = poll(&mut fds, Some(&timeout));
         Ok(())

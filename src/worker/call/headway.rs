@@ -27,6 +27,13 @@ impl Headway {
         Headway { least, mark: None }
     }
 
+    /// Nothing could come in for so long, for want of us.
+    pub(super) fn excuse(&mut self, deaf: Duration) {
+        if let Some(mark) = &mut self.mark {
+            mark.since += deaf;
+        }
+    }
+
     /// The pages that are confirmed, and the octets of page data so far, repeats left out. True when that is too little
     /// for the time it took. A page that was confirmed is headway enough: short ones take their time in commands.
     pub(super) fn is_lost(&mut self, pages: u32, octets: u64, now: Instant) -> bool {

@@ -21,6 +21,7 @@ use crate::call::outcome::{FarEnd, FarSaid, Outcome};
 use crate::fax::{Abilities, Ending, Event, Link, Options, Role};
 use crate::pages::tiff;
 use crate::worker::sandbox;
+use crate::worker::stall::WORTH_A_WORD;
 use crate::worker::wire::{
     self, AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall,
 };
@@ -123,6 +124,8 @@ pub(super) struct Call {
     told: FromCall,
     ticks: u32,
     beats: Beats,
+    /// For how long this process stood still, in all.
+    stood_still: Duration,
     /// Ticks since anything came in or left.
     quiet: u32,
     /// Ticks since we last looked at the socket.
@@ -172,6 +175,7 @@ impl Call {
             told: FromCall::Ready,
             ticks: 0,
             beats: Beats::default(),
+            stood_still: Duration::ZERO,
             quiet: 0,
             unlooked: 0,
             media_since: None,
@@ -189,7 +193,9 @@ impl Call {
         let mut next_tick = Instant::now() + TICK;
         while self.ending.is_none() {
             let rest = TICK * (self.beat() - 1);
-            let woken = self.wait(next_tick + rest - self.lead());
+            let until = next_tick + rest - self.lead();
+            let woken = self.wait(until);
+            self.notice_stall(until.elapsed());
             let was_idle = self.leg.is_none();
             if woken.by_daemon {
                 self.handle_control();
@@ -220,12 +226,28 @@ impl Call {
 
     /// Time that the terminal was held, for which T.38 does not catch up: that would shorten the signal that follows.
     /// Audio must, for its listener plays by the clock.
-    fn lost_time(&self) -> Duration {
+    fn lost_time(&mut self) -> Duration {
         let held = self.custody.control.borrow_mut().take_held();
+        self.excuse(held);
         match self.leg {
             Some(Leg::T38(_)) => held,
             _ => Duration::ZERO,
         }
+    }
+
+    /// Who woke up so late stood still: stopped, or on a machine that did. What the far end said meanwhile lies in the
+    /// socket, and is heard before its silence is judged.
+    fn notice_stall(&mut self, late: Duration) {
+        if late >= WORTH_A_WORD {
+            self.stood_still += late;
+            self.excuse(late);
+        }
+    }
+
+    /// Nobody could be heard for so long, which is not the far end's fault.
+    fn excuse(&mut self, deaf: Duration) {
+        self.last_sign += deaf;
+        self.headway.excuse(deaf);
     }
 
     /// Ticks from one waking to the next.
@@ -614,7 +636,9 @@ impl Call {
             wire_bytes: self.rtp.octets() + self.udptl.octets(),
             beats: self.beats.all,
             late_beats: self.beats.late,
+            stood_still: self.stood_still.as_secs() as u32,
         }));
+        self.custody.control.borrow_mut().finish();
     }
 }
 

@@ -4,13 +4,14 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::super::mishaps::Kind;
+use super::super::stall::{RunningTime, WORTH_A_WORD, timeout};
 use super::super::wire::{self, FromCall, StartCall, ToCall};
 use super::frames::Frames;
 use super::nursery::Infant;
@@ -18,8 +19,10 @@ use super::{Children, how_it_ended};
 use crate::call::outcome::Outcome;
 
 /// A call child that says nothing for this long hangs: it gives a sign of life every five seconds. Sooner than the far
-/// end is blamed for the silence.
+/// end is blamed for the silence. As all times here, it counts only while this process runs.
 const SILENCE: Duration = Duration::from_secs(11);
+/// The same until it is ready.
+const READY: Duration = Duration::from_secs(10);
 /// The same while it waits for us: 20 s for a page to be stored, or all of its start.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -49,10 +52,22 @@ impl Children {
             process,
             from: Frames::new(from),
             to: Some(to),
+            ready: false,
             waits: false,
             done: false,
+            silence: RunningTime::new(Instant::now()),
+            stalled: Stalled::default(),
         })
     }
+}
+
+/// For how long somebody stood still in a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stalled {
+    /// This process.
+    pub daemon: Duration,
+    /// The child, by its own report.
+    pub child: Duration,
 }
 
 /// The running child of one call.
@@ -61,9 +76,13 @@ pub struct CallChild {
     process: Infant,
     from: Frames<OwnedReadHalf>,
     to: Option<OwnedWriteHalf>,
+    ready: bool,
     /// For us to store what it told.
     waits: bool,
     done: bool,
+    /// Since it said something.
+    silence: RunningTime,
+    stalled: Stalled,
 }
 
 /// What comes from a call child.
@@ -102,26 +121,74 @@ impl CallChild {
         if self.done {
             return None;
         }
-        let silence = if self.waits { PATIENCE } else { SILENCE };
-        Some(match timeout(silence, self.from.next()).await {
-            Ok(Ok(Some((message, blob)))) => {
-                self.done = matches!(message, FromCall::Done(_));
-                self.waits |= matches!(
-                    message,
-                    FromCall::PageReceived { .. } | FromCall::LastPageLeaving { .. }
-                );
-                ChildEvent::Said(message, blob)
+        loop {
+            let look = self.silence.next_look().into();
+            let said = timeout_at(look, self.from.next()).await;
+            self.look();
+            match said {
+                Ok(Ok(Some((message, blob)))) => return Some(self.said(message, blob)),
+                Ok(Ok(None)) => return Some(self.died().await),
+                Ok(Err(e)) => {
+                    let how = format!("said nonsense: {e}");
+                    return Some(self.kill(Outcome::ChildCrashed, how));
+                }
+                Err(_) if self.silence.ran() < self.patience() => {}
+                Err(_) => {
+                    // Nothing is judged that was not read.
+                    if let Some(event) = self.already() {
+                        return Some(event);
+                    }
+                    let how = format!("said nothing for {} s", self.patience().as_secs());
+                    return Some(self.kill(Outcome::ChildHung, how));
+                }
             }
-            Ok(Ok(None)) => self.died().await,
-            Ok(Err(e)) => {
-                let how = format!("said nonsense: {e}");
-                self.kill(Outcome::ChildCrashed, how)
+        }
+    }
+
+    /// What the child has said and nobody has read yet; does not wait.
+    pub fn already(&mut self) -> Option<ChildEvent> {
+        if self.done {
+            return None;
+        }
+        let (message, blob) = self.from.already()?;
+        Some(self.said(message, blob))
+    }
+
+    /// Looks at the clock: true if this process stood still since the last look, so that nobody can be blamed for his
+    /// silence yet.
+    pub fn look(&mut self) -> bool {
+        let stall = self.silence.look(Instant::now());
+        if let Some(stall) = stall.filter(|it| *it >= WORTH_A_WORD) {
+            self.stalled.daemon += stall;
+        }
+        stall.is_some()
+    }
+
+    /// For how long somebody stood still in this call.
+    pub fn stalled(&self) -> Stalled {
+        self.stalled
+    }
+
+    fn said(&mut self, message: FromCall, blob: Vec<u8>) -> ChildEvent {
+        self.silence.restart(Instant::now());
+        match &message {
+            FromCall::Ready => self.ready = true,
+            FromCall::PageReceived { .. } | FromCall::LastPageLeaving { .. } => self.waits = true,
+            FromCall::Done(done) => {
+                self.done = true;
+                self.stalled.child = Duration::from_secs(done.stood_still.into());
             }
-            Err(_) => {
-                let how = format!("said nothing for {} s", silence.as_secs());
-                self.kill(Outcome::ChildHung, how)
-            }
-        })
+            _ => {}
+        }
+        ChildEvent::Said(message, blob)
+    }
+
+    fn patience(&self) -> Duration {
+        match (self.ready, self.waits) {
+            (false, _) => READY,
+            (true, false) => SILENCE,
+            (true, true) => PATIENCE,
+        }
     }
 
     /// The child's process id.
@@ -166,6 +233,7 @@ mod tests {
     use std::process::{Child, Command, ExitStatus};
 
     use tokio::sync::oneshot;
+    use tokio::time::timeout;
 
     use super::*;
 
@@ -179,8 +247,11 @@ mod tests {
             process: infant,
             from: Frames::new(from),
             to: Some(to),
+            ready: true,
             waits: false,
             done: false,
+            silence: RunningTime::new(Instant::now()),
+            stalled: Stalled::default(),
         };
         (child, process, died)
     }

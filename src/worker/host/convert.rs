@@ -6,14 +6,16 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use rustix::fs::statvfs;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::super::convert::NOT_NOW;
+use super::super::stall::timeout;
 use super::super::wire::DocumentRefusal;
 use super::bounds::{self, Bounds};
-use super::document::{FROM_OUTSIDE, RenderFailure, killed, within};
+use super::document::{FROM_OUTSIDE, RenderFailure, killed};
 use super::{Children, how_it_ended};
 
 /// What a converter has to leave behind.
@@ -117,9 +119,10 @@ impl Children {
         let failed = |how: String| Err(DocumentRefusal::ConverterFailed(how).into());
         let id = child.id().and_then(|id| Pid::from_raw(id as i32));
         let group = Group(id.expect("it was not waited for"));
+        let limit = Duration::from_secs(seconds);
         let exceeded = bounds::exceeded(group.0, folder, conversion.bounds);
         let ended = tokio::select! {
-            ended = within(seconds, child.wait()) => ended,
+            ended = timeout(limit, child.wait()) => ended.ok(),
             how = exceeded => return failed(how),
         };
         match ended {

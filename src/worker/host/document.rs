@@ -8,10 +8,10 @@ use std::time::Duration;
 use rustix::process::{Pid, setpriority_process};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Child;
-use tokio::time::timeout;
 
 use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
+use super::super::stall::timeout;
 use super::super::wire::{
     self, DocumentRefusal, FromRender, Paper, Remark, RenderJob, Source, StartRender, Target,
 };
@@ -198,7 +198,7 @@ impl Children {
         let seconds = self.render_seconds;
         let mut is_ready = false;
         let ended = tokio::select! {
-            ended = within(seconds, converse(&mut child, &start, document, &mut is_ready, on)) => ended,
+            ended = timeout(Duration::from_secs(seconds), converse(&mut child, &start, document, &mut is_ready, on)) => ended.ok(),
             () = memory::watch(id) => return Err(memory::refusal().into()),
         };
         match ended {
@@ -256,18 +256,6 @@ async fn converse(
         }
     }
     child.wait().await.map(Ok)
-}
-
-/// Does work for so many seconds at most. Those in which we ourselves did not run (stopped, or the whole machine was) do
-/// not count, and what was said meanwhile is heard first.
-pub(super) async fn within<T>(seconds: u64, work: impl Future<Output = T>) -> Option<T> {
-    tokio::pin!(work);
-    for _ in 0..seconds {
-        if let Ok(done) = timeout(Duration::from_secs(1), &mut work).await {
-            return Some(done);
-        }
-    }
-    None
 }
 
 /// What it says that the child `id`, which is still there, was not done in time.

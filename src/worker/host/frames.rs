@@ -2,8 +2,10 @@
 
 use std::io;
 
+use rustix::net::{RecvFlags, recv};
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::net::unix::OwnedReadHalf;
 
 use super::super::wire;
 
@@ -30,19 +32,45 @@ impl<R: AsyncRead + Unpin> Frames<R> {
     /// As [`wire::read_frame`].
     pub(super) async fn next<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<u8>)>> {
         loop {
-            if let Some(frame) = wire::take_frame(&mut self.inbox)? {
+            if let Some(frame) = self.take()? {
                 return Ok(Some(frame));
-            }
-            if let Some(head) = self.inbox.first_chunk()
-                && wire::frame_lengths(*head)?.1 > MOST
-            {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "too large"));
             }
             if self.from.read_buf(&mut self.inbox).await? == 0 {
                 return match self.inbox.is_empty() {
                     true => Ok(None),
                     false => Err(io::ErrorKind::UnexpectedEof.into()),
                 };
+            }
+        }
+    }
+
+    /// A frame that was read whole.
+    fn take<T: DeserializeOwned>(&mut self) -> io::Result<Option<(T, Vec<u8>)>> {
+        if let Some(frame) = wire::take_frame(&mut self.inbox)? {
+            return Ok(Some(frame));
+        }
+        if let Some(head) = self.inbox.first_chunk()
+            && wire::frame_lengths(*head)?.1 > MOST
+        {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "too large"));
+        }
+        Ok(None)
+    }
+}
+
+impl Frames<OwnedReadHalf> {
+    /// A frame that lies in the socket already, whether or not the runtime has noticed; does not wait. The end of the
+    /// stream and its errors are left to [`Frames::next`].
+    pub(super) fn already<T: DeserializeOwned>(&mut self) -> Option<(T, Vec<u8>)> {
+        loop {
+            match self.take() {
+                Ok(None) => {}
+                found => return found.ok().flatten(),
+            }
+            let mut chunk = [0; 4096];
+            match recv(self.from.as_ref(), &mut chunk, RecvFlags::DONTWAIT) {
+                Ok((_, 0)) | Err(_) => return None,
+                Ok((_, length)) => self.inbox.extend_from_slice(&chunk[..length]),
             }
         }
     }
