@@ -8,6 +8,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -17,7 +18,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use crate::call::media::{AudioMedia, CallDone, ErrorCorrection, T38Media};
+pub use crate::call::media::{AudioMedia, CallDone, ErrorCorrection, MediaSources, T38Media};
 use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
 pub use crate::pages::document::{Source, Target};
@@ -179,6 +180,8 @@ pub enum ToCall {
     Audio(AudioMedia),
     /// Leave audio (if any), or while T.38 runs follow its far end to another address, and speak T.38 with this address from now on.
     T38(T38Media),
+    /// Our 200 is acknowledged (ACK): until then at most two packets leave in a call that we answer, and the terminal waits.
+    Acknowledged,
     /// Send no audio for a while: our re-INVITE is out, and a gateway that uses its audio port for T.38 takes audio for
     /// UDPTL from then on. Its sequence numbers would spoil the call. Ends with the next order, or by itself.
     Hush,
@@ -283,6 +286,8 @@ pub enum FromCall {
     FaxToneHeard,
     /// T.38 only, once a switch: the first packet came from the far end.
     T38Heard,
+    /// Once a socket: media from this address is dropped, for nothing says that it is the far end's.
+    StrangerHeard(SocketAddr),
     /// DIS/DCS done: who the far end is, and at what speed we go.
     Negotiated(FarEnd),
     /// Progress for the page and the live display, once a second at most.

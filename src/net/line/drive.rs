@@ -1,6 +1,7 @@
 //! Drives one call: what happens goes into the machine, what it wants is done.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::lookup_host;
@@ -12,6 +13,7 @@ use super::{LineEvent, Place};
 use crate::call::machine::{Action, CallMachine, ChildOrder, Input};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::net::sip::{SipCall, SipCommand, SipEvent};
+use crate::net::trunk::{OverdueAck, Trunk};
 use crate::pages::FaxPage;
 use crate::proto::sdp;
 use crate::worker::host::{CallChild, ChildEvent};
@@ -19,6 +21,9 @@ use crate::worker::wire::{FromCall, ToCall};
 
 /// A child that is not ready after this long hangs.
 const READY: Duration = Duration::from_secs(10);
+
+/// An ACK that is not there this long after our 200 is overdue: its INVITE may have been sent in somebody else's name.
+const ACK_OVERDUE: Duration = Duration::from_secs(1);
 
 /// A name server that does not answer holds a call up this long.
 const LOOK_UP: Duration = Duration::from_secs(2);
@@ -36,6 +41,19 @@ pub(super) struct Driver {
     enough: CancellationToken,
     /// What the call said before it was ours to drive.
     first: Option<SipEvent>,
+    /// The trunk that the call came over.
+    trunk: Option<Arc<Trunk>>,
+    ack: Ack,
+}
+
+/// The ACK to our 200.
+enum Ack {
+    /// None is waited for.
+    Settled,
+    /// It counts as overdue then.
+    Due(Instant),
+    /// It is; the trunk knows until this is dropped.
+    Overdue { _counted: Option<OverdueAck> },
 }
 
 /// A question to the journey.
@@ -68,6 +86,8 @@ impl Driver {
                 asked: None,
                 enough: CancellationToken::new(),
                 first: None,
+                trunk: None,
+                ack: Ack::Settled,
             }),
             Ok(Some(ChildEvent::Said(FromCall::Done(done), _))) => {
                 Err(CallReport::never_placed(done.outcome, done.detail))
@@ -90,6 +110,25 @@ impl Driver {
     /// Several faxes share the call; once this is cancelled, the one under way is the last.
     pub fn stop_between_faxes(&mut self, enough: CancellationToken) {
         self.enough = enough;
+    }
+
+    /// The trunk that the call came over: it is told where the ACK to our 200 is overdue.
+    pub fn came_over(&mut self, trunk: Option<Arc<Trunk>>) {
+        self.trunk = trunk;
+    }
+
+    fn ack_due(&self) -> Option<Instant> {
+        match self.ack {
+            Ack::Due(at) => Some(at),
+            Ack::Settled | Ack::Overdue { .. } => None,
+        }
+    }
+
+    fn on_ack_overdue(&mut self) {
+        let trunk = self.trunk.as_ref();
+        self.ack = Ack::Overdue {
+            _counted: trunk.map(Trunk::ack_overdue),
+        };
     }
 
     /// Where the call went, and what it has said already.
@@ -127,6 +166,7 @@ impl Driver {
                 }
                 continue;
             }
+            let ack_due = self.ack_due();
             let input = tokio::select! {
                 event = call.next(), if call_open => match event {
                     Some(event) => {
@@ -156,6 +196,10 @@ impl Driver {
                     Some(Input::HangUp(Outcome::GatewayStopped))
                 }
                 () = due(machine.next_timeout()) => Some(Input::Timeout),
+                () = due(ack_due) => {
+                    self.on_ack_overdue();
+                    None
+                }
             };
             if let Some(input) = input {
                 machine.handle(input, Instant::now());
@@ -169,6 +213,7 @@ impl Driver {
             Action::Cancel => SipCommand::Cancel,
             Action::Accept(sdp) => {
                 self.outbox.push_back(LineEvent::Answered);
+                self.ack = Ack::Due(Instant::now() + ACK_OVERDUE);
                 SipCommand::Accept(sdp)
             }
             Action::Reject(code) => SipCommand::Reject(code),
@@ -198,6 +243,7 @@ impl Driver {
                 self.outbox.push_back(LineEvent::Switched);
                 ToCall::T38(media)
             }
+            ChildOrder::Acknowledged => ToCall::Acknowledged,
             ChildOrder::HangUp => ToCall::HangUp,
             ChildOrder::FarEndGone => ToCall::FarEndGone,
         };
@@ -205,6 +251,9 @@ impl Driver {
     }
 
     async fn on_sip(&mut self, event: SipEvent) -> Option<Input> {
+        if matches!(event, SipEvent::Confirmed(_) | SipEvent::Bye(_)) {
+            self.ack = Ack::Settled;
+        }
         Some(match event {
             SipEvent::Progress(code) => {
                 self.outbox.push_back(LineEvent::Ringing(code));
@@ -249,6 +298,12 @@ impl Driver {
             FromCall::Alive => Some(Input::Alive),
             FromCall::FaxToneHeard => Some(Input::FaxToneHeard),
             FromCall::T38Heard => Some(Input::T38Heard),
+            FromCall::StrangerHeard(from) => {
+                let child = self.child.id();
+                tracing::warn!(%from, child, "media is dropped: it comes from an address that the call does not name; if \
+                    it is the carrier's, it belongs into the trunk's media_peers");
+                None
+            }
             FromCall::Negotiated(far_end) => {
                 self.outbox
                     .push_back(LineEvent::Negotiated(far_end.clone()));

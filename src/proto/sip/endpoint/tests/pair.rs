@@ -26,7 +26,7 @@ impl Pair {
                     bound: BOUND.parse().unwrap(),
                     advertised: ADDRESSES[at].parse().unwrap(),
                 }],
-                seed: seed * 2 + at as u64,
+                seed: seed_of(seed * 2 + at as u64),
                 ..config()
             })
         };
