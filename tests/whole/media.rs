@@ -20,8 +20,9 @@ fn forged_media_move_no_call_and_get_nothing_of_it() {
     println!("seed {seed}");
     let mut rng = fastrand::Rng::with_seed(seed);
     let first = rng.u16(10_000..25_000) * 2;
-    let site = Site::with(|config| config.sip.media_ports = [first, first + 1]);
-    let ours = [first, first + 1].map(|port| site.address(port));
+    let site = Site::with(|config| config.sip.media_ports = [first, first + 3]);
+    // RTP on the even ones, UDPTL on the odd ones; the call has two of them.
+    let ours = [0, 1, 2, 3].map(|nth| site.address(first + nth));
     let strangers: Vec<UdpSocket> = (0..STRANGERS).map(|_| stranger(&mut rng)).collect();
     let is_over = Arc::new(AtomicBool::new(false));
     let forging = {
@@ -31,8 +32,10 @@ fn forged_media_move_no_call_and_get_nothing_of_it() {
             let mut sent = 0;
             while !is_over.load(Ordering::Relaxed) {
                 let stranger = &strangers[rng.usize(..strangers.len())];
-                let _ = stranger.send_to(&rtp(&mut rng), ours[0]);
-                let _ = stranger.send_to(&udptl(&mut rng), ours[1]);
+                for pair in ours.chunks(2) {
+                    let _ = stranger.send_to(&rtp(&mut rng), pair[0]);
+                    let _ = stranger.send_to(&udptl(&mut rng), pair[1]);
+                }
                 sent += 1;
                 std::thread::sleep(Duration::from_millis(30));
             }

@@ -144,7 +144,10 @@ impl Caller {
                 self.send(&format!("SIP/2.0 200 OK\r\n{head}\r\n\r\n"));
             } else if of_invite && message.starts_with("SIP/2.0 2") {
                 call.answers.push((Instant::now(), message));
-            } else if of_invite && !message.starts_with("SIP/2.0 1") {
+            } else if of_invite
+                && message.starts_with("SIP/2.0 ")
+                && !message.starts_with("SIP/2.0 1")
+            {
                 call.refused = Some(message);
             }
         }

@@ -452,7 +452,10 @@ impl Call {
         if leg.tick(self.unlooked <= AWAKE, now) {
             self.last_sign = now;
             self.quiet = 0;
-            wire.transmit(now);
+            // A preamble of ours says nothing yet, and the far end may answer right behind a short tone.
+            if leg.says_data() || matches!(leg, Leg::Audio(_)) {
+                wire.transmit(now);
+            }
         }
         let hushed = self.hushed > 0 && matches!(leg, Leg::Audio(_));
         self.hushed = self.hushed.saturating_sub(1);
