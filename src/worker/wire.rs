@@ -287,7 +287,10 @@ pub enum FromCall {
     /// T.38 only, once a switch: the first packet came from the far end.
     T38Heard,
     /// Once a socket: media from this address is dropped, for nothing says that it is the far end's.
-    StrangerHeard(SocketAddr),
+    StrangerHeard {
+        /// Who sent it.
+        from: SocketAddr,
+    },
     /// DIS/DCS done: who the far end is, and at what speed we go.
     Negotiated(FarEnd),
     /// Progress for the page and the live display, once a second at most.
@@ -398,4 +401,19 @@ pub enum FromRender {
     Rendered,
     /// The document cannot be faxed.
     Refused(DocumentRefusal),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be encoded ends a call as if the daemon were gone.
+    #[test]
+    fn a_stranger_is_told_of_over_the_wire() {
+        let from = "[2001:db8::1]:4000".parse().unwrap();
+        let told = FromCall::StrangerHeard { from };
+        let frame = encode(&told, &[]).unwrap();
+        let read: Option<(FromCall, Vec<u8>)> = read_frame(&mut &frame[..]).unwrap();
+        assert_eq!(read, Some((told, Vec::new())));
+    }
 }

@@ -298,7 +298,7 @@ impl Driver {
             FromCall::Alive => Some(Input::Alive),
             FromCall::FaxToneHeard => Some(Input::FaxToneHeard),
             FromCall::T38Heard => Some(Input::T38Heard),
-            FromCall::StrangerHeard(from) => {
+            FromCall::StrangerHeard { from } => {
                 let child = self.child.id();
                 tracing::warn!(%from, child, "media is dropped: it comes from an address that the call does not name; if \
                     it is the carrier's, it belongs into the trunk's media_peers");

@@ -426,8 +426,8 @@ impl Call {
                 self.last_sign = now;
             }
         }
-        if let Some(stranger) = wire.take_stranger() {
-            self.tell(&FromCall::StrangerHeard(stranger));
+        if let Some(from) = wire.take_stranger() {
+            self.tell(&FromCall::StrangerHeard { from });
         }
         any
     }
@@ -449,13 +449,16 @@ impl Call {
         };
         let now = Instant::now();
         self.quiet += 1;
-        if leg.tick(self.unlooked <= AWAKE, now) {
+        let speaks = leg.tick(self.unlooked <= AWAKE, now);
+        if speaks {
             self.last_sign = now;
             self.quiet = 0;
-            // A preamble of ours says nothing yet, and the far end may answer right behind a short tone.
-            if leg.says_data() || matches!(leg, Leg::Audio(_)) {
-                wire.transmit(now);
-            }
+        }
+        // The far end may answer right behind the last packet of a signal, or a mere indicator.
+        match &*leg {
+            Leg::T38(leg) if !leg.says_data() => wire.transmit(None),
+            _ if speaks => wire.transmit(Some(now)),
+            _ => {}
         }
         let hushed = self.hushed > 0 && matches!(leg, Leg::Audio(_));
         self.hushed = self.hushed.saturating_sub(1);

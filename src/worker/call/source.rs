@@ -60,9 +60,9 @@ impl SourceLock {
         }
     }
 
-    /// A packet of a signal leaves: page data, a frame, a tone; not silence.
-    pub(super) fn transmit(&mut self, now: Instant) {
-        self.transmitted = Some(now);
+    /// A packet of a signal leaves, page data or a frame, not silence; `None`: the signal is at its end.
+    pub(super) fn transmit(&mut self, at: Option<Instant>) {
+        self.transmitted = at;
     }
 
     /// Where to send; `None` while that is nowhere: the address leads to this machine or to many, and nothing came yet.
@@ -244,7 +244,7 @@ mod tests {
             AfterASecond => (lock, now + ms(1100)),
             Transmitting => {
                 // The far end is silent for as long as a page takes.
-                (0..400).for_each(|n| lock.transmit(now + ms(60) * n));
+                (0..400).for_each(|n| lock.transmit(Some(now + ms(60) * n)));
                 (lock, now + ms(60) * 400)
             }
             _ => {

@@ -54,9 +54,9 @@ impl WireEnd {
         self.lock.signal(remote, sources, Instant::now());
     }
 
-    /// What leaves now is a signal, not silence.
-    pub(super) fn transmit(&mut self, now: Instant) {
-        self.lock.transmit(now);
+    /// When a packet of a signal left last; `None`: the signal is at its end.
+    pub(super) fn transmit(&mut self, at: Option<Instant>) {
+        self.lock.transmit(at);
     }
 
     /// Once: who sent media that was dropped.

@@ -92,7 +92,7 @@ impl T38Leg {
     }
 
     /// Whether data leaves, and more is to follow.
-    pub(super) fn says_data(&self) -> bool {
+    pub(in crate::worker::call) fn says_data(&self) -> bool {
         self.says
     }
 
