@@ -118,6 +118,8 @@ pub enum ChildOrder {
     Audio(AudioMedia),
     /// Switch to T.38 with this address.
     T38(T38Media),
+    /// Our 200 is acknowledged: media may leave.
+    Acknowledged,
     /// Say DCN and report.
     HangUp,
     /// Report: the far end has hung up.
@@ -187,6 +189,8 @@ pub struct CallMachine {
     dialog_up: bool,
     /// Our 200 carried the offer; the answer comes in the ACK.
     answer_in_ack: bool,
+    /// The child knows that our 200 is acknowledged.
+    acknowledged: bool,
     /// The m= lines of the session so far (RFC 3264 8).
     lines: Vec<MediaLine>,
     /// Our last description, said again to a re-INVITE without an offer.
@@ -253,6 +257,7 @@ impl CallMachine {
             outgoing,
             dialog_up: false,
             answer_in_ack: false,
+            acknowledged: outgoing,
             lines: Vec::new(),
             last_words: Vec::new(),
             answered_at: None,
@@ -325,6 +330,9 @@ impl CallMachine {
     }
 
     fn on_confirmed(&mut self, body: Option<&[u8]>, now: Instant) {
+        if !std::mem::replace(&mut self.acknowledged, true) {
+            self.tell(ChildOrder::Acknowledged);
+        }
         if self.outgoing || !matches!(self.phase, Phase::Talking) {
             return;
         }

@@ -2,12 +2,24 @@
 //!
 //! Plain data, shared by the machine of the call and the wire to the children.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{FarEnd, Outcome};
 pub use crate::proto::sdp::{Codec, ErrorCorrection};
+
+/// Who may send media for the far end beside the address of its SDP, and where ours goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaSources {
+    /// The address that the call is signalled with: counts where SDP names a private or an unroutable one.
+    pub sip_peer: Option<IpAddr>,
+    /// Networks that count always.
+    pub media_peers: Vec<IpNet>,
+    /// We send to where media comes from (RFC 4961), not to the signalled address and port.
+    pub symmetric: bool,
+}
 
 /// Where audio goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +35,9 @@ pub struct AudioMedia {
     /// Milliseconds of audio in each packet that it wants: 10 to 60; else 20.
     #[serde(default)]
     pub ptime: Option<u8>,
+    /// Who may send it beside `remote`.
+    #[serde(default)]
+    pub sources: MediaSources,
 }
 
 /// Where T.38 goes, and what was agreed.
@@ -40,6 +55,9 @@ pub struct T38Media {
     pub error_correction: ErrorCorrection,
     /// Earlier packets that are repeated in each of ours, where that is how.
     pub redundancy: u8,
+    /// Who may send it beside `remote`.
+    #[serde(default)]
+    pub sources: MediaSources,
 }
 
 /// The fax part's end, in the child's view.

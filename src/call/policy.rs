@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::proto::sdp::Codec;
 
 /// Who sends the re-INVITE to T.38. Carriers differ, by direction too.
@@ -81,6 +83,10 @@ pub struct CallPolicy {
     pub total: TotalTime,
     /// How long a child may take for its farewell (DCN) and its report.
     pub farewell: Duration,
+    /// Networks from which media may come beside the signalled address.
+    pub media_peers: Vec<IpNet>,
+    /// Whether ours goes to where media comes from.
+    pub symmetric_media: bool,
 }
 
 impl CallPolicy {
@@ -98,6 +104,8 @@ impl CallPolicy {
             redundancy: 3,
             total: TotalTime::default(),
             farewell: Duration::from_secs(6),
+            media_peers: Vec::new(),
+            symmetric_media: false,
         }
     }
 
@@ -122,6 +130,8 @@ pub struct CallConfig {
     pub policy: CallPolicy,
     /// The address the far end reaches our media sockets at.
     pub address: IpAddr,
+    /// The address that the call is signalled with.
+    pub sip_peer: Option<IpAddr>,
     /// The port of the RTP socket.
     pub rtp_port: u16,
     /// The port of the UDPTL socket.

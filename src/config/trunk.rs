@@ -92,6 +92,10 @@ pub struct Trunk {
     pub silence_seconds: u32,
     /// Addresses from which its calls come, beside its servers'.
     pub peers: Vec<IpNet>,
+    /// Addresses from which its media may come, beside those of its SDP.
+    pub media_peers: Vec<IpNet>,
+    /// Whether our media goes to where its media comes from, not to the address and port of its SDP.
+    pub symmetric_media: bool,
     /// Where its INVITEs carry the number that was called.
     pub called_number_from: CalledNumber,
     /// Who asks for T.38 in calls we place.
@@ -293,6 +297,8 @@ impl Default for Trunk {
             options_seconds: 60,
             silence_seconds: 3,
             peers: Vec::new(),
+            media_peers: Vec::new(),
+            symmetric_media: false,
             called_number_from: CalledNumber::RequestUri,
             reinvite_out: Reinvite::ThemThenUs,
             reinvite_in: Reinvite::Us,

@@ -28,6 +28,7 @@ pub async fn answer(context: &Arc<Context>, mut call: IncomingCall, channel: Cha
         Err(refused) => return screen::refuse(call, &trunk, refused),
     };
     call.policy = policy::incoming(&config, &trunk.config);
+    call.trunk = Some(trunk.clone());
     let (called, caller) = (screened.called, screened.caller);
     let new = NewReceived {
         called: called.clone(),

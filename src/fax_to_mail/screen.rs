@@ -31,6 +31,9 @@ pub enum Refused {
     /// Every channel is taken.
     #[error("all channels are busy")]
     Busy,
+    /// Calls of its trunk were answered, and the ACK does not come: it may not be the trunk that calls.
+    #[error("the ACKs to answered calls of this trunk are overdue")]
+    Unacknowledged,
     /// What came over could not be kept safely.
     #[error("the queue is damaged")]
     Damaged,
@@ -50,7 +53,7 @@ impl Refused {
             Refused::NoRoute => 404,
             Refused::Stopping => 480,
             Refused::Busy => 486,
-            Refused::Damaged => 503,
+            Refused::Unacknowledged | Refused::Damaged => 503,
             Refused::Anonymous | Refused::Blocked => 603,
         }
     }

@@ -312,6 +312,9 @@ impl Gateway {
                     _ if context.store.damage().is_some() => {
                         screen::refuse(call, trunk, Refused::Damaged);
                     }
+                    _ if trunk.lacks_acks() => {
+                        screen::refuse(call, trunk, Refused::Unacknowledged);
+                    }
                     None => screen::refuse(call, trunk, Refused::Busy),
                     Some(channel) => {
                         let context = context.clone();

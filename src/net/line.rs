@@ -22,9 +22,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use super::random;
 use super::sip::{self, SipCommand, SipEndpoint, SipEvent};
-use super::trunk::Seat;
 use super::trunk::inbound::{self, Numbers};
+use super::trunk::{Seat, Trunk};
 use crate::call::machine::CallMachine;
 use crate::call::outcome::{CallReport, FarEnd, Outcome};
 use crate::call::policy::{CallConfig, CallPolicy};
@@ -352,6 +353,7 @@ impl Line {
             source: call.source,
             count: Count::new(&self.calls),
             policy: self.config.incoming.clone(),
+            trunk: None,
             line: self.clone(),
             call,
         }
@@ -380,6 +382,7 @@ impl Line {
     fn call_config(
         &self,
         policy: &CallPolicy,
+        sip_peer: IpAddr,
         sockets: &MediaSockets,
         fax: &FaxSettings,
         pages: u32,
@@ -387,12 +390,13 @@ impl Line {
         CallConfig {
             policy: policy.clone(),
             address: self.config.advertised,
+            sip_peer: Some(sip_peer),
             rtp_port: sockets.rtp_port,
             udptl_port: sockets.udptl_port,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             max_bit_rate: fax.max_bit_rate,
             pages,
-            session: fastrand::u64(..),
+            session: random::u64(),
         }
     }
 }
@@ -409,6 +413,8 @@ pub struct IncomingCall {
     pub source: SocketAddr,
     /// The rules of the call.
     pub policy: CallPolicy,
+    /// The trunk that it came over, which is told where the ACK to our 200 is overdue.
+    pub trunk: Option<Arc<Trunk>>,
     count: Count,
     line: Line,
     call: sip::IncomingCall,
@@ -444,6 +450,8 @@ impl IncomingCall {
             },
             count: _count,
             policy,
+            trunk,
+            source,
             ..
         } = self;
         let start = start_call(FaxRole::Receiver, Vec::new(), &policy, &fax);
@@ -454,7 +462,8 @@ impl IncomingCall {
                 return *report;
             }
         };
-        let config = line.call_config(&policy, &sockets, &fax, 0);
+        driver.came_over(trunk);
+        let config = line.call_config(&policy, source.ip(), &sockets, &fax, 0);
         drop(sockets);
         let offer = drive::with_addresses(offer).await;
         let mut machine = CallMachine::incoming(config, &offer, Instant::now());

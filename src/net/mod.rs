@@ -4,6 +4,7 @@ pub mod delivery;
 pub mod dmarc;
 pub mod line;
 pub mod maildir;
+mod random;
 pub mod relay;
 pub mod sip;
 pub mod smtp;

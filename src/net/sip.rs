@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use tokio::sync::{mpsc, oneshot};
 
+use super::random;
 use super::tls::TlsFiles;
 pub use crate::proto::sip::endpoint::{
     Credentials, Holds, Invite, LocalAddress, NoResponse, OutOfDialog, Party, SipCommand, SipEvent,
@@ -198,7 +199,7 @@ impl SipEndpoint {
             user_agent: config.user_agent,
             min_session: config.min_session,
             max_calls: MOST_CALLS,
-            seed: fastrand::u64(..),
+            seed: random::seed(),
         });
         let (orders, order_receiver) = mpsc::unbounded_channel();
         let (incoming, calls) = mpsc::channel(INCOMING_BACKLOG);

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::config::{self, Config};
-pub use state::{Channel, Registered, Seat, Target, Trunk};
+pub use state::{Channel, OverdueAck, Registered, Seat, Target, Trunk};
 
 /// All trunks. Cheap to clone.
 #[derive(Clone)]

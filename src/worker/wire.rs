@@ -8,6 +8,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
@@ -17,7 +18,7 @@ use rustix::net::{
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-pub use crate::call::media::{AudioMedia, CallDone, ErrorCorrection, T38Media};
+pub use crate::call::media::{AudioMedia, CallDone, ErrorCorrection, MediaSources, T38Media};
 use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
 pub use crate::pages::document::{Source, Target};
@@ -179,6 +180,8 @@ pub enum ToCall {
     Audio(AudioMedia),
     /// Leave audio (if any), or while T.38 runs follow its far end to another address, and speak T.38 with this address from now on.
     T38(T38Media),
+    /// Our 200 is acknowledged (ACK): until then at most two packets leave in a call that we answer, and the terminal waits.
+    Acknowledged,
     /// Send no audio for a while: our re-INVITE is out, and a gateway that uses its audio port for T.38 takes audio for
     /// UDPTL from then on. Its sequence numbers would spoil the call. Ends with the next order, or by itself.
     Hush,
@@ -283,6 +286,11 @@ pub enum FromCall {
     FaxToneHeard,
     /// T.38 only, once a switch: the first packet came from the far end.
     T38Heard,
+    /// Once a socket: media from this address is dropped, for nothing says that it is the far end's.
+    StrangerHeard {
+        /// Who sent it.
+        from: SocketAddr,
+    },
     /// DIS/DCS done: who the far end is, and at what speed we go.
     Negotiated(FarEnd),
     /// Progress for the page and the live display, once a second at most.
@@ -395,4 +403,19 @@ pub enum FromRender {
     Rendered,
     /// The document cannot be faxed.
     Refused(DocumentRefusal),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What cannot be encoded ends a call as if the daemon were gone.
+    #[test]
+    fn a_stranger_is_told_of_over_the_wire() {
+        let from = "[2001:db8::1]:4000".parse().unwrap();
+        let told = FromCall::StrangerHeard { from };
+        let frame = encode(&told, &[]).unwrap();
+        let read: Option<(FromCall, Vec<u8>)> = read_frame(&mut &frame[..]).unwrap();
+        assert_eq!(read, Some((told, Vec::new())));
+    }
 }

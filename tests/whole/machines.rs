@@ -298,8 +298,39 @@ fn a_border_that_latches_and_keeps_its_port_or_sends_from_another() {
     }
 }
 
+/// Carriers whose media come from elsewhere than they say, move in mid-call, or sit behind a NAT; all at once.
+#[test]
+fn borders_that_answer_from_elsewhere_move_sit_behind_nat_or_never_latch() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let private = match rng.u8(..4) {
+        0 => [10, rng.u8(..), rng.u8(..), rng.u8(1..255)],
+        1 => [172, rng.u8(16..32), rng.u8(..), rng.u8(1..255)],
+        2 => [192, 168, rng.u8(..), rng.u8(1..255)],
+        _ => [100, rng.u8(64..128), rng.u8(..), rng.u8(1..255)],
+    };
+    let another = [127, rng.u8(100..200), rng.u8(..), rng.u8(1..255)];
+    let calls = [
+        Habit::HearsOnlyItsPort,
+        Habit::HearsOnlyElsewhere,
+        Habit::Moves,
+        Habit::NeverLatches,
+        Habit::BehindNat(private.into()),
+        Habit::FromAddress(another.into()),
+    ]
+    .map(|habit| std::thread::spawn(move || t38_through(habit)));
+    for call in calls {
+        call.join().expect("it went through");
+    }
+}
+
 fn t38_through(habit: Habit) {
-    let mut site = Site::prepared(|_| {});
+    let mut site = Site::prepared(|config| match habit {
+        Habit::HearsOnlyElsewhere => config.trunks[0].symmetric_media = true,
+        Habit::FromAddress(ip) => config.trunks[0].media_peers = vec![ip.into()],
+        _ => {}
+    });
     let border = site.address(5081);
     site.config.trunks[0].server = vec![border.to_string()];
     let _border = Border::start(

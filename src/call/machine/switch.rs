@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::ending::Ending;
 use super::{Action, CallMachine, ChildOrder, Phase, Timer};
-use crate::call::media::{AudioMedia, T38Media};
+use crate::call::media::{AudioMedia, MediaSources, T38Media};
 use crate::call::outcome::Outcome;
 use crate::call::policy::ReinvitePolicy;
 use crate::proto::sdp::{self, Audio, Choice, Format, Offered, Session, T38};
@@ -213,7 +213,8 @@ impl CallMachine {
         let audio = offer.audio()?;
         let format = self.common_format(audio)?;
         if self.switch.is_t38() {
-            self.on_back((!audio.on_hold()).then(|| media(audio, format)), now);
+            let media = (!audio.on_hold()).then(|| self.audio_media(audio, format));
+            self.on_back(media, now);
         } else if matches!(self.phase, Phase::Talking)
             && let Some(order) = self.audio_order(audio, format)
         {
@@ -284,7 +285,7 @@ impl CallMachine {
         if audio.on_hold() {
             return None;
         }
-        let media = media(audio, format);
+        let media = self.audio_media(audio, format);
         if self.switch.audio.as_ref() == Some(&media) {
             return None;
         }
@@ -304,16 +305,26 @@ impl CallMachine {
             max_bit_rate: theirs.max_bit_rate.min(self.config.max_bit_rate),
             error_correction: theirs.error_correction,
             redundancy: self.config.policy.redundancy,
+            sources: self.sources(),
         }
     }
-}
 
-fn media(audio: &Audio, format: Format) -> AudioMedia {
-    AudioMedia {
-        remote: audio.remote,
-        codec: format.codec,
-        payload_type: format.payload_type,
-        telephone_event: audio.telephone_event,
-        ptime: audio.ptime,
+    fn audio_media(&self, audio: &Audio, format: Format) -> AudioMedia {
+        AudioMedia {
+            remote: audio.remote,
+            codec: format.codec,
+            payload_type: format.payload_type,
+            telephone_event: audio.telephone_event,
+            ptime: audio.ptime,
+            sources: self.sources(),
+        }
+    }
+
+    fn sources(&self) -> MediaSources {
+        MediaSources {
+            sip_peer: self.config.sip_peer,
+            media_peers: self.config.policy.media_peers.clone(),
+            symmetric: self.config.policy.symmetric_media,
+        }
     }
 }

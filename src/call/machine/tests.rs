@@ -30,6 +30,7 @@ fn config(policy: CallPolicy, pages: u32) -> CallConfig {
     CallConfig {
         policy,
         address: "192.0.2.9".parse().unwrap(),
+        sip_peer: None,
         rtp_port: 20000,
         udptl_port: 20001,
         codecs: vec![Codec::Pcma, Codec::Pcmu],
@@ -699,6 +700,7 @@ fn called_with_t38_in_the_first_offer() {
     );
     assert!(is_t38_order(&call.poll().unwrap()));
     call.handle(Input::Confirmed(None), now);
+    assert_eq!(call.poll(), Some(Action::Child(ChildOrder::Acknowledged)));
     call.handle(Input::T38Heard, now);
     call.handle(Input::Timeout, now + seconds(30));
     assert_eq!(call.poll(), None, "no re-INVITE is needed");
@@ -717,8 +719,22 @@ fn called_without_an_offer() {
     let actions = script.input(Input::Confirmed(Some(AUDIO.into())));
     assert!(matches!(
         &actions[..],
-        [Action::Child(ChildOrder::Audio(_))]
+        [
+            Action::Child(ChildOrder::Acknowledged),
+            Action::Child(ChildOrder::Audio(_))
+        ]
     ));
+}
+
+#[test]
+fn called_the_child_hears_of_the_ack_once_and_even_while_it_ends() {
+    let acknowledged = Action::Child(ChildOrder::Acknowledged);
+    let mut script = Script::called(CallPolicy::incoming());
+    assert_eq!(script.input(Input::Confirmed(None)), [acknowledged.clone()]);
+    assert_eq!(script.input(Input::Confirmed(Some(AUDIO.into()))), []);
+    let mut script = Script::called(CallPolicy::incoming());
+    script.input(Input::HangUp(Outcome::Cancelled));
+    assert_eq!(script.input(Input::Confirmed(None)), [acknowledged]);
 }
 
 #[test]

@@ -181,9 +181,10 @@ impl Attempt<'_> {
 
     fn machine(&self, candidate: &Candidate) -> CallMachine {
         let (fax, pages) = (&self.request.fax, self.request.pages());
+        let sip_peer = candidate.invite.flow.remote.ip();
         let config = self
             .line
-            .call_config(&candidate.policy, &self.sockets, fax, pages);
+            .call_config(&candidate.policy, sip_peer, &self.sockets, fax, pages);
         CallMachine::outgoing(config, Instant::now())
     }
 

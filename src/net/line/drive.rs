@@ -1,6 +1,7 @@
 //! Drives one call: what happens goes into the machine, what it wants is done.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::lookup_host;
@@ -12,6 +13,7 @@ use super::{LineEvent, Place};
 use crate::call::machine::{Action, CallMachine, ChildOrder, Input};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::net::sip::{SipCall, SipCommand, SipEvent};
+use crate::net::trunk::{OverdueAck, Trunk};
 use crate::pages::FaxPage;
 use crate::proto::sdp;
 use crate::worker::host::{CallChild, ChildEvent, Stalled};
@@ -22,6 +24,9 @@ const SETTLE: Duration = Duration::from_secs(1);
 
 /// Frames of a child that are read before a time is over; one that was taken over must not hold the call open.
 const MOST_UNREAD: usize = 1000;
+
+/// An ACK that is not there this long after our 200 is overdue: its INVITE may have been sent in somebody else's name.
+const ACK_OVERDUE: Duration = Duration::from_secs(1);
 
 /// A name server that does not answer holds a call up this long.
 const LOOK_UP: Duration = Duration::from_secs(2);
@@ -41,6 +46,19 @@ pub(super) struct Driver {
     first: Option<SipEvent>,
     /// No time of the call is over before then.
     settled_at: Instant,
+    /// The trunk that the call came over.
+    trunk: Option<Arc<Trunk>>,
+    ack: Ack,
+}
+
+/// The ACK to our 200.
+enum Ack {
+    /// None is waited for.
+    Settled,
+    /// It counts as overdue then.
+    Due(Instant),
+    /// It is; the trunk knows until this is dropped.
+    Overdue { _counted: Option<OverdueAck> },
 }
 
 /// A question to the journey.
@@ -74,6 +92,8 @@ impl Driver {
                 enough: CancellationToken::new(),
                 first: None,
                 settled_at: Instant::now(),
+                trunk: None,
+                ack: Ack::Settled,
             }),
             Some(ChildEvent::Said(FromCall::Done(done), _)) => {
                 Err(CallReport::never_placed(done.outcome, done.detail))
@@ -93,6 +113,25 @@ impl Driver {
     /// Several faxes share the call; once this is cancelled, the one under way is the last.
     pub fn stop_between_faxes(&mut self, enough: CancellationToken) {
         self.enough = enough;
+    }
+
+    /// The trunk that the call came over: it is told where the ACK to our 200 is overdue.
+    pub fn came_over(&mut self, trunk: Option<Arc<Trunk>>) {
+        self.trunk = trunk;
+    }
+
+    fn ack_due(&self) -> Option<Instant> {
+        match self.ack {
+            Ack::Due(at) => Some(at),
+            Ack::Settled | Ack::Overdue { .. } => None,
+        }
+    }
+
+    fn on_ack_overdue(&mut self) {
+        let trunk = self.trunk.as_ref();
+        self.ack = Ack::Overdue {
+            _counted: trunk.map(Trunk::ack_overdue),
+        };
     }
 
     /// Where the call went, and what it has said already.
@@ -130,6 +169,7 @@ impl Driver {
                 }
                 continue;
             }
+            let ack_due = self.ack_due();
             let input = tokio::select! {
                 event = call.next(), if call_open => match event {
                     Some(event) => {
@@ -160,6 +200,9 @@ impl Driver {
                 }
                 () = due(machine.next_timeout().map(|at| at.max(self.settled_at))) => {
                     self.time_is_over(machine)
+                () = due(ack_due) => {
+                    self.on_ack_overdue();
+                    None
                 }
             };
             if let Some(input) = input {
@@ -192,6 +235,7 @@ impl Driver {
             Action::Cancel => SipCommand::Cancel,
             Action::Accept(sdp) => {
                 self.outbox.push_back(LineEvent::Answered);
+                self.ack = Ack::Due(Instant::now() + ACK_OVERDUE);
                 SipCommand::Accept(sdp)
             }
             Action::Reject(code) => SipCommand::Reject(code),
@@ -221,6 +265,7 @@ impl Driver {
                 self.outbox.push_back(LineEvent::Switched);
                 ToCall::T38(media)
             }
+            ChildOrder::Acknowledged => ToCall::Acknowledged,
             ChildOrder::HangUp => ToCall::HangUp,
             ChildOrder::FarEndGone => ToCall::FarEndGone,
         };
@@ -228,6 +273,9 @@ impl Driver {
     }
 
     async fn on_sip(&mut self, event: SipEvent) -> Option<Input> {
+        if matches!(event, SipEvent::Confirmed(_) | SipEvent::Bye(_)) {
+            self.ack = Ack::Settled;
+        }
         Some(match event {
             SipEvent::Progress(code) => {
                 self.outbox.push_back(LineEvent::Ringing(code));
@@ -272,6 +320,12 @@ impl Driver {
             FromCall::Alive => Some(Input::Alive),
             FromCall::FaxToneHeard => Some(Input::FaxToneHeard),
             FromCall::T38Heard => Some(Input::T38Heard),
+            FromCall::StrangerHeard { from } => {
+                let child = self.child.id();
+                tracing::warn!(%from, child, "media is dropped: it comes from an address that the call does not name; if \
+                    it is the carrier's, it belongs into the trunk's media_peers");
+                None
+            }
             FromCall::Negotiated(far_end) => {
                 self.outbox
                     .push_back(LineEvent::Negotiated(far_end.clone()));

@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 
+use crate::net::random;
+
 /// Tries for a free pair among ports that the system picks.
 const TRIES: usize = 64;
 
@@ -15,7 +17,8 @@ pub(super) struct MediaSockets {
 }
 
 impl MediaSockets {
-    /// Binds a pair in `first..=last`, beginning anywhere so that a late packet of the last call meets nobody; (0, 0)
+    /// Binds a pair in `first..=last`, beginning anywhere, so that a late packet of the last call meets nobody and no
+    /// stranger knows where the next one is; (0, 0)
     /// takes any.
     ///
     /// # Errors
@@ -25,7 +28,7 @@ impl MediaSockets {
             return MediaSockets::bind_any(ip);
         }
         let even: Vec<u16> = (first..last).filter(|port| port % 2 == 0).collect();
-        let start = fastrand::usize(0..even.len().max(1));
+        let start = random::below(even.len().max(1));
         even.iter()
             .cycle()
             .skip(start)

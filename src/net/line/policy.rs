@@ -14,6 +14,8 @@ pub fn outgoing(config: &Config, trunk: &Trunk) -> CallPolicy {
         t38_silence: Duration::from_secs(trunk.t38_silence_seconds.into()),
         redundancy: trunk.redundancy,
         total: total(&config.fax),
+        media_peers: trunk.media_peers.clone(),
+        symmetric_media: trunk.symmetric_media,
         ..CallPolicy::outgoing()
     }
 }
@@ -24,6 +26,8 @@ pub fn incoming(config: &Config, trunk: &Trunk) -> CallPolicy {
         reinvite: reinvite(trunk, trunk.reinvite_in),
         redundancy: trunk.redundancy,
         total: total(&config.fax),
+        media_peers: trunk.media_peers.clone(),
+        symmetric_media: trunk.symmetric_media,
         ..CallPolicy::incoming()
     }
 }

@@ -803,7 +803,7 @@ fn forged_invites() {
         user_agent: "x".into(),
         min_session: Duration::from_secs(90),
         max_calls: 1000,
-        seed: 1,
+        seed: [1; 32],
     });
     let from = Flow::udp("192.0.2.66:5060".parse().unwrap());
     let now = std::time::Instant::now();

@@ -16,7 +16,7 @@ use super::health::Sign;
 use super::invite::{self, credentials, domain};
 use super::{Seat, Trunk, Trunks};
 use crate::net::sip::{NoResponse, OutOfDialog, SipEndpoint};
-use crate::net::uri_host;
+use crate::net::{random, uri_host};
 use crate::proto::sip::registration::{Binding, Register, Registration};
 use crate::proto::sip::{Message, escape_user};
 
@@ -196,8 +196,8 @@ impl Care {
             seconds: config.register_seconds,
             call_id: format!(
                 "{:016x}{:016x}@{}",
-                fastrand::u64(..),
-                fastrand::u64(..),
+                random::u64(),
+                random::u64(),
                 uri_host(us.ip())
             ),
             seed: fastrand::u64(..),

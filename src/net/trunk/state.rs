@@ -15,11 +15,17 @@ use crate::proto::sip::registration::{Registration, State};
 /// A server that was down when a call tried it is tried again after this long where no OPTIONS tells us sooner.
 const FORGIVEN: Duration = Duration::from_secs(60);
 
+/// So many answered calls whose ACK is overdue, and no further INVITE is answered until one of them ends: over UDP anybody
+/// can send INVITEs in the carrier's name, and each would hold a channel.
+const MOST_OVERDUE: usize = 2;
+
 /// One trunk as it stands.
 pub struct Trunk {
     /// As the file says.
     pub config: config::Trunk,
     calls: AtomicUsize,
+    /// Calls that we answered and whose ACK is overdue.
+    overdue_acks: AtomicUsize,
     channels: usize,
     bucket: Mutex<Bucket>,
     servers: Mutex<Servers>,
@@ -65,6 +71,9 @@ pub struct Target {
 /// A channel of a trunk, given back when it is dropped.
 pub struct Channel(Arc<Trunk>);
 
+/// A call whose ACK is overdue, as its trunk counts it until this is dropped.
+pub struct OverdueAck(Arc<Trunk>);
+
 /// A place to send a call to.
 #[derive(Clone)]
 pub struct Seat {
@@ -93,6 +102,7 @@ impl Trunk {
         };
         Trunk {
             calls: AtomicUsize::new(0),
+            overdue_acks: AtomicUsize::new(0),
             channels,
             bucket: Mutex::new(Bucket::new(config.calls_per_second)),
             servers: Mutex::default(),
@@ -114,6 +124,17 @@ impl Trunk {
     /// Calls on it, both directions.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Counts a call that we answered and whose ACK is overdue.
+    pub fn ack_overdue(self: &Arc<Trunk>) -> OverdueAck {
+        self.overdue_acks.fetch_add(1, Ordering::Relaxed);
+        OverdueAck(self.clone())
+    }
+
+    /// Whether so many ACKs are overdue that no further INVITE is to be answered.
+    pub fn lacks_acks(&self) -> bool {
+        self.overdue_acks.load(Ordering::Relaxed) >= MOST_OVERDUE
     }
 
     /// Calls it may carry.
@@ -341,6 +362,12 @@ impl Channel {
     /// The trunk whose it is.
     pub fn trunk(&self) -> &Arc<Trunk> {
         &self.0
+    }
+}
+
+impl Drop for OverdueAck {
+    fn drop(&mut self) {
+        self.0.overdue_acks.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

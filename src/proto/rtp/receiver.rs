@@ -143,14 +143,6 @@ impl Receiver {
         Some(Playout::Lost(lost))
     }
 
-    /// Whether a packet goes on where the far end was; true for any as long as none came in.
-    pub fn continues(&self, packet: &Packet<'_>) -> bool {
-        self.stream.as_ref().is_none_or(|stream| {
-            let ahead = packet.seq.wrapping_sub(stream.next as u16);
-            stream.ssrc == packet.ssrc || ahead < 512
-        })
-    }
-
     /// How long a missing packet is waited for now.
     pub fn wait(&self) -> Duration {
         self.lateness.wait()

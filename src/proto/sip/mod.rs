@@ -10,6 +10,7 @@
 //! | [`transaction`] | the four machines of RFC 3261 17 and RFC 6026, over status codes and clocks only |
 //! | [`session_timer`] | RFC 4028 |
 //! | [`registration`] | when to REGISTER, and what the answers mean |
+//! | [`random`] | what nobody may guess |
 //! | [`endpoint`] | many calls: octets and `now` in, octets and events out |
 //!
 //! Reading is liberal where peers are known to be wrong (Latin-1, no Content-Length in a datagram, compact names,
@@ -30,6 +31,7 @@ mod method;
 mod multipart;
 mod name_addr;
 mod params;
+pub mod random;
 mod read;
 pub mod registration;
 mod reply;

@@ -147,12 +147,6 @@ impl Receiver {
         (self.recovered, self.lost)
     }
 
-    /// Whether a datagram goes on where the far end was; true for any as long as none came in.
-    pub fn continues(&self, datagram: &Datagram<'_>) -> bool {
-        self.next
-            .is_none_or(|next| u64::from(datagram.seq.wrapping_sub(next as u16)) < JUMP)
-    }
-
     /// The far end has said that it moves: whatever number its next datagram has is taken for right.
     pub fn far_end_moved(&mut self) {
         self.moved = true;

@@ -18,7 +18,7 @@ use crate::pages::bitmap::Bitmap;
 use crate::pages::{FaxPage, PAGE_WIDTH, g4, tiff};
 use crate::proto::sdp::{Codec, ErrorCorrection};
 use crate::proto::udptl;
-use crate::worker::wire::{AudioMedia, T38Media};
+use crate::worker::wire::{AudioMedia, MediaSources, T38Media};
 
 /// A page with lines of words in it.
 pub(super) fn page(seed: u64, height: u32) -> FaxPage {
@@ -226,6 +226,7 @@ impl Medium {
                     max_bit_rate: 14400,
                     error_correction,
                     redundancy: 3,
+                    sources: MediaSources::default(),
                 };
                 Leg::T38(Box::new(T38Leg::new(options, &media, holder).unwrap()))
             }
@@ -236,6 +237,7 @@ impl Medium {
                     payload_type: codec.fixed().payload_type,
                     telephone_event: None,
                     ptime: None,
+                    sources: MediaSources::default(),
                 };
                 Leg::Audio(Box::new(AudioLeg::new(options, &media, holder).unwrap()))
             }
@@ -507,6 +509,7 @@ fn far_end_that_wants_other_packets_of_audio_gets_them() {
             payload_type: 0,
             telephone_event: None,
             ptime,
+            sources: MediaSources::default(),
         };
         let shelf = Shelf {
             log: Log::default(),

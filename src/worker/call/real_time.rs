@@ -15,8 +15,8 @@ use crate::proto::g711::Law;
 use crate::proto::sdp::{Codec, ErrorCorrection};
 use crate::proto::udptl;
 use crate::worker::wire::{
-    AudioMedia, CallDone, FaxRole, FromCall, Mishap, StartCall, T38Media, ToCall, read_frame,
-    write_frame,
+    AudioMedia, CallDone, FaxRole, FromCall, MediaSources, Mishap, StartCall, T38Media, ToCall,
+    read_frame, write_frame,
 };
 
 /// The daemon's side of one child, which runs in a thread.
@@ -54,10 +54,14 @@ impl Daemon {
         };
         let [rtp, udptl] = [0; 2].map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
         let addresses = [&rtp, &udptl].map(|socket| socket.local_addr().unwrap());
-        let (control, theirs) = UnixStream::pair().unwrap();
+        let (mut control, theirs) = UnixStream::pair().unwrap();
         control
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
+        if role == FaxRole::Receiver {
+            // Nobody makes it wait for an ACK.
+            write_frame(&mut control, &ToCall::Acknowledged, &[]).unwrap();
+        }
         let tiff = tiff::write(pages);
         let child = thread::spawn(move || {
             let fds = vec![OwnedFd::from(rtp), OwnedFd::from(udptl)];
@@ -86,6 +90,7 @@ impl Daemon {
             payload_type: 8,
             telephone_event: None,
             ptime: None,
+            sources: MediaSources::default(),
         }));
     }
 
@@ -97,6 +102,7 @@ impl Daemon {
             max_bit_rate: 14400,
             error_correction: ErrorCorrection::Redundancy,
             redundancy: 3,
+            sources: MediaSources::default(),
         }));
     }
 

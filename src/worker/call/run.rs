@@ -49,6 +49,9 @@ const LATE: Duration = Duration::from_millis(20);
 const CATCH_UP: u32 = 50;
 /// Ticks between two looks at the socket that count as time without the far end; more are a stall of ours.
 const AWAKE: u32 = 2;
+/// Packets that leave before our 200 is acknowledged, to open a NAT: whoever sent the INVITE may not be who it says, and
+/// its SDP may name somebody who never asked for a call.
+const BEFORE_ACK: u32 = 2;
 /// Ticks from one progress message to the next.
 const PROGRESS_TICKS: u32 = 100;
 /// Ticks for which audio pauses at most while a re-INVITE of ours is out: a far end that takes longer to answer it hears
@@ -136,6 +139,8 @@ pub(super) struct Call {
     mcf_ticks: Option<u32>,
     /// Ticks for which no audio is sent, while a re-INVITE of ours is out.
     hushed: u32,
+    /// Packets that may leave before the ACK to our 200; `None`: any number, it came or is ours to send.
+    before_ack: Option<u32>,
     stop: Option<Stop>,
     ending: Option<Ending>,
 }
@@ -183,6 +188,7 @@ impl Call {
             headway: Headway::new(start.min_rate),
             mcf_ticks: None,
             hushed: 0,
+            before_ack: (!start.calling).then_some(BEFORE_ACK),
             stop: None,
             ending: None,
             start,
@@ -307,6 +313,7 @@ impl Call {
                 Some(ToCall::T38(media)) => self.start_t38(&media),
                 Some(ToCall::HangUp) => self.stop(Stop::HangUp),
                 Some(ToCall::FarEndGone) => self.stop(Stop::FarEndGone),
+                Some(ToCall::Acknowledged) => self.before_ack = None,
                 Some(ToCall::Hush) => self.hushed = HUSH_TICKS,
                 Some(ToCall::Speak) => self.hushed = 0,
                 // An answer that nobody waits for any more.
@@ -323,7 +330,7 @@ impl Call {
 
     /// Audio before T.38, or in its place; behind pages that went over T.38 it is the far end's way to the BYE.
     fn start_audio(&mut self, media: &AudioMedia) {
-        self.rtp.signal(media.remote);
+        self.rtp.signal(media.remote, &media.sources);
         if let Some(Leg::Audio(leg)) = &mut self.leg {
             return leg.renegotiate(media);
         }
@@ -347,7 +354,7 @@ impl Call {
 
     /// A fresh terminal takes over from audio. While T.38 runs, only the address and the repair may change.
     fn start_t38(&mut self, media: &T38Media) {
-        self.udptl.signal(media.remote);
+        self.udptl.signal(media.remote, &media.sources);
         if let Some(Leg::T38(leg)) = &mut self.leg {
             return leg.renegotiate(media);
         }
@@ -441,6 +448,9 @@ impl Call {
                 self.last_sign = now;
             }
         }
+        if let Some(from) = wire.take_stranger() {
+            self.tell(&FromCall::StrangerHeard { from });
+        }
         any
     }
 
@@ -450,6 +460,9 @@ impl Call {
             self.tell(&FromCall::Alive);
         }
         self.unlooked += 1;
+        if self.before_ack == Some(0) {
+            return;
+        }
         let Some(leg) = &mut self.leg else { return };
         let wire = match leg {
             Leg::T38(_) if self.start.mishap == Some(Mishap::SilentInT38) => return,
@@ -458,15 +471,25 @@ impl Call {
         };
         let now = Instant::now();
         self.quiet += 1;
-        if leg.tick(self.unlooked <= AWAKE, now) {
+        let speaks = leg.tick(self.unlooked <= AWAKE, now);
+        if speaks {
             self.last_sign = now;
             self.quiet = 0;
         }
+        // The far end may answer right behind the last packet of a signal, or a mere indicator.
+        match &*leg {
+            Leg::T38(leg) if !leg.says_data() => wire.transmit(None),
+            _ if speaks => wire.transmit(Some(now)),
+            _ => {}
+        }
         let hushed = self.hushed > 0 && matches!(leg, Leg::Audio(_));
         self.hushed = self.hushed.saturating_sub(1);
-        while let Some(packet) = leg.poll_transmit() {
+        while self.before_ack != Some(0)
+            && let Some(packet) = leg.poll_transmit()
+        {
             if !hushed {
                 wire.send(&packet);
+                self.before_ack = self.before_ack.map(|left| left - 1);
             }
         }
         self.handle_events();

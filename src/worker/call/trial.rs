@@ -15,7 +15,7 @@ use super::verdict;
 pub use super::weather::Weather;
 use super::weather::Wire;
 use super::wire_end::Look;
-use crate::call::media::{AudioMedia, T38Media};
+use crate::call::media::{AudioMedia, MediaSources, T38Media};
 use crate::call::outcome::Outcome;
 use crate::fax::{Ending, Event, Holder, NotKept, Options, Role};
 use crate::pages::{FaxPage, g4, tiff};
@@ -157,6 +157,7 @@ impl Trial<'_> {
                     max_bit_rate: 14400,
                     error_correction,
                     redundancy,
+                    sources: MediaSources::default(),
                 };
                 let leg = T38Leg::new(options, &media, holder);
                 let mut leg = leg.map_err(io::Error::other)?;
@@ -170,6 +171,7 @@ impl Trial<'_> {
                     payload_type: 0,
                     telephone_event: None,
                     ptime: None,
+                    sources: MediaSources::default(),
                 };
                 Leg::Audio(Box::new(AudioLeg::new(options, &media, holder)?))
             }

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Instant;
 
 use super::source::{SourceLock, Verdict};
+use crate::call::media::MediaSources;
 
 /// A packet larger than this is not media.
 const MAX_PACKET: usize = 4096;
@@ -16,10 +17,7 @@ pub(super) enum Look {
     /// No media.
     Junk,
     /// Media.
-    Good {
-        /// Its numbers go on where the far end was.
-        continues: bool,
-    },
+    Good,
 }
 
 /// A packet of the far end.
@@ -34,6 +32,9 @@ pub(super) struct WireEnd {
     socket: UdpSocket,
     lock: SourceLock,
     octets: u64,
+    /// Whose media was dropped first, until it is told.
+    stranger: Option<SocketAddr>,
+    has_told: bool,
 }
 
 impl WireEnd {
@@ -43,12 +44,25 @@ impl WireEnd {
             socket,
             lock: SourceLock::default(),
             octets: 0,
+            stranger: None,
+            has_told: false,
         })
     }
 
-    /// The far end's address by its SDP.
-    pub(super) fn signal(&mut self, remote: SocketAddr) {
-        self.lock.signal(remote, Instant::now());
+    /// The far end's address by its SDP, and who else may speak for it.
+    pub(super) fn signal(&mut self, remote: SocketAddr, sources: &MediaSources) {
+        self.lock.signal(remote, sources, Instant::now());
+    }
+
+    /// When a packet of a signal left last; `None`: the signal is at its end.
+    pub(super) fn transmit(&mut self, at: Option<Instant>) {
+        self.lock.transmit(at);
+    }
+
+    /// Once: who sent media that was dropped.
+    pub(super) fn take_stranger(&mut self) -> Option<SocketAddr> {
+        let stranger = self.stranger.take()?;
+        (!std::mem::replace(&mut self.has_told, true)).then_some(stranger)
     }
 
     /// Octets of payload so far, both directions.
@@ -77,11 +91,13 @@ impl WireEnd {
                 Err(_) => return None,
             };
             let packet = &buffer[..len];
-            let Look::Good { continues } = look(packet) else {
+            if look(packet) == Look::Junk {
                 continue;
-            };
-            let verdict = self.lock.judge(from, continues, Instant::now());
-            if verdict != Verdict::Drop {
+            }
+            let verdict = self.lock.judge(from, Instant::now());
+            if verdict == Verdict::Drop {
+                self.stranger = Some(from);
+            } else {
                 self.octets += len as u64;
                 return Some(Packet {
                     octets: packet.to_vec(),

@@ -2,20 +2,63 @@
 //! sides say, and the media go through it. Its habits are those of carriers that make T.38 fail with others.
 
 use std::collections::HashMap;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-/// What it does with T.38 on our side. It always keeps the port that audio had, and says nothing in T.38 before it has
-/// heard us, and then to where we sent from and not to what we wrote.
+/// What it does with T.38 on our side. It always keeps the port that audio had, and unless told otherwise says nothing in
+/// T.38 before it has heard us, and then to where we sent from and not to what we wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habit {
     /// Its T.38 comes from the port that it names.
     FromItsPort,
-    /// It comes from another one.
+    /// It comes from another one, and ours is heard at both.
     FromElsewhere,
+    /// It comes from another one, and ours is heard at the port that it names only.
+    HearsOnlyItsPort,
+    /// It comes from another one, and ours is heard there only.
+    HearsOnlyElsewhere,
+    /// It comes from the port that it names until we send a page, and from another one behind it; ours is heard at the
+    /// port that it names.
+    Moves,
+    /// It sends to the port that we name from the beginning, and to no other.
+    NeverLatches,
+    /// It sits behind a NAT and names this private address; ours is heard only where it sends from.
+    BehindNat(IpAddr),
+    /// Its T.38 comes from this address, and ours is heard at the one that it names.
+    FromAddress(IpAddr),
 }
+
+impl Habit {
+    /// Whether its T.38 comes from another port than it names from the beginning.
+    fn is_elsewhere(self) -> bool {
+        matches!(
+            self,
+            Habit::FromElsewhere
+                | Habit::HearsOnlyItsPort
+                | Habit::HearsOnlyElsewhere
+                | Habit::FromAddress(_)
+        )
+    }
+
+    /// Whether what we send to a socket of its is heard: the one that it names, or the other.
+    fn hears(self, nth: usize, kind: Kind) -> bool {
+        match self {
+            Habit::FromElsewhere => true,
+            Habit::HearsOnlyElsewhere => kind == Kind::Audio || nth == 1,
+            _ => nth == 0,
+        }
+    }
+
+    /// Whether it waits for us, and answers to where we sent from.
+    fn latches(self) -> bool {
+        !matches!(self, Habit::NeverLatches | Habit::BehindNat(_))
+    }
+}
+
+/// A fax machine that says nothing for so long takes a page in.
+const A_PAGE: Duration = Duration::from_millis(1500);
 
 /// Where the parts of a site are: us, the border on our side, the border on the carrier's side, the carrier.
 #[derive(Debug, Clone, Copy)]
@@ -73,22 +116,31 @@ struct Desk {
     theirs: HashMap<Kind, SocketAddr>,
     /// Where our T.38 came from.
     latched: Option<SocketAddr>,
+    /// When its T.38 came last; whether it has moved since.
+    spoke: Option<Instant>,
+    has_moved: bool,
 }
 
 impl Desk {
     fn new(places: Places, habit: Habit) -> Desk {
         let any = |ip| socket(SocketAddr::new(ip, 0));
+        let elsewhere = match habit {
+            Habit::FromAddress(ip) => ip,
+            _ => places.outside.ip(),
+        };
         Desk {
             places,
             habit,
             signals: [socket(places.outside), socket(places.inside)],
-            media: [any(places.outside.ip()), any(places.outside.ip())],
+            media: [any(places.outside.ip()), any(elsewhere)],
             beyond: [Kind::Audio, Kind::Image]
                 .map(|kind| (kind, any(places.inside.ip())))
                 .into(),
             ours: HashMap::new(),
             theirs: HashMap::new(),
             latched: None,
+            spoke: None,
+            has_moved: false,
         }
     }
 
@@ -108,7 +160,7 @@ impl Desk {
         }
         for nth in 0..self.media.len() {
             if let Ok((length, from)) = self.media[nth].recv_from(&mut datagram) {
-                self.on_our_media(&datagram[..length], from);
+                self.on_our_media(nth, &datagram[..length], from);
                 busy = true;
             }
         }
@@ -121,11 +173,15 @@ impl Desk {
         busy
     }
 
-    fn on_our_media(&mut self, packet: &[u8], from: SocketAddr) {
+    fn on_our_media(&mut self, nth: usize, packet: &[u8], from: SocketAddr) {
         let kind = match self.ours.get(&Kind::Image) == Some(&from) {
             true => Kind::Image,
             false => Kind::Audio,
         };
+        // Whoever wants to hear us elsewhere has to be found first.
+        if !self.habit.hears(nth, kind) && self.latched.is_some() {
+            return;
+        }
         if kind == Kind::Image {
             self.latched = Some(from);
         }
@@ -134,11 +190,23 @@ impl Desk {
         }
     }
 
-    fn on_their_media(&self, kind: Kind, packet: &[u8]) {
-        let (to, from) = match (kind, self.habit) {
-            (Kind::Audio, _) => (self.ours.get(&kind).copied(), 0),
-            (Kind::Image, Habit::FromItsPort) => (self.latched, 0),
-            (Kind::Image, Habit::FromElsewhere) => (self.latched, 1),
+    fn on_their_media(&mut self, kind: Kind, packet: &[u8]) {
+        let named = self.ours.get(&kind).copied();
+        if kind == Kind::Image {
+            let spoke = self.spoke.replace(Instant::now());
+            let is_behind_a_page = spoke.is_some_and(|at| at.elapsed() > A_PAGE);
+            self.has_moved |= is_behind_a_page && self.habit == Habit::Moves;
+        }
+        let (to, from) = match kind {
+            Kind::Audio => (named, 0),
+            Kind::Image => (
+                if self.habit.latches() {
+                    self.latched
+                } else {
+                    named
+                },
+                usize::from(self.habit.is_elsewhere() || self.has_moved),
+            ),
         };
         if let Some(to) = to {
             let _ = self.media[from].send_to(packet, to);
@@ -164,10 +232,13 @@ impl Desk {
             text = text.replace(&port(from), &port(to));
         }
         let lines = text.split_inclusive("\r\n");
-        lines
-            .map(|line| self.with_our_port(line, from_us))
-            .collect::<String>()
-            .into_bytes()
+        let lines = lines.map(|line| match (self.habit, from_us) {
+            (Habit::BehindNat(private), false) if line.starts_with("c=IN IP4 ") => {
+                format!("c=IN IP4 {private}\r\n")
+            }
+            _ => self.with_our_port(line, from_us),
+        });
+        with_its_length(lines.collect()).into_bytes()
     }
 
     /// Of an m= line, with a port of the border's.
@@ -190,6 +261,18 @@ impl Desk {
         assert_eq!(own.len(), port.len(), "ports of five digits");
         line.replacen(port, &own, 1)
     }
+}
+
+/// A message with the length that its body has now.
+fn with_its_length(message: String) -> String {
+    let Some((head, body)) = message.split_once("\r\n\r\n") else {
+        return message;
+    };
+    let is_length = |line: &&str| line.to_ascii_lowercase().starts_with("content-length:");
+    let mut lines: Vec<&str> = head.lines().filter(|line| !is_length(line)).collect();
+    let length = format!("Content-Length: {}", body.len());
+    lines.push(&length);
+    format!("{}\r\n\r\n{body}", lines.join("\r\n"))
 }
 
 fn socket(at: SocketAddr) -> UdpSocket {

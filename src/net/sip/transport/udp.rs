@@ -7,10 +7,11 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket as Socket};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_reuseaddr};
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_reuseport};
 use rustix::net::{
     AddressFamily, RecvFlags, SocketFlags, SocketType, bind, connect, recvfrom, socket_with,
 };
@@ -63,8 +64,6 @@ impl Udp {
         let socket = Socket::bind(address)?;
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
-        // Not before it is bound: a second gateway on this address has to fail.
-        set_socket_reuseaddr(&socket, true)?;
         let listener = Listener {
             local: address,
             inbox,
@@ -93,7 +92,7 @@ impl Udp {
     fn send_to_known(&self, to: &Flow, octets: &[u8]) -> Option<Result<(), String>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !known.contains_key(&to.remote) {
-            let far = self.know(to).ok()?;
+            let far = self.know(to, &known).ok()?;
             make_room(&mut known);
             known.insert(to.remote, far);
         }
@@ -109,15 +108,16 @@ impl Udp {
         }
     }
 
-    fn know(&self, to: &Flow) -> io::Result<Known> {
+    fn know(&self, to: &Flow, known: &HashMap<SocketAddr, Known>) -> io::Result<Known> {
         let family = match self.address {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
         };
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let socket = socket_with(family, SocketType::DGRAM, flags, None)?;
-        set_socket_reuseaddr(&socket, true)?;
-        bind(&socket, &self.address)?;
+        let shared = known.values().map(|far| far.socket.as_fd());
+        let shared = shared.chain([self.socket.as_fd(), socket.as_fd()]);
+        bind_beside(&socket, &self.address, shared.collect())?;
         connect(&socket, &to.remote)?;
         let socket = Socket::from(socket);
         let stop = CancellationToken::new();
@@ -131,6 +131,22 @@ impl Udp {
             _reader,
         })
     }
+}
+
+/// Binds a socket to an address that the `shared` ones have, itself among them. Only for so long may it be shared, and by
+/// this user's sockets alone (SO_REUSEPORT): else another user of this machine could bind it, too, and take our INVITEs.
+fn bind_beside(
+    socket: &OwnedFd,
+    address: &SocketAddr,
+    shared: Vec<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    let all = |may: bool| {
+        let mut each = shared.iter();
+        each.try_for_each(|it| set_socket_reuseport(it, may))
+    };
+    let bound = all(true).and_then(|()| bind(socket, address));
+    let closed = all(false);
+    Ok(bound.and(closed)?)
 }
 
 fn make_room(known: &mut HashMap<SocketAddr, Known>) {
@@ -257,5 +273,32 @@ mod tests {
         let known = udp.known.lock().unwrap();
         assert_eq!(known.len(), MAX_KNOWN);
         assert!(known.contains_key(&trunk));
+    }
+
+    /// With far ends that have sockets of their own, and whatever a neighbour asks of the kernel.
+    #[tokio::test]
+    async fn nobody_else_can_bind_our_address() {
+        let (arrived, _reads) = tokio::sync::mpsc::channel(10);
+        let (lost, _hears) = tokio::sync::mpsc::unbounded_channel();
+        let inbox = Inbox { arrived, lost };
+        let peers = Peers::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let here = "127.0.0.1:0".parse().unwrap();
+        let udp = Udp::listen(here, inbox, peers, CancellationToken::new()).unwrap();
+        for port in 30_000..30_050 {
+            let far = SocketAddr::from(([127, 0, 0, 2], port));
+            let _ = udp.send(&Flow::udp(far), b"x");
+            let steals = |ask: fn(&OwnedFd) -> rustix::io::Result<()>| {
+                let flags = SocketFlags::CLOEXEC;
+                let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, flags, None);
+                let socket = socket.unwrap();
+                ask(&socket).unwrap();
+                bind(&socket, &udp.address).is_ok()
+            };
+            assert!(!steals(|it| rustix::net::sockopt::set_socket_reuseaddr(
+                it, true
+            )));
+            assert!(!steals(|it| set_socket_reuseport(it, true)));
+        }
+        assert_eq!(udp.known.lock().unwrap().len(), 50);
     }
 }

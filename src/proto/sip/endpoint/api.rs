@@ -20,8 +20,8 @@ pub struct EndpointConfig {
     pub min_session: Duration,
     /// Calls at once, those of strangers' making and ours; more are refused with 503.
     pub max_calls: usize,
-    /// What tags, branches and Call-IDs are drawn from.
-    pub seed: u64,
+    /// What tags, branches, Call-IDs and cnonces are drawn from; 32 bytes of the system's generator.
+    pub seed: [u8; 32],
 }
 
 /// An address of ours.

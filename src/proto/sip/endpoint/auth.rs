@@ -2,6 +2,7 @@
 
 use super::Credentials;
 use crate::proto::sip::digest::Login;
+use crate::proto::sip::random::SecureRandom;
 use crate::proto::sip::{Message, Name};
 
 /// How often in one request: a nonce may be stale, and a proxy may stand before the server (RFC 3261 22.3).
@@ -28,9 +29,9 @@ impl Auth {
     }
 
     /// Adds what we know to be asked for.
-    pub fn authorize(&mut self, request: &mut Message, rng: &mut fastrand::Rng) {
+    pub fn authorize(&mut self, request: &mut Message, random: &mut SecureRandom) {
         if let Some(login) = &mut self.login {
-            let cnonce = format!("{:016x}", rng.u64(..));
+            let cnonce = format!("{:016x}", random.u64());
             login.authorize(request, &cnonce);
         }
     }
@@ -40,7 +41,7 @@ impl Auth {
         &mut self,
         request: &mut Message,
         response: &Message,
-        rng: &mut fastrand::Rng,
+        random: &mut SecureRandom,
     ) -> bool {
         let challenged = matches!(response.code(), Some(401 | 407));
         let Some(login) = self.login.as_mut().filter(|_| challenged) else {
@@ -52,7 +53,7 @@ impl Auth {
         }
         request.headers.remove(Name::Authorization);
         request.headers.remove(Name::ProxyAuthorization);
-        self.authorize(request, rng);
+        self.authorize(request, random);
         true
     }
 }

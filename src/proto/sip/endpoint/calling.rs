@@ -185,7 +185,7 @@ impl Calling {
 
     fn on_challenge(&mut self, core: &mut Core, response: &Message, now: Instant) -> Option<Stage> {
         let mut request = self.request.clone();
-        if !self.auth.answer(&mut request, response, &mut core.rng) {
+        if !self.auth.answer(&mut request, response, &mut core.random) {
             return Some(self.on_refusal(core, response, now));
         }
         self.send_again(core, request, now);

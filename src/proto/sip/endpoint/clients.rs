@@ -83,7 +83,7 @@ impl Core {
         now: Instant,
     ) -> ClientKey {
         let key = ClientKey {
-            branch: self.rng.u64(..),
+            branch: self.random.u64(),
             is_cancel: false,
         };
         let via = self.via(flow, &format!("{COOKIE}{:016x}", key.branch));
@@ -94,7 +94,7 @@ impl Core {
 
     /// Sends a message outside of any transaction: the ACK to a 2xx (RFC 3261 13.2.2.4). Says what it sent.
     pub fn send_ack(&mut self, mut ack: Message, flow: &Flow) -> Vec<u8> {
-        let branch = format!("{COOKIE}{:016x}", self.rng.u64(..));
+        let branch = format!("{COOKIE}{:016x}", self.random.u64());
         let via = self.via(flow, &branch);
         ack.headers.insert_first(Name::Via, via);
         let octets = ack.encode();

@@ -8,6 +8,7 @@ use super::alarms::{Alarm, Alarms};
 use super::clients::{ClientEntry, ClientKey};
 use super::servers::{ServerEntry, ServerKey};
 use super::{CallId, EndpointConfig, Output, SipEvent};
+use crate::proto::sip::random::SecureRandom;
 use crate::proto::sip::{Flow, Message, Name, SipUri, Transport, Uri};
 
 /// The methods that we take (RFC 3261 20.5).
@@ -20,7 +21,7 @@ pub(super) const SUPPORTED: &str = "timer";
 #[derive(Debug)]
 pub(super) struct Core {
     pub config: EndpointConfig,
-    pub rng: fastrand::Rng,
+    pub random: SecureRandom,
     pub out: VecDeque<Output>,
     pub alarms: Alarms,
     pub clients: HashMap<ClientKey, ClientEntry>,
@@ -36,7 +37,7 @@ pub(super) struct Core {
 impl Core {
     pub fn new(config: EndpointConfig) -> Core {
         Core {
-            rng: fastrand::Rng::with_seed(config.seed),
+            random: SecureRandom::new(config.seed),
             config,
             out: VecDeque::new(),
             alarms: Alarms::default(),
@@ -64,11 +65,11 @@ impl Core {
     }
 
     pub fn tag(&mut self) -> String {
-        format!("{:016x}", self.rng.u64(..))
+        format!("{:016x}", self.random.u64())
     }
 
     pub fn call_id(&mut self) -> String {
-        format!("{:016x}{:016x}", self.rng.u64(..), self.rng.u64(..))
+        format!("{:016x}{:016x}", self.random.u64(), self.random.u64())
     }
 
     /// Where others reach us over this flow: the address it belongs to, else the first of its transport, else the first

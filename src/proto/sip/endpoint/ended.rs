@@ -1,6 +1,6 @@
 //! A call that is over for its user: its BYE, and whatever comes late.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::CallId;
 use super::acks::Acks;
@@ -20,6 +20,8 @@ pub(super) struct Ended {
     auth: Auth,
     /// When it is forgotten.
     pub until: Instant,
+    /// How long our BYE is repeated.
+    bye_patience: Duration,
     /// Our BYE, in this dialog.
     bye: Option<(ClientKey, Message)>,
     pub dialog: Option<Dialog>,
@@ -45,6 +47,7 @@ impl Ended {
             id,
             auth,
             until: now + PATIENCE,
+            bye_patience: PATIENCE,
             bye: None,
             dialog: None,
             late: None,
@@ -82,12 +85,17 @@ impl Ended {
         });
     }
 
+    /// Our BYE is given up after this.
+    pub fn repeat_bye_for(&mut self, patience: Duration) {
+        self.bye_patience = patience;
+    }
+
     /// Hangs up.
     pub fn say_bye(&mut self, core: &mut Core, mut dialog: Dialog, why: &str, now: Instant) {
         let mut bye = dialog.request(Method::Bye);
         bye.headers.push(Name::Reason, normal_clearing(why));
         core.introduce(&mut bye);
-        self.auth.authorize(&mut bye, &mut core.rng);
+        self.auth.authorize(&mut bye, &mut core.random);
         self.dialog = Some(dialog);
         self.send_bye(core, bye, now);
     }
@@ -97,7 +105,13 @@ impl Ended {
             return;
         };
         let flow = dialog.next_hop();
-        let key = core.send(bye.clone(), &flow, User::Call(self.id), PATIENCE, now);
+        let key = core.send(
+            bye.clone(),
+            &flow,
+            User::Call(self.id),
+            self.bye_patience,
+            now,
+        );
         self.bye = Some((key, bye));
         self.until = now + PATIENCE;
     }
@@ -124,7 +138,7 @@ impl Ended {
         let Some((_, mut bye)) = self.bye.take_if(|_| code >= 200) else {
             return;
         };
-        if !self.auth.answer(&mut bye, response, &mut core.rng) {
+        if !self.auth.answer(&mut bye, response, &mut core.random) {
             return;
         }
         if let Some(dialog) = &mut self.dialog {

@@ -53,7 +53,7 @@ impl Outside {
             return false;
         }
         let mut request = self.request.clone();
-        if !self.auth.answer(&mut request, &response, &mut core.rng) {
+        if !self.auth.answer(&mut request, &response, &mut core.random) {
             let answer = Ok(Box::new(response));
             core.out.push_back(Output::Response(self.id, answer));
             return true;

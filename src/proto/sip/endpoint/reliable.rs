@@ -64,7 +64,7 @@ impl Reliable {
             .headers
             .push(Name::RAck, format!("{rseq} {number} INVITE"));
         core.introduce(&mut prack);
-        auth.authorize(&mut prack, &mut core.rng);
+        auth.authorize(&mut prack, &mut core.random);
         fork.send(core, id, prack, now);
         Taken::New
     }
@@ -112,7 +112,7 @@ impl Reliable {
         let Some((_, mut prack)) = fork.prack.take_if(|_| is_final) else {
             return true;
         };
-        if auth.answer(&mut prack, response, &mut core.rng) {
+        if auth.answer(&mut prack, response, &mut core.random) {
             fork.dialog.local_seq += 1;
             let number = fork.dialog.local_seq;
             prack.headers.set(Name::CSeq, format!("{number} PRACK"));

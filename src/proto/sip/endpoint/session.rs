@@ -52,6 +52,8 @@ pub(super) struct Session {
     confirmed: bool,
     /// Our user hung up; the BYE waits for the ACK (RFC 3261 15).
     hanging_up: Option<String>,
+    /// How long our BYE is repeated.
+    bye_patience: Duration,
 }
 
 /// What both sides said last.
@@ -87,6 +89,7 @@ impl Session {
             unacked: None,
             confirmed: false,
             hanging_up: None,
+            bye_patience: PATIENCE,
         }
     }
 
@@ -174,6 +177,7 @@ impl Session {
     pub fn hang_up(&mut self, core: &mut Core, why: &str, now: Instant) -> Stage {
         let dialog = self.dialog.clone();
         let mut ended = self.leave(core, now);
+        ended.repeat_bye_for(self.bye_patience);
         ended.say_bye(core, dialog, why, now);
         Stage::Ended(Box::new(ended))
     }

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::proto::sip::Transport;
+use crate::proto::sip::random::seed_of;
 
 pub(super) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n";
 pub(super) const T38: &str = "v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=image 9 udptl t38\r\n";
@@ -49,7 +50,7 @@ pub(super) fn config() -> EndpointConfig {
         user_agent: "Postfax/test".to_owned(),
         min_session: Duration::from_secs(90),
         max_calls: 100,
-        seed: 7,
+        seed: seed_of(7),
     }
 }
 

@@ -91,9 +91,7 @@ impl AudioLeg {
 
     pub(super) fn look(&self, octets: &[u8]) -> Look {
         match rtp::Packet::decode(octets) {
-            Ok(packet) if self.knows(packet.payload_type) => Look::Good {
-                continues: self.receiver.continues(&packet),
-            },
+            Ok(packet) if self.knows(packet.payload_type) => Look::Good,
             _ => Look::Junk,
         }
     }
@@ -266,6 +264,7 @@ impl Patience {
 mod tests {
     use super::super::Nobody;
     use super::*;
+    use crate::call::media::MediaSources;
     use crate::fax::Role;
 
     /// A gateway that calls A-law 98 gets what it calls so, and is heard under that number and no other dynamic one.
@@ -289,6 +288,7 @@ mod tests {
             payload_type: 98,
             telephone_event: None,
             ptime: None,
+            sources: MediaSources::default(),
         };
         let mut leg = AudioLeg::new(&options, &media, Box::new(Nobody)).unwrap();
         let now = Instant::now();
@@ -300,7 +300,7 @@ mod tests {
         // Silence in A-law; in mu-law it would be loud.
         let mut heard = vec![0x80, 98, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
         heard.extend([0xd5; 160]);
-        assert_eq!(leg.look(&heard), Look::Good { continues: true });
+        assert_eq!(leg.look(&heard), Look::Good);
         assert!(!leg.handle(&heard, now));
         for (number, look) in [(8, true), (0, true), (97, false), (18, false)] {
             heard[1] = number;

@@ -92,7 +92,7 @@ impl T38Leg {
     }
 
     /// Whether data leaves, and more is to follow.
-    pub(super) fn says_data(&self) -> bool {
+    pub(in crate::worker::call) fn says_data(&self) -> bool {
         self.says
     }
 
@@ -106,9 +106,7 @@ impl T38Leg {
 
     pub(super) fn look(&self, octets: &[u8]) -> Look {
         match udptl::Datagram::decode(octets) {
-            Ok(datagram) => Look::Good {
-                continues: self.receiver.continues(&datagram),
-            },
+            Ok(_) => Look::Good,
             Err(_) => Look::Junk,
         }
     }
@@ -225,6 +223,7 @@ fn repair(media: &T38Media) -> Repair {
 mod tests {
     use super::super::Nobody;
     use super::*;
+    use crate::call::media::MediaSources;
     use crate::fax::Role;
 
     fn media(max_datagram: u16) -> T38Media {
@@ -235,6 +234,7 @@ mod tests {
             max_bit_rate: 14400,
             error_correction: ErrorCorrection::Redundancy,
             redundancy: 3,
+            sources: MediaSources::default(),
         }
     }
 

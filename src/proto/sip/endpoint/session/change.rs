@@ -103,7 +103,7 @@ impl Session {
     }
 
     fn send_ours(&mut self, core: &mut Core, what: What, mut request: Message, now: Instant) {
-        self.auth.authorize(&mut request, &mut core.rng);
+        self.auth.authorize(&mut request, &mut core.random);
         let flow = self.dialog.next_hop();
         let user = User::Call(self.id);
         let key = core.send(request.clone(), &flow, user, CHANGE_PATIENCE, now);
@@ -204,7 +204,7 @@ impl Session {
         now: Instant,
     ) -> Option<Stage> {
         let mut request = self.ours.as_ref()?.request.clone();
-        if !self.auth.answer(&mut request, response, &mut core.rng) {
+        if !self.auth.answer(&mut request, response, &mut core.random) {
             return self.on_ours_refused(core, response.code()?, now);
         }
         self.send_ours_again(core, request, now);

@@ -7,9 +7,10 @@ use super::super::core::{ALLOW, SUPPORTED};
 use super::super::servers::{Answer, ServerKey};
 use super::super::words::reason_of;
 use super::change::Ours;
-use super::unacked::Unacked;
+use super::unacked::{FIRST_ACK, Unacked};
 use super::{Core, Session, SipEvent, Stage};
 use crate::proto::sip::session_timer::SessionExpires;
+use crate::proto::sip::transaction::PATIENCE;
 use crate::proto::sip::{Flow, Message, Method, Name};
 
 /// Re-INVITEs that may wait for something else to end.
@@ -148,7 +149,7 @@ impl Session {
         let answer = match glare {
             true => Answer::new(491, ""),
             false => {
-                let seconds = core.rng.u32(0..=10);
+                let seconds = core.random.below(11);
                 Answer::new(500, "").with(Name::RetryAfter, seconds.to_string())
             }
         };
@@ -227,7 +228,11 @@ impl Session {
             }
         };
         let number = request.cseq().map_or(0, |cseq| cseq.number);
-        self.unacked = Some(Unacked::new(number, sent, offered, now));
+        let patience = match self.confirmed {
+            true => PATIENCE,
+            false => FIRST_ACK,
+        };
+        self.unacked = Some(Unacked::new(number, sent, offered, patience, now));
     }
 
     /// 200 to an UPDATE.

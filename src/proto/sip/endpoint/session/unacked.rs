@@ -3,8 +3,14 @@
 use std::time::{Duration, Instant};
 
 use super::{Core, Session, SipEvent, Stage};
-use crate::proto::sip::transaction::{PATIENCE, T1, T2};
+use crate::proto::sip::transaction::{T1, T2};
 use crate::proto::sip::{Flow, Message};
+
+/// How long a call is kept without its first ACK. RFC 3261 13.3.1.4 says 64*T1, but over UDP anybody can send an INVITE in
+/// the carrier's name: within this time the 200 leaves four times, so three ACKs may be lost.
+pub(super) const FIRST_ACK: Duration = Duration::from_secs(5);
+/// How long the BYE behind it is repeated: where it goes is the INVITE's word, too.
+const UNHEARD_BYE: Duration = Duration::from_secs(4);
 
 #[derive(Debug)]
 pub(super) struct Unacked {
@@ -24,6 +30,7 @@ impl Unacked {
         number: u32,
         (flow, octets): (Flow, Vec<u8>),
         offered: Option<Vec<u8>>,
+        patience: Duration,
         now: Instant,
     ) -> Unacked {
         Unacked {
@@ -31,7 +38,7 @@ impl Unacked {
             // RFC 3261 13.3.1.4: over reliable transports, too, for a proxy behind them may use UDP.
             again_at: Some(now + T1),
             interval: T1,
-            until: now + PATIENCE,
+            until: now + patience,
             flow,
             octets,
             offered,
@@ -97,6 +104,9 @@ impl Session {
             self.unacked = None;
             let why = self.hanging_up.clone();
             let why = why.as_deref().unwrap_or("our 200 was never acknowledged");
+            if !self.confirmed {
+                self.bye_patience = UNHEARD_BYE;
+            }
             return Some(self.break_off(core, why, now));
         }
         if let Some((flow, octets)) = unacked.due(now) {

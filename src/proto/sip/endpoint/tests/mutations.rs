@@ -5,7 +5,10 @@ use super::*;
 /// A whole call both ways, every message of which is mutated, by this seed.
 fn run(seed: u64, rounds: usize) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let mut script = Script::with(EndpointConfig { seed, ..config() });
+    let mut script = Script::with(EndpointConfig {
+        seed: seed_of(seed),
+        ..config()
+    });
     let flow = Flow::udp(FAR.parse().unwrap());
     let mut calls = Vec::new();
     let mut corpus = corpus();

@@ -12,6 +12,8 @@ struct Pair {
     wire: BTreeMap<(Instant, u64), (usize, Vec<u8>)>,
     serial: u64,
     loss: f64,
+    /// No ACK came within the time for it.
+    broken: bool,
     events: [VecDeque<Output>; 2],
 }
 
@@ -26,7 +28,7 @@ impl Pair {
                     bound: BOUND.parse().unwrap(),
                     advertised: ADDRESSES[at].parse().unwrap(),
                 }],
-                seed: seed * 2 + at as u64,
+                seed: seed_of(seed * 2 + at as u64),
                 ..config()
             })
         };
@@ -37,6 +39,7 @@ impl Pair {
             wire: BTreeMap::new(),
             serial: 0,
             loss,
+            broken: false,
             events: Default::default(),
         }
     }
@@ -148,7 +151,15 @@ fn call(pair: &mut Pair) -> bool {
         }
     };
     assert_eq!(answered, SipEvent::Answered(SDP.into()));
-    assert_eq!(pair.sip_event(1), SipEvent::Confirmed(None));
+    match pair.sip_event(1) {
+        SipEvent::Confirmed(None) => {}
+        SipEvent::Bye(Some(why)) if pair.loss > 0.0 => {
+            assert_eq!(why, "our 200 was never acknowledged");
+            pair.broken = true;
+            return matches!(pair.sip_event(0), SipEvent::Bye(Some(_)));
+        }
+        other => panic!("{other:?}"),
+    }
     for (from, to, call, other) in [(0, 1, ours, theirs), (1, 0, theirs, ours)] {
         pair.command(from, call, SipCommand::Reinvite(T38.into()));
         assert_eq!(pair.sip_event(to), SipEvent::Reinvite(T38.into()));
@@ -175,11 +186,15 @@ fn a_clean_wire() {
 
 #[test]
 fn loss_of_a_fifth_with_reordering_and_doubles_two_hundred_times() {
+    let mut broken = 0;
     for seed in 0..200 {
         let mut pair = Pair::new(seed, 0.2);
         assert!(call(&mut pair), "seed {seed}");
         pair.nothing_is_left();
+        broken += u32::from(pair.broken);
     }
+    // Four times in a row the 200 or its ACK is lost once in sixty calls.
+    assert!(broken < 10, "{broken} calls had no ACK in time");
 }
 
 /// Both ask for T.38 at the same time: whoever gets 491 hears of it, and the other's goes through, or neither's does.
