@@ -1,4 +1,4 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 6; the numbered steps
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 7; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is at most an hour ahead; one that is farther off
@@ -240,3 +240,10 @@ CREATE TABLE outgoing (
     CHECK ((state IN ('delivered', 'failed')) = (ended_at IS NOT NULL))
 ) STRICT;
 CREATE INDEX outgoing_due ON outgoing (state, next_try_at, id);
+
+-- Logins (AUTH) that failed or are being tried, of the last quarter of an hour.
+CREATE TABLE failed_logins (
+    network      TEXT    NOT NULL,           -- an IPv4 address, or the /64 of an IPv6 address, as a prefix
+    at           INTEGER NOT NULL
+) STRICT;
+CREATE INDEX failed_logins_at ON failed_logins (at);
