@@ -393,7 +393,7 @@ fn plain(password: &str) -> String {
 }
 
 #[test]
-fn five_wrong_passwords_shut_the_door_for_that_address_alone() {
+fn twenty_wrong_passwords_shut_the_door_for_that_address_alone() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let pem = made.cert.pem();
     let mut site = Site::prepared(|config| {
@@ -424,9 +424,12 @@ fn five_wrong_passwords_shut_the_door_for_that_address_alone() {
     let mut open = session(7);
     open.expect(&plain("right"), 538);
     open.expect("MAIL FROM:<scanner@example.com>", 530);
-    for n in 0..5 {
+    drop(open);
+    for n in 0..20 {
         let mut client = under_tls(7);
-        assert_eq!(client.say(&plain("wrong")).code, 535, "{n}");
+        let wrong = plain(&format!("wrong{n}"));
+        assert_eq!(client.say(&wrong).code, 535, "{n}");
+        client.expect("QUIT", 221);
     }
     let shut = under_tls(7).say(&plain("right"));
     let text = "4.7.0 too many logins failed; try again in a quarter of an hour";
