@@ -9,7 +9,7 @@ use fastrand::Rng;
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use crate::harness::smtp::Client;
-use crate::harness::{Site, seed};
+use crate::harness::{Site, seed, wait_until};
 
 /// What the daemon has at most, as on a system that nobody tuned.
 const DESCRIPTORS: u64 = 1024;
@@ -62,7 +62,7 @@ fn half_requests_stop_neither_mail_nor_page() {
             stream
         })
         .collect();
-    assert!(descriptors(&site) < 200, "{}", descriptors(&site));
+    wait_until("the page lets go of most", 5, || descriptors(&site) < 200);
     site.smtp();
     assert!(site.status().is_object());
     // Those that are left end within 10 s, though an octet comes now and then.
