@@ -689,6 +689,12 @@ impl Config {
         self.upstreams.iter().find(has)
     }
 
+    /// Whether an address is of a network that may submit mail, or of an upstream.
+    pub fn is_of_the_house(&self, client: IpAddr) -> bool {
+        let mut clients = self.smtp.clients.iter();
+        clients.any(|it| it.contains(&client)) || self.upstream(client).is_some()
+    }
+
     /// Our number in the calls of a sender over `trunk`.
     pub fn caller_id(&self, sender: &Sender, trunk: &Trunk) -> String {
         let choices = [&sender.caller_id, &trunk.caller_id, &sender.station_id];

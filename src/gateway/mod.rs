@@ -36,6 +36,7 @@ use crate::pages::header::HeaderFont;
 use crate::queue::{Store, StoreError};
 use crate::worker::host::Children;
 use crate::worker::stall::{WORTH_A_WORD, timeout};
+use post::probe::RelayHealth;
 use snapshot::Desk;
 
 /// How often commands beside the daemon are noticed.
@@ -278,14 +279,20 @@ impl Gateway {
             },
         )));
         let (context, tasks, closing, abandoned) = parts(&self.chores);
+        let relay = Arc::new(RelayHealth::default());
+        let asked = relay.clone();
         spawn(Box::pin(loops::run(
             context,
             POSTMEN,
             tasks,
             closing,
-            async |context| context.store.claim_mail(now()).await,
+            move |context| {
+                let relay = asked.clone();
+                async move { relay.claim(&context).await }
+            },
             move |context, mail| {
-                let work = async move { post::deliver(&context, mail).await };
+                let relay = relay.clone();
+                let work = async move { post::deliver(&context, &relay, mail).await };
                 until(abandoned.clone(), work)
             },
         )));

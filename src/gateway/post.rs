@@ -9,6 +9,7 @@
 
 pub mod books;
 mod letters;
+pub mod probe;
 mod received;
 
 use std::path::PathBuf;
@@ -20,17 +21,18 @@ use crate::net::delivery::{self, OutgoingMail, Target};
 use crate::net::relay::{Login, Patience, Relay, Tls};
 use crate::queue::{ClaimedMail, StoreError};
 use letters::Composed;
+use probe::RelayHealth;
 
 /// Seconds before the 2nd, 3rd, ... try; the last one repeats. A mail is never given up for lack of tries: its next
 /// hop is the office's own mail server, and somebody is waiting for the fax.
 const DELAYS: [u64; 6] = [5, 30, 60, 300, 900, 1800];
 
 /// Delivers one claimed mail and settles it in the queue.
-pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
+pub async fn deliver(context: &Arc<Context>, relay: &RelayHealth, mail: ClaimedMail) {
     let (id, to, store) = (&mail.id, &mail.recipient, &context.store);
     // The next hop's yes above all: forgotten, the mail would go twice.
     let what = format!("what became of mail {id}");
-    match compose_and_deliver(context, &mail).await {
+    match compose_and_deliver(context, relay, &mail).await {
         Ok(reply) => {
             tracing::info!(mail = id, to, "delivered: {reply}");
             until_stored(&what, || store.mail_delivered(id, &reply, now())).await;
@@ -38,6 +40,7 @@ pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
         Err(Refusal {
             permanent: true,
             reply,
+            ..
         }) => {
             tracing::error!(mail = id, to, "refused for good: {reply}");
             let postmaster = context.config().postmaster();
@@ -49,8 +52,10 @@ pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
         Err(Refusal {
             permanent: false,
             reply,
+            ask_again,
         }) => {
-            let delay = DELAYS[(mail.tries.max(1) as usize - 1).min(DELAYS.len() - 1)];
+            let own = DELAYS[(mail.tries.max(1) as usize - 1).min(DELAYS.len() - 1)];
+            let delay = ask_again.unwrap_or(own);
             tracing::warn!(mail = id, to, "again in {delay} s: {reply}");
             until_stored(&what, || {
                 store.mail_deferred(id, &reply, now().plus_seconds(delay))
@@ -66,6 +71,8 @@ pub async fn deliver(context: &Arc<Context>, mail: ClaimedMail) {
 struct Refusal {
     permanent: bool,
     reply: String,
+    /// Seconds until a relay that was not reached is asked again.
+    ask_again: Option<u64>,
 }
 
 impl Refusal {
@@ -73,6 +80,7 @@ impl Refusal {
         Refusal {
             permanent: true,
             reply: reply.to_string(),
+            ask_again: None,
         }
     }
 
@@ -80,6 +88,7 @@ impl Refusal {
         Refusal {
             permanent: false,
             reply: reply.to_string(),
+            ask_again: None,
         }
     }
 }
@@ -90,7 +99,11 @@ impl From<StoreError> for Refusal {
     }
 }
 
-async fn compose_and_deliver(context: &Context, mail: &ClaimedMail) -> Result<String, Refusal> {
+async fn compose_and_deliver(
+    context: &Context,
+    relay: &RelayHealth,
+    mail: &ClaimedMail,
+) -> Result<String, Refusal> {
     let config = context.config();
     let letter = match letters::compose(context, mail).await? {
         Composed::Letter(letter) => letter,
@@ -104,11 +117,21 @@ async fn compose_and_deliver(context: &Context, mail: &ClaimedMail) -> Result<St
         to: letter.to,
         bytes: letter.bytes,
     };
-    match delivery::deliver(&outgoing, &target).await {
+    let delivered = delivery::deliver(&outgoing, &target).await;
+    let ask_again = match (&target, &delivered) {
+        (Target::Maildir(_), _) => None,
+        (Target::Relay(_), Err(failure)) if failure.unreachable => Some(relay.not_reached()),
+        (Target::Relay(_), _) => {
+            relay.reached();
+            None
+        }
+    };
+    match delivered {
         Ok(delivered) => Ok(delivered.reply),
         Err(failure) => Err(Refusal {
             permanent: failure.permanent,
             reply: failure.reply,
+            ask_again,
         }),
     }
 }

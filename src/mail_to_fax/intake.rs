@@ -426,8 +426,9 @@ impl Intake for FrontDoor {
 
     async fn login(&self, client: IpAddr, login: Login) -> Result<(), Refusal> {
         let config = self.context.config();
+        let store = &self.context.store;
         self.doorman
-            .login(&config.users, client, login, now())
+            .login(&config, store, client, login, now())
             .await
     }
 

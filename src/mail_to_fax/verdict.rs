@@ -115,28 +115,34 @@ pub(super) fn can_be_told(sender: &str) -> Result<(), Refusal> {
 
 /// Whether an upstream opens the door to a mail with these fields in its header; in words, by what.
 ///
-/// RFC 8601 5: only the upstream's own word counts, which is the first: it has removed others in its name.
+/// RFC 8601 5: an upstream puts its own word on top. So the topmost Authentication-Results decides, whoever it is of and
+/// however it reads: those below it anybody may have written.
 pub(super) fn on_word_of(
     upstream: &Upstream,
     sender: &str,
     fields: &[(String, String)],
 ) -> Result<String, Refusal> {
     let id = &upstream.authserv_id;
-    let results = fields
-        .iter()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("Authentication-Results"))
-        .filter_map(|(_, value)| AuthenticationResults::read(value));
-    let own = results
-        .into_iter()
-        .find(|it| it.authserv_id.eq_ignore_ascii_case(id));
+    let no = |text: String| Err(Refusal::new(550, "5.7.1", text));
+    let is_results = |name: &str| name.eq_ignore_ascii_case("Authentication-Results");
+    let mut results = fields.iter().filter(|(name, _)| is_results(name));
+    let Some((_, topmost)) = results.next() else {
+        return no(format!("{id} does not say who sent this mail"));
+    };
+    let Some(own) = AuthenticationResults::read(topmost) else {
+        return no("the topmost Authentication-Results of this mail cannot be read".to_owned());
+    };
+    if !own.authserv_id.eq_ignore_ascii_case(id) {
+        return no(format!(
+            "the topmost Authentication-Results of this mail is not of {id}"
+        ));
+    }
     let domain = sender.rsplit('@').next().unwrap_or_default().to_lowercase();
-    let proven = own.map(|own| own.proven_domains()).unwrap_or_default();
-    match proven.contains(&domain) {
+    match own.proven_domains().contains(&domain) {
         true => Ok(format!("upstream {id}")),
-        false => {
-            let text = format!("{id} does not say that this mail comes from {domain}");
-            Err(Refusal::new(550, "5.7.1", text))
-        }
+        false => no(format!(
+            "{id} does not say that this mail comes from {domain}"
+        )),
     }
 }
 
@@ -293,8 +299,8 @@ mod tests {
             "mx.example.com; dmarc=pass header.from=partner.example"
         ]));
         assert!(opens(&[
-            "other.example; none",
-            "MX.example.com; spf=pass smtp.mailfrom=x@partner.example"
+            "MX.example.com; spf=pass smtp.mailfrom=\"a b\"@partner.example",
+            "other.example; none"
         ]));
         for fields in [
             &[][..],
@@ -304,6 +310,15 @@ mod tests {
             &["mx.example.com; dkim=pass header.d=evil.partner.example"],
             &[
                 "mx.example.com; none",
+                "mx.example.com; dkim=pass header.d=partner.example",
+            ],
+            &[
+                "other.example; none",
+                "mx.example.com; dkim=pass header.d=partner.example",
+            ],
+            &["", "mx.example.com; dkim=pass header.d=partner.example"],
+            &[
+                "mx.example.com; spf=fail smtp.mailfrom=\"x@evil.example",
                 "mx.example.com; dkim=pass header.d=partner.example",
             ],
         ] {

@@ -52,6 +52,8 @@ pub struct Delivered {
 pub struct Failure {
     /// True: asking again will not help (5yz for this mail, RFC 5321 4.2.1). False: try later.
     pub permanent: bool,
+    /// True: it failed before the mail was named, so that any other mail to this next hop fails, too.
+    pub unreachable: bool,
     /// What it said, or what went wrong on the way there, with the name of the place.
     pub reply: String,
 }
@@ -61,7 +63,16 @@ impl Failure {
     pub(super) fn temporary(reply: impl Into<String>) -> Failure {
         Failure {
             permanent: false,
+            unreachable: false,
             reply: reply.into(),
+        }
+    }
+
+    /// A failure of the next hop itself, whatever the mail.
+    pub(super) fn unreachable(reply: impl Into<String>) -> Failure {
+        Failure {
+            unreachable: true,
+            ..Failure::temporary(reply)
         }
     }
 
@@ -69,6 +80,7 @@ impl Failure {
     pub(super) fn permanent(reply: impl Into<String>) -> Failure {
         Failure {
             permanent: true,
+            unreachable: false,
             reply: reply.into(),
         }
     }

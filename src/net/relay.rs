@@ -1,27 +1,43 @@
-//! Delivery by SMTP to the office's relay: lettre speaks, we say how long to wait and what a reply means.
+//! Delivery by SMTP to the office's relay: [`Client`] speaks, this moves its bytes and keeps its deadlines.
 //!
 //! The 250 after the final dot is the handing over. What the relay does after it (a QUIT that hangs, a connection
 //! that breaks) changes nothing, so that no mail is sent twice because of a farewell.
+//!
+//! Why the client is our own, and lettre only composes: lettre 0.11.23 keeps, across STARTTLS, what it read before the
+//! handshake. `AsyncSmtpConnection` (and the blocking `SmtpConnection` likewise) holds a `BufReader` around its
+//! `NetworkStream`; `starttls()` replaces the stream inside of it (`self.stream.get_mut().upgrade_tls(..)`) and leaves the
+//! buffer as it is. Whoever can write into the plaintext part of the connection appends replies to the server's
+//! `220 ready for TLS` in one segment; they are read behind the handshake as replies to EHLO, MAIL, RCPT, DATA and the text,
+//! and an injected `250 queued` makes `send()` return `Ok` for a mail that the real server refused with 451, with a valid
+//! certificate (the class of CVE-2011-0411, on the client's side). The cure there: `starttls()` fails when
+//! `self.stream.buffer()` is not empty behind the reply to STARTTLS (RFC 3207 4.2 has the client discard what it learned
+//! before the handshake).
 
-use std::error::Error as _;
 use std::fmt;
-use std::future::Future;
+use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::address::Envelope;
-use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Certificate, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
-use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
-use lettre::transport::smtp::response::{Code, Response, Severity};
-use lettre::transport::smtp::{self};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::delivery::{Delivered, Failure, with_line_ends};
-use super::tls::authorities;
+use super::delivery::{Delivered, Failure};
+use super::tls::{connector_to_anybody, connector_to_relay};
 pub use crate::proto::smtp::Login;
-use crate::worker::stall::timeout;
+use crate::proto::smtp::Protocol;
+use crate::proto::smtp::client::{
+    Client, ClientConfig, ClientError, ClientOutput, ClientTimeouts, OutgoingMessage, Stage,
+    StartTls,
+};
+use crate::worker::stall::{TooLong, timeout};
+
+/// Bytes read from the socket at a time.
+const BUFFER: usize = 4 * 1024;
 
 /// The mail server that takes our mails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,12 +103,27 @@ pub(super) async fn send(
     relay: &Relay,
 ) -> Result<Delivered, Failure> {
     if let Some(refusal) = relay.login_is_unsafe() {
-        return Err(Failure::temporary(refusal));
+        return Err(Failure::unreachable(refusal));
     }
-    let mut session = Session::open(relay).await?;
-    let handed_over = session.hand_over(envelope, bytes).await;
-    session.quit().await;
-    handed_over
+    let failure = |error: ClientError| Failure {
+        permanent: error.is_permanent(),
+        unreachable: error.is_before_mail(),
+        reply: relay.describe(&error),
+    };
+    let mut connection = Connection::open(relay).await.map_err(failure)?;
+    let sent = connection.send(message(envelope, bytes)).await;
+    connection.quit().await;
+    sent.map_err(failure)
+}
+
+fn message(envelope: &Envelope, bytes: &[u8]) -> OutgoingMessage {
+    OutgoingMessage {
+        from: envelope.from().map(ToString::to_string),
+        to: envelope.to().iter().map(ToString::to_string).collect(),
+        text: bytes.to_vec(),
+        // A row of the queue has one outcome.
+        partial: false,
+    }
 }
 
 impl Relay {
@@ -120,201 +151,228 @@ impl fmt::Display for Relay {
     }
 }
 
+impl Relay {
+    /// What happened, with the name of the place.
+    fn describe(&self, error: &ClientError) -> String {
+        match error {
+            ClientError::Lost { stage, cause } => {
+                let clean = cause.chars().map(|c| if c.is_control() { ' ' } else { c });
+                format!("{self}, {stage}: {}", clean.collect::<String>())
+            }
+            said => format!("{self} {said}"),
+        }
+    }
+
+    fn client(&self) -> ClientConfig {
+        ClientConfig {
+            protocol: Protocol::Smtp,
+            hello: self.hello.clone(),
+            starttls: match self.tls {
+                Tls::None | Tls::Implicit => StartTls::Never,
+                Tls::StartTls => StartTls::IfOffered,
+                Tls::RequiredStartTls => StartTls::Required,
+            },
+            login: self.login.clone(),
+            timeouts: ClientTimeouts {
+                open: self.patience.connect,
+                command: self.patience.command,
+                message: self.patience.message,
+                quit: self.patience.quit,
+            },
+        }
+    }
+
+    /// What shakes hands, as configured; `None` for a connection in plain text.
+    fn connector(&self) -> Result<Option<TlsConnector>, String> {
+        let connector = match self.tls {
+            Tls::None => return Ok(None),
+            Tls::StartTls => connector_to_anybody(),
+            Tls::RequiredStartTls | Tls::Implicit => {
+                connector_to_relay(self.authorities.as_deref())
+            }
+        };
+        connector.map(Some).map_err(|e| e.to_string())
+    }
+}
+
+/// A connection, in plain text or under TLS.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
 /// A connection that is greeted, encrypted and logged in as configured.
-struct Session<'a> {
+struct Connection<'a> {
     relay: &'a Relay,
-    line: AsyncSmtpConnection,
+    client: Client,
+    connector: Option<TlsConnector>,
+    /// `None` once a handshake has failed.
+    stream: Option<Box<dyn Stream>>,
 }
 
-impl<'a> Session<'a> {
-    /// Everything that fails in here is between the relay and its admin, and says nothing of the mail: temporary,
-    /// whatever the code (a 554 greeting, RFC 5321 3.1; a 535 for a wrong password).
-    async fn open(relay: &'a Relay) -> Result<Session<'a>, Failure> {
-        let name = ClientId::Domain(relay.hello.clone());
-        let tls = match relay.tls {
-            Tls::None => None,
-            _ => Some(tls_parameters(relay)?),
-        };
-        let connect = async {
-            let address = (relay.host.as_str(), relay.port);
-            let (at_once, later) = match relay.tls {
-                Tls::Implicit => (tls, None),
-                _ => (None, tls),
-            };
-            let mut line =
-                AsyncSmtpConnection::connect_tokio1(address, None, &name, at_once, None).await?;
-            if let Some(tls) = later
-                && (relay.tls == Tls::RequiredStartTls || line.can_starttls())
-            {
-                line.starttls(tls, &name).await?;
+impl<'a> Connection<'a> {
+    async fn open(relay: &'a Relay) -> Result<Connection<'a>, ClientError> {
+        let connector = relay.connector().map_err(not_opened)?;
+        let client = Client::new(relay.client(), now());
+        let connecting = async {
+            let stream = TcpStream::connect((relay.host.as_str(), relay.port)).await?;
+            stream.set_nodelay(true)?;
+            match &connector {
+                Some(connector) if relay.tls == Tls::Implicit => {
+                    shake_hands(connector, &relay.host, Box::new(stream)).await
+                }
+                _ => Ok(Box::new(stream) as Box<dyn Stream>),
             }
-            Ok(line)
         };
-        let line = within(relay, "connecting", relay.patience.connect, connect).await?;
-        let mut session = Session { relay, line };
-        if let Some(login) = &relay.login {
-            session.log_in(login).await?;
-        }
-        Ok(session)
-    }
-
-    async fn log_in(&mut self, login: &Login) -> Result<(), Failure> {
-        let credentials = Credentials::new(login.user.clone(), login.password.clone());
-        let auth = self.line.auth(DEFAULT_MECHANISMS, &credentials);
-        within(self.relay, "AUTH", self.relay.patience.command, auth).await?;
-        Ok(())
-    }
-
-    /// MAIL, RCPT, DATA, the message: what is refused with 5yz here is refused for good.
-    async fn hand_over(&mut self, envelope: &Envelope, bytes: &[u8]) -> Result<Delivered, Failure> {
-        let mut parameters = Vec::new();
-        if !bytes.is_ascii()
-            && self
-                .line
-                .server_info()
-                .supports_feature(Extension::EightBitMime)
-        {
-            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
-        }
-        if takes_utf8(envelope, bytes) {
-            let offered = self.line.server_info();
-            // RFC 6531 3.1.8: a server that does not offer it is not given such a mail.
-            if !offered.supports_feature(Extension::SmtpUtfEight) {
-                let relay = self.relay;
-                let why =
-                    format!("{relay} does not offer SMTPUTF8, which an address beyond ASCII takes");
-                return Err(Failure::permanent(why));
+        let stream = match timeout(relay.patience.connect, connecting).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(e)) => return Err(not_opened(e.to_string())),
+            Err(_) => {
+                return Err(ClientError::Timeout {
+                    stage: Stage::Opening,
+                    timeout: relay.patience.connect,
+                });
             }
-            parameters.push(MailParameter::SmtpUtfEight);
+        };
+        let mut connection = Connection {
+            relay,
+            client,
+            connector,
+            stream: Some(stream),
+        };
+        match connection.converse().await {
+            ClientOutput::Failed(error) => {
+                connection.quit().await;
+                Err(error)
+            }
+            _ => Ok(connection),
         }
-        let from = envelope.from().cloned();
-        self.command("MAIL FROM", Mail::new(from, parameters))
-            .await?;
-        for to in envelope.to() {
-            self.command("RCPT TO", Rcpt::new(to.clone(), vec![]))
-                .await?;
-        }
-        self.command("DATA", Data).await?;
-
-        let message = with_line_ends(bytes, b"\r\n");
-        // lettre sends CRLF . CRLF: the message's own last line end is the first of these.
-        let message = message.strip_suffix(b"\r\n").unwrap_or(&message);
-        let sending = self.line.message(message);
-        let patience = self.relay.patience.message;
-        let reply = verdict(self.relay, "the message", patience, sending).await?;
-        Ok(Delivered {
-            reply: in_one_line(reply.code(), reply.message()),
-        })
     }
 
-    async fn command(&mut self, name: &str, command: impl fmt::Display) -> Result<(), Failure> {
-        let sending = self.line.command(command);
-        verdict(self.relay, name, self.relay.patience.command, sending).await?;
-        Ok(())
+    async fn send(&mut self, message: OutgoingMessage) -> Result<Delivered, ClientError> {
+        self.client.send(message, now());
+        let outcome = match self.converse().await {
+            ClientOutput::Sent(outcome) => outcome,
+            ClientOutput::Failed(error) => return Err(error),
+            _ => return Err(not_opened("the connection was closed")),
+        };
+        let mut reply = String::new();
+        for each in outcome {
+            reply = each?.to_string();
+        }
+        Ok(Delivered { reply })
     }
 
+    /// Nothing depends on it.
     async fn quit(&mut self) {
-        let _ = tokio::time::timeout(self.relay.patience.quit, self.line.abort()).await;
-    }
-}
-
-/// RFC 6531 1.2: addresses or a header beyond ASCII.
-fn takes_utf8(envelope: &Envelope, mail: &[u8]) -> bool {
-    let end = mail.windows(4).position(|four| four == b"\r\n\r\n");
-    let header = &mail[..end.unwrap_or(mail.len())];
-    let mut addresses = envelope.from().into_iter().chain(envelope.to());
-    !header.is_ascii() || addresses.any(|it| !it.to_string().is_ascii())
-}
-
-fn tls_parameters(relay: &Relay) -> Result<TlsParameters, Failure> {
-    let anybody = relay.tls == Tls::StartTls;
-    let mut parameters = TlsParameters::builder(relay.host.clone())
-        .dangerous_accept_invalid_certs(anybody)
-        .dangerous_accept_invalid_hostnames(anybody);
-    if !anybody {
-        let roots = authorities(relay.authorities.as_deref());
-        for root in roots.map_err(|e| Failure::temporary(format!("{relay}: {e}")))? {
-            // One that cannot be read vouches for nobody.
-            if let Ok(root) = Certificate::from_der(root.to_vec()) {
-                parameters = parameters.add_root_certificate(root);
+        let patience = self.relay.patience.quit;
+        let farewell = async {
+            self.client.quit(now());
+            self.converse().await;
+            if let Some(stream) = &mut self.stream {
+                let _ = stream.shutdown().await;
             }
+        };
+        let _ = timeout(patience, farewell).await;
+    }
+
+    /// Moves bytes until there is an outcome.
+    async fn converse(&mut self) -> ClientOutput {
+        loop {
+            while let Some(output) = self.client.poll() {
+                match output {
+                    ClientOutput::Write(bytes) => self.write(&bytes).await,
+                    ClientOutput::StartTls => self.start_tls().await,
+                    outcome => return outcome,
+                }
+            }
+            self.read().await;
         }
     }
-    let unusable = |e: smtp::Error| Failure::temporary(told(relay, "TLS", &e));
-    parameters.build().map_err(unusable)
-}
 
-/// A reply that says something of this mail: 5yz is permanent, with the exceptions of [`is_final`].
-async fn verdict(
-    relay: &Relay,
-    stage: &str,
-    patience: Duration,
-    work: impl Future<Output = Result<Response, smtp::Error>>,
-) -> Result<Response, Failure> {
-    match timeout(patience, work).await {
-        Ok(Ok(reply)) => Ok(reply),
-        Ok(Err(error)) => Err(Failure {
-            permanent: error.status().is_some_and(|code| is_final(stage, code)),
-            reply: told(relay, stage, &error),
-        }),
-        Err(_) => Err(too_slow(relay, stage, patience)),
+    /// When the client stops waiting.
+    fn deadline(&self) -> Instant {
+        self.client.deadline().map_or_else(Instant::now, Into::into)
     }
-}
 
-/// A stage whose failure says nothing of the mail: always temporary.
-async fn within<T>(
-    relay: &Relay,
-    stage: &str,
-    patience: Duration,
-    work: impl Future<Output = Result<T, smtp::Error>>,
-) -> Result<T, Failure> {
-    match timeout(patience, work).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(Failure::temporary(told(relay, stage, &error))),
-        Err(_) => Err(too_slow(relay, stage, patience)),
-    }
-}
-
-/// Whether a reply refuses the mail for good (RFC 5321 4.2.1).
-fn is_final(stage: &str, code: Code) -> bool {
-    match code.into() {
-        // RFC 4954 6, RFC 3207 4: it wants a login or TLS, which the admin can give it.
-        530u16 | 534 | 535 | 538 => false,
-        // RFC 5321 4.5.3.1.10: 552 at RCPT means too many recipients, and is 452 in truth.
-        552 if stage == "RCPT TO" => false,
-        _ => code.severity == Severity::PermanentNegativeCompletion,
-    }
-}
-
-fn too_slow(relay: &Relay, stage: &str, patience: Duration) -> Failure {
-    let seconds = patience.as_secs_f64();
-    Failure::temporary(format!(
-        "{relay} did not answer ({stage}) within {seconds} s"
-    ))
-}
-
-/// The relay's own words with the stage they were said at; where it said none, what happened.
-fn told(relay: &Relay, stage: &str, error: &smtp::Error) -> String {
-    let cause = error.source().map(|cause| cause.to_string());
-    match (error.status(), cause) {
-        (Some(code), words) => {
-            let words = in_one_line(code, words.as_deref().unwrap_or("").lines());
-            format!("{relay} said at {stage}: {words}")
+    async fn write(&mut self, bytes: &[u8]) {
+        let deadline = self.deadline();
+        let Some(stream) = &mut self.stream else {
+            return self.client.connection_lost(CLOSED);
+        };
+        let writing = async {
+            stream.write_all(bytes).await?;
+            stream.flush().await
+        };
+        match by(deadline, writing).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => self.client.connection_lost(e.to_string()),
+            Err(_) => self.client.handle_timeout(deadline.into_std()),
         }
-        (None, Some(cause)) => format!("{relay}, {stage}: {}", printable(&cause)),
-        (None, None) => format!("{relay}, {stage}: {error}"),
+    }
+
+    async fn read(&mut self) {
+        let deadline = self.deadline();
+        let Some(stream) = &mut self.stream else {
+            return self.client.connection_lost(CLOSED);
+        };
+        let mut bytes = [0; BUFFER];
+        match by(deadline, stream.read(&mut bytes)).await {
+            Ok(Ok(0)) => self.client.connection_lost("it hung up"),
+            Ok(Ok(read)) => self.client.handle(&bytes[..read], now()),
+            Ok(Err(e)) => self.client.connection_lost(e.to_string()),
+            Err(_) => self.client.handle_timeout(deadline.into_std()),
+        }
+    }
+
+    async fn start_tls(&mut self) {
+        let deadline = self.deadline();
+        let (Some(connector), Some(stream)) = (&self.connector, self.stream.take()) else {
+            return self.client.connection_lost(CLOSED);
+        };
+        let handshake = shake_hands(connector, &self.relay.host, stream);
+        match by(deadline, handshake).await {
+            Ok(Ok(stream)) => {
+                self.stream = Some(stream);
+                self.client.tls_started(now());
+            }
+            Ok(Err(e)) => self.client.connection_lost(e.to_string()),
+            Err(_) => self.client.handle_timeout(deadline.into_std()),
+        }
     }
 }
 
-fn in_one_line<'a>(code: impl fmt::Display, lines: impl Iterator<Item = &'a str>) -> String {
-    let words = lines.collect::<Vec<_>>().join(" ");
-    printable(&format!("{code} {words}"))
+/// What is left to a reply whose deadline passed while this process stood still: it may lie unread.
+const UNREAD: Duration = Duration::from_millis(100);
+
+/// The result of `work` by `deadline`. Time in which this process did not run does not count.
+async fn by<T>(deadline: Instant, work: impl Future<Output = T>) -> Result<T, TooLong> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    timeout(left.max(UNREAD), work).await
 }
 
-/// A stranger's words, cut to what fits a table: at most 300 characters, no controls.
-fn printable(words: &str) -> String {
-    let clean = words.chars().map(|c| if c.is_control() { ' ' } else { c });
-    clean.take(300).collect::<String>().trim().to_string()
+const CLOSED: &str = "the connection is closed";
+
+async fn shake_hands(
+    connector: &TlsConnector,
+    host: &str,
+    stream: Box<dyn Stream>,
+) -> io::Result<Box<dyn Stream>> {
+    let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+    let stream = connector.connect(name, stream).await;
+    let stream = stream.map_err(|e| io::Error::other(format!("TLS: {e}")))?;
+    Ok(Box::new(stream))
+}
+
+/// Before the first byte.
+fn not_opened(cause: impl Into<String>) -> ClientError {
+    ClientError::Lost {
+        stage: Stage::Opening,
+        cause: cause.into(),
+    }
+}
+
+fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }
 
 #[cfg(test)]

@@ -137,8 +137,12 @@ fn tokens(value: &str) -> Option<Vec<Token>> {
     Some(tokens)
 }
 
-/// Space around `=` and `;` means nothing, nor does the second of two.
+/// Space around `=` and `;` means nothing, nor does the second of two. A quoted local part and the domain behind it are one
+/// word (RFC 8601 2.2, pvalue).
 fn push(tokens: &mut Vec<Token>, token: Token) {
+    if let (Token::Word(word), Some(Token::Word(last))) = (&token, tokens.last_mut()) {
+        return last.push_str(word);
+    }
     match (&token, tokens.last()) {
         (Token::Space, None | Some(Token::Space | Token::Equals | Token::Semicolon)) => return,
         (Token::Equals | Token::Semicolon, Some(Token::Space)) => drop(tokens.pop()),
@@ -213,6 +217,10 @@ mod tests {
                 &[],
             ),
             ("mx.example.com; dkim=pass header.i=@a.example", &[]),
+            (
+                "mx.example.com; spf=pass smtp.mailfrom=\"a;b (c=d) @x.example\"@example.net",
+                &["example.net"],
+            ),
             ("mx.example.com; spf=pass smtp.mailfrom=", &[]),
         ] {
             match value.ends_with("mailfrom=") {

@@ -19,6 +19,7 @@ mod gate;
 mod health;
 pub mod id;
 mod line;
+mod logins;
 pub mod memory;
 mod messages;
 mod numbers;

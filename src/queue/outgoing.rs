@@ -64,15 +64,28 @@ impl Store {
     /// # Errors
     /// As the database says.
     pub async fn claim_mail(&self, now: Millis) -> Result<Option<ClaimedMail>> {
+        self.claim_one(now, false).await
+    }
+
+    /// As [`Store::claim_mail`], of those mails whose recipient is a folder.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn claim_mail_for_folder(&self, now: Millis) -> Result<Option<ClaimedMail>> {
+        self.claim_one(now, true).await
+    }
+
+    async fn claim_one(&self, now: Millis, to_folder: bool) -> Result<Option<ClaimedMail>> {
         let owner = self.owner();
         self.write(move |db| {
             db.prepare_cached(
                 "UPDATE outgoing SET state = 'sending', tries = tries + 1, owner = ?1, lease_until = ?2
                  WHERE id = (SELECT id FROM outgoing WHERE state = 'waiting' AND next_try_at <= ?3
+                                AND (NOT ?4 OR recipient LIKE 'maildir:%')
                              ORDER BY next_try_at, id LIMIT 1)
                  RETURNING id, kind, subject_of, recipient, created_at, tries",
             )?
-            .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0], |row| {
+            .query_row(params![owner, now.plus_seconds(LEASE_SECONDS).0, now.0, to_folder], |row| {
                 Ok(ClaimedMail {
                     id: row.get(0)?,
                     kind: MailKind::from_name(&row.get::<_, String>(1)?),

@@ -266,3 +266,10 @@ CREATE TABLE clock (
     boot         TEXT    NOT NULL,           -- of which boot: /proc/sys/kernel/random/boot_id
     ahead        INTEGER NOT NULL            -- milliseconds
 ) STRICT;
+
+-- Logins (AUTH) that failed or are being tried, of the last quarter of an hour.
+CREATE TABLE failed_logins (
+    network      TEXT    NOT NULL,           -- an IPv4 address, or the /64 of an IPv6 address, as a prefix
+    at           INTEGER NOT NULL
+) STRICT;
+CREATE INDEX failed_logins_at ON failed_logins (at);

@@ -1,8 +1,9 @@
 //! The HTTP page and its JSON: what an admin looks at when somebody asks "where is my fax?".
 //!
 //! Reads only; there is nothing to press. Listens on loopback, needs no JavaScript, loads nothing from elsewhere.
-//! Numbers and station identifications on it come from strangers: every one is escaped by the template engine.
+//! Few read at a time (`connections`). Numbers and station identifications on it come from strangers: every one is escaped by the template engine.
 
+mod connections;
 mod guard;
 mod page;
 pub mod snapshot;
@@ -22,6 +23,7 @@ use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use connections::Limited;
 use page::Page;
 pub use snapshot::Snapshot;
 
@@ -58,7 +60,7 @@ pub async fn serve<S: Source>(
     source: Arc<S>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
-    let serving = axum::serve(listener, routes(site, source))
+    let serving = axum::serve(Limited::new(listener), routes(site, source))
         .with_graceful_shutdown(shutdown.clone().cancelled_owned());
     let overdue = async {
         shutdown.cancelled().await;

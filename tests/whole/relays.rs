@@ -211,3 +211,24 @@ fn relay_refuses_a_received_fax_for_good() {
     assert_eq!(refused, Some(true));
     site.check();
 }
+
+#[test]
+fn of_many_receipts_one_asks_whether_the_relay_is_back() {
+    let site = site();
+    let relay = Relay::start(site.address(2526), Mood::HangsUp);
+    const MANY: usize = 60;
+    for _ in 0..MANY {
+        site.submit(&[NOT_IN_SERVICE], &[sample::numbered_pages(1)]);
+    }
+    wait_until("all faxes are over", 120, || {
+        let faxes = site.faxes();
+        faxes.len() == MANY && faxes.iter().all(|fax| fax.ended_at.is_some())
+    });
+    // Whoever asked before it was known to be down, and a few questions.
+    assert!(relay.connections() <= 12, "{}", relay.connections());
+    relay.set_mood(Mood::Takes);
+    wait_until("every receipt at the relay", 120, || {
+        relay.taken().len() == MANY
+    });
+    site.check();
+}

@@ -11,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use lettre::message::{Attachment, Message, MultiPart, SinglePart, header::ContentType};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::carrier::{CallRecord, Carrier, CarrierConfig};
 use crate::config::trunk::Listen;
 use crate::config::{Config, Route, Trunk};
 use crate::gateway::Gateway;
+use crate::net::delivery::{OutgoingMail, Target, deliver};
+use crate::net::relay::{Patience, Relay, Tls};
 use crate::pages::{pdfium, sample, tiff};
 use crate::worker::host::Children;
 use live::Display;
@@ -133,7 +134,7 @@ impl Demo {
             println!("The status page: http://{page}/");
         }
         println!("\n1. A mail with a two-page PDF goes to {MACHINE}@fax.local over SMTP ({smtp}).");
-        println!("   250 {}", submit(smtp).await?);
+        println!("   {}", submit(smtp).await?);
         let machine = self.watched(self.next_call()).await?;
         findings.sent_pages = machine.pages;
         findings.sent_seconds = machine.seconds;
@@ -273,12 +274,21 @@ async fn submit(smtp: SocketAddr) -> anyhow::Result<String> {
         .to(format!("{MACHINE}@fax.local").parse()?)
         .subject("Request for clearance 26-11873")
         .multipart(MultiPart::mixed().singlepart(text).singlepart(pdf))?;
-    let transport = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(smtp.ip().to_string())
-        .port(smtp.port())
-        .build();
-    let said = transport
-        .send(mail)
-        .await
-        .context("the gateway refused the mail")?;
-    Ok(said.message().collect::<Vec<_>>().join(" "))
+    let mail = OutgoingMail {
+        id: "demo".into(),
+        from: Some(CLERK.into()),
+        to: vec![format!("{MACHINE}@fax.local")],
+        bytes: mail.formatted(),
+    };
+    let gateway = Target::Relay(Relay {
+        host: smtp.ip().to_string(),
+        port: smtp.port(),
+        tls: Tls::None,
+        authorities: None,
+        login: None,
+        hello: "clerk.example.com".into(),
+        patience: Patience::default(),
+    });
+    let taken = deliver(&mail, &gateway).await;
+    Ok(taken.context("the gateway refused the mail")?.reply)
 }

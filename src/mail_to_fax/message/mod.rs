@@ -153,13 +153,15 @@ pub fn read<'m>(
 fn fields_for_us(header: &MessagePart<'_>) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     for field in &header.headers {
-        let name = field.name.as_str();
-        let Some(raw) = field.value.as_text() else {
-            continue;
-        };
+        let name = field.name.as_str().trim();
+        let raw = field.value.as_text();
         if name.eq_ignore_ascii_case("Authentication-Results") {
-            fields.push((name.to_owned(), raw.to_owned()));
-        } else if name.to_ascii_lowercase().starts_with("x-fax-") {
+            // One without a value is there all the same: the first decides.
+            fields.push((name.to_owned(), raw.unwrap_or_default().to_owned()));
+            continue;
+        }
+        let Some(raw) = raw else { continue };
+        if name.to_ascii_lowercase().starts_with("x-fax-") {
             let line = format!("{}\r\n", raw.trim());
             let decoded = MessageStream::new(line.as_bytes()).parse_unstructured();
             let value = decoded.as_text().unwrap_or_default();

@@ -200,6 +200,7 @@ impl Driver {
                 }
                 () = due(machine.next_timeout().map(|at| at.max(self.settled_at))) => {
                     self.time_is_over(machine)
+                }
                 () = due(ack_due) => {
                     self.on_ack_overdue();
                     None

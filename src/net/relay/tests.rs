@@ -314,13 +314,6 @@ fn a_password_is_not_sent_in_the_open_nor_shown() {
     assert!(!format!("{relay:?}").contains("secret"));
 }
 
-#[test]
-fn a_strangers_reply_is_cut_and_cleaned() {
-    let long = printable(&format!("550 \x1b[2J\r\n{}", "x".repeat(9000)));
-    assert_eq!(long.chars().count(), 300);
-    assert!(!long.chars().any(char::is_control));
-}
-
 #[tokio::test]
 async fn starttls_that_is_offered_and_then_fails_is_not_followed_by_plain_text() {
     const REFUSED: Script = &[

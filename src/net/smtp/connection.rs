@@ -11,6 +11,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::intake::{Intake, Message, SHORT, Spool, Text};
+use super::places::Place;
 use super::settings::Settings;
 use crate::proto::smtp::{Envelope, Login, Output, Refusal, Session, SessionConfig, Taken};
 
@@ -25,6 +26,7 @@ pub(super) struct Connection<I: Intake> {
     client: IpAddr,
     settings: Arc<Settings>,
     intake: Arc<I>,
+    place: Place,
     stop: CancellationToken,
     session: Session<I::Recipient>,
     /// Read and not yet used by the session.
@@ -60,6 +62,7 @@ impl<I: Intake> Connection<I> {
         session: SessionConfig,
         settings: Arc<Settings>,
         intake: Arc<I>,
+        place: Place,
         stop: CancellationToken,
     ) -> Connection<I> {
         let now = Instant::now();
@@ -74,6 +77,7 @@ impl<I: Intake> Connection<I> {
             session_ends: now + settings.timeouts.session,
             settings,
             intake,
+            place,
             stop,
         }
     }
@@ -188,7 +192,10 @@ impl<I: Intake> Connection<I> {
         let user = login.user.clone();
         let verdict = self.intake.login(self.client, login).await;
         match &verdict {
-            Ok(()) => tracing::info!(client = %self.client, user, "logged in"),
+            Ok(()) => {
+                self.place.logged_in();
+                tracing::info!(client = %self.client, user, "logged in");
+            }
             Err(refusal) => tracing::warn!(client = %self.client, user, %refusal, "login refused"),
         }
         verdict
@@ -198,6 +205,7 @@ impl<I: Intake> Connection<I> {
 
     /// Starts the clocks anew: not by each octet, or a client could hold its place for ever with one a minute.
     fn goes_on(&mut self, output: &Output<I::Recipient>) {
+        self.place.note(output);
         let now = Instant::now();
         match output {
             Output::Text(_) => {}
@@ -223,8 +231,14 @@ impl<I: Intake> Connection<I> {
         let mut limited = stream.take(BUFFER as u64);
         let read = timeout_at(deadline, limited.read_buf(&mut self.input));
         let idle = self.session.is_between_commands();
-        tokio::select! {
+        let displaced = self.place.displaced();
+        self.place.waits(true);
+        let read = tokio::select! {
             biased;
+            () = displaced.cancelled() => {
+                self.session.end("4.3.2", "others wait for this connection, and nothing came over it");
+                return Ok(true);
+            }
             () = self.stop.cancelled(), if idle => {
                 self.session.end("4.3.2", "the gateway is being stopped");
                 Ok(true)
@@ -236,7 +250,9 @@ impl<I: Intake> Connection<I> {
                     Ok(true)
                 }
             }
-        }
+        };
+        self.place.waits(false);
+        read
     }
 
     async fn flush<S: AsyncWrite + Unpin>(&mut self, stream: &mut S) -> io::Result<()> {

@@ -11,6 +11,7 @@ mod certificate;
 mod connection;
 mod intake;
 mod listener;
+mod places;
 mod server;
 mod settings;
 

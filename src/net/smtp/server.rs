@@ -1,12 +1,12 @@
 //! Listens, admits or turns away, and ends every session in order.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,6 +15,7 @@ use super::certificate::Certificate;
 use super::connection::Connection;
 use super::intake::Intake;
 use super::listener::{Listener, Stream};
+use super::places::Places;
 use super::settings::Settings;
 use crate::config::door::Socket;
 use crate::net::tls::{TlsError, TlsFiles};
@@ -22,6 +23,9 @@ use crate::proto::smtp::{Protocol, Reply, SessionConfig};
 
 /// How long somebody who is turned away may take to read why.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Connections that are told why they may not stay, at a time; beyond that they are closed without a word.
+const MAX_TURNED_AWAY: usize = 32;
 
 /// Why the listener cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -47,22 +51,9 @@ pub struct Server {
     listeners: Mutex<Vec<(Protocol, Listener)>>,
     tls: RwLock<Option<Arc<Certificate>>>,
     settings: RwLock<Arc<Settings>>,
-    counts: Arc<Mutex<Counts>>,
-}
-
-/// Connections at the moment.
-#[derive(Default)]
-struct Counts {
-    all: usize,
-    strangers: usize,
-    by_client: HashMap<IpAddr, usize>,
-}
-
-/// One counted connection; it is no longer counted when this is dropped.
-pub(super) struct Counted {
-    counts: Arc<Mutex<Counts>>,
-    client: IpAddr,
-    known: bool,
+    places: Arc<Places>,
+    /// Those who are being turned away.
+    turned_away: Arc<Semaphore>,
 }
 
 impl Server {
@@ -94,7 +85,8 @@ impl Server {
             listeners: Mutex::new(listeners),
             tls: RwLock::new(tls.map(Arc::new)),
             settings: RwLock::default(),
-            counts: Arc::default(),
+            places: Arc::default(),
+            turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
         };
         server.reload(settings);
         Ok(server)
@@ -185,17 +177,25 @@ impl Server {
                 }
             };
             let settings = self.current();
-            match self.admit(client, &settings) {
-                Err(reply) => drop(sessions.spawn(turn_away(stream, client, reply))),
-                Ok(counted) => {
+            match self.places.admit(client, &settings) {
+                Err(reply) => {
+                    // However many come: a connection that is only told to go holds a descriptor, too.
+                    let Ok(permit) = self.turned_away.clone().try_acquire_owned() else {
+                        continue;
+                    };
+                    sessions.spawn(async move {
+                        turn_away(stream, client, reply).await;
+                        drop(permit);
+                    });
+                }
+                Ok(place) => {
                     let session = told_apart(&settings.session, protocol);
-                    let session =
-                        Connection::new(client, session, settings, intake.clone(), stop.clone());
+                    let (intake, stop) = (intake.clone(), stop.clone());
+                    let session = Connection::new(client, session, settings, intake, place, stop);
                     let tls = self.certificate().map(|certificate| certificate.current());
                     let abort = abort.clone();
                     sessions.spawn(async move {
                         abort.run_until_cancelled(session.serve(stream, tls)).await;
-                        drop(counted);
                     });
                 }
             }
@@ -212,53 +212,6 @@ impl Server {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
-    }
-
-    /// Counts a connection in, or says why not.
-    fn admit(&self, client: IpAddr, settings: &Settings) -> Result<Counted, Reply> {
-        let known = settings.knows(client);
-        if !known && !settings.strangers {
-            let text = format!(
-                "{client} may not send faxes through this gateway; ask the administrator to add its network to smtp.clients"
-            );
-            return Err(Reply::new(554, "5.7.1", text));
-        }
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let no_room = !known && counts.strangers >= settings.max_strangers();
-        if counts.all >= settings.max_connections || no_room {
-            return Err(Reply::new(
-                421,
-                "4.3.2",
-                "too many connections, try again later",
-            ));
-        }
-        let mine = counts.by_client.entry(client).or_default();
-        if *mine >= settings.max_connections_per_client {
-            let text = "too many connections from your address, try again later";
-            return Err(Reply::new(421, "4.7.0", text));
-        }
-        *mine += 1;
-        counts.all += 1;
-        counts.strangers += usize::from(!known);
-        Ok(Counted {
-            counts: self.counts.clone(),
-            client,
-            known,
-        })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.all -= 1;
-        counts.strangers -= usize::from(!self.known);
-        if let Some(mine) = counts.by_client.get_mut(&self.client) {
-            *mine -= 1;
-            if *mine == 0 {
-                counts.by_client.remove(&self.client);
-            }
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The server's side of SMTP (RFC 5321) and LMTP (RFC 2033) as a machine without I/O.
+//! The server's side of SMTP (RFC 5321) and LMTP (RFC 2033) as a machine without I/O; [`client`] is the other side.
 //!
 //! Octets of the client go in through [`Session::handle`]; [`Session::poll`] gives out what the driver has to
 //! do: write a reply, ask for a verdict on a recipient, store text, take a message over. The machine owns the
@@ -8,6 +8,7 @@
 //! A line ends with CRLF and with nothing else, and DATA ends with CRLF.CRLF and with nothing else
 //! (RFC 5321 2.3.8 and 4.1.1.4; VU#302671 is what happens otherwise).
 
+pub mod client;
 mod command;
 mod dsn;
 mod line;

@@ -28,6 +28,7 @@ struct Inspection {
     size: u64,
     limits: TextLimits,
     defect: Option<Defect>,
+    bare_line_end: bool,
 }
 
 /// What a message may be at most.
@@ -96,6 +97,11 @@ impl TextReader {
         self.text.defect
     }
 
+    /// Whether a CR or an LF stood alone so far.
+    pub(super) fn has_bare_line_end(&self) -> bool {
+        self.text.bare_line_end
+    }
+
     /// Reads `input`, appends text to `out`; says how many octets it used and whether the text is at its end.
     pub(super) fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
         let mut used = 0;
@@ -153,6 +159,11 @@ impl ChunkReader {
         self.text.defect
     }
 
+    /// Whether a CR or an LF stood alone so far.
+    pub(super) fn has_bare_line_end(&self) -> bool {
+        self.text.bare_line_end
+    }
+
     /// Reads all of `input`, appends text to `out`.
     pub(super) fn read(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
         while let Some(&octet) = input.first() {
@@ -188,11 +199,14 @@ impl Inspection {
             size: 0,
             limits,
             defect: None,
+            bare_line_end: false,
         }
     }
 
     /// The first defect is the one that is told.
     fn found(&mut self, defect: Defect) {
+        let bare = [Defect::BareLineFeed, Defect::BareCarriageReturn];
+        self.bare_line_end |= bare.contains(&defect);
         self.defect.get_or_insert(defect);
     }
 

@@ -394,6 +394,16 @@ impl Drop for Site {
     }
 }
 
+/// What a test draws its values from. The seed is printed; `POSTFAX_TEST_SEED` sets it, to draw the same again.
+#[allow(dead_code)] // Not every bench with this harness draws.
+pub fn seed(test: &str) -> fastrand::Rng {
+    let given = std::env::var("POSTFAX_TEST_SEED").ok();
+    let seed = given.and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    println!("{test}: POSTFAX_TEST_SEED={seed}");
+    fastrand::Rng::with_seed(seed)
+}
+
 /// Waits until something can be seen; panics with `what` when the seconds are over.
 pub fn wait_for<T>(what: &str, seconds: u64, mut look: impl FnMut() -> Option<T>) -> T {
     let until = Instant::now() + Duration::from_secs(seconds);

@@ -40,6 +40,7 @@ struct Desk {
     mood: Mood,
     taken: Vec<(String, Mail)>,
     refused: usize,
+    connections: usize,
     /// Those who were told to come again.
     known: BTreeSet<String>,
     bell: Option<Bell>,
@@ -56,6 +57,7 @@ impl Relay {
             mood,
             taken: Vec::new(),
             refused: 0,
+            connections: 0,
             known: BTreeSet::new(),
             bell: None,
         };
@@ -66,6 +68,11 @@ impl Relay {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let clerk = clerk.clone();
+                clerk
+                    .desk
+                    .lock()
+                    .expect("nobody panics with it")
+                    .connections += 1;
                 // A session that breaks off is the client's loss.
                 std::thread::spawn(move || clerk.serve(stream));
             }
@@ -88,6 +95,12 @@ impl Relay {
     pub fn taken(&self) -> Vec<(String, Mail)> {
         let desk = self.desk.lock().expect("nobody panics with it");
         desk.taken.clone()
+    }
+
+    /// How often somebody connected.
+    #[allow(dead_code)] // Not every bench with this harness asks.
+    pub fn connections(&self) -> usize {
+        self.desk.lock().expect("nobody panics with it").connections
     }
 
     /// How many it put off.

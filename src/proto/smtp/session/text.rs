@@ -1,7 +1,7 @@
 //! Text: DATA and BDAT (RFC 3030), up to the reply that settles the mail.
 
 use super::super::reply::{Refusal, Reply};
-use super::super::text::{ChunkReader, TextLimits, TextReader, in_words};
+use super::super::text::{ChunkReader, Defect, TextLimits, TextReader, in_words};
 use super::{
     Envelope, Opening, Output, Protocol, Session, State, Taken, Transaction, Waiting, shorter,
 };
@@ -40,11 +40,23 @@ impl Incoming {
 
     /// Why the message cannot be taken, if it cannot.
     fn refusal(&self) -> Option<Refusal> {
-        let defect = match &self.reader {
+        let failed = self.failed.clone();
+        failed.or_else(|| self.defect().map(Refusal::from))
+    }
+
+    fn defect(&self) -> Option<Defect> {
+        match &self.reader {
             Reader::Dotted(reader) => reader.defect(),
             Reader::Chunked { reader, .. } => reader.defect(),
-        };
-        self.failed.clone().or_else(|| defect.map(Refusal::from))
+        }
+    }
+
+    /// Whether there was a CR or an LF alone, whatever else was wrong.
+    fn has_bare_line_end(&self) -> bool {
+        match &self.reader {
+            Reader::Dotted(reader) => reader.has_bare_line_end(),
+            Reader::Chunked { reader, .. } => reader.has_bare_line_end(),
+        }
     }
 
     /// Reads on; says how many octets were used, and whether this was the end of the text or of a chunk of it.
@@ -205,13 +217,16 @@ impl<R> Session<R> {
             unreachable!("only called at the end of a text");
         };
         let refusal = incoming.refusal();
+        // Whoever writes line ends that are none may mean another end of the text than we: what follows may be text to one
+        // of us and commands to the other (VU#302671).
+        let ends_session = incoming.has_bare_line_end();
         let (chunk, is_whole) = match &incoming.reader {
             Reader::Dotted(_) => (0, true),
             Reader::Chunked { size, last, .. } => (*size, *last),
         };
         if let Some(refusal) = refusal {
             self.output.push_back(Output::DropText);
-            return self.refuse(refusal, is_whole);
+            return self.refuse(refusal, is_whole, ends_session);
         }
         if !is_whole {
             let transaction = self.transaction.as_mut();
@@ -231,11 +246,15 @@ impl<R> Session<R> {
     }
 
     /// Refuses the message at the end of its text, or of a chunk of it.
-    fn refuse(&mut self, refusal: Refusal, is_whole: bool) {
+    fn refuse(&mut self, refusal: Refusal, is_whole: bool, ends_session: bool) {
         let transaction = self.transaction.take();
         let recipients = transaction.map_or(1, |it| it.recipients.len());
         let replies = if is_whole { recipients } else { 1 };
         self.say_to_each(replies, Err(refusal));
+        if ends_session {
+            self.output.push_back(Output::Close);
+            self.state = State::Closed;
+        }
     }
 
     /// The driver's answer to [`Output::Message`]: what to say behind `250`, or a refusal.
