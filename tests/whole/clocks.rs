@@ -45,6 +45,7 @@ fn send(site: &Site, options: &str) {
     let mut client = site.smtp();
     client.expect(&format!("MAIL FROM:<{CLERK}>{options}"), 250);
     client.expect(&format!("RCPT TO:<{BUSY}@fax.local>"), 250);
+    client.expect("DATA", 354);
     let mail = mails::with_pdfs(&[BUSY], &[sample::numbered_pages(1)]);
     assert_eq!(client.data(&mail).code, 250);
     wait_until("a call to a busy number", 40, || {

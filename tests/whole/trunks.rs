@@ -168,6 +168,7 @@ fn no_invite_leaves_for_the_second_server_once_the_deadline_has_passed() {
     let mut client = site.smtp();
     client.expect(&format!("MAIL FROM:<{CLERK}> BY=12;R"), 250);
     client.expect(&format!("RCPT TO:<{BUSY}@fax.local>"), 250);
+    client.expect("DATA", 354);
     let mail = mails::with_pdfs(&[BUSY], &[sample::numbered_pages(1)]);
     assert_eq!(client.data(&mail).code, 250);
     wait_until("it is over", 60, || site.fax().ended_at.is_some());
