@@ -126,12 +126,12 @@ mod tests {
         assert_eq!(clock.ran(), S(1));
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn work_that_takes_too_long_is_dropped_at_its_limit() {
-        let began = Clock::now();
-        let ended = timeout(Duration::from_millis(2500), std::future::pending::<()>()).await;
+        let (began, limit) = (Instant::now(), Duration::from_millis(1300));
+        let ended = timeout(limit, std::future::pending::<()>()).await;
         assert_eq!(ended, Err(TooLong));
-        assert_eq!(began.elapsed().as_millis() / 10, 250);
+        assert!(began.elapsed() >= limit);
         assert_eq!(timeout(S(2), async { 7 }).await, Ok(7));
     }
 
