@@ -284,7 +284,6 @@ impl Office {
     }
 }
 
-/// The gateway is asked for T.38 by the side that was called; calls that come back leave it to the gateway.
 /// As carriers do: their media go to where the customer's come from, who may sit behind a NAT that changes ports.
 fn latching(policy: CallPolicy) -> CallPolicy {
     CallPolicy {
@@ -293,6 +292,7 @@ fn latching(policy: CallPolicy) -> CallPolicy {
     }
 }
 
+/// The gateway is asked for T.38 by the side that was called; calls that come back leave it to the gateway.
 fn line_config(address: SocketAddr) -> LineConfig {
     LineConfig {
         bind: address.ip(),
