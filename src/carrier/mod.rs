@@ -232,7 +232,7 @@ impl Office {
                 gateway,
                 called,
                 caller,
-                CallPolicy::outgoing(),
+                latching(CallPolicy::outgoing()),
             )],
             tiff: tiff::write(pages),
             documents: vec![pages.len() as u32],
@@ -285,13 +285,21 @@ impl Office {
     }
 }
 
+/// As carriers do: their media go to where the customer's come from, who may sit behind a NAT that changes ports.
+fn latching(policy: CallPolicy) -> CallPolicy {
+    CallPolicy {
+        symmetric_media: true,
+        ..policy
+    }
+}
+
 /// The gateway is asked for T.38 by the side that was called; calls that come back leave it to the gateway.
 fn line_config(address: SocketAddr) -> LineConfig {
     LineConfig {
         bind: address.ip(),
         advertised: address.ip(),
         media_ports: (0, 0),
-        incoming: CallPolicy::incoming(),
+        incoming: latching(CallPolicy::incoming()),
     }
 }
 

@@ -728,13 +728,13 @@ fn called_without_an_offer() {
 
 #[test]
 fn called_the_child_hears_of_the_ack_once_and_even_while_it_ends() {
-    let acknowledged = Action::Child(ChildOrder::Acknowledged);
+    let acknowledged = [Action::Child(ChildOrder::Acknowledged)];
     let mut script = Script::called(CallPolicy::incoming());
-    assert_eq!(script.input(Input::Confirmed(None)), [acknowledged.clone()]);
+    assert_eq!(script.input(Input::Confirmed(None)), acknowledged);
     assert_eq!(script.input(Input::Confirmed(Some(AUDIO.into()))), []);
     let mut script = Script::called(CallPolicy::incoming());
     script.input(Input::HangUp(Outcome::Cancelled));
-    assert_eq!(script.input(Input::Confirmed(None)), [acknowledged]);
+    assert_eq!(script.input(Input::Confirmed(None)), acknowledged);
 }
 
 #[test]
