@@ -132,7 +132,7 @@ async fn an_older_database_deletes_nothing_and_the_newer_one_finds_all_of_it_aga
         format!("p2-{fax}"),
     ]);
     assert_eq!(sorted(aside(&store).await), lost);
-    assert_eq!(store.blobs().keys().unwrap(), [before.text_key.clone()]);
+    assert_eq!(store.blobs().keys().unwrap(), [before.text_key.as_str()]);
     assert_eq!(store.check().await.unwrap(), []);
     drop(store);
 
