@@ -165,7 +165,11 @@ mod tests {
             .unwrap();
         }
         store
-            .begin(&Config::default().retry_policy(), now())
+            .begin(
+                &Config::default().retry_policy(),
+                crate::context::clock::since_boot(),
+                now(),
+            )
             .await
             .unwrap();
         store

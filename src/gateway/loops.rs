@@ -232,7 +232,10 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let store = Store::open(state.path()).unwrap();
         store.blobs().keep("m-orphan", b"it got its 250").unwrap();
-        store.begin(&policy(), since_boot(), now()).await.unwrap();
+        store
+            .begin(&policy(), crate::context::clock::since_boot(), now())
+            .await
+            .unwrap();
         let left = async || store.orphans().await.unwrap().len();
         assert_eq!(left().await, 1);
         let mut retention = Retention::default();

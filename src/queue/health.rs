@@ -8,7 +8,7 @@ use std::sync::MutexGuard;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{Blobs, Millis, Result, Store, StoreError, check, seal, small};
+use super::{Blobs, Millis, Result, SinceBoot, Store, StoreError, check, seal, small};
 use crate::call::retry::Policy;
 
 /// What is wrong with a store.

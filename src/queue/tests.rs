@@ -19,6 +19,14 @@ const TODAY: &str = "2026-11-18";
 const NOW: Millis = Millis(1_795_000_000_000);
 const DAY: u64 = 86_400;
 
+/// A clock that nobody has set since the boot, which was at [`NOW`].
+fn since_boot() -> SinceBoot {
+    SinceBoot {
+        boot: "this".into(),
+        millis: 0,
+    }
+}
+
 fn policy() -> Policy {
     Policy {
         rules: Rules::default(),

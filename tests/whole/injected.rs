@@ -162,6 +162,7 @@ async fn no_reply_from_before_tls_takes_a_mail() {
         let name: String = (0..8).map(|_| random.lowercase()).collect();
         let mail = OutgoingMail {
             id: draw.to_string(),
+            queued_at: 0,
             from: random.bool().then(|| format!("{name}@example.com")),
             to: vec![format!("{name}@example.com")],
             bytes: format!("Subject: {name}\r\n\r\n{name}\r\n").into_bytes(),

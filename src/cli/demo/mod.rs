@@ -276,6 +276,7 @@ async fn submit(smtp: SocketAddr) -> anyhow::Result<String> {
         .multipart(MultiPart::mixed().singlepart(text).singlepart(pdf))?;
     let mail = OutgoingMail {
         id: "demo".into(),
+        queued_at: 0,
         from: Some(CLERK.into()),
         to: vec![format!("{MACHINE}@fax.local")],
         bytes: mail.formatted(),

@@ -1,17 +1,18 @@
 //! A mail whose row is lost is taken in again: by the rules of the front door, but for who may send, which was decided when
 //! it got its `250`.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
-use super::{FrontDoor, Good, TWIN_MILLIS, once_each};
+use super::{FrontDoor, Good, as_kept, names_in};
 use crate::context::now;
+use crate::mail_to_fax::dedup::{Disposition, Recipients};
 use crate::mail_to_fax::documents;
 use crate::mail_to_fax::verdict::{can_be_told, on_recipient};
 use crate::mail_to_fax::wishes::Wishes;
 use crate::net::smtp::Text;
 use crate::proto::smtp::{Mail, MailOptions, Notify, RcptOptions, Refusal, Ret};
-use crate::queue::{Envelope, Kept, Millis, NewMessage, Orphan, StoreError, id};
+use crate::queue::{Envelope, Kept, NewMessage, Orphan, StoreError, id};
 
 /// Why a mail was not taken in again; it is an orphan as before.
 #[derive(Debug, thiserror::Error)]
@@ -46,14 +47,14 @@ impl FrontDoor {
             return Err(NotAdopted::Refused(why));
         };
         let good = self.examined(orphan, &envelope).await?;
-        let message = self.as_it_was(id, good).await?;
+        let (message, recipients) = self.as_it_was(id, good, envelope).await?;
         let store = &self.context.store;
         if store.message_exists(id).await? {
             let why = format!("the mail {id} is in the queue already");
             return Err(NotAdopted::Refused(why));
         }
         store.place_orphan(orphan).await?;
-        match self.keep_once(message).await {
+        match self.keep_orphan(&message, &recipients).await {
             Ok(faxes) => {
                 store.orphan_adopted(orphan).await?;
                 tracing::info!(
@@ -121,46 +122,54 @@ impl FrontDoor {
     }
 
     /// The row of the mail, with its old identifier: the database knows it where it was taken in before.
-    async fn as_it_was(&self, id: &str, mut good: Good) -> Result<NewMessage, NotAdopted> {
+    async fn as_it_was(
+        &self,
+        id: &str,
+        mut good: Good,
+        envelope: Envelope,
+    ) -> Result<(NewMessage, Recipients), NotAdopted> {
         let now = now();
         let recipients = std::mem::take(&mut good.recipients);
         let ids = id::several(now, recipients.len());
-        let (_, fresh) = once_each(&recipients, &ids, &[]);
-        let faxes = fresh
-            .into_iter()
-            .map(|(id, recipient)| self.new_fax(id, recipient, &good.mail.sender, &good.wishes))
+        let faxes = recipients.iter().zip(ids);
+        let faxes = faxes
+            .map(|(to, id)| self.new_fax(id, to, &good.mail.sender, &good.wishes))
             .collect::<Result<Vec<_>, _>>()?;
-        let message = self.new_message(good, faxes, now).await?;
-        Ok(NewMessage {
+        let names = match faxes.iter().any(|fax| fax.cover == Some(true)) {
+            true => names_in(as_kept(&good.text))
+                .await
+                .map_err(StoreError::from)?,
+            false => HashMap::new(),
+        };
+        let recipients = Recipients::new(faxes, names);
+        let message = self.new_message(good, envelope, now).await?;
+        let message = NewMessage {
             id: id.to_owned(),
-            text_key: format!("m-{id}"),
+            text_key: super::text_key(id),
             // It is a file.
             small_text: None,
             ..message
-        })
+        };
+        Ok((message, recipients))
     }
 
-    /// Takes it over, unless the very mail is in the queue: its sender may have sent it again.
-    async fn keep_once(&self, message: NewMessage) -> Result<Vec<String>, NotAdopted> {
-        let (store, now) = (&self.context.store, now());
-        let message = Arc::new(message);
-        let since = Millis(now.0 - TWIN_MILLIS);
-        let twins = store
-            .accept_unless_twin(message.clone(), since, now)
-            .await?;
-        if !twins.is_empty() {
-            let same = self.same_text(&message, twins).await?;
-            if let Some(twin) = same.first() {
-                let why = format!(
-                    "its sender has sent the same mail again: it is in the queue as fax {}",
-                    twin.fax
-                );
-                return Err(NotAdopted::Refused(why));
-            }
-            store.accept(NewMessage::clone(&message), now).await?;
+    /// Takes it over for the recipients that have no fax of it: its sender may have sent the very mail again.
+    async fn keep_orphan(
+        &self,
+        message: &NewMessage,
+        recipients: &Recipients,
+    ) -> Result<Vec<String>, NotAdopted> {
+        let plan = self.keep_once(message, recipients, now()).await?;
+        let fax = |place| recipients.fax_of(&plan, place).to_owned();
+        if !plan.contains(&Disposition::New) {
+            return Err(NotAdopted::Refused(format!(
+                "its sender has sent the same mail again: it is in the queue as fax {}",
+                fax(0)
+            )));
         }
         self.context.tell();
-        Ok(message.faxes.iter().map(|fax| fax.id.clone()).collect())
+        let new = (0..plan.len()).filter(|place| plan[*place] == Disposition::New);
+        Ok(new.map(fax).collect())
     }
 }
 

@@ -237,7 +237,9 @@ async fn a_fax_that_ends_while_it_is_being_shared_is_not_shared() {
     keep(&door, good("1@a", vec![to("5551234567")], "a lease")).await;
     let store = &door.context.store;
     let fax = store.waiting_faxes(1).await.unwrap().remove(0);
-    let message = door.new_message(good("1@a", vec![], "a lease"), now());
+    let good = good("1@a", vec![], "a lease");
+    let envelope = envelope(&good, &[], now());
+    let message = door.new_message(good, envelope, now());
     let message = Arc::new(message.await.unwrap());
     let seen = HashSet::from([store.message(&fax.message).await.unwrap().unwrap().text_key]);
     let joins = vec![crate::queue::Join {
@@ -386,7 +388,10 @@ async fn orphaned(door: &FrontDoor, text: &str, envelope: &Envelope) -> crate::q
         .keep_with_origin("m-1m7xa9q0c2f3k", text.as_bytes(), &origin)
         .unwrap();
     let policy = door.context.config().retry_policy();
-    store.begin(&policy, since_boot(), now()).await.unwrap();
+    store
+        .begin(&policy, crate::context::clock::since_boot(), now())
+        .await
+        .unwrap();
     store.orphans().await.unwrap().remove(0)
 }
 

@@ -113,7 +113,7 @@ async fn a_preview_that_was_altered_is_a_note_and_stops_nothing() {
         .unwrap();
     drop(db);
     let store = Store::open(state.path()).unwrap();
-    store.begin(&policy(), NOW).await.unwrap();
+    store.begin(&policy(), since_boot(), NOW).await.unwrap();
     if alter(&store, "v-1").is_none() {
         return;
     }

@@ -71,7 +71,7 @@ async fn received(store: &Store) -> String {
 
 async fn begun(state: &Path) -> Store {
     let store = Store::open(state).unwrap();
-    store.begin(&policy(), NOW).await.unwrap();
+    store.begin(&policy(), since_boot(), NOW).await.unwrap();
     store
 }
 
@@ -164,7 +164,7 @@ async fn a_damaged_store_is_not_changed_before_it_was_examined() {
     db.execute(contradiction, []).unwrap();
     drop(db);
     let store = Store::open(state.path()).unwrap();
-    let began = store.begin(&policy(), NOW).await;
+    let began = store.begin(&policy(), since_boot(), NOW).await;
     assert!(matches!(began, Err(StoreError::Damaged(_))), "{began:?}");
     assert_eq!(store.fax(&fax.id).await.unwrap().unwrap().state, "calling");
     assert!(store.blobs().path("m-orphan").exists());
@@ -202,7 +202,7 @@ async fn orphans_are_deleted_after_thirty_days_and_not_what_a_row_names_again() 
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     store.blobs().keep("m-orphan", b"mail").unwrap();
-    store.begin(&policy(), NOW).await.unwrap();
+    store.begin(&policy(), since_boot(), NOW).await.unwrap();
     let now = Millis(now_millis());
     let expired = async |days| {
         store
@@ -240,7 +240,7 @@ async fn an_adoption_that_was_cut_off_is_an_orphan_as_before() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();
     store.blobs().keep("m-orphan", b"mail").unwrap();
-    store.begin(&policy(), NOW).await.unwrap();
+    store.begin(&policy(), since_boot(), NOW).await.unwrap();
     let orphan = store.orphans().await.unwrap().remove(0);
     store.place_orphan(&orphan).await.unwrap();
     drop(store);
