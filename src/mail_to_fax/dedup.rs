@@ -164,21 +164,8 @@ impl Recipients {
                 Disposition::Delivered(_) => delivered.push(fax),
             }
         }
-        let groups: [(_, fn(&str) -> String, _); 3] = [
-            (new, is_new, "faxes queued as {} and following"),
-            (
-                queued,
-                is_queued,
-                "of the same faxes are queued already, {} and others",
-            ),
-            (
-                delivered,
-                was_delivered,
-                "of the same faxes were delivered already, {} and others, and are not sent again",
-            ),
-        ];
         let mut said = Vec::new();
-        for (mut faxes, one, many) in groups {
+        let mut say = |mut faxes: Vec<&str>, one: fn(&str) -> String, many: &str| {
             faxes.sort_unstable();
             faxes.dedup();
             match faxes.as_slice() {
@@ -186,7 +173,18 @@ impl Recipients {
                 [fax] => said.push(one(fax)),
                 [first, ..] => said.push(format!("{} {}", faxes.len(), many.replace("{}", first))),
             }
-        }
+        };
+        say(new, is_new, "faxes queued as {} and following");
+        say(
+            queued,
+            is_queued,
+            "of the same faxes are queued already, {} and others",
+        );
+        say(
+            delivered,
+            was_delivered,
+            "of the same faxes were delivered already, {} and others, and are not sent again",
+        );
         Taken {
             text: said.join("; "),
             each,

@@ -238,12 +238,12 @@ const DESCRIPTOR_COMMANDS: &[i32] = &[
 
 /// What ioctl(2) may be asked: whether it is a terminal, what there is to read, not to wait, not to inherit.
 const DEVICE_COMMANDS: &[u64] = &[
-    libc::TCGETS as u64,
-    libc::TIOCGWINSZ as u64,
-    libc::FIONREAD as u64,
-    libc::FIONBIO as u64,
-    libc::FIOCLEX as u64,
-    libc::FIONCLEX as u64,
+    libc::TCGETS,
+    libc::TIOCGWINSZ,
+    libc::FIONREAD,
+    libc::FIONBIO,
+    libc::FIOCLEX,
+    libc::FIONCLEX,
 ];
 
 /// What prctl(2) may be asked. Not to clear the parent-death signal, nor to hide from the supervisor (`PR_SET_DUMPABLE`).
