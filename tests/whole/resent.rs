@@ -28,7 +28,8 @@ fn send(site: &Site, numbers: &[&str]) -> Reply {
 fn new_fax(reply: &Reply) -> String {
     let words = reply.text.strip_prefix("2.0.0 fax queued as ");
     let words = words.unwrap_or_else(|| panic!("no new fax: {reply:?}"));
-    words.chars().take(13).collect()
+    let id = words.split(|c: char| !c.is_ascii_alphanumeric()).next();
+    id.unwrap_or_default().to_owned()
 }
 
 fn state(site: &Site, fax: &str) -> String {

@@ -64,6 +64,6 @@ fn a_reader_that_is_not_there_keeps_no_mail_back() {
     site.start_carrier();
     site.start();
     assert!(!pdf_of_a_fax(&site).contains("/Font"));
-    let told = "the mail goes without its text: /usr/bin/no-such-reader: it ended with exit code";
+    let told = "the mail goes without its text: /usr/bin/no-such-reader: no process";
     assert_eq!(site.log().count(told), 2);
 }
