@@ -4,6 +4,7 @@ use std::path::Path;
 
 mod damage;
 mod line_of_faxes;
+mod model;
 mod shared;
 mod small;
 
