@@ -5,6 +5,7 @@ use std::path::Path;
 mod crashed;
 mod damage;
 mod line_of_faxes;
+mod model;
 mod orphans;
 mod shared;
 mod small;
