@@ -73,11 +73,20 @@ impl Blobs {
     /// # Errors
     /// As the file system says (`StorageFull` among them), with the path; then the key holds what it held before.
     pub fn keep(&self, key: &str, octets: &[u8]) -> io::Result<()> {
+        self.keep_written(key, |file| file.write_all(octets))
+    }
+
+    /// As [`Blobs::keep`], of what `fill` writes into the file.
+    pub(super) fn keep_written(
+        &self,
+        key: &str,
+        fill: impl Fn(&mut File) -> io::Result<()>,
+    ) -> io::Result<()> {
         let temporary = self.incoming.join(key);
         let write = || {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
-            options.open(&temporary)?.write_all(octets)
+            fill(&mut options.open(&temporary)?)
         };
         let written = write().or_else(|e| match e.kind() {
             io::ErrorKind::NotFound => self.make_incoming().and_then(|()| write()),

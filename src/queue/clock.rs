@@ -86,12 +86,15 @@ fn take_out(db: &Connection, step: i64, now: Millis) -> rusqlite::Result<()> {
         "UPDATE rests SET until = until + ?1 WHERE ?2",
         "UPDATE faxes SET give_up_from = ifnull(give_up_from, next_try_at) + ?1
          WHERE state IN ('ready', 'calling') AND (give_up_from IS NOT NULL OR next_try_at <= ?2 - ?1)",
-        "UPDATE faxes SET next_try_at = next_try_at + ?1
+        "UPDATE faxes SET next_try_at = max(next_try_at + ?1, ifnull(not_before, 0))
          WHERE state = 'ready' AND outcome IS NOT NULL AND next_try_at > ifnull(not_before, 0) AND ?2",
         // What waits for no delay was due by the clock before.
         "UPDATE faxes SET next_try_at = max(?2, ifnull(not_before, 0))
          WHERE state = 'ready' AND outcome IS NULL AND next_try_at BETWEEN ?2 AND ?2 - ?1
                AND next_try_at > ifnull(not_before, 0)",
+        // The time that was asked for had come by the clock before only.
+        "UPDATE faxes SET turn = NULL, next_try_at = max(next_try_at, not_before)
+         WHERE state = 'ready' AND not_before > ?2 AND ?1 < 0",
         "UPDATE documents SET next_try_at = ?2 WHERE state = 'waiting' AND next_try_at > ?2 AND ?1 < 0",
         "UPDATE outgoing SET next_try_at = ?2 WHERE state = 'waiting' AND next_try_at > ?2 AND ?1 < 0",
     ] {

@@ -2,9 +2,8 @@
 //! file back in whose row is lost. Best effort: where a file system has no such attributes or a copy has lost them, it is
 //! not known.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use rustix::fs::{XattrFlags, fgetxattr, fsetxattr};
@@ -139,21 +138,11 @@ impl Blobs {
     /// # Errors
     /// As [`Blobs::keep`].
     pub fn keep_with_origin(&self, key: &str, bytes: &[u8], origin: &Origin) -> io::Result<()> {
-        let temporary = self.incoming().join(format!("{key}.page"));
-        let named =
-            |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", temporary.display()));
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let written = options.open(&temporary).and_then(|mut file| {
+        self.keep_written(key, |file| {
             file.write_all(bytes)?;
-            origin.write(&file);
+            origin.write(file);
             Ok(())
-        });
-        if let Err(e) = written {
-            let _ = fs::remove_file(&temporary);
-            return Err(named(e));
-        }
-        self.keep_file(key, &temporary)
+        })
     }
 }
 

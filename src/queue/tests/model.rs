@@ -214,7 +214,7 @@ async fn operate(world: &mut World, operation: &str) {
         "end received" => world.end_received().await,
         "received released" => world.received_released().await,
         "time passes" => world.time_passes(),
-        "clock set" => world.clock_is_set(),
+        "clock set" => world.clock_is_set().await,
         "killed" => world.killed().await,
         "stopped" => world.stopped().await,
         "stray file" => world.stray_file(),

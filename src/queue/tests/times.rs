@@ -2,6 +2,7 @@
 
 use super::line_of_faxes::{add, settled, waiting};
 use super::*;
+use rusqlite::params;
 
 const HOUR: u64 = 3600;
 
@@ -84,6 +85,33 @@ async fn a_number_rests_as_long_whichever_way_the_clock_is_set() {
         }
         assert_eq!(store.check().await.unwrap(), []);
     }
+}
+
+#[tokio::test]
+async fn what_a_clock_that_ran_ahead_lined_up_waits_for_the_time_that_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = waiting(folder.path(), &[("1", "a"), ("2", "a")]).await;
+    look_at_clock(&store, 1000, NOW).await;
+    let asked = NOW.plus_seconds(2 * HOUR);
+    for fax in store.waiting_faxes(9).await.unwrap() {
+        let at = asked.0;
+        let set = "UPDATE faxes SET not_before = ?2, next_try_at = ?2 WHERE id = ?1";
+        let set = store.write(move |db| db.execute(set, params![fax.id, at]));
+        set.await.unwrap();
+    }
+    let ahead = NOW.plus_seconds(3 * HOUR);
+    look_at_clock(&store, 1000, ahead).await;
+    // One is dialled, and the other stands behind it.
+    let dialled = claimed(&store, ahead).await.expect("it is that late");
+    settled(&store, &dialled, Outcome::Busy, ahead).await;
+    look_at_clock(&store, 1000, NOW).await;
+    let almost = Millis(asked.0 - 1);
+    store.next_due(&policy(), almost).await.unwrap();
+    assert!(claimed(&store, almost).await.is_none());
+    for _ in 0..2 {
+        assert!(claimed(&store, asked).await.is_some());
+    }
+    assert_eq!(store.check().await.unwrap(), []);
 }
 
 #[tokio::test]

@@ -31,12 +31,14 @@ impl World {
             if self.is_all_over() {
                 return self.count("drained");
             }
-            let due = self.store.next_due(self.now()).await;
+            let due = self.store.next_due(&self.policy, self.now()).await;
             let due = self.works("next_due", due).flatten();
+            let over = self.promises.over();
             self.notice_ends().await;
             match due {
                 Some(at) => self.promises.passes((at.0 - self.promises.wall).max(0)),
-                None if self.is_all_over() => {}
+                // What ended in that look has a receipt that is due.
+                None if self.is_all_over() || self.promises.over() > over => {}
                 None => break,
             }
         }

@@ -1,13 +1,16 @@
 //! Mails that come in, also a second time, and their documents.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use super::SENDER;
 use super::promises::{End, Fax, Promise, State};
 use super::world::{Document, Sent, World};
 use crate::pages::Resolution;
-use crate::queue::{Claim, Drawn, Millis, NewFax, NewMessage, NewOctets, Result, Store, Twin};
+use crate::queue::{
+    Claim, Drawn, DuplicateCandidate, Millis, NewFax, NewMessage, NewOctets, Result, Standing,
+    Store,
+};
 
 const NUMBERS: [&str; 6] = [
     "5550001", "5550002", "5550003", "5550004", "5550005", "5550006",
@@ -16,6 +19,8 @@ const ACCOUNTS: [&str; 3] = ["a", "b", "c"];
 
 /// How far back the front door looks for copies of a mail.
 const KNOWN_MILLIS: i64 = 5 * 86_400_000;
+/// For how long after a delivery its mail may come again because its `250` was lost.
+const LOST_REPLY_MILLIS: i64 = 90 * 60_000;
 
 /// What the front door said of one recipient.
 struct Answer {
@@ -91,10 +96,14 @@ impl World {
             take_over(&store, one.clone(), now),
             take_over(&store, other.clone(), now)
         );
+        let mut taken = Vec::new();
         for (message, answers) in [(one, first), (other, second)] {
-            if let Some(answers) = self.works("accept", answers) {
-                self.taken_over(which, &message, &answers, &live);
-            }
+            taken.extend(self.works("accept", answers).map(|it| (message, it)));
+        }
+        // The other one may have been told of its faxes.
+        taken.sort_by_key(|(_, answers)| answers.iter().filter(|it| !it.is_new).count());
+        for (message, answers) in taken {
+            self.taken_over(which, &message, &answers, &live);
         }
         let fresh = self.live_equals(which);
         for number in &self.sent[which].numbers.clone() {
@@ -415,52 +424,69 @@ fn text_of(text: u64) -> Vec<u8> {
     format!("Subject: a letter\r\n\r\n{text:016x}\r\n").into_bytes()
 }
 
-/// What the front door does with a mail: one that may have come before is held against its copies.
+/// What the intake does with a mail: one that may have come before is compared with its copies, until none is unseen.
 async fn take_over(store: &Store, message: NewMessage, now: Millis) -> Result<Vec<Answer>> {
+    if message.message_id.is_none() {
+        store.accept(message.clone(), now).await?;
+        return Ok(answers(&message, &[], now));
+    }
     let since = Millis(now.0 - KNOWN_MILLIS);
-    let shared = Arc::new(message.clone());
-    let found = match message.message_id {
-        Some(_) => store.accept_unless_twin(shared, since, now).await?,
-        None => {
-            store.accept(message.clone(), now).await?;
-            Vec::new()
+    let ours = text_of_message(store, &message).await;
+    let (mut seen, mut equal) = (HashSet::new(), Vec::new());
+    loop {
+        let answers = answers(&message, &equal, now);
+        let mut rest = message.clone();
+        rest.faxes
+            .retain(|fax| answers.iter().any(|it| it.is_new && it.fax == fax.id));
+        if rest.faxes.is_empty() {
+            if message.small_text.is_none() {
+                store.blobs().remove(&message.text_key)?;
+            }
+            return Ok(answers);
+        }
+        let rest = Arc::new(rest);
+        let found = store.accept_unless_duplicate(rest, vec![], seen.clone(), since, now);
+        let found = found.await?;
+        if found.is_empty() {
+            return Ok(answers);
+        }
+        for candidate in found {
+            let theirs = store.octets(&candidate.text_key).await.ok();
+            seen.insert(candidate.text_key.clone());
+            if theirs.is_some() && theirs == ours {
+                equal.push(candidate);
+            }
+        }
+    }
+}
+
+/// What the sender is told of each recipient, where `copies` are faxes of the very mail.
+fn answers(message: &NewMessage, copies: &[DuplicateCandidate], now: Millis) -> Vec<Answer> {
+    let own = |number: &str| {
+        let own = copies.iter().filter(|copy| copy.number == number);
+        own.max_by_key(|copy| match copy.standing {
+            Standing::Open => i64::MAX,
+            Standing::Delivered(at) | Standing::GivenUp(at) => at.0,
+        })
+    };
+    let mut faxes = message.faxes.iter();
+    let some_failed = faxes.any(|fax| {
+        own(&fax.number).is_some_and(|copy| matches!(copy.standing, Standing::GivenUp(_)))
+    });
+    let stands_for = |copy: &&DuplicateCandidate| match copy.standing {
+        Standing::Open => true,
+        Standing::Delivered(at) => some_failed || (now.0 - at.0).abs() < LOST_REPLY_MILLIS,
+        Standing::GivenUp(_) => false,
+    };
+    let answer = |fax: &NewFax| {
+        let earlier = own(&fax.number).filter(stands_for);
+        Answer {
+            number: fax.number.clone(),
+            fax: earlier.map_or(fax.id.clone(), |copy| copy.fax.clone()),
+            is_new: earlier.is_none(),
         }
     };
-    let ours = text_of_message(store, &message).await;
-    let mut equal = Vec::new();
-    for twin in &found {
-        let theirs = store.octets(&twin.text_key).await.ok();
-        if theirs.is_some() && theirs == ours {
-            equal.push(twin.clone());
-        }
-    }
-    let queued = queued(&equal);
-    let answers: Vec<Answer> = message
-        .faxes
-        .iter()
-        .map(|fax| {
-            let earlier = queued.get(fax.number.as_str());
-            Answer {
-                number: fax.number.clone(),
-                fax: earlier.map_or(fax.id.clone(), |fax| (*fax).to_owned()),
-                is_new: earlier.is_none(),
-            }
-        })
-        .collect();
-    let new: HashSet<&String> = answers
-        .iter()
-        .filter(|answer| answer.is_new)
-        .map(|answer| &answer.fax)
-        .collect();
-    if !found.is_empty() && !new.is_empty() {
-        let mut rest = message.clone();
-        rest.faxes.retain(|fax| new.contains(&fax.id));
-        store.accept(rest, now).await?;
-    }
-    if new.is_empty() && message.small_text.is_none() {
-        store.blobs().remove(&message.text_key)?;
-    }
-    Ok(answers)
+    message.faxes.iter().map(answer).collect()
 }
 
 async fn text_of_message(store: &Store, message: &NewMessage) -> Option<Arc<Vec<u8>>> {
@@ -468,14 +494,6 @@ async fn text_of_message(store: &Store, message: &NewMessage) -> Option<Arc<Vec<
         Some(text) => Some(text.clone()),
         None => store.blobs().read(&message.text_key).ok().map(Arc::new),
     }
-}
-
-/// The fax that each number has already.
-fn queued(copies: &[Twin]) -> HashMap<&str, &str> {
-    copies
-        .iter()
-        .map(|twin| (twin.number.as_str(), twin.fax.as_str()))
-        .collect()
 }
 
 impl Document {

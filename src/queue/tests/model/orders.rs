@@ -79,7 +79,7 @@ impl World {
         let Some(which) = self.pick(held.len()) else {
             return;
         };
-        let ordered = self.beside.let_go(&held[which]).await;
+        let ordered = self.beside.let_go(&held[which], self.now()).await;
         if self.works("let_go", ordered) == Some(Ordered::Done) {
             self.promises.released(&held[which]);
             self.note(format!("release {}", held[which]));
@@ -158,7 +158,7 @@ impl World {
 
     /// The daemon looks when something falls due.
     pub async fn next_due(&mut self) {
-        let due = self.store.next_due(self.now()).await;
+        let due = self.store.next_due(&self.policy, self.now()).await;
         self.works("next_due", due);
         let before = self
             .promises

@@ -541,6 +541,11 @@ impl Promises {
         });
     }
 
+    /// How many faxes are over.
+    pub fn over(&self) -> usize {
+        self.faxes.values().filter(|fax| fax.is_over()).count()
+    }
+
     /// A mail came again, and a recipient got a new fax beside `others`, the live ones that are equal.
     pub fn called_new(&mut self, fax: &str, others: &BTreeSet<String>) {
         let known = |id: &&String| self.mono - self.faxes[*id].accepted < rules::KNOWN_MILLIS;

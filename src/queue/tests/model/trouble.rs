@@ -21,7 +21,7 @@ impl World {
     }
 
     /// The clock jumps, forward or back.
-    pub fn clock_is_set(&mut self) {
+    pub async fn clock_is_set(&mut self) {
         const STEPS: [i64; 6] = [1, 60, 3000, 7300, 90_000, 300_000];
         let seconds = STEPS[self.rng.usize(0..STEPS.len())];
         let (step, kind) = match self.one_in(2) {
@@ -30,6 +30,9 @@ impl World {
         };
         self.promises.is_set(step * 1000);
         self.note(format!("the clock jumps by {step} s"));
+        // The daemon looks before it counts anything by that clock.
+        let followed = self.store.follow_clock(self.since_boot(), self.now()).await;
+        self.works("follow_clock", followed);
         self.count(kind);
     }
 
@@ -118,8 +121,11 @@ impl World {
         self.seed_writer().await;
         self.beside = Store::open_beside(state).expect("a command opens it, too");
         self.promises.forgets();
-        let recovered = self.store.recover(&self.policy, self.now()).await;
-        self.works("recover", recovered);
+        let begun = self
+            .store
+            .begin(&self.policy, self.since_boot(), self.now());
+        let begun = begun.await;
+        self.works("begin", begun);
         for document in std::mem::take(&mut self.rendering) {
             let document = self.documents.get_mut(&document.id);
             document.expect("it was claimed").unsettled += 1;
@@ -218,8 +224,9 @@ impl World {
         let before = files(&to.join("blobs"));
         match Store::open(&to) {
             Ok(store) => {
-                let recovered = store.recover(&self.policy, self.now()).await;
-                self.works("recover", recovered);
+                let begun = store.begin(&self.policy, self.since_boot(), self.now());
+                let begun = begun.await;
+                self.works("begin", begun);
                 // Each of them is looked for where it is sought last.
                 drop(store);
             }

@@ -9,7 +9,7 @@ use super::promises::{Promise, Promises};
 use super::rules;
 use crate::call::retry::Policy;
 use crate::queue::tests::NOW;
-use crate::queue::{ClaimedDocument, ClaimedFax, ClaimedMail, Millis, Result, Store};
+use crate::queue::{ClaimedDocument, ClaimedFax, ClaimedMail, Millis, Result, SinceBoot, Store};
 
 /// Operations of the log that are shown.
 const SHOWN: usize = 50;
@@ -159,6 +159,14 @@ impl World {
 
     pub fn now(&self) -> Millis {
         Millis(self.promises.wall)
+    }
+
+    /// The time that passed, whatever the wall clock showed.
+    pub fn since_boot(&self) -> SinceBoot {
+        SinceBoot {
+            boot: "the only one".into(),
+            millis: self.promises.mono,
+        }
     }
 
     pub fn day(&self) -> String {
