@@ -83,20 +83,25 @@ impl Recipients {
     ///
     /// Its own earlier fax stands for a recipient while that is open, and for [`LOST_REPLY_MILLIS`] after it was delivered;
     /// for as long as copies are known where the fax of another of these recipients was not delivered, for then that is why
-    /// the mail comes again. One that failed, is uncertain or was cancelled never does.
+    /// the mail comes again, and comes once more where the `250` to that was lost. One that failed, is uncertain or was
+    /// cancelled never does.
     pub(super) fn plan(&self, copies: &[DuplicateCandidate], now: Millis) -> Vec<Disposition> {
         let mut by_number: HashMap<&str, Vec<&DuplicateCandidate>> = HashMap::new();
         for copy in copies {
             by_number.entry(&copy.number).or_default().push(copy);
         }
         let to_number = |fax: &NewFax| by_number.get(fax.number.as_str()).into_iter().flatten();
-        let own = |fax| {
-            let own = to_number(fax).filter(|copy| is_for(copy, fax));
-            own.max_by_key(|copy| order(copy.standing))
-        };
+        let all_own = |fax| to_number(fax).filter(move |copy| is_for(copy, fax));
+        let own = |fax| all_own(fax).max_by_key(|copy| order(copy.standing));
         let own: Vec<_> = self.faxes.iter().map(own).collect();
-        let mut known = own.iter().flatten();
-        let some_failed = known.any(|copy| matches!(copy.standing, Standing::GivenUp(_)));
+        let failed = |copy: &&DuplicateCandidate| matches!(copy.standing, Standing::GivenUp(_));
+        let some_failed = self.faxes.iter().zip(&own).any(|(fax, newest)| {
+            let is_over = newest.is_some_and(|copy| match copy.standing {
+                Standing::Delivered(at) => !is_recent(at, now),
+                Standing::Open | Standing::GivenUp(_) => false,
+            });
+            !is_over && all_own(fax).any(|copy| failed(copy))
+        });
         let mut first: HashMap<&DeliveryKey, usize> = HashMap::new();
         let mut plan = Vec::with_capacity(self.faxes.len());
         for (place, (fax, key)) in self.faxes.iter().zip(&self.keys).enumerate() {

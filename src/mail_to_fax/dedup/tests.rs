@@ -120,7 +120,21 @@ fn sent_again_because_some_failed_only_those_are_new() {
          the same fax was delivered as a already, and is not sent again"
     );
     assert_eq!(said.each[1], "fax queued as e");
-    // Nothing failed: the sender wants it once more.
+    // The `250` to that was lost: it comes once more.
+    let sent = |standing| copy_of(&fax("e", two), standing);
+    for standing in [Open, Delivered(minutes_ago(30))] {
+        let known = [copies(GivenUp(yesterday)).to_vec(), vec![sent(standing)]].concat();
+        let plan = again.plan(&known, NOW);
+        assert_eq!(plan[0], Disposition::Delivered("a".into()));
+        assert!(!plan.contains(&Disposition::New), "{plan:?}");
+    }
+    // Nothing failed, or what failed was delivered long ago: the sender wants it once more.
+    let known = [
+        copies(GivenUp(yesterday)).to_vec(),
+        vec![sent(Delivered(minutes_ago(600)))],
+    ];
+    let plan = again.plan(&known.concat(), NOW);
+    assert_eq!(plan[..2], [Disposition::New, Disposition::New]);
     let plan = again.plan(&copies(Delivered(yesterday)), NOW);
     assert_eq!(plan[..2], [Disposition::New, Disposition::New]);
 }

@@ -25,6 +25,7 @@ impl World {
             while !self.sending.is_empty() {
                 self.mail_delivered().await;
             }
+            let over = self.promises.over();
             if self.took_some(has_trunk).await {
                 continue;
             }
@@ -33,7 +34,6 @@ impl World {
             }
             let due = self.store.next_due(&self.policy, self.now()).await;
             let due = self.works("next_due", due).flatten();
-            let over = self.promises.over();
             self.notice_ends().await;
             match due {
                 Some(at) => self.promises.passes((at.0 - self.promises.wall).max(0)),

@@ -462,20 +462,30 @@ async fn take_over(store: &Store, message: NewMessage, now: Millis) -> Result<Ve
 
 /// What the sender is told of each recipient, where `copies` are faxes of the very mail.
 fn answers(message: &NewMessage, copies: &[DuplicateCandidate], now: Millis) -> Vec<Answer> {
-    let own = |number: &str| {
-        let own = copies.iter().filter(|copy| copy.number == number);
-        own.max_by_key(|copy| match copy.standing {
-            Standing::Open => i64::MAX,
-            Standing::Delivered(at) | Standing::GivenUp(at) => at.0,
-        })
+    let all_own = |number: &str| -> Vec<&DuplicateCandidate> {
+        copies.iter().filter(|copy| copy.number == number).collect()
     };
+    let own = |number: &str| {
+        all_own(number)
+            .into_iter()
+            .max_by_key(|copy| match copy.standing {
+                Standing::Open => i64::MAX,
+                Standing::Delivered(at) | Standing::GivenUp(at) => at.0,
+            })
+    };
+    let is_recent = |at: Millis| (now.0 - at.0).abs() < LOST_REPLY_MILLIS;
     let mut faxes = message.faxes.iter();
     let some_failed = faxes.any(|fax| {
-        own(&fax.number).is_some_and(|copy| matches!(copy.standing, Standing::GivenUp(_)))
+        let failed = |copy: &&DuplicateCandidate| matches!(copy.standing, Standing::GivenUp(_));
+        let is_over = |copy: &DuplicateCandidate| match copy.standing {
+            Standing::Delivered(at) => !is_recent(at),
+            _ => false,
+        };
+        all_own(&fax.number).iter().any(failed) && !own(&fax.number).is_some_and(is_over)
     });
     let stands_for = |copy: &&DuplicateCandidate| match copy.standing {
         Standing::Open => true,
-        Standing::Delivered(at) => some_failed || (now.0 - at.0).abs() < LOST_REPLY_MILLIS,
+        Standing::Delivered(at) => some_failed || is_recent(at),
         Standing::GivenUp(_) => false,
     };
     let answer = |fax: &NewFax| {
