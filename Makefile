@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures bench-calls bench-pages bench-queue interop nat office hostile hostile-documents torture setup pdfium build install
+.PHONY: demo test figures bench-calls bench-pages bench-queue interop nat model office hostile hostile-documents torture setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -61,6 +61,11 @@ torture: setup
 # The gateway behind a masquerading router made of network namespaces; root, iproute2 and nftables.
 nat: setup
 	POSTFAX_NAT=must cargo test --locked --test whole nat:: -- --nocapture
+
+# Random work on the queue, crashes and steps of the clock beside a plain model of what it promises. STEPS=1000000 makes it a
+# long run, SEED= repeats one.
+model: setup
+	cargo test --locked --lib -- queue::tests::model --ignored --nocapture
 
 # LibreOffice and tesseract, as the site's converter and reader of text, behind their walls.
 office: setup

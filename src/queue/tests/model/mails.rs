@@ -134,7 +134,11 @@ impl World {
     /// The live faxes of the very same mail.
     fn live_equals(&self, which: usize) -> BTreeSet<String> {
         let sent = &self.sent[which];
-        let is_live = |id: &&String| !self.promises.faxes[*id].is_over();
+        // One whose call is being cancelled is as good as cancelled.
+        let is_live = |id: &&String| {
+            let fax = &self.promises.faxes[*id];
+            !fax.is_over() && !fax.cancelling
+        };
         sent.faxes.iter().filter(is_live).cloned().collect()
     }
 

@@ -28,6 +28,10 @@ impl World {
         };
         let ordered = self.beside.cancel(&id, self.now()).await;
         if let Some(ordered) = self.works("cancel", ordered) {
+            if let Ordered::Over(_) = ordered {
+                // A deadline may have passed: then it was that.
+                self.notice_ends().await;
+            }
             self.cancelled(&id, &ordered);
         }
         let cancelling = self.store.cancelling().await;
