@@ -100,7 +100,7 @@ impl Recipients {
                 Standing::Delivered(at) => !is_recent(at, now),
                 Standing::Open | Standing::GivenUp(_) => false,
             });
-            !is_over && all_own(fax).any(|copy| failed(copy))
+            !is_over && all_own(fax).any(&failed)
         });
         let mut first: HashMap<&DeliveryKey, usize> = HashMap::new();
         let mut plan = Vec::with_capacity(self.faxes.len());
