@@ -1,13 +1,9 @@
 //! `make torture KILLS=300`: `kill -9` at random moments, with a full disk, a disk that cannot be written, a clock that
-//! jumps and a relay that flaps in the schedule, while mails pour in and calls go both ways. Meanwhile the folder of blobs is
-//! away for a while, previews are altered, faxes are cancelled, the daemon and its calls stand still (SIGSTOP), deadlines
-//! pass, mails are sent again when their fax has failed, and a number has to be left alone for two hours. At the very end an
-//! older database is put back.
+//! jumps and a relay that flaps in the schedule, while mails pour in and calls go both ways.
 //!
 //! At the end the books are balanced by what others know: the client's list of mails that got a `250`, the machines' own
 //! list of calls and pages, and the relay's mailboxes. The daemon's store is not asked. It fails when a mail is lost, a
-//! page came twice that was confirmed, somebody was not told, a fax failed that no rule ends, a mail was swallowed, a call
-//! came too late or too soon, or a file was deleted.
+//! page came twice that was confirmed, or somebody was not told.
 //!
 //! `SEED=...` throws the same dice again. Root, for the small disk; `faketime` (Debian package), for the clock.
 

@@ -2,9 +2,7 @@
 
 use std::io::Write;
 
-use trial::books::{
-    Accepted, Arrived, Behind, Books, Call, Evidence, Fault, PERSON_PAUSE, Placed, Report, Says,
-};
+use trial::books::{Accepted, Arrived, Books, Call, Evidence, Fault, Placed, Report, Says};
 use trial::{Disk, Trial};
 
 #[path = "../torture/trial/mod.rs"]
@@ -41,9 +39,7 @@ fn accepted() -> Accepted {
         tag: "torture-00001-".into(),
         number: "5552010001".into(),
         pages: 2,
-        behind: Behind::Machine,
-        until: None,
-        sendings: 1,
+        silent_at_the_end: false,
     }
 }
 
@@ -52,7 +48,6 @@ fn call(confirmed: &[u32]) -> Call {
         number: accepted().number,
         confirmed: confirmed.iter().map(|page| Some((*page, 2))).collect(),
         kept: KEPT,
-        answered: KEPT - 20_000,
         ended: KEPT + 2_000,
     }
 }
@@ -202,90 +197,13 @@ fn a_perhaps_without_a_reason_is_seen() {
     assert_eq!(cooked(perhaps), [Fault::Unexplained]);
     assert_eq!(cooked(|e| (perhaps(e), e.kills = vec![KEPT]).0), []);
     assert_eq!(
-        cooked(|e| (perhaps(e), e.accepted[0].behind = Behind::SilentAtTheEnd).0),
+        cooked(|e| (perhaps(e), e.accepted[0].silent_at_the_end = true).0),
         []
     );
     let mut evidence = true_books();
     perhaps(&mut evidence);
     evidence.kills = vec![KEPT];
     assert_eq!(Books::balance(&evidence).uncertain, 1);
-}
-
-#[test]
-fn what_failed_too_early_is_seen() {
-    let failed = |e: &mut Evidence| {
-        (e.calls, e.reports) = (vec![call(&[1])], vec![report("a", Says::Failed)]);
-    };
-    assert_eq!(cooked(failed), [Fault::FailedTooEarly]);
-    let of = |change: fn(&mut Evidence)| move |e: &mut Evidence| (failed(e), change(e)).0;
-    assert_eq!(cooked(of(|e| e.accepted[0].behind = Behind::Declines)), []);
-    let late = |e: &mut Evidence| e.accepted[0].until = Some(KEPT);
-    assert_eq!(cooked(of(late)), []);
-    let cancelled = |e: &mut Evidence| {
-        let mail = accepted();
-        e.cancelled.insert((mail.tag, mail.number));
-    };
-    assert_eq!(cooked(of(cancelled)), []);
-}
-
-#[test]
-fn a_mail_that_is_swallowed_is_seen() {
-    let again = |e: &mut Evidence| {
-        (e.calls, e.reports) = (vec![], vec![report("a", Says::Failed)]);
-        (e.accepted[0].behind, e.accepted[0].sendings) = (Behind::Declines, 2);
-    };
-    assert_eq!(cooked(again), [Fault::Swallowed]);
-    let heard = |e: &mut Evidence| (again(e), e.reports.push(report("c", Says::Failed))).0;
-    assert_eq!(cooked(heard), []);
-}
-
-#[test]
-fn a_call_after_the_deadline_is_seen() {
-    let until = |at: i64| move |e: &mut Evidence| e.accepted[0].until = Some(at);
-    assert_eq!(cooked(until(KEPT - 20_000)), []);
-    assert_eq!(cooked(until(KEPT - 40_000)), [Fault::Late]);
-    // By the clock of the daemon, which was ahead by a minute.
-    let ahead = |e: &mut Evidence| (until(KEPT - 20_000)(e), e.clock = vec![(0, 60_000)]).0;
-    assert_eq!(cooked(ahead), [Fault::Late]);
-}
-
-#[test]
-fn a_person_who_is_called_again_too_soon_is_seen() {
-    let twice = |pause: i64| {
-        move |e: &mut Evidence| {
-            (e.accepted[0].behind, e.reports) = (Behind::Person, vec![report("a", Says::Failed)]);
-            let second = Call {
-                answered: KEPT + 2_000 + pause,
-                ended: KEPT + 10_000 + pause,
-                ..call(&[])
-            };
-            e.calls = vec![call(&[]), second];
-        }
-    };
-    assert_eq!(cooked(twice(PERSON_PAUSE)), []);
-    assert_eq!(cooked(twice(PERSON_PAUSE / 2)), [Fault::TooSoon]);
-    let ahead = |e: &mut Evidence| {
-        twice(PERSON_PAUSE / 2)(e);
-        e.clock = vec![(0, 0), (KEPT + 3_000, PERSON_PAUSE), (KEPT + 4_000, 0)];
-    };
-    assert_eq!(cooked(ahead), [], "its clock said so for a while");
-}
-
-#[test]
-fn a_process_that_stood_still_explains_what_was_in_the_air() {
-    let twice = |e: &mut Evidence| {
-        (e.calls, e.frozen) = (
-            vec![call(&[1]), call(&[1, 2])],
-            vec![(KEPT + 1_000, KEPT + 30_000)],
-        );
-    };
-    assert_eq!(cooked(twice), []);
-    assert_eq!(cooked(|e| (twice(e), e.frozen.clear()).0), [Fault::Doubled]);
-}
-
-#[test]
-fn what_is_deleted_is_seen() {
-    assert_eq!(cooked(|e| e.swept.push("m-1".into())), [Fault::Swept]);
 }
 
 #[test]

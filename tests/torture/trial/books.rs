@@ -19,32 +19,9 @@ pub struct Accepted {
     pub number: String,
     /// Its pages.
     pub pages: u32,
-    /// What is there.
-    pub behind: Behind,
-    /// No call begins after that, by the clock of the daemon.
-    pub until: Option<Millis>,
-    /// How often it was sent and got its `250`: once more after each final word that it did not arrive.
-    pub sendings: usize,
+    /// Whether the machine there never confirms the last page.
+    pub silent_at_the_end: bool,
 }
-
-/// What answers at a number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Behind {
-    /// A fax machine with nothing wrong.
-    Machine,
-    /// One that never confirms the last page.
-    SilentAtTheEnd,
-    /// Nobody: the call is declined, which is final.
-    Declines,
-    /// A person who talks. After that, the number is called once more, two hours later.
-    Person,
-}
-
-/// The pause before the second call to a person.
-pub const PERSON_PAUSE: Millis = 7_200_000;
-
-/// A call that was answered to a number whose deadline was over may have begun that long before.
-const RINGING: Millis = 10_000;
 
 /// A call that a machine took.
 #[derive(Debug, Clone)]
@@ -55,8 +32,6 @@ pub struct Call {
     pub confirmed: Vec<Page>,
     /// When it kept the last of them, just before its confirmation left.
     pub kept: Millis,
-    /// When it was answered.
-    pub answered: Millis,
     /// When it ended.
     pub ended: Millis,
 }
@@ -132,15 +107,6 @@ pub struct Evidence {
     pub kills: Vec<Millis>,
     /// From when until when its disk took nothing.
     pub full: Vec<(Millis, Millis)>,
-    /// From when until when the processes of calls stood still (SIGSTOP). The daemon alone may stand still and forgets
-    /// nothing by it.
-    pub frozen: Vec<(Millis, Millis)>,
-    /// Since when the daemon's clock has been how far from the truth.
-    pub clock: Vec<(Millis, Millis)>,
-    /// Tag and number of those that somebody cancelled.
-    pub cancelled: BTreeSet<(String, String)>,
-    /// Files of mails and pages that are gone since an older database was put back, or are not listed.
-    pub swept: Vec<String>,
 }
 
 /// How long a confirmation is on its way at most: V.21 preamble and frame take 1.5 s, the note of it an fsync.
@@ -168,16 +134,6 @@ pub enum Fault {
     Refused,
     /// A page that nobody sent.
     Garbled,
-    /// Failed, and no rule says so.
-    FailedTooEarly,
-    /// A mail that was sent again after its fax had failed had no fax of its own.
-    Swallowed,
-    /// A file that was deleted, or is not listed, after an older database was put back.
-    Swept,
-    /// A call after the deadline of its sender.
-    Late,
-    /// A number was called before its pause was over.
-    TooSoon,
 }
 
 /// What became of everything.
@@ -209,9 +165,9 @@ impl Evidence {
         about.filter(|report| seen.insert(&report.id)).collect()
     }
 
-    /// Recipients about whom nobody has been told the end, for each time that their mail was sent.
+    /// Recipients about whom nobody has been told the end.
     pub fn untold(&self) -> usize {
-        let untold = |mail: &&Accepted| self.final_words(mail).len() < mail.sendings;
+        let untold = |mail: &&Accepted| self.final_words(mail).is_empty();
         self.accepted.iter().filter(untold).count()
     }
 
@@ -230,29 +186,7 @@ impl Evidence {
             || self
                 .full
                 .iter()
-                .chain(&self.frozen)
                 .any(|(from, to)| (from - ON_ITS_WAY..*to).contains(&kept))
-    }
-
-    /// The daemon's clock at this moment.
-    fn daemon_time(&self, at: Millis) -> Millis {
-        let mut clock = self.clock.iter().rev();
-        at + clock
-            .find(|(since, _)| *since <= at)
-            .map_or(0, |(_, ahead)| *ahead)
-    }
-
-    /// The latest time that the daemon's clock showed between two moments.
-    fn latest_daemon_time(&self, from: Millis, to: Millis) -> Millis {
-        // Just before it is set, and at the end.
-        let within = self.clock.iter().filter(|(at, _)| (from..=to).contains(at));
-        let shown = within.flat_map(|(at, _)| [self.daemon_time(*at), self.daemon_time(*at - 1)]);
-        shown.chain([self.daemon_time(to)]).max().unwrap_or(to)
-    }
-
-    fn is_cancelled(&self, mail: &Accepted) -> bool {
-        let name = (mail.tag.clone(), mail.number.clone());
-        self.cancelled.contains(&name)
     }
 
     /// Whether a page is one of another mail to the same number.
@@ -267,9 +201,7 @@ impl Evidence {
     /// Whether a kill ended a call.
     fn was_killed(&self, call: &Call) -> bool {
         let noticed = call.ended - NOTICED..call.ended + 1_000;
-        let was_frozen =
-            |(from, to): &(Millis, Millis)| *from <= call.ended && noticed.start <= *to;
-        self.kills.iter().any(|kill| noticed.contains(kill)) || self.frozen.iter().any(was_frozen)
+        self.kills.iter().any(|kill| noticed.contains(kill))
     }
 }
 
@@ -288,9 +220,6 @@ impl Books {
         }
         for mail in &evidence.refused {
             books.fault(Fault::Refused, mail.clone());
-        }
-        for file in &evidence.swept {
-            books.fault(Fault::Swept, file.clone());
         }
         for mail in &evidence.arrived {
             if mail.pages.contains(&None) {
@@ -328,8 +257,7 @@ impl Books {
         let all = (1..=mail.pages).all(|page| got.contains_key(&Some((page, mail.pages))));
         self.delivered += usize::from(all);
         let told = evidence.final_words(mail);
-        self.enter_words(&told, mail.sendings, all, name);
-        self.enter_rules(evidence, mail, &calls, &told);
+        self.enter_words(&told, all, name);
         if told.iter().any(|report| report.says == Says::Perhaps) {
             self.uncertain += 1;
             let is_alone = evidence
@@ -343,60 +271,13 @@ impl Books {
                 true => calls.last().is_some_and(|call| evidence.was_killed(call)),
                 false => calls.iter().any(|call| evidence.was_killed(call)),
             };
-            if !killed && mail.behind != Behind::SilentAtTheEnd {
+            if !killed && !mail.silent_at_the_end {
                 self.fault(Fault::Unexplained, name());
             }
         }
     }
 
-    /// What the rules say of its end and of its calls.
-    fn enter_rules(
-        &mut self,
-        evidence: &Evidence,
-        mail: &Accepted,
-        calls: &[&Call],
-        told: &[&Report],
-    ) {
-        let name = || format!("{} to {}", mail.tag, mail.number);
-        let to_the_number = evidence.accepted.iter();
-        let is_alone = to_the_number.filter(|it| it.number == mail.number).count() == 1;
-        let has_failed = told.iter().any(|report| report.says == Says::Failed);
-        let may_fail = match mail.behind {
-            Behind::Machine | Behind::SilentAtTheEnd => mail.until.is_some(),
-            Behind::Declines => true,
-            Behind::Person => calls.len() >= 2 || mail.until.is_some(),
-        };
-        if has_failed && !may_fail && !evidence.is_cancelled(mail) {
-            self.fault(Fault::FailedTooEarly, name());
-        }
-        if mail.sendings > 1 && told.len() < mail.sendings {
-            self.fault(Fault::Swallowed, name());
-        }
-        if !is_alone {
-            return;
-        }
-        for call in calls {
-            let answered = evidence.daemon_time(call.answered);
-            if mail.until.is_some_and(|until| answered > until + RINGING) {
-                self.fault(Fault::Late, name());
-            }
-        }
-        let pauses = calls.windows(2).filter(|_| mail.behind == Behind::Person);
-        for pair in pauses {
-            let due = evidence.daemon_time(pair[0].ended) + PERSON_PAUSE - RINGING;
-            if evidence.latest_daemon_time(pair[0].ended, pair[1].answered) < due {
-                self.fault(Fault::TooSoon, name());
-            }
-        }
-    }
-
-    fn enter_words(
-        &mut self,
-        told: &[&Report],
-        sendings: usize,
-        arrived: bool,
-        name: impl Fn() -> String,
-    ) {
+    fn enter_words(&mut self, told: &[&Report], arrived: bool, name: impl Fn() -> String) {
         if told.is_empty() {
             self.fault(Fault::Unreported, name());
             if !arrived {
@@ -408,8 +289,7 @@ impl Books {
             let of_kind = told
                 .iter()
                 .filter(|report| report.to_postmaster == to_postmaster);
-            // What is sent again after it failed may have been a copy of a mail whose 250 was lost.
-            if sendings == 1 && of_kind.count() > 1 {
+            if of_kind.count() > 1 {
                 self.fault(Fault::ToldTwice, name());
             }
         }
@@ -475,8 +355,7 @@ impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "accepted={} lost={} doubled={} uncertain={} unreported={} delivered={} received={} in_the_air={} \
-             failed_too_early={} swallowed={} swept={} late={} resent={}",
+            "accepted={} lost={} doubled={} uncertain={} unreported={} delivered={} received={} in_the_air={}",
             self.accepted,
             self.count(Fault::Lost),
             self.count(Fault::Doubled),
@@ -485,11 +364,6 @@ impl fmt::Display for Books {
             self.delivered,
             self.received,
             self.in_the_air,
-            self.count(Fault::FailedTooEarly),
-            self.count(Fault::Swallowed),
-            self.count(Fault::Swept),
-            self.count(Fault::Late),
-            self.count(Fault::Doubled),
         )?;
         let others = [
             Fault::ToldTwice,
@@ -497,7 +371,6 @@ impl fmt::Display for Books {
             Fault::Unexplained,
             Fault::Refused,
             Fault::Garbled,
-            Fault::TooSoon,
         ];
         for fault in others.into_iter().filter(|fault| self.count(*fault) > 0) {
             write!(f, " {fault:?}={}", self.count(fault))?;

@@ -3,30 +3,22 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
-use jiff::Timestamp;
 use lettre::message::header::ContentType;
 use lettre::message::{Attachment, Message, MultiPart, SinglePart};
 use postfax::pages::sample;
 
 use super::bell::Bell;
-use super::books::{Accepted, Behind, Millis};
+use super::books::Accepted;
 use super::evidence::LONGEST;
 use crate::harness::CLERK;
 
-/// What is behind a number, by the digits at its end (`postfax carrier`).
-const ENDS: [(Behind, &str); 3] = [
-    (Behind::SilentAtTheEnd, "0004"),
-    (Behind::Declines, "0008"),
-    (Behind::Person, "0011"),
-];
-
-/// Seconds that a mail with a deadline has, at least and at most.
-const DEADLINES: std::ops::Range<i64> = 20..120;
+/// Digits at the end of the number of a machine that takes the last page and never says so.
+const SILENT_AT_THE_END: &str = "0004";
 
 /// Who writes mails.
 pub struct Clerk {
@@ -34,28 +26,23 @@ pub struct Clerk {
     bell: Bell,
     /// Some mails go to one number, so that their faxes may share a call.
     shares: bool,
-    /// How far the daemon's clock is ahead, milliseconds.
-    clock: Arc<AtomicI64>,
     desk: Mutex<Desk>,
 }
 
 #[derive(Default)]
 struct Desk {
     written: u32,
-    /// Mails to be sent again when their fax has failed.
-    kept: Vec<(Accepted, Vec<u8>)>,
     accepted: Vec<Accepted>,
     refused: Vec<String>,
 }
 
 impl Clerk {
     /// Nothing is written yet; the bell rings around every `250`.
-    pub fn new(gateway: SocketAddr, bell: Bell, shares: bool, clock: Arc<AtomicI64>) -> Clerk {
+    pub fn new(gateway: SocketAddr, bell: Bell, shares: bool) -> Clerk {
         Clerk {
             gateway,
             bell,
             shares,
-            clock,
             desk: Mutex::default(),
         }
     }
@@ -74,60 +61,25 @@ impl Clerk {
                 continue;
             }
             let (recipients, text) = self.mail(&mut rng);
-            if self.send_until_it_is_taken(&recipients, &text, stop) {
-                let mut desk = self.desk.lock().expect("nobody panics with it");
-                desk.accepted.extend_from_slice(&recipients);
-                if recipients[0].behind == Behind::Declines {
-                    desk.kept.push((recipients[0].clone(), text));
-                }
-            }
+            self.send_until_it_is_taken(&recipients, &text, stop);
         }
     }
 
-    /// The same mail again, whenever `has_failed` says that its fax has.
-    pub fn write_again(&self, stop: &AtomicBool, has_failed: impl Fn(&Accepted) -> bool) {
-        while !stop.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(500));
-            let desk = || self.desk.lock().expect("nobody panics with it");
-            let kept = desk().kept.clone();
-            let Some(which) = kept.iter().position(|(mail, _)| has_failed(mail)) else {
-                continue;
-            };
-            let (mail, text) = desk().kept.swap_remove(which);
-            if self.send_until_it_is_taken(std::slice::from_ref(&mail), &text, stop) {
-                let mut desk = desk();
-                let mut known = desk.accepted.iter_mut();
-                let known = known.find(|it| it.tag == mail.tag).expect("it was taken");
-                known.sendings += 1;
-            }
-        }
-    }
-
-    /// Whether it was taken over.
-    fn send_until_it_is_taken(
-        &self,
-        recipients: &[Accepted],
-        text: &[u8],
-        stop: &AtomicBool,
-    ) -> bool {
+    fn send_until_it_is_taken(&self, recipients: &[Accepted], text: &[u8], stop: &AtomicBool) {
         // A mail whose 250 may have been lost is sent to the end.
         let mut may_be_there = false;
         loop {
             let desk = || self.desk.lock().expect("nobody panics with it");
             match self.send(recipients, text) {
-                Ok(()) => return true,
+                Ok(()) => return desk().accepted.extend_from_slice(recipients),
                 Err(Failure::ForGood(why)) => {
-                    // Its time was over before anybody took it.
-                    if recipients.iter().all(|mail| mail.until.is_none()) {
-                        desk().refused.push(format!("{}: {why}", recipients[0].tag));
-                    }
-                    return false;
+                    return desk().refused.push(format!("{}: {why}", recipients[0].tag));
                 }
                 Err(Failure::Later(_)) => {}
                 Err(Failure::Unknown) => may_be_there = true,
             }
             if stop.load(Ordering::Relaxed) && !may_be_there {
-                return false;
+                return;
             }
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -148,23 +100,18 @@ impl Clerk {
             true => own,
             false => rng.u32(1..=LONGEST),
         };
-        let until = (rng.u32(0..8) == 0 && !in_flock)
-            .then(|| self.daemon_time() + 1000 * rng.i64(DEADLINES));
-        let until = until.map(|at| at / 1000 * 1000);
         let recipient = |area: u32, rng: &mut Rng| {
-            let special = ENDS.get(rng.usize(0..30));
-            let last = match special {
-                Some((_, last)) => (*last).to_owned(),
-                None => rng.u32(1000..10_000).to_string(),
+            let silent_at_the_end = rng.u32(0..15) == 0;
+            let last = match silent_at_the_end {
+                true => SILENT_AT_THE_END.to_owned(),
+                false => rng.u32(1000..10_000).to_string(),
             };
             Accepted {
                 tag: tag.clone(),
                 // No exchange below 200 or above 899: 976 is barred.
                 number: format!("{}{}{last}", area + n / 700, 200 + n % 700),
                 pages,
-                behind: special.map_or(Behind::Machine, |(behind, _)| *behind),
-                until,
-                sendings: 1,
+                silent_at_the_end,
             }
         };
         let mut recipients = match in_flock {
@@ -172,14 +119,11 @@ impl Clerk {
                 tag: tag.clone(),
                 number: format!("{}{}5000", 707 + flock / 700, 200 + flock % 700),
                 pages,
-                behind: Behind::Machine,
-                until: None,
-                sendings: 1,
+                silent_at_the_end: false,
             }],
             false => vec![recipient(555, rng)],
         };
-        // What is sent again is for one.
-        if rng.u32(0..6) == 0 && recipients[0].behind != Behind::Declines {
+        if rng.u32(0..6) == 0 {
             recipients.push(recipient(606, rng));
         }
         let kind = ContentType::parse("application/pdf").expect("a type");
@@ -193,16 +137,7 @@ impl Clerk {
             .subject(format!("Letter {tag}"))
             .multipart(parts.singlepart(pdf))
             .expect("a mail");
-        let mut text = message.formatted();
-        if let Some(until) = until {
-            let at = Timestamp::from_millisecond(until).expect("a time");
-            text.splice(0..0, format!("X-Fax-Until: {at}\r\n").into_bytes());
-        }
-        (recipients, text)
-    }
-
-    fn daemon_time(&self) -> Millis {
-        Timestamp::now().as_millisecond() + self.clock.load(Ordering::Relaxed)
+        (recipients, message.formatted())
     }
 
     fn send(&self, recipients: &[Accepted], text: &[u8]) -> Result<(), Failure> {

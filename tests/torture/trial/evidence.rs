@@ -104,7 +104,6 @@ fn call(album: &Album, record: CallRecord) -> Call {
         number: national(&record.called),
         confirmed: album.find(&pictures(&pages)),
         kept,
-        answered: record.ended.as_millisecond() - (record.seconds * 1000.0) as Millis,
         ended: record.ended.as_millisecond(),
     }
 }

@@ -7,12 +7,10 @@ mod clerk;
 mod disk;
 mod evidence;
 mod machines;
-mod troubles;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
@@ -21,12 +19,11 @@ use jiff::Timestamp;
 use crate::harness::Site;
 use crate::harness::relay::{Mood, Relay};
 use bell::Bell;
-use books::{Accepted, Behind, Evidence, Millis, PERSON_PAUSE};
+use books::{Evidence, Millis};
 use clerk::Clerk;
 pub use disk::Disk;
 use evidence::Album;
 use machines::Machines;
-use troubles::{State, Still};
 
 /// Where Debian puts the library that lies about the time.
 const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
@@ -73,8 +70,7 @@ impl Trial {
         let shares = rng.bool();
         println!("faxes to one number share calls: {shares}");
         let mut scene = Scene::set(disk, rng.fork(), bell.clone(), shares);
-        let (gateway, clock) = (scene.site.config.smtp.listen[0], scene.ahead.clone());
-        let clerk = Clerk::new(gateway, bell, shares, clock);
+        let clerk = Clerk::new(scene.site.config.smtp.listen[0], bell, shares);
         let machines = Machines::of(&scene.site);
         let (stop, relay) = (AtomicBool::new(false), scene.relay.clone());
         let is_enough = || clerk.knows().0.len() > told(&relay) + PATIENT;
@@ -82,13 +78,9 @@ impl Trial {
             let (one, other, calls) = (rng.fork(), rng.fork(), rng.fork());
             scope.spawn(|| clerk.write(one, &stop, is_enough));
             scope.spawn(|| clerk.write(other, &stop, is_enough));
-            scope.spawn(|| clerk.write_again(&stop, |mail| has_failed(&relay, mail)));
             scope.spawn(|| machines.call(calls, &stop));
             for kill in 1..=self.kills {
                 scene.live_and_die(self.long_lives);
-                if kill == self.kills / 2 {
-                    scene.copy_database();
-                }
                 if kill % 10 == 0 {
                     scene.tell(kill, &clerk);
                 }
@@ -96,9 +88,7 @@ impl Trial {
             stop.store(true, Ordering::Relaxed);
             scene.peace();
         });
-        let evidence = scene.wait_for_the_last_word(&clerk);
-        let swept = scene.older_database();
-        Evidence { swept, ..evidence }
+        scene.wait_for_the_last_word(&clerk)
     }
 }
 
@@ -112,14 +102,6 @@ struct Scene<'a> {
     jumps: bool,
     kills: Vec<Millis>,
     full: Vec<(Millis, Millis)>,
-    frozen: Vec<(Millis, Millis)>,
-    clock: Vec<(Millis, Millis)>,
-    /// How far the daemon's clock is ahead, milliseconds.
-    ahead: Arc<AtomicI64>,
-    /// Subject and number.
-    cancelled: Vec<(String, String)>,
-    /// A database of an earlier moment.
-    older: Option<tempfile::TempDir>,
 }
 
 impl Scene<'_> {
@@ -161,11 +143,6 @@ impl Scene<'_> {
             jumps,
             kills: Vec::new(),
             full: Vec::new(),
-            frozen: Vec::new(),
-            clock: Vec::new(),
-            ahead: Arc::default(),
-            cancelled: Vec::new(),
-            older: None,
         };
         scene.launch(0);
         scene
@@ -174,9 +151,6 @@ impl Scene<'_> {
     fn launch(&mut self, hours: i32) {
         if self.jumps {
             self.site.set_env("FAKETIME", &format!("{hours:+}h"));
-            let ahead = Millis::from(hours) * 3_600_000;
-            self.ahead.store(ahead, Ordering::Relaxed);
-            self.clock.push((now(), ahead));
         }
         self.site.launch();
     }
@@ -190,7 +164,6 @@ impl Scene<'_> {
             self.spoil(trouble);
         }
         self.pause(long_lives);
-        self.disturb(long_lives);
         let log = self.site.log().text();
         assert!(self.site.daemon().is_running(), "it died by itself: {log}");
         if self.rng.u32(0..10) == 0 {
@@ -210,93 +183,6 @@ impl Scene<'_> {
             std::thread::sleep(Duration::from_millis(self.rng.u64(100..2_000)));
             self.mend();
         }
-    }
-
-    fn state(&self) -> State {
-        State(self.disk.path().join("state"))
-    }
-
-    /// Something that the daemon lives through, or nothing.
-    fn disturb(&mut self, long_lives: bool) {
-        match self.rng.u32(0..24) {
-            0 | 1 => {
-                self.state().take_blobs_away();
-                let most = if long_lives { 20_000 } else { 3_000 };
-                std::thread::sleep(Duration::from_millis(self.rng.u64(500..most)));
-                self.state().bring_blobs_back();
-            }
-            2 | 3 => self.state().alter_a_preview(),
-            4..8 => self.cancel_one(),
-            8 | 9 => self.freeze(long_lives),
-            _ => return,
-        }
-        self.pause(long_lives);
-    }
-
-    /// Processes stand still: seconds mostly, sometimes for a minute.
-    fn freeze(&mut self, long_lives: bool) {
-        let which = [Still::Daemon, Still::Calls, Still::Both][self.rng.usize(..3)];
-        let most = match self.rng.u32(0..4) {
-            0 if long_lives => 60_000,
-            _ if long_lives => 20_000,
-            _ => 6_000,
-        };
-        let from = now();
-        troubles::freeze(
-            &self.site,
-            which,
-            Duration::from_millis(self.rng.u64(5_000..most)),
-        );
-        if which != Still::Daemon {
-            self.frozen.push((from, now()));
-        }
-    }
-
-    /// Somebody cancels a fax, whatever it is doing.
-    fn cancel_one(&mut self) {
-        let open = troubles::open_faxes(&self.site);
-        if !open.is_empty() {
-            let fax = open[self.rng.usize(..open.len())].clone();
-            self.cancel(fax);
-        }
-    }
-
-    fn cancel(&mut self, (id, number, subject): (String, String, String)) {
-        // Whether it had an effect shows in what its sender is told.
-        self.site.command(&["cancel", &id]);
-        self.cancelled.push((subject, number));
-    }
-
-    /// A database to be put back at the end.
-    fn copy_database(&mut self) {
-        self.kill();
-        let older = tempfile::tempdir().expect("a folder");
-        self.state().copy_database(older.path());
-        self.older = Some(older);
-        self.launch(0);
-    }
-
-    /// Puts the older database back, and lets the daemon have a look at it. The files that are gone then, or that are put
-    /// aside and not listed.
-    fn older_database(&mut self) -> Vec<String> {
-        let Some(older) = self.older.take() else {
-            return Vec::new();
-        };
-        self.kill();
-        let state = self.state();
-        let before = state.names("blobs");
-        state.put_database_back(older.path());
-        // It would send again what was sent since: nobody is there to take it.
-        self.site.kill_carrier();
-        self.launch(0);
-        std::thread::sleep(Duration::from_secs(10));
-        self.kill();
-        let (after, aside) = (state.names("."), state.names("orphans"));
-        let listed = self.site.command(&["check"]);
-        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
-        let gone = before.into_iter().filter(|file| !after.contains(file));
-        let unlisted = aside.into_iter().filter(|file| !listed.contains(file));
-        gone.chain(unlisted).collect()
     }
 
     /// The disk takes nothing from now on.
@@ -348,38 +234,16 @@ impl Scene<'_> {
         self.relay.set_mood(Mood::Takes);
         self.kill();
         self.launch(0);
-        std::thread::sleep(Duration::from_secs(5));
-        self.give_up_on_persons();
-    }
-
-    /// Two hours are too long to wait for.
-    fn give_up_on_persons(&mut self) {
-        for fax in troubles::open_faxes(&self.site) {
-            if fax.1.ends_with("0011") {
-                self.cancel(fax);
-            }
-        }
     }
 
     fn evidence(&self, clerk: &Clerk) -> Evidence {
         let known = evidence::gather(&self.site, &self.album, &self.relay.taken());
         let (accepted, refused) = clerk.knows();
-        let cancelled = |mail: &&Accepted| {
-            let mut cancelled = self.cancelled.iter();
-            cancelled.any(|(subject, number)| subject.contains(&mail.tag) && *number == mail.number)
-        };
-        let names = accepted.iter().filter(cancelled);
-        let cancelled = names
-            .map(|mail| (mail.tag.clone(), mail.number.clone()))
-            .collect();
         Evidence {
             accepted,
             refused,
-            cancelled,
             kills: self.kills.clone(),
             full: self.full.clone(),
-            frozen: self.frozen.clone(),
-            clock: self.clock.clone(),
             ..known
         }
     }
@@ -395,12 +259,11 @@ impl Scene<'_> {
         );
     }
 
-    fn wait_for_the_last_word(&mut self, clerk: &Clerk) -> Evidence {
+    fn wait_for_the_last_word(&self, clerk: &Clerk) -> Evidence {
         let until = Instant::now() + PEACE;
         let mut settled = None;
         loop {
             std::thread::sleep(Duration::from_secs(1));
-            self.give_up_on_persons();
             let evidence = self.evidence(clerk);
             let open = evidence.untold() + evidence.missing();
             match settled.filter(|_| open == 0) {
@@ -435,15 +298,6 @@ fn told(relay: &Relay) -> usize {
     ids.len()
 }
 
-/// Whether somebody was told that a fax did not arrive.
-fn has_failed(relay: &Relay, mail: &Accepted) -> bool {
-    debug_assert!(mail.behind == Behind::Declines);
-    relay.taken().iter().any(|(_, taken)| {
-        let about = taken.attached.as_deref().unwrap_or(taken);
-        about.subject.contains("Fax NOT delivered") && about.subject.contains(&mail.tag)
-    })
-}
-
 /// What is tried again is tried soon, so that an hour of trouble fits into minutes, and as often as it takes.
 fn soon() -> String {
     let outcomes = [
@@ -461,8 +315,7 @@ fn soon() -> String {
     ];
     let again =
         outcomes.map(|outcome| format!("{outcome} = {{ delays = [1], attempts = 1000 }}\n"));
-    let person = PERSON_PAUSE / 1000;
-    again.concat() + &format!("voice_answered = {{ delays = [{person}], attempts = 2 }}\n")
+    again.concat()
 }
 
 fn now() -> Millis {
