@@ -51,9 +51,8 @@ MINUTES = 30
 hostile: setup
 	MALLOC_ARENA_MAX=2 MINUTES=$(MINUTES) SEED=$(SEED) cargo bench --locked --bench hostile
 
-# Killed 300 times, with full disks, jumping clocks, blobs that are away, processes that stand still and a relay that flaps,
-# while mails pour in and calls go both ways; then the books are balanced by what the far ends and the mailboxes know, and an
-# older database is put back. Root; some 40 minutes. SEED= throws the same dice again.
+# Killed 300 times, with full disks, jumping clocks and a relay that flaps, while mails pour in and calls go both ways; then
+# the books are balanced by what the far ends and the mailboxes know. Root; some 25 minutes. SEED= throws the same dice again.
 KILLS = 300
 torture: setup
 	tests/setup/install-packages.sh faketime
