@@ -34,8 +34,8 @@ pub use crate::proto::sip::{Flow, Message, Transport};
 use driver::{Driver, Order};
 use transport::{TransportConfig, TransportError, Transports};
 
-/// Calls waiting for someone to take them; more are refused.
-const INCOMING_BACKLOG: usize = 64;
+/// Calls waiting for someone to take them; more are refused. A whole switchboard may call in the same moment.
+const INCOMING_BACKLOG: usize = 1024;
 
 /// Calls at once that an endpoint keeps; the limits that count are those of the trunks.
 const MOST_CALLS: usize = 10_000;
