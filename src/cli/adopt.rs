@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(value_name = "KEY")]
     key: String,
     /// Of a mail: the number or address to fax it to, in place of its recipients. Of received pages: the mail address, the
-    /// maildir:PATH, or the number of yours that was called, whose [[route]] counts. Several: once for each
+    /// maildir:PATH, or the number of yours that was called, whose route counts. Several: once for each
     #[arg(long, value_name = "RECIPIENT")]
     to: Vec<String>,
     /// Of a mail: the address that gets the receipts, in place of its envelope sender
