@@ -255,16 +255,22 @@ fn is_answerable(octets: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    /// A socket on loopback, and the ends of its channels, which nobody reads.
+    fn listening() -> (Udp, impl Sized) {
+        let (arrived, reads) = tokio::sync::mpsc::channel(10);
+        let (lost, hears) = tokio::sync::mpsc::unbounded_channel();
+        let inbox = Inbox { arrived, lost };
+        let peers = Peers::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let here = "127.0.0.1:0".parse().unwrap();
+        let udp = Udp::listen(here, inbox, peers, CancellationToken::new());
+        (udp.unwrap(), (reads, hears))
+    }
+
     /// Whoever invents ports gets answers there; it costs no more than so many sockets, and who was there before and
     /// is in use keeps its own.
     #[tokio::test]
     async fn made_up_ports_take_no_more_than_their_share() {
-        let (arrived, _reads) = tokio::sync::mpsc::channel(10);
-        let (lost, _hears) = tokio::sync::mpsc::unbounded_channel();
-        let inbox = Inbox { arrived, lost };
-        let peers = Peers::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        let here = "127.0.0.1:0".parse().unwrap();
-        let udp = Udp::listen(here, inbox, peers, CancellationToken::new()).unwrap();
+        let (udp, _readers) = listening();
         let trunk: SocketAddr = "127.0.0.1:5060".parse().unwrap();
         for port in 20_000..20_200 {
             let _ = udp.send(&Flow::udp(trunk), b"x");
@@ -278,12 +284,7 @@ mod tests {
     /// With far ends that have sockets of their own, and whatever a neighbour asks of the kernel.
     #[tokio::test]
     async fn nobody_else_can_bind_our_address() {
-        let (arrived, _reads) = tokio::sync::mpsc::channel(10);
-        let (lost, _hears) = tokio::sync::mpsc::unbounded_channel();
-        let inbox = Inbox { arrived, lost };
-        let peers = Peers::new(vec!["127.0.0.0/8".parse().unwrap()]);
-        let here = "127.0.0.1:0".parse().unwrap();
-        let udp = Udp::listen(here, inbox, peers, CancellationToken::new()).unwrap();
+        let (udp, _readers) = listening();
         for port in 30_000..30_050 {
             let far = SocketAddr::from(([127, 0, 0, 2], port));
             let _ = udp.send(&Flow::udp(far), b"x");
