@@ -71,6 +71,11 @@ impl Recipients {
         all
     }
 
+    /// The fax of each as if it were alone, in their order.
+    pub(super) fn faxes(&self) -> &[NewFax] {
+        &self.faxes
+    }
+
     fn cover_to(&self, cover: bool, in_book: Option<&str>, address: &str) -> Option<String> {
         let in_header = || {
             let name = self.names.get(&address.to_ascii_lowercase());

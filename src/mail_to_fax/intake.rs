@@ -137,9 +137,8 @@ impl FrontDoor {
         Ok(())
     }
 
-    /// Takes the mail over; what the client hears, and the fax of each recipient.
-    async fn keep(&self, mut good: Good) -> Result<(Taken, Vec<String>), KeepError> {
-        let now = now();
+    /// The recipients of a mail, each with a fax as if it were alone; `good` has none afterwards.
+    async fn recipients(&self, good: &mut Good, now: Millis) -> Result<Recipients, KeepError> {
         let recipients = std::mem::take(&mut good.recipients);
         let ids = id::several(now, recipients.len());
         let faxes = recipients.iter().zip(ids);
@@ -150,8 +149,14 @@ impl FrontDoor {
             true => names_in(as_kept(&good.text)).await?,
             false => HashMap::new(),
         };
-        let envelope = envelope(&good, &faxes, now);
-        let recipients = Recipients::new(faxes, names);
+        Ok(Recipients::new(faxes, names))
+    }
+
+    /// Takes the mail over; what the client hears, and the fax of each recipient.
+    async fn keep(&self, mut good: Good) -> Result<(Taken, Vec<String>), KeepError> {
+        let now = now();
+        let recipients = self.recipients(&mut good, now).await?;
+        let envelope = envelope(&good, recipients.faxes(), now);
         let message = self.new_message(good, envelope, now).await?;
         let kept = self.keep_once(&message, &recipients, now).await;
         let names_it = match &kept {

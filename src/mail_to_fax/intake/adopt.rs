@@ -1,10 +1,9 @@
 //! A mail whose row is lost is taken in again: by the rules of the front door, but for who may send, which was decided when
 //! it got its `250`.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{FrontDoor, Good, as_kept, names_in};
+use super::{FrontDoor, Good, KeepError};
 use crate::context::now;
 use crate::mail_to_fax::dedup::{Disposition, Recipients};
 use crate::mail_to_fax::documents;
@@ -12,7 +11,7 @@ use crate::mail_to_fax::verdict::{can_be_told, on_recipient};
 use crate::mail_to_fax::wishes::Wishes;
 use crate::net::smtp::Text;
 use crate::proto::smtp::{Mail, MailOptions, Notify, RcptOptions, Refusal, Ret};
-use crate::queue::{Envelope, Kept, NewMessage, Orphan, StoreError, id};
+use crate::queue::{Envelope, Kept, NewMessage, Orphan, StoreError};
 
 /// Why a mail was not taken in again; it is an orphan as before.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +27,15 @@ pub enum NotAdopted {
 impl From<Refusal> for NotAdopted {
     fn from(refusal: Refusal) -> NotAdopted {
         NotAdopted::Refused(refusal.text)
+    }
+}
+
+impl From<KeepError> for NotAdopted {
+    fn from(e: KeepError) -> NotAdopted {
+        match e {
+            KeepError::Refused(refusal) => refusal.into(),
+            KeepError::Store(e) => e.into(),
+        }
     }
 }
 
@@ -129,19 +137,7 @@ impl FrontDoor {
         envelope: Envelope,
     ) -> Result<(NewMessage, Recipients), NotAdopted> {
         let now = now();
-        let recipients = std::mem::take(&mut good.recipients);
-        let ids = id::several(now, recipients.len());
-        let faxes = recipients.iter().zip(ids);
-        let faxes = faxes
-            .map(|(to, id)| self.new_fax(id, to, &good.mail.sender, &good.wishes))
-            .collect::<Result<Vec<_>, _>>()?;
-        let names = match faxes.iter().any(|fax| fax.cover == Some(true)) {
-            true => names_in(as_kept(&good.text))
-                .await
-                .map_err(StoreError::from)?,
-            false => HashMap::new(),
-        };
-        let recipients = Recipients::new(faxes, names);
+        let recipients = self.recipients(&mut good, now).await?;
         let message = self.new_message(good, envelope, now).await?;
         let message = NewMessage {
             id: id.to_owned(),
