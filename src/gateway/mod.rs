@@ -83,7 +83,7 @@ pub async fn custody(config: &Config) -> Result<Store, StoreError> {
     let policy = config.retry_policy();
     let recovered = store.begin(&policy, clock::since_boot(), now()).await?;
     if recovered > 0 {
-        tracing::warn!("{recovered} pieces of work were cut off by the last stop and go on");
+        tracing::warn!(recovered, "the last stop cut work off, which goes on");
     }
     Ok(store)
 }
