@@ -15,7 +15,7 @@ use crate::gateway::shut::Shut;
 use crate::gateway::{Gateway, custody};
 use crate::pages::pdfium;
 use crate::queue::{Store, StoreError};
-use crate::worker::host::Children;
+use crate::worker::host::{Children, ServiceGroup};
 use crate::worker::mishaps::Mishaps;
 
 /// How long threads that are in the kernel may take to come back at the end.
@@ -35,6 +35,8 @@ pub fn run(config_file: PathBuf, config: Config) -> anyhow::Result<ExitCode> {
     if let Some(mishaps) = Mishaps::from_environment()? {
         children.mishaps = mishaps.into();
     }
+    // Before any child: those that are forked stay in the group of the daemon.
+    children.service_group = ServiceGroup::claim().map(Into::into);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;

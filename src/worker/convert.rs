@@ -9,6 +9,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
+use super::host::cgroup;
 use super::sandbox;
 
 /// What the child is told.
@@ -26,6 +27,9 @@ pub struct Args {
     /// Megabytes of the largest file that it may write
     #[arg(long)]
     folder_mb: u64,
+    /// The control group to move into
+    #[arg(long)]
+    control_group: Option<PathBuf>,
     /// The converter and its arguments
     #[arg(last = true, required = true)]
     command: Vec<String>,
@@ -52,6 +56,10 @@ fn become_converter(args: &Args) -> std::io::Result<std::io::Error> {
         cpu_seconds: args.seconds,
         file_size: args.folder_mb << 20,
     };
+    // Before anything of the site's choice runs: what it starts begins in there.
+    if let Some(group) = &args.control_group {
+        cgroup::move_to(group)?;
+    }
     sandbox::enter_convert(&args.folder, limits)?;
     Ok(Command::new(program)
         .args(arguments)

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod call;
+pub(super) mod cgroup;
 mod complaints;
 mod convert;
 mod document;
@@ -21,6 +22,7 @@ use tokio::sync::Semaphore;
 use super::mishaps::Mishaps;
 pub use bounds::Bounds;
 pub use call::{CallChild, ChildEvent, Stalled};
+pub use cgroup::ServiceGroup;
 pub use convert::Conversion;
 pub use document::{RenderFailure, Rendered};
 pub use ocr::TextReader;
@@ -36,6 +38,8 @@ pub struct Children {
     pub render_seconds: u64,
     /// For tests: what the next children are told to suffer.
     pub mishaps: Arc<Mishaps>,
+    /// Where converters get control groups, if the service manager delegated one.
+    pub service_group: Option<Arc<ServiceGroup>>,
     /// Converters may be large: few at a time.
     conversions: Arc<Semaphore>,
     /// So with received pages whose text is read, which nobody waits for.
@@ -58,6 +62,7 @@ impl Children {
             pdfium,
             render_seconds,
             mishaps: Arc::default(),
+            service_group: None,
             conversions: Arc::new(Semaphore::new(CONVERSIONS)),
             readers: Arc::new(Semaphore::new(READERS)),
             covers: Arc::new(Semaphore::new(COVERS)),

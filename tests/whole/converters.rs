@@ -1,27 +1,33 @@
 //! Programs that the site chose to convert documents and to read pages, behind their walls.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use postfax::config::Ocr;
 use postfax::pages::{FaxPage, sample, tiff};
-use postfax::worker::host::{Bounds, Conversion, TextReader};
+use postfax::worker::host::{Bounds, Conversion, ServiceGroup, TextReader};
 
 use crate::documents::{children, run};
 use crate::harness::{Site, wait_until};
 
-fn convert(script: &str, seconds: u64) -> Result<Vec<u8>, String> {
+fn conversion(script: &str, seconds: u64) -> Conversion {
     let bounds = Bounds {
         processes: 16,
         folder_mb: 20,
     };
-    let conversion = Conversion {
+    Conversion {
         bounds,
         command: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
         extension: "docx".to_owned(),
         seconds,
         memory_mb: 64,
-    };
+    }
+}
+
+fn convert(script: &str, seconds: u64) -> Result<Vec<u8>, String> {
+    let conversion = conversion(script, seconds);
     let converted = run(async { children().convert(&conversion, b"the document").await });
     converted.map_err(|failure| failure.to_string())
 }
@@ -81,6 +87,50 @@ fn a_converter_does_its_work_or_its_failure_has_a_sentence() {
         let mut names = left.flatten().map(|entry| entry.file_name());
         !names.any(|name| name.to_string_lossy().starts_with(&ours))
     });
+}
+
+/// A control group that is delegated as systemd does it; `None` where the kernel has no pids controller for it.
+fn delegated_group() -> Option<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("it can be read");
+    let mount = mounts
+        .lines()
+        .find(|line| line.contains(" - cgroup2 "))?
+        .split(' ')
+        .nth(4)?;
+    let enabled = fs::read_to_string(Path::new(mount).join("cgroup.subtree_control"));
+    if !enabled.ok()?.split_whitespace().any(|name| name == "pids") {
+        return None;
+    }
+    let group = Path::new(mount).join(format!("postfax-test-{}", std::process::id()));
+    fs::create_dir(&group).ok()?;
+    Some(group)
+}
+
+#[test]
+fn the_kernel_counts_the_processes_of_a_converter_where_a_group_is_delegated() {
+    let Some(group) = delegated_group() else {
+        eprintln!(
+            "NOT TESTED: there is no control group with a pids controller that this user may divide"
+        );
+        return;
+    };
+    let service = Arc::new(ServiceGroup::new(group.clone()).expect("it is ours"));
+    let mut children = children();
+    children.service_group = Some(service);
+    let convert = |script: &str| {
+        let conversion = conversion(script, 20);
+        run(async { children.convert(&conversion, b"the document").await })
+            .map_err(|failure| failure.to_string())
+    };
+    assert_eq!(
+        convert("cat {input} > document.pdf"),
+        Ok(b"the document".to_vec())
+    );
+    // The supervisor, which looks ten times a second, would see none of these: they are gone at once.
+    let said = convert("for n in $(seq 40); do /bin/sleep 0.01 & done; wait; exit 1");
+    let said = said.expect_err("more than 16");
+    assert!(said.contains("it started more than 16 processes"), "{said}");
+    wait_until("the groups are gone", 30, || fs::remove_dir(&group).is_ok());
 }
 
 /// Whether a program is here; where `POSTFAX_OFFICE=must` says that it has to be, it is an error if not.

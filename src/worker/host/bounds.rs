@@ -1,6 +1,7 @@
 //! How many processes a converter has, and what its folder takes: looked at ten times a second.
 //!
-//! Limits of the kernel do not do it: `RLIMIT_NPROC` counts all processes of the user, and `RLIMIT_FSIZE` one file.
+//! Limits of a process do not do it: `RLIMIT_NPROC` counts all processes of the user, and `RLIMIT_FSIZE` one file. Where there
+//! are control groups, they count the processes first ([`super::cgroup`]).
 
 use std::collections::HashSet;
 use std::fs;

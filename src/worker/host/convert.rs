@@ -15,6 +15,7 @@ use super::super::convert::NOT_NOW;
 use super::super::stall::timeout;
 use super::super::wire::DocumentRefusal;
 use super::bounds::{self, Bounds};
+use super::cgroup::ConverterGroup;
 use super::document::{FROM_OUTSIDE, RenderFailure, killed};
 use super::{Children, how_it_ended};
 
@@ -96,7 +97,13 @@ impl Children {
         input: &str,
     ) -> Result<(), RenderFailure> {
         let seconds = conversion.seconds;
+        let limits = self
+            .control_group(conversion)
+            .map_err(RenderFailure::NotStarted)?;
         let mut command = self.command("convert");
+        if let Some(limits) = &limits {
+            command.arg("--control-group").arg(limits.path());
+        }
         command
             .arg("--folder")
             .arg(folder)
@@ -125,6 +132,12 @@ impl Children {
             ended = timeout(limit, child.wait()) => ended.ok(),
             how = exceeded => return failed(how),
         };
+        let met = limits
+            .as_ref()
+            .and_then(|limits| limits.exceeded(conversion.bounds.processes));
+        if let (Some(how), false) = (met, matches!(&ended, Some(Ok(status)) if status.success())) {
+            return failed(how);
+        }
         match ended {
             None => failed(format!("it took longer than {seconds} s")),
             Some(Err(e)) => Err(RenderFailure::NotStarted(e)),
@@ -138,6 +151,20 @@ impl Children {
                 _ => failed(format!("it {}", how_it_ended(status))),
             },
         }
+    }
+}
+
+impl Children {
+    fn control_group(&self, conversion: &Conversion) -> io::Result<Option<ConverterGroup>> {
+        /// `memory_mb` is that of one process; an office has a few, and one of them large.
+        const IN_ALL: u64 = 2;
+        let Some(service) = &self.service_group else {
+            return Ok(None);
+        };
+        let memory_mb = conversion.memory_mb.saturating_mul(IN_ALL);
+        service
+            .make(conversion.bounds.processes, memory_mb)
+            .map(Some)
     }
 }
 
