@@ -10,7 +10,8 @@ use std::ptr;
 
 use spandsp_sys as c;
 
-use super::mend::Remedy;
+use super::frames::FINAL;
+use super::mend::{Instead, Remedy};
 use super::session::{Counts, Session};
 use super::{Options, Role, SetUpFailed};
 
@@ -21,6 +22,9 @@ const T6: c_int = 0x08;
 const T85: c_int = 0x10;
 /// FCF of DIS (DTC has the X bit).
 const DIS: u8 = 0x80;
+/// FCF of PSA. With a frame that is not the last of its series SpanDSP does nothing but note what it says, and nobody asks
+/// for this one.
+const PSA: u8 = 0x61;
 /// R8 and R16 with standard, fine and superfine lines; 200 x 100, 200, 400; 300; 400 dpi.
 const RESOLUTIONS: c_int = 0x01 | 0x02 | 0x04 | 0x08 | 0x20 | 0x40 | 0x80 | 0x100 | 0x400;
 /// A4, B4 and A3 wide; any length.
@@ -33,6 +37,7 @@ const AUDIO_TRIES: c_int = 5;
 // Of async.h: what a modem says in place of a bit.
 const CARRIER_DOWN: c_int = -1;
 const CARRIER_UP: c_int = -2;
+const TRAINING_BEGUN: c_int = -3;
 const TRAINING_SUCCEEDED: c_int = -4;
 
 // Of modem_connect_tones.h.
@@ -88,6 +93,16 @@ impl Desk {
         };
         // SAFETY: a callback runs, or C does not; the T.30 state is alive, and C copies the path.
         unsafe { c::t30_set_tx_file(self.t30, file.as_ptr(), first, last) };
+    }
+
+    /// Whether SpanDSP answers the page that came in with RTN: it has no rows, or too many bad ones (`copy_quality` in
+    /// t30.c).
+    fn page_is_bad(&self) -> bool {
+        let mut stats = c::t30_stats_t::default();
+        // SAFETY: a callback runs, so the T.30 state is alive; the function reads it and fills `stats`.
+        unsafe { c::t30_get_transfer_statistics(self.t30, &mut stats) };
+        let (bad, rows) = (i64::from(stats.bad_rows), i64::from(stats.length));
+        !(bad == 0 && rows != 0) && bad * 20 >= rows * 3
     }
 
     fn counts(&self) -> Counts {
@@ -162,10 +177,20 @@ unsafe extern "C" fn on_frame(user: *mut c_void, incoming: bool, msg: *const u8,
         if incoming && frame.get(2) == Some(&DIS) {
             at_desk(user, (), Desk::note_maker);
         }
-        let instead = at_desk(user, None, |desk| desk.session.frame(incoming, frame));
-        if let Some(fcf) = instead.filter(|_| incoming && len > 2) {
-            // It is in the buffer of a modem of SpanDSP, which is const for the receiver of a frame only.
-            *msg.cast_mut().add(2) = fcf;
+        let instead = at_desk(user, None, |desk| {
+            let page_is_bad = incoming && !desk.session.sends() && desk.page_is_bad();
+            desk.session.frame(incoming, frame, page_is_bad)
+        });
+        // What comes in is in the buffer of a modem, and a frame whose FCF we change on its way out, an answer to a page,
+        // in one of its sender: both are const for the receiver of a frame only.
+        let octets = msg.cast_mut();
+        match instead.filter(|_| len > 2) {
+            Some(Instead::Fcf(fcf)) => *octets.add(2) = fcf,
+            Some(Instead::Nothing) => {
+                *octets.add(1) &= !FINAL;
+                *octets.add(2) = PSA;
+            }
+            None => {}
         }
     }
 }
@@ -262,6 +287,26 @@ fn modems(max_bit_rate: u32) -> c_int {
     modems as c_int
 }
 
+/// Tells T.30 what no modem does.
+///
+/// # Safety
+/// `t30` is alive, and C is not running.
+unsafe fn apply(t30: *mut c::t30_state_t, remedy: Remedy) {
+    let t30 = t30.cast();
+    // SAFETY: promised by the caller; a status has no octets.
+    unsafe {
+        match remedy {
+            Remedy::TrainingBegun => c::t30_non_ecm_put_bit(t30, TRAINING_BEGUN),
+            Remedy::TrainingFailed => {
+                c::t30_non_ecm_put_bit(t30, TRAINING_SUCCEEDED);
+                c::t30_non_ecm_put_bit(t30, CARRIER_DOWN);
+            }
+            Remedy::CarrierUp => c::t30_hdlc_accept(t30, ptr::null(), CARRIER_UP, 1),
+            Remedy::CarrierDown => c::t30_hdlc_accept(t30, ptr::null(), CARRIER_DOWN, 1),
+        }
+    }
+}
+
 // ---- T.38 ----
 
 /// A T.38 terminal of SpanDSP.
@@ -315,6 +360,12 @@ impl T38Engine {
             let core = c::t38_terminal_get_t38_core_state(self.state);
             c::t38_core_rx_ifp_packet(core, ifp.as_ptr(), ifp.len() as c_int, seq);
         }
+    }
+
+    /// Tells T.30 what the packets do not.
+    pub(super) fn apply(&mut self, remedy: Remedy) {
+        // SAFETY: the state is alive, and C is not running.
+        unsafe { apply(c::t38_terminal_get_t30_state(self.state), remedy) };
     }
 
     pub(super) fn tick(&mut self, samples: u32) {
@@ -382,18 +433,8 @@ impl AudioEngine {
 
     /// Tells T.30 what no modem does.
     pub(super) fn apply(&mut self, remedy: Remedy) {
-        // SAFETY: the state is alive, and C is not running; a status has no octets.
-        unsafe {
-            let t30 = c::fax_get_t30_state(self.state).cast();
-            match remedy {
-                Remedy::TrainingFailed => {
-                    c::t30_non_ecm_put_bit(t30, TRAINING_SUCCEEDED);
-                    c::t30_non_ecm_put_bit(t30, CARRIER_DOWN);
-                }
-                Remedy::CarrierUp => c::t30_hdlc_accept(t30, ptr::null(), CARRIER_UP, 1),
-                Remedy::CarrierDown => c::t30_hdlc_accept(t30, ptr::null(), CARRIER_DOWN, 1),
-            }
-        }
+        // SAFETY: the state is alive, and C is not running.
+        unsafe { apply(c::fax_get_t30_state(self.state), remedy) };
     }
 
     pub(super) fn transmit(&mut self, samples: &mut [i16]) -> usize {

@@ -101,6 +101,19 @@ pub(super) fn ends_signal(ifp: &[u8]) -> bool {
     matches!(ifp, [head, count, field, ..] if *count > 0 && head & 0xc0 == 0xc0 && matches!(field >> 4 & 7, 1 | 4 | 5 | 7))
 }
 
+/// T.30 5.3.5: the bit of the control field that ends a series of frames.
+pub(super) const FINAL: u8 = 0x10;
+
+/// Whether an IFP packet (of T.38 version 0) says that a fast modem trains (T.38 7.3.1, table 2).
+pub(super) fn trains(ifp: &[u8]) -> bool {
+    matches!(ifp, [indicator, ..] if indicator & 0xc0 == 0 && (4..=15).contains(&(indicator >> 1)))
+}
+
+/// Whether an IFP packet has data of a fast modem (T.38 7.3.1, table 3: any but V.21).
+pub(super) fn is_fast_data(ifp: &[u8]) -> bool {
+    matches!(ifp, [head, ..] if head & 0xc0 == 0xc0 && head & 0x3e != 0)
+}
+
 /// Text of an identification: sent last digit first (T.30 5.3.6.2.4).
 pub(super) fn ident(fif: &[u8]) -> Option<String> {
     let text: String = fif

@@ -1,4 +1,7 @@
-//! What SpanDSP's receiver lacks where a line loses packets, put right from outside.
+//! What SpanDSP lacks where a line loses packets or is long, put right from outside. Each is found in SpanDSP as
+//! spandsp-sys 0.2 brings it.
+//!
+//! The receiver:
 //!
 //! - When the modem cannot train for TCF, it says nothing, and takes the repeated DCS for a broken rule. T.30 5.3.6.1.4
 //!   has FTT for it: we report a training check that failed.
@@ -7,6 +10,18 @@
 //! - When the modem cannot train for a page in ECM and PPS behind it is spoilt too, it takes 200 ms of silence for the
 //!   end of T2 and begins anew with DIS, which no sender expects there. T.30 gives the sender three tries at 3 s
 //!   intervals (T4): we report a carrier, which stops that timer, until all of them are over.
+//! - Without ECM it takes MPS, EOM or EOP for a repeat, and says MCF again, unless a modem told it that a carrier came.
+//!   `t38_terminal.c` never does: a page with which the gateway's modem could not train is confirmed. We report the
+//!   training that T.38's indicators tell of, and where packets were lost in place of it, the MCF becomes RTN.
+//! - It takes RTN to a last page (EOP, EOM) for the end and answers the DCS that follows with DCN, against T.30 5.3.6.1.7.
+//!   Where it is going to say RTN, we let it take that command for MPS: then it waits for the page.
+//! - DCS that is repeated before TCF came is a broken rule to it. It is ignored here; the training check is not.
+//!
+//! The sender, in T.38:
+//!
+//! - While it sends TCF or a page, an answer that comes late, to a command that was repeated meanwhile, is a broken rule
+//!   to it and ends the call; so does a DIS that crosses our DCS. T.30 5.4.1 has the sender read answers behind its
+//!   commands only: what comes before is ignored here.
 
 use super::Role;
 use super::frames::{self, Frame};
@@ -14,6 +29,8 @@ use super::frames::{self, Frame};
 /// Samples from DCS to the end of TCF and some more: V.17 trains for 1.4 s, TCF lasts 1.5 s, 10 % more or less, and the
 /// sender waits 3 s for an answer (T4).
 const TRAINING: u32 = 29_600;
+/// The same in T.38, where packets come late: a second before the sender says DCS again.
+const TRAINING_T38: u32 = 40_000;
 /// FCF of PPS.
 const PPS: u8 = 0xbe;
 /// FCF of PPR.
@@ -22,6 +39,14 @@ const PPR: u8 = 0xbc;
 const CTR: u8 = 0xc4;
 /// FCF of CRP, with the bit of a station that has got DIS.
 const CRP: u8 = 0x1a | 1;
+/// FCF of CRP, MPS, RTN and RTP without the X bit.
+const CRP_BARE: u8 = 0x1a;
+const MPS: u8 = 0x4e;
+const RTN: u8 = 0x4c;
+const RTP: u8 = 0xcc;
+/// What SpanDSP says in place of an answer that it never gave (-1).
+const NO_ANSWER: u8 = 0xfe;
+const X_BIT: u8 = 1;
 
 /// Mean square of samples below which they are no signal: -43 dBm0.
 const QUIET: i64 = 114 * 114;
@@ -43,6 +68,17 @@ pub(super) enum Remedy {
     CarrierUp,
     /// There is none.
     CarrierDown,
+    /// A fast modem trains.
+    TrainingBegun,
+}
+
+/// What SpanDSP is to take a frame for; what leaves in its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Instead {
+    /// A frame with this FCF.
+    Fcf(u8),
+    /// None at all.
+    Nothing,
 }
 
 /// Watches the frames of one call.
@@ -56,6 +92,24 @@ pub(super) struct Mend {
     /// Where a page in ECM is due.
     hush: Option<Hush>,
     ecm: bool,
+    /// Where a page without ECM is due: what came in since our last answer.
+    due: Option<Came>,
+    /// The last command behind a page was MPS, for SpanDSP.
+    more_pages: bool,
+    /// Sender in T.38: DCS, TCF or a page is on its way out.
+    dcs_leaves: bool,
+    talks: bool,
+}
+
+/// What came since our last answer.
+#[derive(Debug, Default)]
+struct Came {
+    /// A fast signal, or the training of one.
+    carrier: bool,
+    /// Packets were lost.
+    gap: bool,
+    /// A page was taken.
+    page: bool,
 }
 
 impl Mend {
@@ -66,38 +120,85 @@ impl Mend {
             confirmed: false,
             hush: None,
             ecm: false,
+            due: None,
+            more_pages: true,
+            dcs_leaves: false,
+            talks: false,
         }
     }
 
-    /// A frame passes; returns what its FCF should be instead.
-    pub(super) fn frame(&mut self, incoming: bool, octets: &[u8], frame: Frame<'_>) -> Option<u8> {
+    /// A frame passes; returns what it should be instead. `page_is_bad`: the page that came in is one that SpanDSP answers
+    /// with RTN.
+    pub(super) fn frame(
+        &mut self,
+        incoming: bool,
+        octets: &[u8],
+        frame: Frame<'_>,
+        page_is_bad: bool,
+    ) -> Option<Instead> {
         match (self.role, incoming) {
-            (Role::Sender, _) => None,
-            (Role::Receiver, true) => self.incoming(octets, frame),
-            (Role::Receiver, false) => {
-                self.outgoing(octets, frame);
+            (Role::Sender, true) => self.answer(octets, frame),
+            (Role::Sender, false) => {
+                // TSI, SUB and SID go before DCS.
+                self.dcs_leaves |= matches!(
+                    frame,
+                    Frame::Ident(_) | Frame::SubAddress(_) | Frame::Password(_) | Frame::Dcs(_)
+                );
                 None
             }
+            (Role::Receiver, true) => self.incoming(octets, frame, page_is_bad),
+            (Role::Receiver, false) => self.outgoing(octets, frame),
         }
     }
 
-    fn incoming(&mut self, octets: &[u8], frame: Frame<'_>) -> Option<u8> {
-        let is_pps = octets.get(2).is_some_and(|fcf| fcf & 0xfe == PPS);
+    /// To a sender.
+    fn answer(&self, octets: &[u8], frame: Frame<'_>) -> Option<Instead> {
+        let is_final = octets
+            .get(1)
+            .is_some_and(|control| control & frames::FINAL != 0);
+        let is_crp = octets.get(2).is_some_and(|fcf| fcf & !X_BIT == CRP_BARE);
+        let ignored = self.talks && is_final && !is_crp && frame != Frame::Dcn;
+        ignored.then_some(Instead::Nothing)
+    }
+
+    fn incoming(&mut self, octets: &[u8], frame: Frame<'_>, page_is_bad: bool) -> Option<Instead> {
+        let fcf = octets.get(2)?;
+        let is_pps = fcf & 0xfe == PPS;
         match frame {
             Frame::Dcs(fif) => {
-                self.training = Some(0);
+                let repeated = self.training.replace(0).is_some();
                 self.ecm = frames::dcs(fif).ecm;
+                return repeated.then_some(Instead::Nothing);
             }
             Frame::EndOfProcedure | Frame::EndOfDocument if is_pps && self.confirmed => {
-                return Some(CRP);
+                return Some(Instead::Fcf(CRP));
             }
+            Frame::EndOfProcedure | Frame::EndOfDocument if !is_pps && !self.ecm => {
+                let came = self.due.as_ref().is_some_and(|came| came.carrier);
+                self.more_pages = came && page_is_bad;
+                return self.more_pages.then_some(Instead::Fcf(MPS | fcf & X_BIT));
+            }
+            Frame::EndOfPage if !is_pps => self.more_pages = true,
             _ if is_pps => self.hush = None,
             _ => {}
         }
         None
     }
 
-    fn outgoing(&mut self, octets: &[u8], frame: Frame<'_>) {
+    fn outgoing(&mut self, octets: &[u8], frame: Frame<'_>) -> Option<Instead> {
+        let fcf = octets.get(2)?;
+        let missed = |came: &Came| !came.page && (came.carrier || came.gap);
+        let is_missed = frame == Frame::Mcf && self.due.as_ref().is_some_and(missed);
+        let answers = frame == Frame::Mcf || matches!(fcf & !X_BIT, RTN | RTP | NO_ANSWER);
+        if frame == Frame::Cfr || answers {
+            let is_due = !self.ecm && (frame == Frame::Cfr || self.more_pages);
+            self.due = is_due.then(Came::default);
+        }
+        self.note_outgoing(octets, frame);
+        (is_missed || fcf & !X_BIT == NO_ANSWER).then_some(Instead::Fcf(RTN | fcf & X_BIT))
+    }
+
+    fn note_outgoing(&mut self, octets: &[u8], frame: Frame<'_>) {
         self.training = None;
         let is_partial = octets
             .get(2)
@@ -116,6 +217,40 @@ impl Mend {
         self.confirmed = true;
     }
 
+    /// A page was taken, and its answer leaves.
+    pub(super) fn page_taken(&mut self) {
+        if let Some(came) = &mut self.due {
+            came.page = true;
+        }
+    }
+
+    /// An IFP packet came in, behind a gap in the numbers or not.
+    pub(super) fn packet(&mut self, ifp: &[u8], gap: bool) -> Option<Remedy> {
+        let is_fast = frames::trains(ifp) || frames::is_fast_data(ifp);
+        if let Some(came) = &mut self.due {
+            came.carrier |= is_fast;
+            came.gap |= gap;
+        }
+        let trains = self.role == Role::Receiver && frames::trains(ifp);
+        trains.then_some(Remedy::TrainingBegun)
+    }
+
+    /// An IFP packet leaves.
+    pub(super) fn leaves(&mut self, ifp: &[u8]) {
+        if self.role != Role::Sender {
+            return;
+        }
+        self.talks |= std::mem::take(&mut self.dcs_leaves) || frames::trains(ifp);
+        if frames::is_fast_data(ifp) && frames::ends_signal(ifp) {
+            self.talks = false;
+        }
+    }
+
+    /// So much time went by in T.38.
+    pub(super) fn ticked(&mut self, samples: u32) -> Option<Remedy> {
+        self.time_passed(samples as usize, TRAINING_T38)
+    }
+
     /// This came in.
     pub(super) fn heard(&mut self, samples: &[i16]) -> Option<Remedy> {
         let square = |&sample: &i16| i64::from(sample) * i64::from(sample);
@@ -123,18 +258,18 @@ impl Mend {
         let silent = energy < QUIET * samples.len() as i64;
         let hush = self.hush.as_mut();
         let remedy = hush.and_then(|hush| hush.heard(samples.len(), silent));
-        self.time_passed(samples.len()).or(remedy)
+        self.time_passed(samples.len(), TRAINING).or(remedy)
     }
 
     /// So many samples were lost.
     pub(super) fn lost(&mut self, samples: usize) -> Option<Remedy> {
-        self.time_passed(samples)
+        self.time_passed(samples, TRAINING)
     }
 
-    fn time_passed(&mut self, samples: usize) -> Option<Remedy> {
+    fn time_passed(&mut self, samples: usize, limit: u32) -> Option<Remedy> {
         let since = self.training.as_mut()?;
         *since = since.saturating_add(samples as u32);
-        let over = *since >= TRAINING;
+        let over = *since >= limit;
         if over {
             self.training = None;
         }
@@ -186,8 +321,8 @@ mod tests {
     const LOUD: [i16; 160] = [5000; 160];
     const SILENT: [i16; 160] = [3; 160];
 
-    fn pass(mend: &mut Mend, incoming: bool, octets: &[u8]) -> Option<u8> {
-        mend.frame(incoming, octets, frames::read(octets))
+    fn pass(mend: &mut Mend, incoming: bool, octets: &[u8]) -> Option<Instead> {
+        mend.frame(incoming, octets, frames::read(octets), false)
     }
 
     /// Frames of 20 ms until there is a remedy.
@@ -213,9 +348,9 @@ mod tests {
         assert_eq!(pass(&mut mend, true, PPS_EOP), None);
         mend.last_page_confirmed();
         pass(&mut mend, false, MCF);
-        assert_eq!(pass(&mut mend, true, PPS_EOP), Some(CRP));
+        assert_eq!(pass(&mut mend, true, PPS_EOP), Some(Instead::Fcf(CRP)));
         pass(&mut mend, false, MCF);
-        assert_eq!(pass(&mut mend, true, PPS_EOP), Some(CRP));
+        assert_eq!(pass(&mut mend, true, PPS_EOP), Some(Instead::Fcf(CRP)));
     }
 
     #[test]

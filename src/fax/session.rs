@@ -8,7 +8,7 @@ use super::block::Block;
 use super::dis::{self, Abilities};
 use super::ending::{self, Cause, Ending};
 use super::frames::{self, Frame, Link};
-use super::mend::Mend;
+use super::mend::{Instead, Mend};
 use super::plan::{Pages, Plan};
 use super::thrift::Thrift;
 use super::{Event, Holder, Ifp, NotKept, Progress, Role};
@@ -202,6 +202,7 @@ impl Session {
         self.budget -= 1;
         self.dcn_left |= self.dcn_leaving && frames::ends_signal(octets);
         self.thrift.leaves(octets);
+        self.mend.leaves(octets);
         if !self.silenced && !octets.is_empty() {
             self.transmits.push_back(Ifp {
                 octets: octets.to_vec(),
@@ -211,11 +212,20 @@ impl Session {
         true
     }
 
-    /// A T.30 frame came in or is about to leave; returns what SpanDSP should take its FCF for instead.
-    pub(super) fn frame(&mut self, incoming: bool, octets: &[u8]) -> Option<u8> {
+    /// A T.30 frame came in or is about to leave; returns what it should be instead. `page_is_bad`: see [`Mend::frame`].
+    pub(super) fn frame(
+        &mut self,
+        incoming: bool,
+        octets: &[u8],
+        page_is_bad: bool,
+    ) -> Option<Instead> {
         let from_sender = incoming == (self.role == Role::Receiver);
         let frame = frames::read(octets);
         self.heard_frame |= incoming;
+        let instead = self.mend.frame(incoming, octets, frame, page_is_bad);
+        if instead == Some(Instead::Nothing) {
+            return instead;
+        }
         match frame {
             Frame::Ident(fif) if incoming => self.ident = frames::ident(fif),
             Frame::Dis(fif) if incoming => self.said(fif),
@@ -252,7 +262,7 @@ impl Session {
             Frame::Dcn => self.dcn_leaving = true,
             _ => {}
         }
-        self.mend.frame(incoming, octets, frame)
+        instead
     }
 
     /// The last page of a document is out: whether EOM is to leave, for another document to follow, or EOP.
@@ -439,6 +449,7 @@ impl Session {
             return self.fail(Cause::NotKept);
         }
         self.pages = counts.received;
+        self.mend.page_taken();
         self.complete = self.end_of_procedure;
         if self.end_of_document {
             self.mend.last_page_confirmed();

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::ffi::T38Engine;
+use super::mend::Remedy;
 use super::session::Session;
 use super::{Event, Holder, Options, Progress, SetUpFailed};
 
@@ -75,7 +76,9 @@ impl T38Terminal {
         if gap < 256 {
             self.engine.session().lost(gap.into());
         }
+        let remedy = self.engine.session().mend().packet(ifp, gap > 0);
         self.drive(|engine| engine.handle_ifp(ifp, seq));
+        self.apply(remedy);
     }
 
     /// Time goes on by this many samples of 125 us: 80 are 10 ms, the tick to use.
@@ -88,6 +91,8 @@ impl T38Terminal {
             false => self.engine.session().thrift().take_spare(),
         };
         self.drive(|engine| engine.tick(samples + haste));
+        let remedy = self.engine.session().mend().ticked(samples);
+        self.apply(remedy);
         if let Some(farewell) = &mut self.farewell {
             farewell.tick(samples);
         }
@@ -148,6 +153,12 @@ impl T38Terminal {
     /// Lets nothing out from now on, as if the line were dead.
     pub fn silence(&mut self) {
         self.engine.session().silence();
+    }
+
+    fn apply(&mut self, remedy: Option<Remedy>) {
+        if let Some(remedy) = remedy {
+            self.drive(|engine| engine.apply(remedy));
+        }
     }
 
     fn drive(&mut self, step: impl FnOnce(&mut T38Engine)) {

@@ -1,5 +1,7 @@
 //! The session against frames by hand: what is asked of the holder, and what leaves.
 
+mod scripted;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -58,8 +60,8 @@ fn ending(session: &mut Session) -> Ending {
 #[test]
 fn end_of_procedure_is_asked_for_once_however_often_it_leaves() {
     let (mut session, notes) = session(Role::Sender, false);
-    session.frame(false, &PPS_EOP);
-    session.frame(false, &PPS_EOP);
+    session.frame(false, &PPS_EOP, false);
+    session.frame(false, &PPS_EOP, false);
     assert_eq!(*notes.borrow(), ["page 1 leaving"]);
     session.over(0, "");
     assert!(ending(&mut session).awaiting_last);
@@ -68,7 +70,7 @@ fn end_of_procedure_is_asked_for_once_however_often_it_leaves() {
 #[test]
 fn refused_end_of_procedure_lets_nothing_out() {
     let (mut session, _) = session(Role::Sender, true);
-    session.frame(false, &PPS_EOP);
+    session.frame(false, &PPS_EOP, false);
     assert!(session.must_end());
     session.transmit(&[1], 1);
     assert_eq!(session.poll_transmit(), None);
@@ -81,8 +83,8 @@ fn refused_end_of_procedure_lets_nothing_out() {
 #[test]
 fn rtn_to_the_last_page_is_a_no_and_not_uncertain() {
     let (mut session, _) = session(Role::Sender, false);
-    session.frame(false, &PPS_EOP);
-    session.frame(true, &RTN);
+    session.frame(false, &PPS_EOP, false);
+    session.frame(true, &RTN, false);
     session.page_over(counts(0, 0));
     session.over(0, "");
     let ending = ending(&mut session);
@@ -103,8 +105,8 @@ fn end_of_each_fax_is_asked_for_once_however_often_its_page_is_refused() {
     let (mut session, notes) = two_faxes(true, false);
     for _ in 0..2 {
         assert!(session.another_follows(), "EOM and not EOP");
-        session.frame(false, &[0xff, 0x13, 0x8f]);
-        session.frame(true, &RTN);
+        session.frame(false, &[0xff, 0x13, 0x8f], false);
+        session.frame(true, &RTN, false);
         session.page_over(counts(0, 0));
         assert_eq!(session.next_pages().map(|pages| pages.first), Some(0));
     }
@@ -113,7 +115,7 @@ fn end_of_each_fax_is_asked_for_once_however_often_its_page_is_refused() {
     let next = session.next_pages().map(|pages| (pages.first, pages.last));
     assert_eq!(next, Some((1, Some(1))));
     assert!(!session.another_follows(), "the last one");
-    session.frame(false, &PPS_EOP);
+    session.frame(false, &PPS_EOP, false);
     assert_eq!(*notes.borrow(), ["page 1 leaving", "page 2 leaving"]);
     session.over(0, "");
     let ending = ending(&mut session);
@@ -135,7 +137,7 @@ fn call_that_breaks_behind_a_confirmed_fax_leaves_nothing_uncertain() {
 fn eop_leaves_where_no_other_fax_is_to_follow() {
     let (mut session, notes) = two_faxes(false, false);
     assert!(!session.another_follows());
-    session.frame(false, &PPS_EOP);
+    session.frame(false, &PPS_EOP, false);
     session.page_over(counts(1, 0));
     session.over(0, "");
     assert!(ending(&mut session).complete);
@@ -154,7 +156,7 @@ fn refused_end_of_a_fax_lets_nothing_out() {
 #[test]
 fn page_that_was_not_written_is_not_confirmed_with_ecm() {
     let (mut session, notes) = session(Role::Receiver, false);
-    session.frame(true, &PPS_EOP_TO_US);
+    session.frame(true, &PPS_EOP_TO_US, false);
     session.page_over(counts(0, 0));
     assert!(notes.borrow().is_empty());
     session.transmit(&[1], 1);
