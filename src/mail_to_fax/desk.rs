@@ -66,10 +66,11 @@ impl<'a> Desk<'a> {
             .into_iter()
             .partition::<Vec<_>, _>(|fax| fax.id != first && asked.contains(&fax.id));
         *faxes = left;
-        for fax in cancelled {
+        for fax in &cancelled {
             self.leave_out(&fax.id);
-            put_back(self.context, &fax).await;
         }
+        let cancelled = cancelled.into_iter().map(|fax| fax.id).collect();
+        put_back(self.context, cancelled).await;
     }
 
     /// Whether somebody has asked for the end of the call.
@@ -260,13 +261,14 @@ impl<'a> Desk<'a> {
 
     /// No INVITE left, since the time of one of the faxes was over: its attempt says so, and the others go in another call.
     pub(super) async fn end_overdue(self, report: &CallReport) {
-        let now = now();
+        let (now, mut in_time) = (now(), Vec::new());
         for fax in self.load.faxes() {
             match fax.is_too_late(now) {
                 true => settle(self.context, fax, report.clone()).await,
-                false => put_back(self.context, fax).await,
+                false => in_time.push(fax.id.clone()),
             }
         }
+        put_back(self.context, in_time).await;
     }
 
     /// Settles each fax with what the call was for it.
@@ -278,6 +280,7 @@ impl<'a> Desk<'a> {
             ..
         } = self;
         let is_cancelled = report.outcome == Outcome::Cancelled;
+        let mut not_begun = Vec::new();
         for (n, (fax, end)) in (0..).zip(load.ends(report)) {
             match end {
                 End::Attempt(own) if is_cancelled && n > 0 && own.outcome == Outcome::Cancelled => {
@@ -290,9 +293,10 @@ impl<'a> Desk<'a> {
                         tracing::warn!(fax = fax.id, "the octets of its call are not noted: {e}");
                     }
                 }
-                End::NotBegun => put_back(context, &fax).await,
+                End::NotBegun => not_begun.push(fax.id),
             }
         }
+        put_back(context, not_begun).await;
         drop(live);
     }
 }
@@ -310,8 +314,13 @@ async fn for_another(context: &Context, fax: &ClaimedFax, own: CallReport) -> Ca
     }
 }
 
-async fn put_back(context: &Context, fax: &ClaimedFax) {
-    let what = format!("that fax {} was not in the call", fax.id);
-    until_stored(&what, || context.store.put_back(&fax.id, now())).await;
-    tracing::info!(fax = fax.id, "goes in another call");
+async fn put_back(context: &Context, faxes: Vec<String>) {
+    if faxes.is_empty() {
+        return;
+    }
+    let what = format!("that faxes {} were not in the call", faxes.join(", "));
+    until_stored(&what, || context.store.put_back(&faxes, now())).await;
+    for fax in faxes {
+        tracing::info!(fax, "goes in another call");
+    }
 }

@@ -52,13 +52,15 @@ impl Store {
             .await
     }
 
-    /// Puts a fax back that shared a call in which none of its pages left, as if it had not been in it.
+    /// Puts faxes back that shared a call in which none of their pages left, as if they had not been in it: all of them at
+    /// once, or a crash between two of them would leave one that seems to be the next in a call that goes on.
     ///
     /// # Errors
     /// As the database says.
-    pub async fn put_back(&self, fax: &str, now: Millis) -> Result<()> {
-        let fax = fax.to_owned();
-        self.write(move |db| put_back(db, &fax, now)).await
+    pub async fn put_back(&self, faxes: &[String], now: Millis) -> Result<()> {
+        let faxes = faxes.to_vec();
+        self.write(move |db| faxes.iter().try_for_each(|fax| put_back(db, fax, now)))
+            .await
     }
 }
 
@@ -141,10 +143,12 @@ pub(super) fn put_back(db: &Connection, fax: &str, now: Millis) -> rusqlite::Res
     if cancelling {
         return finish(db, fax, Final::Cancelled, Some(Outcome::Cancelled), "", now);
     }
+    // It was due when it was claimed; if the clock was set back since, the time that its sender asked for comes again.
     db.prepare_cached(
-        "UPDATE faxes SET state = 'ready', turn = iif(held, NULL, turn), leaving = 0, owner = NULL, lease_until = NULL
+        "UPDATE faxes SET state = 'ready', turn = iif(held OR not_before > ?2, NULL, turn), leaving = 0, owner = NULL,
+                lease_until = NULL, next_try_at = max(min(next_try_at, ?2), ifnull(not_before, 0))
          WHERE id = ?1",
     )?
-    .execute([fax])?;
+    .execute(params![fax, now.0])?;
     Ok(())
 }

@@ -219,14 +219,15 @@ pub(super) fn settle(
     match policy.next(outcome, like_this, same, fax.left(policy, now)) {
         Next::Final => end(outcome, last_word),
         Next::After(seconds) => {
-            let at = now.plus_seconds(u64::from(seconds));
-            db.prepare_cached(
-                "UPDATE faxes SET state = 'ready', next_try_at = ?2, tries = ?3, outcome = ?4, detail = ?5,
-                        leaving = 0, turn = NULL, owner = NULL, lease_until = NULL
-                 WHERE id = ?1",
-            )?
-            .execute(params![fax.id, at.0, tries, outcome.name(), how.detail])?;
-            Ok(Settled::Again(at))
+            let delay_ends = now.plus_seconds(u64::from(seconds));
+            // A time that was asked for is to come once more where the clock was set back in the call.
+            let update = "UPDATE faxes SET state = 'ready', next_try_at = max(?2, ifnull(not_before, 0)), tries = ?3,
+                                 outcome = ?4, detail = ?5, leaving = 0, turn = NULL, owner = NULL, lease_until = NULL
+                          WHERE id = ?1 RETURNING next_try_at";
+            let row = params![fax.id, delay_ends.0, tries, outcome.name(), how.detail];
+            let mut update = db.prepare_cached(update)?;
+            let at = update.query_row(row, |row| row.get(0))?;
+            Ok(Settled::Again(Millis(at)))
         }
     }
 }

@@ -115,6 +115,43 @@ async fn what_a_clock_that_ran_ahead_lined_up_waits_for_the_time_that_was_asked_
 }
 
 #[tokio::test]
+async fn a_time_that_was_asked_for_comes_again_when_the_clock_is_set_back_in_the_call() {
+    for outcome in [None, Some(Outcome::FarEndHungUp)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = waiting(folder.path(), &[("1", "a")]).await;
+        look_at_clock(&store, 1000, NOW).await;
+        let asked = NOW.plus_seconds(2 * HOUR);
+        let set = "UPDATE faxes SET not_before = ?1, next_try_at = ?1";
+        let set = store.write(move |db| db.execute(set, [asked.0]));
+        set.await.unwrap();
+        look_at_clock(&store, 1000, asked).await;
+        let fax = claimed(&store, asked).await.expect("it is that late");
+        look_at_clock(&store, 1000, NOW).await;
+        match outcome {
+            // Another fax shared the call, and it did not come to this one.
+            None => store.put_back(&[fax.id.clone()], NOW).await.unwrap(),
+            Some(outcome) => settled(&store, &fax, outcome, NOW).await,
+        }
+        let almost = Millis(asked.0 - 1);
+        store.next_due(&policy(), almost).await.unwrap();
+        assert!(claimed(&store, almost).await.is_none(), "{outcome:?}");
+        assert!(claimed(&store, asked).await.is_some(), "{outcome:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_fax_that_is_put_back_is_due_whichever_way_the_clock_was_set_in_the_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = waiting(folder.path(), &[("1", "a")]).await;
+    look_at_clock(&store, 100_000, NOW).await;
+    let fax = claimed(&store, NOW).await.unwrap();
+    let before = back(NOW, 20 * HOUR);
+    look_at_clock(&store, 100_000, before).await;
+    store.put_back(&[fax.id.clone()], before).await.unwrap();
+    assert!(claimed(&store, before).await.is_some());
+}
+
+#[tokio::test]
 async fn after_another_boot_a_clock_that_is_set_back_holds_nothing_up_for_longer_than_the_rules() {
     let folder = tempfile::tempdir().unwrap();
     let store = waiting(folder.path(), &[("1", "a"), ("1", "b"), ("2", "a")]).await;

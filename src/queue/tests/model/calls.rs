@@ -217,11 +217,15 @@ impl World {
             };
             self.settle(which, next, ending, seconds).await;
         } else {
-            let back = self.store.put_back(&part.fax.id, self.now()).await;
+            let behind = &call.parts[next..];
+            let behind: Vec<String> = behind.iter().map(|part| part.fax.id.clone()).collect();
+            let back = self.store.put_back(&behind, self.now()).await;
             self.works("put_back", back);
-            self.promises.put_back(&part.fax.id);
-            self.calls[which].parts[next].settled = true;
-            self.note(format!("the call did not come to {}", part.fax.id));
+            for (part, id) in self.calls[which].parts[next..].iter_mut().zip(&behind) {
+                part.settled = true;
+                self.promises.put_back(id);
+            }
+            self.note(format!("the call did not come to {behind:?}"));
             self.count("put back");
         }
         if self.calls[which].parts.iter().all(|part| part.settled) {
@@ -390,6 +394,10 @@ impl World {
         let Some(cancelled) = self.works("cancel", cancelled) else {
             return;
         };
+        if let Ordered::Over(_) = cancelled {
+            // A deadline may have passed: then it was that.
+            self.notice_ends().await;
+        }
         // What came first shows in the answers.
         if cancelled == Ordered::InCall {
             self.notice_ends().await;
