@@ -205,6 +205,8 @@ pub struct CallMachine {
     pages: u32,
     /// The last page whose end has left: of the fax, or of a document of several in the call.
     left: u32,
+    /// The child lived to say that the end of no last page is unanswered.
+    unsent: bool,
     far_end: FarEnd,
     sip_code: Option<u16>,
     q850: Option<u16>,
@@ -266,6 +268,7 @@ impl CallMachine {
             negotiated: false,
             pages: 0,
             left: 0,
+            unsent: false,
             far_end: FarEnd::default(),
             sip_code: None,
             q850: None,

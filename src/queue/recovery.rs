@@ -164,6 +164,7 @@ fn release_fax(db: &Connection, fax: &str, policy: &Policy, now: Millis) -> rusq
         answered,
         // Whether or not it was answered: a daemon that dies in every call must not dial for ever.
         counts: true,
+        unsent: false,
     };
     settle(db, &standing, &end, policy, now).map(drop)
 }

@@ -18,7 +18,7 @@ use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
 use super::wire_end::WireEnd;
 use crate::call::outcome::{FarEnd, FarSaid, Outcome};
-use crate::fax::{Abilities, Ending, Event, Link, Options, Role};
+use crate::fax::{Abilities, Cause, Ending, Event, Link, Options, Role};
 use crate::pages::tiff;
 use crate::worker::sandbox;
 use crate::worker::stall::WORTH_A_WORD;
@@ -168,6 +168,7 @@ impl Call {
                 control: Rc::new(RefCell::new(Control::new(control)?)),
                 paper: Rc::new(Paper::new(tiff)?),
                 announced: Rc::default(),
+                late: Rc::default(),
             },
             rtp: WireEnd::new(rtp)?,
             udptl: WireEnd::new(udptl)?,
@@ -247,6 +248,10 @@ impl Call {
         if late >= WORTH_A_WORD {
             self.stood_still += late;
             self.excuse(late);
+            // Behind a signal that was cut off the far end asks again; a page that was goes on for nobody.
+            if self.role == Role::Sender && !self.far_end.compression.is_empty() {
+                self.custody.stood_still(late);
+            }
         }
     }
 
@@ -561,6 +566,7 @@ impl Call {
 
     fn page_confirmed(&mut self, page: u32) {
         self.pages = page;
+        self.custody.page_through();
         self.tell(&FromCall::PageConfirmed { page });
         if self.start.mishap == Some(Mishap::HangUpAfterPage(page)) {
             self.stop(Stop::HangUp);
@@ -643,18 +649,25 @@ impl Call {
         let Some(ending) = self.ending.take() else {
             return;
         };
+        let late = self.custody.late.get();
+        let late = late.filter(|_| ending.cause == Cause::NotKept);
         let outcome = match (&self.leg, self.stop) {
             (None, None) => Outcome::ProtocolError,
-            _ => verdict::outcome(self.role, &ending, self.stop),
+            _ => match verdict::outcome(self.role, &ending, self.stop) {
+                Outcome::StorageFailed if late.is_some() => Outcome::GatewayStalled,
+                outcome => outcome,
+            },
         };
-        let detail = match self.stop {
-            Some(stop) => stop.in_words().to_owned(),
-            None => ending.detail,
+        let detail = match (outcome, late, self.stop) {
+            (Outcome::GatewayStalled, Some(late), _) => verdict::kept_waiting(late),
+            (_, _, Some(stop)) => stop.in_words().to_owned(),
+            (_, _, None) => ending.detail,
         };
         self.tell(&FromCall::Done(CallDone {
             outcome,
             detail,
             pages: ending.pages,
+            unanswered: ending.awaiting_last,
             far_end: self.far_end.clone(),
             wire_bytes: self.rtp.octets() + self.udptl.octets(),
             beats: self.beats.all,

@@ -1,5 +1,7 @@
 //! From how the terminal ended to what became of the fax.
 
+use std::time::Duration;
+
 use crate::call::outcome::Outcome;
 use crate::fax::{Cause, Ending, Role};
 
@@ -34,6 +36,14 @@ impl Stop {
             Stop::TooSlow => "the pages went more slowly than fax.min_rate for a minute",
         }
     }
+}
+
+/// What a call ended in that our side had kept waiting for too long.
+pub(super) fn kept_waiting(late: Duration) -> String {
+    format!(
+        "the far end was kept waiting for {} s, longer than its page has time (T.30 T2, T4)",
+        late.as_secs()
+    )
 }
 
 /// What became of the fax.
