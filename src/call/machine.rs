@@ -303,7 +303,7 @@ impl CallMachine {
             Input::LastPageLeft { page, is_enough } => self.on_last_page_left(page, is_enough),
             Input::Done(done) => self.on_done(done, now),
             Input::ChildDied { outcome, how } => self.on_child_died(outcome, how, now),
-            Input::HangUp(outcome) => self.hang_up(Ending::new(outcome, outcome.in_words()), now),
+            Input::HangUp(outcome) => self.hang_up(Ending::new(outcome, ""), now),
             Input::Timeout => self.on_timeout(now),
         }
     }

@@ -54,8 +54,11 @@ pub enum Outcome {
     ChildCrashed,
     /// The child process of this call went past its limits and was ended.
     ChildHung,
-    /// The pages could not be stored (full disk), so they were not confirmed.
+    /// What had to be stored could not be (full disk): received pages, which were not confirmed, or how far the fax that we
+    /// send had come.
     StorageFailed,
+    /// The pages to send could not be had: they are missing, were altered on the disk, or could not be made.
+    NoPages,
     /// We kept the far end waiting for longer than it waits: our processes, the machine or its disk stood still.
     GatewayStalled,
     /// Ended by the admin or the sender.
@@ -68,7 +71,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for tables and tests.
-    pub const ALL: [Outcome; 28] = [
+    pub const ALL: [Outcome; 29] = [
         Outcome::Delivered,
         Outcome::Busy,
         Outcome::NoAnswer,
@@ -93,6 +96,7 @@ impl Outcome {
         Outcome::ChildCrashed,
         Outcome::ChildHung,
         Outcome::StorageFailed,
+        Outcome::NoPages,
         Outcome::GatewayStalled,
         Outcome::Cancelled,
         Outcome::GatewayStopped,
@@ -126,6 +130,7 @@ impl Outcome {
             Outcome::ChildCrashed => "child_crashed",
             Outcome::ChildHung => "child_hung",
             Outcome::StorageFailed => "storage_failed",
+            Outcome::NoPages => "no_pages",
             Outcome::GatewayStalled => "gateway_stalled",
             Outcome::Cancelled => "cancelled",
             Outcome::GatewayStopped => "gateway_stopped",
@@ -174,7 +179,8 @@ impl Outcome {
             Outcome::ChildHung => {
                 "the process that ran the call went past its limits and was ended"
             }
-            Outcome::StorageFailed => "the pages could not be stored",
+            Outcome::StorageFailed => "the gateway could not write to its disk",
+            Outcome::NoPages => "the gateway could not read or make the pages to send",
             Outcome::GatewayStalled => "the gateway stood still in the middle of the call",
             Outcome::Cancelled => "it was cancelled",
             Outcome::GatewayStopped => "the gateway was stopped",

@@ -132,6 +132,7 @@ const TABLE: [Row; Outcome::ALL.len()] = {
         row(ChildCrashed, &[10, 60], 3, TO_ADMIN),
         row(ChildHung, &[10, 60], 3, TO_ADMIN),
         row(StorageFailed, &[60, 300], 5, TO_ADMIN),
+        row(NoPages, &[60, 300], 5, TO_ADMIN),
         row(GatewayStalled, &[10, 60, 300], 5, TO_ADMIN),
         row(
             GatewayStopped,
@@ -170,7 +171,7 @@ pub fn counts(outcome: Outcome) -> bool {
     use Outcome::*;
     !matches!(
         outcome,
-        TrunkDown | NotAuthorized | StorageFailed | GatewayStalled | GatewayStopped
+        TrunkDown | NotAuthorized | StorageFailed | NoPages | GatewayStalled | GatewayStopped
     )
 }
 

@@ -297,7 +297,12 @@ impl Session {
                 None => "the caller gave no password (SID)",
                 Some(_) => "the caller gave another password (SID) than the one that is asked for",
             },
-            Some(Cause::NotKept) => "the pages could not be kept, so nothing was confirmed",
+            Some(Cause::NotKept) => match self.role {
+                Role::Receiver => "the pages could not be stored, so nothing was confirmed",
+                Role::Sender => {
+                    "that the last page leaves could not be written down, so its end was held back"
+                }
+            },
             Some(Cause::EmptyPage) => "a page without a readable row came in",
             Some(Cause::Runaway) => "the fax terminal ran away and was stopped",
             _ => words,

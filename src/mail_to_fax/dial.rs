@@ -205,7 +205,7 @@ async fn pages_left(
     let cover = cover::of(context, fax).await;
     let cover = cover.map_err(|cover::NotMade { outcome, why }| not_dialled(outcome, why))?;
     let pages = stamped(context, fax, cover.as_deref()).await;
-    pages.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))
+    pages.map_err(|e| not_dialled(Outcome::NoPages, format!("{e:#}")))
 }
 
 /// A place that the fax may go to, with the numbers in the form that is wanted there.

@@ -461,6 +461,7 @@ mod tests {
             Outcome::Cancelled,
             Outcome::ChildCrashed,
             Outcome::StorageFailed,
+            Outcome::NoPages,
             Outcome::GatewayStalled,
         ] {
             assert_eq!(after(&[(outcome, FarEnd::default())]), None, "{outcome}");

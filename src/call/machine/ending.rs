@@ -45,8 +45,9 @@ impl CallMachine {
             None => Ending::new(done.outcome, done.detail),
             // A child that was told to end says only that; what it knows for certain it still knows.
             Some(planned) if knows_better(done.outcome) => {
-                let detail = format!("{}; {}", done.outcome.in_words(), planned.detail);
-                Ending::new(done.outcome, detail)
+                let both = [done.detail, planned.detail];
+                let said: Vec<_> = both.into_iter().filter(|it| !it.is_empty()).collect();
+                Ending::new(done.outcome, said.join("; "))
             }
             Some(planned) => planned,
         };
@@ -127,6 +128,7 @@ fn knows_better(outcome: Outcome) -> bool {
             | Outcome::PageRefused
             | Outcome::TrainingFailed
             | Outcome::StorageFailed
+            | Outcome::NoPages
             | Outcome::GatewayStalled
     )
 }

@@ -138,7 +138,8 @@ impl Daemon {
             }
             if matches!(message, FromCall::LastPageLeaving { .. }) {
                 thread::sleep(self.slow);
-                self.say(&ToCall::Stored);
+                // One that has given up does not listen any more.
+                let _ = write_frame(&mut self.control, &ToCall::Stored, &[]);
             }
             self.seen.push(message.clone());
             if done(&message) {

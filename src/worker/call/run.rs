@@ -660,6 +660,8 @@ impl Call {
         };
         let detail = match (outcome, late, self.stop) {
             (Outcome::GatewayStalled, Some(late), _) => verdict::kept_waiting(late),
+            // The daemon knows why better.
+            (_, _, Some(Stop::HangUp | Stop::FarEndGone)) => String::new(),
             (_, _, Some(stop)) => stop.in_words().to_owned(),
             (_, _, None) => ending.detail,
         };

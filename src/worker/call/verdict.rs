@@ -56,6 +56,7 @@ pub(super) fn outcome(role: Role, ending: &Ending, stop: Option<Stop>) -> Outcom
         return Outcome::Uncertain;
     }
     match (ending.cause, stop) {
+        (Cause::File, _) if role == Role::Sender => Outcome::NoPages,
         (Cause::NotKept | Cause::File, _) => Outcome::StorageFailed,
         (Cause::Dropped, Some(stop)) => stopped(stop),
         (cause, _) => ended(cause, ending),
@@ -122,7 +123,6 @@ mod tests {
             (Cause::Silence, Outcome::FarEndSilent),
             (Cause::Disconnected, Outcome::FarEndHungUp),
             (Cause::TriesOver, Outcome::FarEndSilent),
-            (Cause::File, Outcome::StorageFailed),
             (Cause::Dropped, Outcome::FarEndHungUp),
             (Cause::WrongPassword, Outcome::Refused),
             (Cause::NotKept, Outcome::StorageFailed),
@@ -135,6 +135,13 @@ mod tests {
                 assert_eq!(got, expected, "{role:?} {cause:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_file_is_read_by_who_sends_and_written_by_who_receives() {
+        let of = |role| outcome(role, &ending(Cause::File), None);
+        assert_eq!(of(Role::Sender), Outcome::NoPages);
+        assert_eq!(of(Role::Receiver), Outcome::StorageFailed);
     }
 
     #[test]
