@@ -1,7 +1,8 @@
 //! The loop of a call child: control channel, sockets, ticks.
 
 use std::cell::RefCell;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -59,6 +60,9 @@ const PROGRESS_TICKS: u32 = 100;
 const HUSH_TICKS: u32 = 200;
 /// Ticks from one sign of life to the next.
 const ALIVE_TICKS: u32 = 500;
+/// How long the answer to a page that is out is waited for when the daemon is gone: the command goes out once more in it
+/// (T.30 T4). `queue::call_files` waits for longer.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// Ticks to get DCN and its repeats out after an early end.
 const FAREWELL_TICKS: u32 = 150;
 /// Ticks after a regular end in audio, for what is still queued.
@@ -141,6 +145,11 @@ pub(super) struct Call {
     hushed: u32,
     /// Packets that may leave before the ACK to our 200; `None`: any number, it came or is ours to send.
     before_ack: Option<u32>,
+    /// Where the next daemon reads which pages were confirmed, should this one not live to write it down; while it is open,
+    /// it waits for us.
+    file: Option<File>,
+    /// Since when the daemon is gone.
+    alone_since: Option<Instant>,
     stop: Option<Stop>,
     ending: Option<Ending>,
 }
@@ -152,6 +161,11 @@ impl Call {
         fds: Vec<OwnedFd>,
         control: UnixStream,
     ) -> io::Result<Call> {
+        let mut fds = fds;
+        let file = (fds.len() == 3)
+            .then(|| fds.pop())
+            .flatten()
+            .map(File::from);
         let [rtp, udptl] = <[OwnedFd; 2]>::try_from(fds)
             .map_err(|_| io::Error::other("two sockets must come with the start message"))?
             .map(UdpSocket::from);
@@ -190,6 +204,8 @@ impl Call {
             mcf_ticks: None,
             hushed: 0,
             before_ack: (!start.calling).then_some(BEFORE_ACK),
+            file,
+            alone_since: None,
             stop: None,
             ending: None,
             start,
@@ -328,7 +344,18 @@ impl Call {
                 None => break,
             }
         }
-        if self.custody.control.borrow().is_gone() {
+        self.look_for_daemon();
+    }
+
+    /// Without a daemon no page is sent any more. One that is out may be confirmed at this very moment, and would be sent
+    /// again: what the far end says to it is waited for.
+    fn look_for_daemon(&mut self) {
+        if !self.custody.control.borrow().is_gone() {
+            return;
+        }
+        let since = *self.alone_since.get_or_insert_with(Instant::now);
+        let is_asked = self.leg.as_mut().is_some_and(Leg::awaits_verdict);
+        if !is_asked || since.elapsed() >= LAST_ANSWER {
             self.stop(Stop::DaemonGone);
         }
     }
@@ -567,10 +594,15 @@ impl Call {
     fn page_confirmed(&mut self, page: u32) {
         self.pages = page;
         self.custody.page_through();
+        if let Some(file) = &mut self.file {
+            // A disk that is full takes nothing; then the daemon alone knows.
+            let _ = file.write_all(format!("{page}\n").as_bytes());
+        }
         self.tell(&FromCall::PageConfirmed { page });
         if self.start.mishap == Some(Mishap::HangUpAfterPage(page)) {
             self.stop(Stop::HangUp);
         }
+        self.look_for_daemon();
     }
 
     // ---- the end ----
