@@ -208,6 +208,9 @@ pub struct CallReport {
     /// whatever had been written down before it was to leave.
     #[serde(default)]
     pub unsent: bool,
+    /// It was not delivered, and we stood still in it for seconds, which the far end cannot help.
+    #[serde(default)]
+    pub stalled: bool,
     /// The final SIP status code of the INVITE, where there was one.
     pub sip_code: Option<u16>,
     /// The Q.850 cause of a `Reason` header (RFC 3326), where there was one.
@@ -232,6 +235,7 @@ impl CallReport {
             detail,
             pages: 0,
             unsent: false,
+            stalled: false,
             sip_code: None,
             q850: None,
             trunk: String::new(),

@@ -8,7 +8,7 @@
 //! | a page refused (RTN), or two calls in a row that broke on the line | at most 9600 bit/s, then without ECM, then 4800 |
 //! | delivered | as before; what worked is written down |
 //!
-//! A call that nobody answered teaches nothing. A lesson ends with its days: a far end that was mended is tried anew.
+//! A call that nobody answered teaches nothing, nor does one that broke when we stood still in it. A lesson ends with its days: a far end that was mended is tried anew.
 
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,9 @@ enum Trouble {
 
 fn trouble(report: &CallReport, placed: Placed) -> Option<Trouble> {
     use Outcome::*;
+    if report.stalled {
+        return None;
+    }
     let far = &report.far_end;
     let negotiated = far.bit_rate > 0;
     match report.outcome {
@@ -447,6 +450,17 @@ mod tests {
         let broken = (Outcome::FarEndSilent, t38(14400));
         let calls = [broken.clone(), (Outcome::Delivered, t38(14400)), broken];
         assert_eq!(after(&calls).unwrap().max_bit_rate, None);
+    }
+
+    #[test]
+    fn a_call_that_broke_while_we_stood_still_teaches_nothing() {
+        let stalled = CallReport {
+            stalled: true,
+            ..report(Outcome::T38Silent, t38(14400))
+        };
+        assert_eq!(learn(None, "1", &stalled, PLACED, 30, NOW), None);
+        let own = report(Outcome::T38Silent, t38(14400));
+        assert!(learn(None, "1", &own, PLACED, 30, NOW).is_some());
     }
 
     #[test]

@@ -69,6 +69,7 @@ fn report(outcome: Outcome, pages: u32) -> CallReport {
         detail: "as scripted".into(),
         pages,
         unsent: false,
+        stalled: false,
         sip_code: Some(200),
         q850: None,
         trunk: "carrier".into(),

@@ -88,6 +88,8 @@ impl CallMachine {
             },
             pages: self.pages,
             unsent: self.unsent,
+            // Its driver knows.
+            stalled: false,
             sip_code: self.sip_code,
             q850: self.q850,
             // Its driver knows where it went.

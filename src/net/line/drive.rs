@@ -440,7 +440,11 @@ fn with_stalls(report: CallReport, stalled: Stalled) -> CallReport {
         "" => said,
         detail => format!("{detail}; {said}"),
     };
-    CallReport { detail, ..report }
+    CallReport {
+        detail,
+        stalled: true,
+        ..report
+    }
 }
 
 /// The description with an address in place of each host name in its c= lines; one that is not found stays, and is
