@@ -476,6 +476,7 @@ impl IncomingCall {
         let mut machine = CallMachine::incoming(config, &offer, Instant::now());
         let calls = drive::Calls {
             invite: &|_| unreachable!("a call that came in sends no INVITE"),
+            too_late: &|| false,
             elsewhere: &|_| None::<Infallible>,
         };
         let driven = driver.run(&mut machine, &mut call, calls, cancel, &line.stopping);
