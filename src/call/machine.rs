@@ -205,6 +205,8 @@ pub struct CallMachine {
     pages: u32,
     /// The last page whose end has left: of the fax, or of a document of several in the call.
     left: u32,
+    /// The child lived to say that the end of no last page is unanswered.
+    unsent: bool,
     far_end: FarEnd,
     sip_code: Option<u16>,
     q850: Option<u16>,
@@ -266,6 +268,7 @@ impl CallMachine {
             negotiated: false,
             pages: 0,
             left: 0,
+            unsent: false,
             far_end: FarEnd::default(),
             sip_code: None,
             q850: None,
@@ -300,7 +303,7 @@ impl CallMachine {
             Input::LastPageLeft { page, is_enough } => self.on_last_page_left(page, is_enough),
             Input::Done(done) => self.on_done(done, now),
             Input::ChildDied { outcome, how } => self.on_child_died(outcome, how, now),
-            Input::HangUp(outcome) => self.hang_up(Ending::new(outcome, outcome.in_words()), now),
+            Input::HangUp(outcome) => self.hang_up(Ending::new(outcome, ""), now),
             Input::Timeout => self.on_timeout(now),
         }
     }

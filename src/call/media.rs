@@ -69,6 +69,10 @@ pub struct CallDone {
     pub detail: String,
     /// Pages confirmed in this call.
     pub pages: u32,
+    /// Sender: the end of a fax's last page left, and no answer to it came. What was allowed to leave and is not said to
+    /// have left has not.
+    #[serde(default)]
+    pub unanswered: bool,
     /// What is known of the far end.
     pub far_end: FarEnd,
     /// Octets of UDP payload, both directions.

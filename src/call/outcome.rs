@@ -54,8 +54,13 @@ pub enum Outcome {
     ChildCrashed,
     /// The child process of this call went past its limits and was ended.
     ChildHung,
-    /// The pages could not be stored (full disk), so they were not confirmed.
+    /// What had to be stored could not be (full disk): received pages, which were not confirmed, or how far the fax that we
+    /// send had come.
     StorageFailed,
+    /// The pages to send could not be had: they are missing, were altered on the disk, or could not be made.
+    NoPages,
+    /// We kept the far end waiting for longer than it waits: our processes, the machine or its disk stood still.
+    GatewayStalled,
     /// Ended by the admin or the sender.
     Cancelled,
     /// Ended because the gateway was told to stop.
@@ -66,7 +71,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// Every outcome, for tables and tests.
-    pub const ALL: [Outcome; 27] = [
+    pub const ALL: [Outcome; 29] = [
         Outcome::Delivered,
         Outcome::Busy,
         Outcome::NoAnswer,
@@ -91,6 +96,8 @@ impl Outcome {
         Outcome::ChildCrashed,
         Outcome::ChildHung,
         Outcome::StorageFailed,
+        Outcome::NoPages,
+        Outcome::GatewayStalled,
         Outcome::Cancelled,
         Outcome::GatewayStopped,
         Outcome::Expired,
@@ -123,6 +130,8 @@ impl Outcome {
             Outcome::ChildCrashed => "child_crashed",
             Outcome::ChildHung => "child_hung",
             Outcome::StorageFailed => "storage_failed",
+            Outcome::NoPages => "no_pages",
+            Outcome::GatewayStalled => "gateway_stalled",
             Outcome::Cancelled => "cancelled",
             Outcome::GatewayStopped => "gateway_stopped",
             Outcome::Expired => "expired",
@@ -170,7 +179,9 @@ impl Outcome {
             Outcome::ChildHung => {
                 "the process that ran the call went past its limits and was ended"
             }
-            Outcome::StorageFailed => "the pages could not be stored",
+            Outcome::StorageFailed => "the gateway could not write to its disk",
+            Outcome::NoPages => "the gateway could not read or make the pages to send",
+            Outcome::GatewayStalled => "the gateway stood still in the middle of the call",
             Outcome::Cancelled => "it was cancelled",
             Outcome::GatewayStopped => "the gateway was stopped",
             Outcome::Expired => "its time was over before it could be sent",
@@ -193,6 +204,13 @@ pub struct CallReport {
     pub detail: String,
     /// Pages confirmed in this call (sent: MCF seen; received: stored, then MCF sent).
     pub pages: u32,
+    /// Sent: the call's process lived to say that the end of no fax's last page is unanswered, so that nothing is in doubt
+    /// whatever had been written down before it was to leave.
+    #[serde(default)]
+    pub unsent: bool,
+    /// It was not delivered, and we stood still in it for seconds, which the far end cannot help.
+    #[serde(default)]
+    pub stalled: bool,
     /// The final SIP status code of the INVITE, where there was one.
     pub sip_code: Option<u16>,
     /// The Q.850 cause of a `Reason` header (RFC 3326), where there was one.
@@ -216,6 +234,8 @@ impl CallReport {
             outcome,
             detail,
             pages: 0,
+            unsent: false,
+            stalled: false,
             sip_code: None,
             q850: None,
             trunk: String::new(),

@@ -132,6 +132,8 @@ const TABLE: [Row; Outcome::ALL.len()] = {
         row(ChildCrashed, &[10, 60], 3, TO_ADMIN),
         row(ChildHung, &[10, 60], 3, TO_ADMIN),
         row(StorageFailed, &[60, 300], 5, TO_ADMIN),
+        row(NoPages, &[60, 300], 5, TO_ADMIN),
+        row(GatewayStalled, &[10, 60, 300], 5, TO_ADMIN),
         row(
             GatewayStopped,
             &[0, 10, 60, 300],
@@ -169,7 +171,7 @@ pub fn counts(outcome: Outcome) -> bool {
     use Outcome::*;
     !matches!(
         outcome,
-        TrunkDown | NotAuthorized | StorageFailed | GatewayStopped
+        TrunkDown | NotAuthorized | StorageFailed | NoPages | GatewayStalled | GatewayStopped
     )
 }
 
@@ -196,7 +198,27 @@ pub fn rests_number(outcome: Outcome) -> bool {
 }
 
 /// What a number gets after the calls in a row that 47 CFR 68.318(b)(1) allows, seconds.
-const AN_HOUR: u32 = 3600;
+pub const AN_HOUR: u32 = 3600;
+
+/// Whether two calls to a number, one after the other, count as two in a row: what the law calls busy or reorder is one.
+pub fn counted_in_a_row(one: Outcome, other: Outcome) -> bool {
+    one == other || (is_engaged(one) && is_engaged(other))
+}
+
+/// The least that a number rests by law where a call ended otherwise than the one before it, seconds. Only where each of
+/// them was busy are there more than two in a row.
+pub fn rest_between(one: Outcome, other: Outcome) -> u32 {
+    let silent_and_engaged =
+        |silent: Outcome, other: Outcome| silent == Outcome::NoAnswer && is_engaged(other);
+    match silent_and_engaged(one, other) || silent_and_engaged(other, one) {
+        true => AN_HOUR,
+        false => 0,
+    }
+}
+
+fn is_engaged(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Busy | Outcome::Congestion)
+}
 
 /// Calls in a row to a number that end so, before it gets an hour (47 CFR 68.318(b)(1)); `None`: the law sets no limit.
 fn most_in_a_row(outcome: Outcome) -> Option<u32> {

@@ -238,6 +238,7 @@ impl Office {
             documents: vec![pages.len() as u32],
             enough: CancellationToken::new(),
             not_after: None,
+            file: None,
             fax: FaxSettings {
                 ident: station_id(caller),
                 ..FaxSettings::default()

@@ -75,6 +75,11 @@ impl AudioTerminal {
         self.engine.session().progress()
     }
 
+    /// Senders: whether the far end was asked for its verdict on a page, and has not answered.
+    pub fn awaits_verdict(&mut self) -> bool {
+        self.engine.session().awaits_verdict()
+    }
+
     /// Whether a T.30 frame of the far end was heard.
     pub fn heard_frame(&mut self) -> bool {
         self.engine.session().heard_frame()

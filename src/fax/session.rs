@@ -60,6 +60,8 @@ pub(super) struct Session {
     /// The one that modems have agreed for last, by the pages through before it.
     agreed_behind: Option<u32>,
     awaiting_last: bool,
+    /// Senders: the end of a page left, and no answer to it came.
+    awaits_verdict: bool,
     refused: bool,
     dcn_received: bool,
     dcn_leaving: bool,
@@ -101,6 +103,7 @@ impl Session {
             plan: Plan::default(),
             agreed_behind: None,
             awaiting_last: false,
+            awaits_verdict: false,
             refused: false,
             dcn_received: false,
             dcn_leaving: false,
@@ -226,6 +229,15 @@ impl Session {
         if instead == Some(Instead::Nothing) {
             return instead;
         }
+        if self.role == Role::Sender {
+            match frame {
+                Frame::EndOfProcedure | Frame::EndOfPage | Frame::EndOfDocument => {
+                    self.awaits_verdict = true;
+                }
+                Frame::Negative | Frame::Dcn => self.awaits_verdict = false,
+                _ => {}
+            }
+        }
         match frame {
             Frame::Ident(fif) if incoming => self.ident = frames::ident(fif),
             Frame::Dis(fif) if incoming => self.said(fif),
@@ -283,6 +295,7 @@ impl Session {
     /// T.30 phase D: a page is over. The sender's count has grown if it was confirmed, the receiver's if written.
     pub(super) fn page_over(&mut self, counts: Counts) {
         self.page_octets = 0;
+        self.awaits_verdict = false;
         match self.role {
             Role::Sender if counts.sent <= self.pages => self.plan.refused(),
             Role::Sender => self.pages_confirmed(counts.sent),
@@ -307,7 +320,12 @@ impl Session {
                 None => "the caller gave no password (SID)",
                 Some(_) => "the caller gave another password (SID) than the one that is asked for",
             },
-            Some(Cause::NotKept) => "the pages could not be kept, so nothing was confirmed",
+            Some(Cause::NotKept) => match self.role {
+                Role::Receiver => "the pages could not be stored, so nothing was confirmed",
+                Role::Sender => {
+                    "that the last page leaves could not be written down, so its end was held back"
+                }
+            },
             Some(Cause::EmptyPage) => "a page without a readable row came in",
             Some(Cause::Runaway) => "the fax terminal ran away and was stopped",
             _ => words,
@@ -362,6 +380,11 @@ impl Session {
         let said = self.said.get_or_insert_default();
         said.make = make;
         said.model = model;
+    }
+
+    /// Whether the far end was asked for its verdict on a page, and has not answered.
+    pub(super) fn awaits_verdict(&self) -> bool {
+        self.awaits_verdict && !self.silenced && !self.ended
     }
 
     /// Packets of T.38 are lost for good.

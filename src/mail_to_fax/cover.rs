@@ -39,7 +39,7 @@ pub(super) struct NotMade {
 impl From<StoreError> for NotMade {
     fn from(e: StoreError) -> NotMade {
         NotMade {
-            outcome: Outcome::StorageFailed,
+            outcome: Outcome::NoPages,
             why: e.to_string(),
         }
     }
@@ -81,7 +81,7 @@ async fn make(context: &Arc<Context>, fax: &ClaimedFax) -> Result<String, NotMad
         outcome: match e {
             RenderFailure::Refused(_) => Outcome::ChildCrashed,
             // No attempt of the fax, which waits until it is too old.
-            RenderFailure::NotStarted(_) | RenderFailure::Killed(_) => Outcome::StorageFailed,
+            RenderFailure::NotStarted(_) | RenderFailure::Killed(_) => Outcome::NoPages,
         },
         why: format!("the cover page could not be made: {e}"),
     })?;

@@ -1,5 +1,6 @@
 //! Who listens to a call that we placed: what is heard of its faxes is written down, shown, and settled.
 
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use super::load::{End, Load};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::context::{Context, Direction, LiveCall, LiveGuard, Phase, moment, now, until_stored};
 use crate::net::line::{DialRequest, Line, LineEvent, Place};
-use crate::queue::{CallSoFar, ClaimedFax};
+use crate::queue::{CallFile, CallSoFar, ClaimedFax, StoreError};
 
 /// How often it is written down how long a call has lasted.
 const NOTED_EVERY: Duration = Duration::from_secs(20);
@@ -29,6 +30,8 @@ pub(super) struct Desk<'a> {
     enough: CancellationToken,
     /// Where the call went, and when that and its length were last written down.
     noted: Option<(Place, Instant)>,
+    /// What the process of the call writes down itself.
+    file: Option<CallFile>,
 }
 
 impl<'a> Desk<'a> {
@@ -51,7 +54,22 @@ impl<'a> Desk<'a> {
             cancel,
             enough,
             noted: None,
+            file: None,
         }
+    }
+
+    /// Makes the file of the call, once it is known which faxes go in it.
+    pub(super) async fn make_file(&mut self) -> Result<Arc<File>, StoreError> {
+        let parts = self.load.faxes().zip(self.load.documents());
+        let made = self.context.store.call_file(parts).await?;
+        let file = made.file();
+        self.file = Some(made);
+        Ok(file)
+    }
+
+    /// The file, to be removed when the attempts are settled.
+    pub(super) fn take_file(&mut self) -> Option<CallFile> {
+        self.file.take()
     }
 
     /// Leaves those out that were cancelled before their call was there to be ended; where that is the first, there will

@@ -25,7 +25,7 @@ use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, policy};
 use crate::net::trunk::invite::{self, Parties};
 use crate::net::trunk::{Channel, Reservation, Seat};
 use crate::pages::{FaxPage, tiff};
-use crate::queue::{ClaimedFax, DueFax, Settled, StoreError};
+use crate::queue::{CallFile, ClaimedFax, DueFax, Settled, StoreError};
 
 /// Claimed faxes that go in one call, mostly one, and their place on a trunk; no place where no trunk carries their number
 /// any more.
@@ -123,6 +123,7 @@ pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
         }
         Err(report) => *report,
     };
+    let file = desk.take_file();
     let (number, others) = (&faxes[0].number, desk.others());
     tracing::info!(fax = faxes[0].id, number, others, trunk = report.trunk, outcome = %report.outcome,
                    pages = report.pages, seconds = report.seconds, detail = report.detail, "call ended");
@@ -130,6 +131,7 @@ pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
         Outcome::Expired => desk.end_overdue(&report).await,
         _ => desk.settle(&report).await,
     }
+    file.map(CallFile::remove);
     context.tell();
 }
 
@@ -170,12 +172,15 @@ async fn request(
             }
         }
     }
+    let file = desk.make_file().await;
+    let file = file.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))?;
     let request = DialRequest {
         candidates,
         tiff: tiff::write(&pages),
         documents: desk.documents(),
         enough: desk.enough(),
         not_after: desk.not_after(),
+        file: Some(file),
         fax: settings,
     };
     Ok((request, channel))
@@ -205,7 +210,7 @@ async fn pages_left(
     let cover = cover::of(context, fax).await;
     let cover = cover.map_err(|cover::NotMade { outcome, why }| not_dialled(outcome, why))?;
     let pages = stamped(context, fax, cover.as_deref()).await;
-    pages.map_err(|e| not_dialled(Outcome::StorageFailed, e.to_string()))
+    pages.map_err(|e| not_dialled(Outcome::NoPages, format!("{e:#}")))
 }
 
 /// A place that the fax may go to, with the numbers in the form that is wanted there.

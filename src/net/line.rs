@@ -14,6 +14,7 @@ mod redirect;
 mod tests;
 
 use std::convert::Infallible;
+use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -137,6 +138,8 @@ pub struct DialRequest {
     pub enough: CancellationToken,
     /// No INVITE leaves from then on, by the wall clock.
     pub not_after: Option<jiff::Timestamp>,
+    /// Where the call's process writes down which pages were confirmed, and shows that it lives by having it open.
+    pub file: Option<Arc<File>>,
     /// Our terminal.
     pub fax: FaxSettings,
 }
@@ -327,7 +330,10 @@ impl Line {
         };
         let documents = request.documents.clone();
         let start = start_call(FaxRole::Sender, documents, policy, &request.fax);
-        let (mut driver, sockets) = match self.driver(start, &request.tiff, events).await {
+        let (mut driver, sockets) = match self
+            .driver(start, &request.tiff, request.file.as_deref(), events)
+            .await
+        {
             Ok(ready) => ready,
             Err(report) => return *report,
         };
@@ -364,6 +370,7 @@ impl Line {
         &self,
         start: StartCall,
         tiff: &[u8],
+        file: Option<&File>,
         events: mpsc::Sender<LineEvent>,
     ) -> Result<(Driver, MediaSockets), Box<CallReport>> {
         let config = &self.config;
@@ -372,7 +379,7 @@ impl Line {
             .map_err(|e| failed(format!("no media ports: {e}")))?;
         let child = self
             .children
-            .call(start, tiff, &sockets.rtp, &sockets.udptl)
+            .call(start, tiff, &sockets.rtp, &sockets.udptl, file)
             .await
             .map_err(|e| failed(format!("the call's process did not start: {e}")))?;
         let driver = Driver::ready(child, events).await.map_err(Box::new)?;
@@ -455,7 +462,7 @@ impl IncomingCall {
             ..
         } = self;
         let start = start_call(FaxRole::Receiver, Vec::new(), &policy, &fax);
-        let (mut driver, sockets) = match line.driver(start, &[], events).await {
+        let (mut driver, sockets) = match line.driver(start, &[], None, events).await {
             Ok(ready) => ready,
             Err(report) => {
                 call.send(SipCommand::Reject(503));
@@ -469,6 +476,7 @@ impl IncomingCall {
         let mut machine = CallMachine::incoming(config, &offer, Instant::now());
         let calls = drive::Calls {
             invite: &|_| unreachable!("a call that came in sends no INVITE"),
+            too_late: &|| false,
             elsewhere: &|_| None::<Infallible>,
         };
         let driven = driver.run(&mut machine, &mut call, calls, cancel, &line.stopping);

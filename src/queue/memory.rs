@@ -8,7 +8,7 @@
 //! | a page refused (RTN), or two calls in a row that broke on the line | at most 9600 bit/s, then without ECM, then 4800 |
 //! | delivered | as before; what worked is written down |
 //!
-//! A call that nobody answered teaches nothing. A lesson ends with its days: a far end that was mended is tried anew.
+//! A call that nobody answered teaches nothing, nor does one that broke when we stood still in it. A lesson ends with its days: a far end that was mended is tried anew.
 
 use serde::{Deserialize, Serialize};
 
@@ -126,6 +126,9 @@ enum Trouble {
 
 fn trouble(report: &CallReport, placed: Placed) -> Option<Trouble> {
     use Outcome::*;
+    if report.stalled {
+        return None;
+    }
     let far = &report.far_end;
     let negotiated = far.bit_rate > 0;
     match report.outcome {
@@ -450,6 +453,17 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_broke_while_we_stood_still_teaches_nothing() {
+        let stalled = CallReport {
+            stalled: true,
+            ..report(Outcome::T38Silent, t38(14400))
+        };
+        assert_eq!(learn(None, "1", &stalled, PLACED, 30, NOW), None);
+        let own = report(Outcome::T38Silent, t38(14400));
+        assert!(learn(None, "1", &own, PLACED, 30, NOW).is_some());
+    }
+
+    #[test]
     fn calls_that_reached_no_fax_teach_nothing() {
         for outcome in [
             Outcome::Busy,
@@ -461,6 +475,8 @@ mod tests {
             Outcome::Cancelled,
             Outcome::ChildCrashed,
             Outcome::StorageFailed,
+            Outcome::NoPages,
+            Outcome::GatewayStalled,
         ] {
             assert_eq!(after(&[(outcome, FarEnd::default())]), None, "{outcome}");
         }

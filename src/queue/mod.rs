@@ -10,6 +10,7 @@
 mod adopt;
 mod beside;
 mod blobs;
+mod call_files;
 mod check;
 mod clock;
 mod covers;
@@ -61,6 +62,7 @@ use tokio::sync::Notify;
 pub use adopt::AdoptedFax;
 pub use beside::Room;
 pub use blobs::Blobs;
+pub use call_files::CallFile;
 pub use check::Violation;
 pub use clock::SinceBoot;
 pub use covers::CoverRow;

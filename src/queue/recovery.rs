@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::beside::{has_not_begun, in_call_with, put_back};
 use super::settle::{End, Final, finish, settle, standing};
-use super::{Claim, Millis, Result, Store, clock, rests, usage};
+use super::{Claim, Millis, Result, Store, call_files, clock, rests, usage};
 use crate::call::outcome::{CallReport, Outcome};
 use crate::call::retry::Policy;
 
@@ -50,34 +50,32 @@ impl Store {
     /// As the database says.
     pub async fn release(&self, claim: Claim, policy: &Policy, now: Millis) -> Result<()> {
         let policy = policy.clone();
-        self.write(move |db| match claim {
-            Claim::Document(id) => {
-                let later = now.plus_seconds(AFTER_PANIC);
-                // A panic is our bug, and not a death of the daemon that the document may have brought about.
-                let uncount = "UPDATE documents SET tries = max(tries - 1, 0) WHERE id = ?1 AND state = 'rendering'";
-                db.execute(uncount, [&id])?;
-                give_back(db, "documents", "rendering", Some((&id, later))).map(drop)
-            }
-            Claim::Mail(id) => {
-                let later = now.plus_seconds(AFTER_PANIC);
-                give_back(db, "outgoing", "sending", Some((&id, later))).map(drop)
-            }
-            Claim::Fax(id) => release_faxes(db, in_call_with(db, &id)?, &policy, now),
-            Claim::Received(id) => super::received::release(db, &id, now),
-        })
-        .await
+        let said = match &claim {
+            // Its process was killed with the task, and may have known more.
+            Claim::Fax(id) => self.calls_left_behind(Some(id.clone())).await?,
+            _ => Vec::new(),
+        };
+        let said = self.write(move |db| {
+            call_files::take_in(db, &said)?;
+            release(db, claim, &policy, now).map(|()| said)
+        });
+        call_files::remove(said.await?).await;
+        Ok(())
     }
 
     /// Gives every claim of a dead owner its honest end. Called once, with the lock held, before anything is claimed.
     ///
     /// A fax whose pages are all confirmed is delivered; one whose last page was leaving is uncertain; one that the call
-    /// it shared had not come to was never in it; any other goes on behind its last confirmed page. Returns how many claims were found.
+    /// it shared had not come to was never in it; any other goes on behind its last confirmed page. Calls that the dead
+    /// owner left behind are waited for, and what they confirmed counts. Returns how many claims were found.
     ///
     /// # Errors
     /// As the database says.
     pub async fn recover(&self, policy: &Policy, now: Millis) -> Result<usize> {
         let policy = policy.clone();
-        self.write(move |db| {
+        let said = self.calls_left_behind(None).await?;
+        let recovered = self.write(move |db| {
+            call_files::take_in(db, &said)?;
             // Nothing could be dialled while there was no daemon.
             clock::grace(db, policy.give_up_seconds, now)?;
             let documents = give_back(db, "documents", "rendering", None)?;
@@ -86,14 +84,35 @@ impl Store {
             bring_back(db, policy.rules.longest_delay(), now)?;
             rests::forget(db, now)?;
             let received = super::received::recover(db, now)?;
-            Ok(documents + mails + faxes + received)
-        })
-        .await
+            Ok((documents + mails + faxes + received, said))
+        });
+        let (claims, said) = recovered.await?;
+        call_files::remove(said).await;
+        Ok(claims)
     }
 }
 
 /// Seconds before work is tried again in which a task of ours panicked.
 const AFTER_PANIC: u64 = 60;
+
+/// Gives one claim its honest end.
+fn release(db: &Connection, claim: Claim, policy: &Policy, now: Millis) -> rusqlite::Result<()> {
+    match claim {
+        Claim::Document(id) => {
+            let later = now.plus_seconds(AFTER_PANIC);
+            // A panic is our bug, and not a death of the daemon that the document may have brought about.
+            let uncount = "UPDATE documents SET tries = max(tries - 1, 0) WHERE id = ?1 AND state = 'rendering'";
+            db.execute(uncount, [&id])?;
+            give_back(db, "documents", "rendering", Some((&id, later))).map(drop)
+        }
+        Claim::Mail(id) => {
+            let later = now.plus_seconds(AFTER_PANIC);
+            give_back(db, "outgoing", "sending", Some((&id, later))).map(drop)
+        }
+        Claim::Fax(id) => release_faxes(db, in_call_with(db, &id)?, policy, now),
+        Claim::Received(id) => super::received::release(db, &id, now),
+    }
+}
 
 /// Lets one claimed document or mail wait until then, or all of them wait as before.
 fn give_back(
@@ -164,6 +183,7 @@ fn release_fax(db: &Connection, fax: &str, policy: &Policy, now: Millis) -> rusq
         answered,
         // Whether or not it was answered: a daemon that dies in every call must not dial for ever.
         counts: true,
+        unsent: false,
     };
     settle(db, &standing, &end, policy, now).map(drop)
 }

@@ -28,11 +28,17 @@ pub(super) fn heard(
         .prepare_cached("SELECT outcome, in_a_row FROM rests WHERE number = ?1")?
         .query_row([number], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let in_a_row = match before {
-        Some((same, calls)) if same == outcome.name() => calls + 1,
-        _ => 1,
+    let before = before.and_then(|(name, calls)| Some((Outcome::from_name(&name)?, calls)));
+    let (in_a_row, least) = match before {
+        Some((same, calls)) if retry::counted_in_a_row(same, outcome) => (calls + 1, 0),
+        // An hour that has passed begins the count anew.
+        Some((other, calls)) if policy.rest(other, calls) < retry::AN_HOUR => {
+            (1, retry::rest_between(other, outcome))
+        }
+        _ => (1, 0),
     };
-    let until = now.plus_seconds(u64::from(policy.rest(outcome, in_a_row)));
+    let rest = policy.rest(outcome, in_a_row).max(least);
+    let until = now.plus_seconds(u64::from(rest));
     db.prepare_cached(
         "INSERT INTO rests (number, outcome, in_a_row, until) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (number) DO UPDATE SET outcome = ?2, in_a_row = ?3, until = ?4",

@@ -56,6 +56,8 @@ pub(super) struct End<'a> {
     pub answered: bool,
     /// It counts against the fax whatever the outcome is.
     pub counts: bool,
+    /// The end of the last page, which was to leave, has not.
+    pub unsent: bool,
 }
 
 /// Enough of a fax to decide what follows.
@@ -113,6 +115,7 @@ impl Store {
                 detail: &report.detail,
                 answered,
                 counts: answered,
+                unsent: report.unsent,
             };
             settle(db, &standing, &end, &policy, now)
         })
@@ -192,8 +195,9 @@ pub(super) fn settle(
     if fax.confirmed >= fax.page_count {
         return end(Outcome::Delivered, Final::Delivered);
     }
-    // Once the end of the last page is out, only the far end knows; it is not asked twice unknowingly.
-    let outcome = match fax.leaving && leaves_doubt(outcome) {
+    // Once the end of the last page is out, only the far end knows; it is not asked twice unknowingly. That it was about to
+    // leave is on disk, and whether it left is known to the call's process, if it lived to tell.
+    let outcome = match fax.leaving && !how.unsent && leaves_doubt(outcome) {
         true => Outcome::Uncertain,
         false => outcome,
     };
@@ -237,7 +241,10 @@ pub(super) fn settle(
 fn leaves_doubt(outcome: Outcome) -> bool {
     !matches!(
         outcome,
-        Outcome::PageRefused | Outcome::TrainingFailed | Outcome::StorageFailed
+        Outcome::PageRefused
+            | Outcome::TrainingFailed
+            | Outcome::StorageFailed
+            | Outcome::GatewayStalled
     )
 }
 

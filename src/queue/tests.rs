@@ -68,6 +68,8 @@ fn report(outcome: Outcome, pages: u32) -> CallReport {
         outcome,
         detail: "as scripted".into(),
         pages,
+        unsent: false,
+        stalled: false,
         sip_code: Some(200),
         q850: None,
         trunk: "carrier".into(),

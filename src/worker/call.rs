@@ -4,6 +4,8 @@
 //! Promises: no page is confirmed to the far end before the daemon says that it is stored, and no EOP of a last
 //! page leaves before the daemon has written down that it may.
 //! When it dies: the call is silent, the far end hangs up, and the daemon knows what was confirmed.
+//! When the daemon dies: nothing more is confirmed to the far end and no other page is sent; what the far end says to a page
+//! that is out is waited for and noted in the call's file (`queue::call_files`), which the next daemon reads.
 
 mod control;
 mod custody;

@@ -3,8 +3,9 @@
 //! A frame is: length of the JSON (u32, big endian), length of the blob (u32, big endian), the JSON, the blob.
 //! A renderer reads frames from its standard input and writes frames to its standard output. A call has one unix
 //! stream socket for both ways, its standard input; the first frame brings the two UDP sockets along (SCM_RIGHTS,
-//! with the frame's first octet), first RTP, then UDPTL. When the control channel ends, the daemon is gone: the
-//! child says its farewell on the line (DCN) and exits.
+//! with the frame's first octet), first RTP, then UDPTL, and for a fax that we dial the file in which confirmed pages are
+//! noted. When the control channel ends, the daemon is gone: the child hears what the far end says to a page that is out,
+//! notes it in the file, says its farewell on the line (DCN) and exits.
 
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;

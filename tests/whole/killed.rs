@@ -6,6 +6,7 @@ use std::time::Duration;
 use postfax::pages::sample;
 
 use crate::harness::mails::{pages_in, pictures};
+use crate::harness::process::send_signal;
 use crate::harness::relay::{Mood, Relay};
 use crate::harness::{A_CALL, HEALTHY, OURS, Site, wait_for, wait_until};
 
@@ -91,6 +92,8 @@ fn killed_after_page_1_of_2() {
     site.wait_for_page_2();
     site.kill();
     site.start();
+    // Its process says DCN to the machine, which takes longer than a start.
+    assert_eq!(site.log().count("is not over yet"), 1);
     wait_for_one_receipt_each(&site, 1);
 
     let fax = site.fax();
@@ -142,11 +145,7 @@ fn killed_with_the_last_page_unanswered() {
     let mut site = Site::new();
     site.submit(&[SILENT_AT_THE_END], &[sample::numbered_pages(1)]);
     // The machine keeps a page when it has its end (PPS-EOP), which it will not answer.
-    wait_until("the page lies in the machine", A_CALL, || {
-        let files = std::fs::read_dir(site.path("machines-5070"));
-        let mut files = files.into_iter().flatten().flatten();
-        files.any(|file| file.path().extension().is_some_and(|kind| kind == "tiff"))
-    });
+    wait_for_the_end_of_a_page(&site);
     site.kill();
     site.start();
     wait_for_one_receipt_each(&site, 1);
@@ -156,6 +155,66 @@ fn killed_with_the_last_page_unanswered() {
     // The daemon has nothing left to do: nobody is dialled again.
     assert_eq!(site.status()["queue"]["ready"], 0);
     assert_eq!((fax.calls, site.dialled(SILENT_AT_THE_END)), (1, 1));
+}
+
+/// Waits until the machine has the end of a page, which it confirms then.
+fn wait_for_the_end_of_a_page(site: &Site) {
+    wait_until("the page lies in the machine", A_CALL, || {
+        let files = std::fs::read_dir(site.path("machines-5070"));
+        let mut files = files.into_iter().flatten().flatten();
+        files.any(|file| file.path().extension().is_some_and(|kind| kind == "tiff"))
+    });
+}
+
+#[test]
+fn killed_while_the_last_page_is_being_confirmed() {
+    let mut site = Site::new();
+    site.submit(&[HEALTHY], &[sample::numbered_pages(1)]);
+    wait_for_the_end_of_a_page(&site);
+    site.kill();
+    site.start();
+    wait_for_one_receipt_each(&site, 1);
+    let fax = site.fax();
+    assert_eq!((fax.state.as_str(), fax.confirmed), ("delivered", 1));
+    assert_eq!((fax.calls, site.dialled(HEALTHY)), (1, 1));
+    assert_eq!(site.machine_calls()[0].pages, 1);
+}
+
+#[test]
+fn killed_while_the_first_page_is_being_confirmed() {
+    let mut site = Site::new();
+    let pdf = sample::demo_document();
+    site.submit(&[HEALTHY], std::slice::from_ref(&pdf));
+    wait_for_the_end_of_a_page(&site);
+    site.kill();
+    site.start();
+    wait_for_one_receipt_each(&site, 1);
+    let fax = site.fax();
+    assert_eq!((fax.state.as_str(), fax.confirmed), ("delivered", 2));
+    assert_eq!(attempts(&site, &fax.id)[0].2, 1, "it was confirmed");
+    let calls = site.machine_calls();
+    assert_eq!(calls.iter().map(|c| c.pages).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[test]
+fn killed_with_a_call_that_stands_still() {
+    let mut site = Site::new();
+    let pdf = sample::demo_document();
+    site.submit(&[HEALTHY], std::slice::from_ref(&pdf));
+    site.wait_for_page_2();
+    let calls = site.daemon().calls();
+    calls.iter().for_each(|id| send_signal(*id, "STOP"));
+    site.kill();
+    site.start();
+    assert_eq!(site.log().count("does not end, and is killed"), 1);
+    wait_for_one_receipt_each(&site, 1);
+    let fax = site.fax();
+    assert_eq!((fax.state.as_str(), fax.confirmed), ("delivered", 2));
+    wait_until("the machine has given the first call up", A_CALL, || {
+        site.machine_calls().len() == 2
+    });
+    let pages: u32 = site.machine_calls().iter().map(|call| call.pages).sum();
+    assert_eq!(pages, 2, "each page once");
 }
 
 #[test]

@@ -119,8 +119,13 @@ fn killed_in_the_second_of_three_faxes() {
     let faxes = site.faxes();
     let one = |outcome: &str, pages| (outcome.to_owned(), pages);
     assert_eq!(outcomes(&faxes[0]), [one("delivered", 1)]);
+    // A page 2 that was out on a busy machine was confirmed behind the kill.
     let broken = [one("gateway_stopped", 1), one("delivered", 1)];
-    assert_eq!(outcomes(&faxes[1]), broken);
+    let second = outcomes(&faxes[1]);
+    assert!(
+        second == broken || second == [one("delivered", 2)],
+        "{second:?}"
+    );
     assert_eq!(
         outcomes(&faxes[2]),
         [one("delivered", 1)],

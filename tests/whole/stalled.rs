@@ -92,6 +92,17 @@ fn daemon_for_35_seconds_in_a_call_of_three_pages() {
 }
 
 #[test]
+fn daemon_for_20_seconds_before_the_only_page_ends() {
+    let (_, attempts) = outgoing(1, Who::Daemon, 20);
+    // Its word came when the machine had given the page up.
+    let outcomes: Vec<_> = attempts
+        .iter()
+        .map(|(ours, _)| ours.outcome.as_deref().unwrap_or_default())
+        .collect();
+    assert_eq!(outcomes, ["gateway_stalled", "delivered"]);
+}
+
+#[test]
 fn daemon_for_12_seconds_in_a_call_of_three_pages() {
     outgoing(3, Who::Daemon, 12);
 }

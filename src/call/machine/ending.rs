@@ -39,12 +39,15 @@ impl CallMachine {
     /// Ends the call with the child's report, and with the reason why it was told to end, if it was.
     pub(super) fn finish_with(&mut self, planned: Option<Ending>, done: CallDone, now: Instant) {
         self.pages = self.pages.max(done.pages);
+        // What was written down, and the child lived to say that it never left, is in no doubt.
+        self.unsent = !done.unanswered;
         let ending = match planned {
             None => Ending::new(done.outcome, done.detail),
             // A child that was told to end says only that; what it knows for certain it still knows.
             Some(planned) if knows_better(done.outcome) => {
-                let detail = format!("{}; {}", done.outcome.in_words(), planned.detail);
-                Ending::new(done.outcome, detail)
+                let both = [done.detail, planned.detail];
+                let said: Vec<_> = both.into_iter().filter(|it| !it.is_empty()).collect();
+                Ending::new(done.outcome, said.join("; "))
             }
             Some(planned) => planned,
         };
@@ -84,6 +87,9 @@ impl CallMachine {
                 _ => ending.detail,
             },
             pages: self.pages,
+            unsent: self.unsent,
+            // Its driver knows.
+            stalled: false,
             sip_code: self.sip_code,
             q850: self.q850,
             // Its driver knows where it went.
@@ -101,9 +107,10 @@ impl CallMachine {
     /// page left unconfirmed may have arrived, and must not be called failed.
     fn verdict(&self, outcome: Outcome) -> Outcome {
         let sending = !self.receives();
+        let left = if self.unsent { 0 } else { self.left };
         if sending && self.pages >= self.config.pages {
             Outcome::Delivered
-        } else if sending && self.left > self.pages && !knows_better(outcome) {
+        } else if sending && left > self.pages && !knows_better(outcome) {
             Outcome::Uncertain
         } else if sending && outcome == Outcome::Delivered {
             // The last page's MCF does not speak for the pages before it.
@@ -123,5 +130,7 @@ fn knows_better(outcome: Outcome) -> bool {
             | Outcome::PageRefused
             | Outcome::TrainingFailed
             | Outcome::StorageFailed
+            | Outcome::NoPages
+            | Outcome::GatewayStalled
     )
 }

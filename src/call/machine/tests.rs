@@ -139,6 +139,7 @@ fn done(outcome: Outcome, pages: u32) -> Input {
         outcome,
         detail: "T.30 said so".into(),
         pages,
+        unanswered: true,
         far_end: FarEnd::default(),
         wire_bytes: 4711,
         beats: 0,
@@ -512,6 +513,28 @@ fn drops_before_the_last_mcf() {
     script.input(done(Outcome::FarEndHungUp, 1));
     assert_eq!(script.report().outcome, Outcome::Uncertain);
     assert_eq!(script.report().pages, 1);
+}
+
+#[test]
+fn an_end_that_was_allowed_to_leave_and_never_did_leaves_no_doubt() {
+    let Input::Done(told) = done(Outcome::FarEndHungUp, 1) else {
+        unreachable!()
+    };
+    let unsent = CallDone {
+        unanswered: false,
+        ..told
+    };
+    for bye in [false, true] {
+        let mut script = Script::faxing();
+        script.input(Input::PagesThrough(1));
+        script.input(LAST_PAGE_LEFT);
+        if bye {
+            script.input(Input::Bye(None));
+        }
+        script.input(Input::Done(unsent.clone()));
+        assert_eq!(script.report().outcome, Outcome::FarEndHungUp);
+        assert!(script.report().unsent);
+    }
 }
 
 #[test]

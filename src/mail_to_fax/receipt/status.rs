@@ -75,7 +75,9 @@ fn code_of(outcome: Outcome) -> &'static str {
         // X.5.0: protocol.
         Outcome::ProtocolError => "5.5.0",
         // X.3.x: our own system: other, full, not accepting.
-        Outcome::ChildCrashed | Outcome::ChildHung => "4.3.0",
+        Outcome::ChildCrashed | Outcome::ChildHung | Outcome::NoPages | Outcome::GatewayStalled => {
+            "4.3.0"
+        }
         Outcome::StorageFailed => "4.3.1",
         Outcome::GatewayStopped => "4.3.2",
         Outcome::Cancelled => "5.0.0",

@@ -135,6 +135,7 @@ impl Attempt<'_> {
         driver.begin_at(candidate.place(), first);
         let calls = Calls {
             invite: &invite,
+            too_late: &|| self.is_too_late(),
             elsewhere: &elsewhere,
         };
         let stopping = &self.line.stopping;

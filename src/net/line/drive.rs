@@ -72,6 +72,8 @@ struct Asked {
 pub(super) struct Calls<'a, E> {
     /// Sends one with this offer.
     pub invite: &'a (dyn Fn(Vec<u8>) -> SipCall + Sync),
+    /// Whether it is too late for another one.
+    pub too_late: &'a (dyn Fn() -> bool + Sync),
     /// Whether what one hears first sends the call to another place, and what is known of it.
     pub elsewhere: &'a (dyn Fn(&SipEvent) -> Option<E> + Sync),
 }
@@ -157,6 +159,10 @@ impl Driver {
         loop {
             while let Some(action) = machine.poll() {
                 if let Action::Invite(offer) = action {
+                    if (calls.too_late)() {
+                        let report = CallReport::never_placed(Outcome::Expired, String::new());
+                        return Ok(report);
+                    }
                     *call = (calls.invite)(offer);
                     (call_open, is_new) = (true, true);
                 } else if let Some(report) = self.carry_out(action, call).await {
@@ -440,7 +446,11 @@ fn with_stalls(report: CallReport, stalled: Stalled) -> CallReport {
         "" => said,
         detail => format!("{detail}; {said}"),
     };
-    CallReport { detail, ..report }
+    CallReport {
+        detail,
+        stalled: true,
+        ..report
+    }
 }
 
 /// The description with an address in place of each host name in its c= lines; one that is not found stays, and is

@@ -31,6 +31,7 @@ fn request(target: SocketAddr) -> DialRequest {
         documents: vec![1],
         enough: CancellationToken::new(),
         not_after: None,
+        file: None,
         fax: FaxSettings::default(),
     }
 }

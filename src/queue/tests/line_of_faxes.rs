@@ -230,6 +230,37 @@ async fn a_silent_number_gets_two_calls_then_an_hour_however_many_faxes_wait() {
     }
 }
 
+/// The seconds at which a number is called that ends so many calls like this, one after the other and again.
+async fn calls_to(outcomes: &[Outcome], count: usize) -> Vec<i64> {
+    let state = tempfile::tempdir().unwrap();
+    let store = waiting(state.path(), &[("1", "a"); 12]).await;
+    let (mut now, mut calls) = (NOW, Vec::new());
+    while calls.len() < count {
+        if let Some(fax) = claimed(&store, now).await {
+            let outcome = outcomes[calls.len() % outcomes.len()];
+            calls.push((now.0 - NOW.0) / 1000);
+            settled(&store, &fax, outcome, now).await;
+        }
+        now = now.plus_seconds(60);
+    }
+    calls
+}
+
+#[tokio::test]
+async fn a_number_that_is_busy_and_silent_by_turns_gets_its_hour_too() {
+    let calls = calls_to(&[Outcome::Busy, Outcome::NoAnswer], 7).await;
+    for window in calls.windows(3) {
+        let spent = window[2] - window[0];
+        assert!(spent >= 3600, "47 CFR 68.318(b)(1): {calls:?}");
+    }
+}
+
+#[tokio::test]
+async fn busy_and_congested_calls_count_together() {
+    let calls = calls_to(&[Outcome::Busy, Outcome::Congestion], 16).await;
+    assert!(calls[15] - calls[14] >= 3600, "{calls:?}");
+}
+
 #[tokio::test]
 async fn what_is_uncertain_goes_again_where_the_site_says_so_and_only_from_there() {
     let state = tempfile::tempdir().unwrap();

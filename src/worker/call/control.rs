@@ -13,17 +13,27 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::super::wire::{self, FromCall, ToCall};
-use crate::fax::NotKept;
 
 /// How long the daemon may take to store a page. The far end asks three times at 3 s intervals (T.30 T4), so
 /// a later answer is of no use.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// By which an answer may be late.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long a far end waits behind a page for what follows it, at least (T.30 T2 is 6 s, give or take one). One that was
+/// kept waiting for longer has given the page up: what is sent to it then is not confirmed, and only looks as if it might
+/// have been.
+pub(super) const T2: Duration = Duration::from_secs(5);
 
 /// How long a child that is done waits for the daemon to read its report.
 const LAST_REPORT: Duration = Duration::from_secs(600);
+
+/// Why the daemon's word did not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unheld {
+    /// It could not store what it was told, or is gone.
+    NotStored,
+    /// The far end waits no longer.
+    TooLate,
+}
 
 pub(super) struct Control {
     socket: UnixStream,
@@ -109,17 +119,20 @@ impl Control {
     }
 
     /// Tells the daemon and waits until it has stored what it was told. Whether another document may follow.
-    pub(super) fn hold(&mut self, message: &FromCall, blob: &[u8]) -> Result<bool, NotKept> {
+    pub(super) fn hold(&mut self, message: &FromCall, blob: &[u8]) -> Result<bool, Unheld> {
+        let patience = match message {
+            FromCall::LastPageLeaving { .. } => T2,
+            _ => PATIENCE,
+        };
         let began = Instant::now();
         self.send(message, blob);
-        let answer = self.wait_for_answer(began + PATIENCE);
+        let answer = self.wait_for_answer(began + patience);
         let held = began.elapsed();
         self.held += held;
-        // If this process stood still meanwhile, the answer may lie there, and the far end be gone: what is sent now
-        // would only be doubtful.
-        let leaves = matches!(message, FromCall::LastPageLeaving { .. });
-        match leaves && held > PATIENCE + GRACE {
-            true => Err(NotKept),
+        // The answer may lie there all the same, where this process stood still meanwhile.
+        let is_late = patience == T2 && held > T2;
+        match is_late && !self.gone {
+            true => Err(Unheld::TooLate),
             false => answer,
         }
     }
@@ -129,26 +142,26 @@ impl Control {
         std::mem::take(&mut self.held)
     }
 
-    fn wait_for_answer(&mut self, deadline: Instant) -> Result<bool, NotKept> {
+    fn wait_for_answer(&mut self, deadline: Instant) -> Result<bool, Unheld> {
         while !self.gone {
             self.flush();
             match self.receive() {
                 Some(ToCall::Stored) => return Ok(true),
                 Some(ToCall::StoredAndEnough) => return Ok(false),
-                Some(ToCall::NotStored) => return Err(NotKept),
+                Some(ToCall::NotStored) => return Err(Unheld::NotStored),
                 Some(other) => self.later.push_back(other),
                 None => self.wait(deadline)?,
             }
         }
-        Err(NotKept)
+        Err(Unheld::NotStored)
     }
 
-    fn wait(&self, deadline: Instant) -> Result<(), NotKept> {
+    fn wait(&self, deadline: Instant) -> Result<(), Unheld> {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(NotKept);
+            return Err(Unheld::TooLate);
         }
-        let timeout = left.try_into().map_err(|_| NotKept)?;
+        let timeout = left.try_into().map_err(|_| Unheld::TooLate)?;
         let writes = match self.outbox.is_empty() {
             true => PollFlags::empty(),
             false => PollFlags::OUT,

@@ -6,11 +6,12 @@ use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{MemfdFlags, memfd_create};
 
 use super::super::wire::FromCall;
-use super::control::Control;
+use super::control::{Control, T2, Unheld};
 use crate::fax::{Holder, NotKept};
 use crate::pages::{FaxPage, tiff};
 
@@ -45,6 +46,31 @@ pub(super) struct Custody {
     pub(super) paper: Rc<Paper>,
     /// Whether the end of a last page was let out.
     pub(super) announced: Rc<Cell<bool>>,
+    /// For how long a far end was kept waiting that will not have waited.
+    pub(super) late: Rc<Cell<Option<Duration>>>,
+}
+
+impl Custody {
+    /// This process stood still while a page was under way: no end of that page is of use any more, where it was for long.
+    pub(super) fn stood_still(&self, late: Duration) {
+        if late > T2 {
+            self.late.set(Some(late));
+        }
+    }
+
+    /// A page is through, so the far end is there.
+    pub(super) fn page_through(&self) {
+        self.late.set(None);
+    }
+
+    fn hold(&self, message: &FromCall, blob: &[u8]) -> Result<bool, NotKept> {
+        let began = Instant::now();
+        let answer = self.control.borrow_mut().hold(message, blob);
+        if answer == Err(Unheld::TooLate) {
+            self.late.set(Some(began.elapsed()));
+        }
+        answer.map_err(|_| NotKept)
+    }
 }
 
 impl Holder for Custody {
@@ -63,13 +89,14 @@ impl Holder for Custody {
             y_dpi: newest.y_dpi,
             lost_packets: lost,
         };
-        let kept = self.control.borrow_mut().hold(&message, &newest.g4);
-        kept.map(drop)
+        self.hold(&message, &newest.g4).map(drop)
     }
 
     fn last_page_leaving(&mut self, page: u32) -> Result<bool, NotKept> {
-        let message = FromCall::LastPageLeaving { page };
-        let goes_on = self.control.borrow_mut().hold(&message, &[])?;
+        if self.late.get().is_some() {
+            return Err(NotKept);
+        }
+        let goes_on = self.hold(&FromCall::LastPageLeaving { page }, &[])?;
         self.announced.set(true);
         Ok(goes_on)
     }

@@ -117,6 +117,14 @@ impl Leg {
         }
     }
 
+    /// Whether the far end was asked for its verdict on a page, and has not answered.
+    pub(super) fn awaits_verdict(&mut self) -> bool {
+        match self {
+            Leg::T38(leg) => leg.terminal.awaits_verdict(),
+            Leg::Audio(leg) => leg.terminal.awaits_verdict(),
+        }
+    }
+
     pub(super) fn silence(&mut self) {
         match self {
             Leg::T38(leg) => leg.terminal.silence(),

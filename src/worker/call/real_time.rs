@@ -30,6 +30,8 @@ struct Daemon {
     store: bool,
     /// How long it takes to store a page.
     disk: Duration,
+    /// How long it takes to store that a last page leaves.
+    slow: Duration,
 }
 
 impl Daemon {
@@ -76,6 +78,7 @@ impl Daemon {
             pages: Vec::new(),
             store: true,
             disk: Duration::ZERO,
+            slow: Duration::ZERO,
         }
     }
 
@@ -134,7 +137,9 @@ impl Daemon {
                 self.say(&answer);
             }
             if matches!(message, FromCall::LastPageLeaving { .. }) {
-                self.say(&ToCall::Stored);
+                thread::sleep(self.slow);
+                // One that has given up does not listen any more.
+                let _ = write_frame(&mut self.control, &ToCall::Stored, &[]);
             }
             self.seen.push(message.clone());
             if done(&message) {
@@ -203,6 +208,18 @@ fn full_disk() {
     assert_eq!((sent.pages, received.pages), (0, 0));
 }
 
+/// Its word comes when the far end has given the page up: no end of it leaves, and nothing is in doubt.
+fn late_word() {
+    let (mut sender, receiver) = t38_pair(&[page(26, 120)], None);
+    sender.slow = Duration::from_secs(6);
+    let receiver = thread::spawn(move || receiver.done().0);
+    let sent = sender.done().0;
+    let received = receiver.join().unwrap();
+    assert_eq!(sent.outcome, Outcome::GatewayStalled, "{}", sent.detail);
+    assert!(!sent.unanswered);
+    assert_eq!((sent.pages, received.pages), (0, 0));
+}
+
 fn silent_before_the_last_mcf() {
     let mishap = Mishap::SilentBeforeLastMcf;
     let (sender, receiver) = t38_pair(&[page(22, 120)], Some(mishap));
@@ -210,6 +227,7 @@ fn silent_before_the_last_mcf() {
     let sent = sender.done().0;
     receiver.join().unwrap();
     assert_eq!((sent.outcome, sent.pages), (Outcome::Uncertain, 0));
+    assert!(sent.unanswered);
 }
 
 fn hangs_up_after_page_1() {
@@ -225,7 +243,13 @@ fn hangs_up_after_page_1() {
 /// In one test, because they take their time and can take it together.
 #[test]
 fn full_disk_and_machines_that_misbehave() {
-    let calls = [full_disk, silent_before_the_last_mcf, hangs_up_after_page_1].map(thread::spawn);
+    let calls = [
+        full_disk,
+        late_word,
+        silent_before_the_last_mcf,
+        hangs_up_after_page_1,
+    ];
+    let calls = calls.map(thread::spawn);
     for call in calls {
         call.join().unwrap();
     }

@@ -1,7 +1,8 @@
 //! The loop of a call child: control channel, sockets, ticks.
 
 use std::cell::RefCell;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::net::UdpSocket;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -18,7 +19,7 @@ use super::legs::{AudioLeg, Leg, T38Leg};
 use super::verdict::{self, Stop};
 use super::wire_end::WireEnd;
 use crate::call::outcome::{FarEnd, FarSaid, Outcome};
-use crate::fax::{Abilities, Ending, Event, Link, Options, Role};
+use crate::fax::{Abilities, Cause, Ending, Event, Link, Options, Role};
 use crate::pages::tiff;
 use crate::worker::sandbox;
 use crate::worker::stall::WORTH_A_WORD;
@@ -59,6 +60,9 @@ const PROGRESS_TICKS: u32 = 100;
 const HUSH_TICKS: u32 = 200;
 /// Ticks from one sign of life to the next.
 const ALIVE_TICKS: u32 = 500;
+/// How long the answer to a page that is out is waited for when the daemon is gone: the command goes out once more in it
+/// (T.30 T4). `queue::call_files` waits for longer.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 /// Ticks to get DCN and its repeats out after an early end.
 const FAREWELL_TICKS: u32 = 150;
 /// Ticks after a regular end in audio, for what is still queued.
@@ -141,6 +145,11 @@ pub(super) struct Call {
     hushed: u32,
     /// Packets that may leave before the ACK to our 200; `None`: any number, it came or is ours to send.
     before_ack: Option<u32>,
+    /// Where the next daemon reads which pages were confirmed, should this one not live to write it down; while it is open,
+    /// it waits for us.
+    file: Option<File>,
+    /// Since when the daemon is gone.
+    alone_since: Option<Instant>,
     stop: Option<Stop>,
     ending: Option<Ending>,
 }
@@ -152,6 +161,11 @@ impl Call {
         fds: Vec<OwnedFd>,
         control: UnixStream,
     ) -> io::Result<Call> {
+        let mut fds = fds;
+        let file = (fds.len() == 3)
+            .then(|| fds.pop())
+            .flatten()
+            .map(File::from);
         let [rtp, udptl] = <[OwnedFd; 2]>::try_from(fds)
             .map_err(|_| io::Error::other("two sockets must come with the start message"))?
             .map(UdpSocket::from);
@@ -168,6 +182,7 @@ impl Call {
                 control: Rc::new(RefCell::new(Control::new(control)?)),
                 paper: Rc::new(Paper::new(tiff)?),
                 announced: Rc::default(),
+                late: Rc::default(),
             },
             rtp: WireEnd::new(rtp)?,
             udptl: WireEnd::new(udptl)?,
@@ -189,6 +204,8 @@ impl Call {
             mcf_ticks: None,
             hushed: 0,
             before_ack: (!start.calling).then_some(BEFORE_ACK),
+            file,
+            alone_since: None,
             stop: None,
             ending: None,
             start,
@@ -247,6 +264,10 @@ impl Call {
         if late >= WORTH_A_WORD {
             self.stood_still += late;
             self.excuse(late);
+            // Behind a signal that was cut off the far end asks again; a page that was goes on for nobody.
+            if self.role == Role::Sender && !self.far_end.compression.is_empty() {
+                self.custody.stood_still(late);
+            }
         }
     }
 
@@ -323,7 +344,18 @@ impl Call {
                 None => break,
             }
         }
-        if self.custody.control.borrow().is_gone() {
+        self.look_for_daemon();
+    }
+
+    /// Without a daemon no page is sent any more. One that is out may be confirmed at this very moment, and would be sent
+    /// again: what the far end says to it is waited for.
+    fn look_for_daemon(&mut self) {
+        if !self.custody.control.borrow().is_gone() {
+            return;
+        }
+        let since = *self.alone_since.get_or_insert_with(Instant::now);
+        let is_asked = self.leg.as_mut().is_some_and(Leg::awaits_verdict);
+        if !is_asked || since.elapsed() >= LAST_ANSWER {
             self.stop(Stop::DaemonGone);
         }
     }
@@ -561,10 +593,16 @@ impl Call {
 
     fn page_confirmed(&mut self, page: u32) {
         self.pages = page;
+        self.custody.page_through();
+        if let Some(file) = &mut self.file {
+            // A disk that is full takes nothing; then the daemon alone knows.
+            let _ = file.write_all(format!("{page}\n").as_bytes());
+        }
         self.tell(&FromCall::PageConfirmed { page });
         if self.start.mishap == Some(Mishap::HangUpAfterPage(page)) {
             self.stop(Stop::HangUp);
         }
+        self.look_for_daemon();
     }
 
     // ---- the end ----
@@ -643,18 +681,27 @@ impl Call {
         let Some(ending) = self.ending.take() else {
             return;
         };
+        let late = self.custody.late.get();
+        let late = late.filter(|_| ending.cause == Cause::NotKept);
         let outcome = match (&self.leg, self.stop) {
             (None, None) => Outcome::ProtocolError,
-            _ => verdict::outcome(self.role, &ending, self.stop),
+            _ => match verdict::outcome(self.role, &ending, self.stop) {
+                Outcome::StorageFailed if late.is_some() => Outcome::GatewayStalled,
+                outcome => outcome,
+            },
         };
-        let detail = match self.stop {
-            Some(stop) => stop.in_words().to_owned(),
-            None => ending.detail,
+        let detail = match (outcome, late, self.stop) {
+            (Outcome::GatewayStalled, Some(late), _) => verdict::kept_waiting(late),
+            // The daemon knows why better.
+            (_, _, Some(Stop::HangUp | Stop::FarEndGone)) => String::new(),
+            (_, _, Some(stop)) => stop.in_words().to_owned(),
+            (_, _, None) => ending.detail,
         };
         self.tell(&FromCall::Done(CallDone {
             outcome,
             detail,
             pages: ending.pages,
+            unanswered: ending.awaiting_last,
             far_end: self.far_end.clone(),
             wire_bytes: self.rtp.octets() + self.udptl.octets(),
             beats: self.beats.all,

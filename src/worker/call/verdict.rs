@@ -1,5 +1,7 @@
 //! From how the terminal ended to what became of the fax.
 
+use std::time::Duration;
+
 use crate::call::outcome::Outcome;
 use crate::fax::{Cause, Ending, Role};
 
@@ -36,6 +38,14 @@ impl Stop {
     }
 }
 
+/// What a call ended in that our side had kept waiting for too long.
+pub(super) fn kept_waiting(late: Duration) -> String {
+    format!(
+        "the far end was kept waiting for {} s, longer than its page has time (T.30 T2, T4)",
+        late.as_secs()
+    )
+}
+
 /// What became of the fax.
 pub(super) fn outcome(role: Role, ending: &Ending, stop: Option<Stop>) -> Outcome {
     // What is known of the last page goes before how the call ended.
@@ -46,6 +56,7 @@ pub(super) fn outcome(role: Role, ending: &Ending, stop: Option<Stop>) -> Outcom
         return Outcome::Uncertain;
     }
     match (ending.cause, stop) {
+        (Cause::File, _) if role == Role::Sender => Outcome::NoPages,
         (Cause::NotKept | Cause::File, _) => Outcome::StorageFailed,
         (Cause::Dropped, Some(stop)) => stopped(stop),
         (cause, _) => ended(cause, ending),
@@ -112,7 +123,6 @@ mod tests {
             (Cause::Silence, Outcome::FarEndSilent),
             (Cause::Disconnected, Outcome::FarEndHungUp),
             (Cause::TriesOver, Outcome::FarEndSilent),
-            (Cause::File, Outcome::StorageFailed),
             (Cause::Dropped, Outcome::FarEndHungUp),
             (Cause::WrongPassword, Outcome::Refused),
             (Cause::NotKept, Outcome::StorageFailed),
@@ -125,6 +135,13 @@ mod tests {
                 assert_eq!(got, expected, "{role:?} {cause:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_file_is_read_by_who_sends_and_written_by_who_receives() {
+        let of = |role| outcome(role, &ending(Cause::File), None);
+        assert_eq!(of(Role::Sender), Outcome::NoPages);
+        assert_eq!(of(Role::Receiver), Outcome::StorageFailed);
     }
 
     #[test]

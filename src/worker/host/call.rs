@@ -27,7 +27,8 @@ const READY: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Children {
-    /// Starts the child of one call and hands it its two sockets and, for a sender, the TIFF.
+    /// Starts the child of one call and hands it its two sockets and, for a sender, the TIFF and the file in which it
+    /// notes what is confirmed.
     ///
     /// # Errors
     /// When the process cannot be started (limits of the system) or its control socket cannot be made.
@@ -37,13 +38,16 @@ impl Children {
         tiff: &[u8],
         rtp: &std::net::UdpSocket,
         udptl: &std::net::UdpSocket,
+        file: Option<&std::fs::File>,
     ) -> io::Result<CallChild> {
         start.mishap = start.mishap.or_else(|| self.mishaps.next(Kind::Call));
         let (ours, theirs) = StdUnixStream::pair()?;
         // A nursery that hangs must not hold the call either.
         let process = timeout(PATIENCE, self.infant(OwnedFd::from(theirs))).await??;
         let frame = wire::encode(&ToCall::Start(start), tiff)?;
-        let sent = wire::send_with_descriptors(&ours, &frame[..1], &[rtp.as_fd(), udptl.as_fd()])?;
+        let sockets = [rtp.as_fd(), udptl.as_fd()].into_iter();
+        let descriptors: Vec<_> = sockets.chain(file.map(AsFd::as_fd)).collect();
+        let sent = wire::send_with_descriptors(&ours, &frame[..1], &descriptors)?;
         ours.set_nonblocking(true)?;
         let (from, mut to) = tokio::net::UnixStream::from_std(ours)?.into_split();
         // A child that does not read must not hold the call, its fax and its channel.

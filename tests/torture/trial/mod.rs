@@ -303,6 +303,8 @@ fn soon() -> String {
     let outcomes = [
         "gateway_stopped",
         "storage_failed",
+        "no_pages",
+        "gateway_stalled",
         "far_end_hung_up",
         "far_end_silent",
         "child_crashed",

@@ -433,13 +433,21 @@ impl Promises {
             }
             return None;
         };
-        row.in_a_row = if row.last == outcome {
+        let engaged = |outcome| matches!(outcome, "busy" | "congestion");
+        let (last, ours) = (row.last, outcome);
+        let lawful = engaged(last) && row.in_a_row > 0 && row.in_a_row.is_multiple_of(15);
+        let had_an_hour =
+            lawful || rules::of(last).is_some_and(|rule| rule.delay(row.in_a_row.max(1)) >= 3600);
+        let by_turns =
+            (last == "no_answer" && engaged(ours)) || (engaged(last) && ours == "no_answer");
+        row.in_a_row = if last == ours || (engaged(last) && engaged(ours)) {
             row.in_a_row + 1
         } else {
             1
         };
         row.last = outcome;
-        row.ready = mono + rule.delay(row.in_a_row) * 1000;
+        let least = if by_turns && !had_an_hour { 3600 } else { 0 };
+        row.ready = mono + rule.delay(row.in_a_row).max(least) * 1000;
         Some(row.in_a_row)
     }
 
