@@ -65,7 +65,7 @@ nat: setup
 # Random work on the queue, crashes and steps of the clock beside a plain model of what it promises. STEPS=1000000 makes it a
 # long run, SEED= repeats one.
 model: setup
-	cargo test --locked --lib -- queue::tests::model --ignored --nocapture
+	cargo test --locked --lib -- queue::tests::model --nocapture
 
 # LibreOffice and tesseract, as the site's converter and reader of text, behind their walls.
 office: setup

@@ -34,6 +34,7 @@ pub fn run(args: Args, config: Config) -> anyhow::Result<ExitCode> {
     super::run::log("warn");
     let text = wait_for(async {
         let store = Store::open_beside(&config.state_dir)?;
+        store.examine_unless_served().await?;
         let orphans = store.orphans().await?;
         let found = orphans.iter().find(|orphan| orphan.key == args.key);
         let Some(orphan) = found else {

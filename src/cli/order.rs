@@ -90,6 +90,7 @@ struct Told {
 fn give(order: &Order, args: &Args, config: &Config) -> anyhow::Result<ExitCode> {
     let store = Store::open_beside(&config.state_dir)?;
     let told = wait_for(async {
+        store.examine_unless_served().await?;
         let mut told = Vec::new();
         for ids in args.faxes.ids(&store, config).await?.chunks(AT_A_TIME) {
             let some = together(order, &store, ids).await?;

@@ -53,6 +53,7 @@ impl Store {
         if let Some(what) = self.look().await? {
             return Err(StoreError::Damaged(what));
         }
+        self.is_sound().await?;
         self.follow_clock(since_boot, now).await?;
         let recovered = self.recover(policy, now).await?;
         // Whoever has no room or no rights for this has lost nothing.
@@ -82,7 +83,7 @@ impl Store {
     }
 
     /// What is wrong with it. What is wrong and costs nothing is noted.
-    async fn look(&self) -> Result<Option<String>> {
+    pub(super) async fn look(&self) -> Result<Option<String>> {
         let blobs = self.blobs().clone();
         let noted: Vec<String> = self.known_notes().keys().cloned().collect();
         let found = self.read_afresh(move |db| {

@@ -55,6 +55,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -312,6 +313,29 @@ impl Store {
         &self.inner.blobs
     }
 
+    /// For a command that is going to change the store: where no daemon runs, which has examined it, it is examined now.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`]; else what the database says.
+    pub async fn examine_unless_served(&self) -> Result<()> {
+        let lock = self.inner.readers.database().with_file_name("lock");
+        let is_served = File::open(lock).is_ok_and(|lock| !gate::lock(&lock, 1, Duration::ZERO));
+        if is_served {
+            return Ok(());
+        }
+        match self.look().await? {
+            Some(what) => Err(StoreError::Damaged(what)),
+            None => self.is_sound().await,
+        }
+    }
+
+    /// It was found sound: it is to be one file again when it is closed.
+    async fn is_sound(&self) -> Result<()> {
+        let keep_the_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        let told = self.write(move |db| db.set_db_config(keep_the_log, false));
+        told.await.map(drop)
+    }
+
     fn owner(&self) -> String {
         self.inner.owner.clone()
     }
@@ -386,6 +410,9 @@ const CACHES: (i32, i32) = (-2000, -500);
 
 fn connect(database: &Path, flags: OpenFlags) -> Result<Connection> {
     let mut connection = Connection::open_with_flags(database, flags)?;
+    // The last connection to close would write the log into the file, damaged or not: Store::begin lets it, once the store
+    // was found sound.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     connection.busy_handler(Some(gate::wait))?;
     connection.set_prepared_statement_cache_capacity(128);
     let reads = flags.contains(OpenFlags::SQLITE_OPEN_READ_ONLY);

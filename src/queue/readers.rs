@@ -1,7 +1,7 @@
 //! Connections that only read, kept for the next look: opening one means reading the whole schema, which costs more
 //! than most looks do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use rusqlite::{Connection, OpenFlags};
@@ -24,6 +24,11 @@ impl Readers {
             database,
             idle: Mutex::default(),
         }
+    }
+
+    /// The path of the database.
+    pub fn database(&self) -> &Path {
+        &self.database
     }
 
     /// Looks through one. After a look that failed the next gets another one: what is wrong with the file is to be told

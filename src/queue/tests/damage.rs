@@ -11,6 +11,7 @@ async fn closed(state: &Path) -> (NewMessage, u64) {
     let mail = message(&["5551234567", "5557654321"]);
     store.blobs().keep(&mail.text_key, b"mail").unwrap();
     store.accept(mail.clone(), NOW).await.unwrap();
+    store.begin(&policy(), since_boot(), NOW).await.unwrap();
     drop(store);
     let size = File::open(state.join("queue.db"))
         .unwrap()
@@ -36,6 +37,69 @@ async fn a_sound_store_is_not_suspected() {
     let state = tempfile::tempdir().unwrap();
     closed(state.path()).await;
     assert_eq!(found(state.path()).await, None);
+}
+
+/// A copy of a store as `kill -9` leaves it.
+async fn killed(state: &Path) {
+    let live = tempfile::tempdir().unwrap();
+    let (mail, _) = closed(live.path()).await;
+    let store = Store::open(live.path()).unwrap();
+    store.begin(&policy(), since_boot(), NOW).await.unwrap();
+    let another = NewMessage {
+        id: format!("{}x", mail.id),
+        ..message(&["5550000001"])
+    };
+    store.blobs().keep(&another.text_key, b"another").unwrap();
+    store.accept(another, NOW).await.unwrap();
+    for name in ["queue.db", "queue.db-wal", "queue.db-shm"] {
+        std::fs::copy(live.path().join(name), state.join(name)).unwrap();
+    }
+    std::fs::create_dir(state.join("blobs")).unwrap();
+    std::fs::write(state.join("turn"), "").unwrap();
+}
+
+fn noise(state: &Path) {
+    let database = state.join("queue.db");
+    let size = std::fs::metadata(&database).unwrap().len();
+    let file = OpenOptions::new().write(true).open(database).unwrap();
+    for page in 1..size / 4096 {
+        file.write_all_at(&[0xA5; 50], page * 4096).unwrap();
+    }
+}
+
+fn contradiction(state: &Path) {
+    let db = rusqlite::Connection::open(state.join("queue.db")).unwrap();
+    let keep_the_log = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+    db.set_db_config(keep_the_log, true).unwrap();
+    db.execute("UPDATE faxes SET confirmed = 9, leaving = 1", [])
+        .unwrap();
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_left_as_it_was_by_whoever_opens_it() {
+    let octets = |state: &Path| {
+        ["queue.db", "queue.db-wal"].map(|name| std::fs::read(state.join(name)).unwrap())
+    };
+    for damage in [noise, contradiction] {
+        let folder = tempfile::tempdir().unwrap();
+        killed(folder.path()).await;
+        damage(folder.path());
+        let before = octets(folder.path());
+        assert!(before[1].len() > 4096, "there is a log");
+        for _ in 0..2 {
+            if let Ok(store) = Store::open(folder.path()) {
+                let begun = store.begin(&policy(), since_boot(), NOW).await;
+                assert!(begun.is_err());
+            }
+            assert!(octets(folder.path()) == before, "by the daemon");
+            if let Ok(store) = Store::open_beside(folder.path()) {
+                assert!(store.examine_unless_served().await.is_err());
+                let _ = store.check().await;
+                let _ = store.waiting_faxes(10).await;
+            }
+            assert!(octets(folder.path()) == before, "by a command");
+        }
+    }
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn what_a_kill_left_without_its_row_is_set_aside_and_nothing_else() {
 async fn an_older_database_deletes_nothing_and_the_newer_one_finds_all_of_it_again() {
     let state = tempfile::tempdir().unwrap();
     let database = state.path().join("queue.db");
-    let store = Store::open(state.path()).unwrap();
+    let store = begun(state.path()).await;
     let before = accepted(&store).await;
     drop(store);
     let older = fs::read(&database).unwrap();

@@ -130,7 +130,9 @@ async fn a_time_that_was_asked_for_comes_again_when_the_clock_is_set_back_in_the
         match outcome {
             // Another fax shared the call, and it did not come to this one.
             None => store.put_back(&[fax.id.clone()], NOW).await.unwrap(),
-            Some(outcome) => settled(&store, &fax, outcome, NOW).await,
+            Some(outcome) => {
+                settled(&store, &fax, outcome, NOW).await;
+            }
         }
         let almost = Millis(asked.0 - 1);
         store.next_due(&policy(), almost).await.unwrap();

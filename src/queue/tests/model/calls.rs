@@ -363,7 +363,8 @@ impl World {
                         let how = CallEnd {
                             outcome,
                             answered: true,
-                            cut_off: true,
+                            // A page that was confirmed was confirmed by somebody.
+                            cut_off: fax.confirmed_now == 0 && !fax.leaving,
                         };
                         let row = self.store.fax(id).await;
                         let row = self.works("fax", row).flatten();

@@ -12,7 +12,7 @@ use crate::queue::tests::NOW;
 use crate::queue::{ClaimedDocument, ClaimedFax, ClaimedMail, Millis, Result, SinceBoot, Store};
 
 /// Operations of the log that are shown.
-const SHOWN: usize = 400;
+const SHOWN: usize = 100;
 
 /// A mail as its sender has it, to be sent once more.
 #[derive(Debug, Clone)]
