@@ -29,8 +29,8 @@ use super::frames::{self, Frame};
 /// Samples from DCS to the end of TCF and some more: V.17 trains for 1.4 s, TCF lasts 1.5 s, 10 % more or less, and the
 /// sender waits 3 s for an answer (T4).
 const TRAINING: u32 = 29_600;
-/// The same in T.38, where packets come late: a second before the sender says DCS again.
-const TRAINING_T38: u32 = 40_000;
+/// The same in T.38, where packets come a little late; FTT has left before the sender says DCS again.
+const TRAINING_T38: u32 = 33_600;
 /// FCF of PPS.
 const PPS: u8 = 0xbe;
 /// FCF of PPR.

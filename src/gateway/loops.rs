@@ -150,6 +150,9 @@ pub async fn examine(context: Arc<Context>, now: Arc<Notify>) {
             if let Err(e) = given.await {
                 tracing::error!("faxes are not given more time: {e}");
             }
+            if let Err(e) = context.store.documents_are_due(crate::context::now()).await {
+                tracing::error!("documents are not tried at once: {e}");
+            }
             context.tell();
         }
         let now = crate::context::now();

@@ -170,8 +170,8 @@ pub enum Ending {
         last: Option<Outcome>,
         /// Somebody holds it back.
         held: bool,
-        /// When it is given up.
-        until: Timestamp,
+        /// When it is given up; `None`: not while it is held.
+        until: Option<Timestamp>,
     },
 }
 

@@ -95,6 +95,7 @@ fn take_out(db: &Connection, step: i64, now: Millis) -> rusqlite::Result<()> {
         // The time that was asked for had come by the clock before only.
         "UPDATE faxes SET turn = NULL, next_try_at = max(next_try_at, not_before)
          WHERE state = 'ready' AND not_before > ?2 AND ?1 < 0",
+        "UPDATE faxes SET tell_delay_at = tell_delay_at + ?1 WHERE tell_delay_at IS NOT NULL AND ended_at IS NULL AND ?2",
         "UPDATE documents SET next_try_at = ?2 WHERE state = 'waiting' AND next_try_at > ?2 AND ?1 < 0",
         "UPDATE outgoing SET next_try_at = ?2 WHERE state = 'waiting' AND next_try_at > ?2 AND ?1 < 0",
     ] {

@@ -225,6 +225,17 @@ impl Store {
         .await
     }
 
+    /// What was put off is due now: the trouble of our own that it waited for is over.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn documents_are_due(&self, now: Millis) -> Result<()> {
+        let due =
+            "UPDATE documents SET next_try_at = ?1 WHERE state = 'waiting' AND next_try_at > ?1";
+        self.write(move |db| db.execute(due, [now.0]).map(drop))
+            .await
+    }
+
     /// The part `name` cannot be rendered, and `why`, in half a sentence: its faxes fail, and their receipts are queued, in one transaction.
     ///
     /// # Errors

@@ -195,10 +195,11 @@ fn read_header(mut file: impl BufRead, out: &mut Vec<u8>) -> std::io::Result<usi
 
 /// What everybody may see of a fax: enough for the first sentence.
 pub fn in_outline(fax: &FaxRow, config: &Config) -> Receipt {
-    let given_up = fax.give_up_from.plus_seconds(config.give_up_seconds());
+    // What is held does not get older; a deadline of its sender's stays.
+    let given_up = (!fax.held).then(|| fax.give_up_from.plus_seconds(config.give_up_seconds()));
     Receipt {
         fax: fax.id.clone(),
-        ending: ending(fax, fax.give_up_at.unwrap_or(given_up)),
+        ending: ending(fax, fax.give_up_at.or(given_up)),
         number: fax.number.clone(),
         name: fax.name.clone(),
         recipient: fax.recipient.clone(),
@@ -239,12 +240,12 @@ fn addressees(fax: &FaxRow, deliveries: TellDelivered) -> Vec<Addressee> {
     further.map(addressee).collect()
 }
 
-fn ending(fax: &FaxRow, until: Millis) -> Ending {
+fn ending(fax: &FaxRow, until: Option<Millis>) -> Ending {
     match (&fax.failed_part, &fax.failure, &fax.outcome) {
         _ if fax.ended_at.is_none() => Ending::Waits {
             last: fax.outcome.as_deref().and_then(Outcome::from_name),
             held: fax.held,
-            until: timestamp(until),
+            until: until.map(timestamp),
         },
         (Some(document), Some(why), None) => Ending::NotRendered {
             document: document.clone(),

@@ -54,7 +54,7 @@ fn waits(last: Option<Outcome>) -> Ending {
     Ending::Waits {
         last,
         held: last.is_none(),
-        until: time() + 20.hours(),
+        until: last.map(|_| time() + 20.hours()),
     }
 }
 

@@ -69,7 +69,7 @@ impl FaxFacts {
                 let (document, why) = (one_line(document, 60), one_line(why, 200));
                 (None, Some(document), Some(why), None, false)
             }
-            Ending::Waits { last, held, until } => (*last, None, None, Some(*until), *held),
+            Ending::Waits { last, held, until } => (*last, None, None, *until, *held),
         };
         let said = receipt.far_end.said.as_ref();
         let parts = parts(&receipt.parts);

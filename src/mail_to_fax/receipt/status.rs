@@ -15,7 +15,7 @@ pub(super) fn of(receipt: &Receipt) -> Recipient {
         diagnostic: diagnostic(receipt),
         last_attempt: receipt.attempts.last().map(|attempt| attempt.began),
         retry_until: match receipt.ending {
-            Ending::Waits { until, .. } => Some(until),
+            Ending::Waits { until, .. } => until,
             _ => None,
         },
         log_id: format!("fax {}", receipt.fax),

@@ -266,7 +266,7 @@ fn golden_delayed() {
     receipt.ending = Ending::Waits {
         last: Some(Outcome::NoAnswer),
         held: false,
-        until: time("2026-11-22T09:09:58Z"),
+        until: Some(time("2026-11-22T09:09:58Z")),
     };
     receipt.attempts[1].seconds = 0.0;
     assert_golden_in_both("delayed", &receipt);
@@ -322,7 +322,7 @@ fn golden_broadcast() {
     let waits = Ending::Waits {
         last: None,
         held: false,
-        until: time("2026-11-22T09:09:58Z"),
+        until: Some(time("2026-11-22T09:09:58Z")),
     };
     for (name, last) in [
         ("broadcast", Ending::Called(Outcome::Delivered)),
@@ -423,7 +423,7 @@ fn a_delay_has_class_4_and_says_until_when() {
     receipt.ending = Ending::Waits {
         last: Some(Outcome::NotInService),
         held: false,
-        until: time("2026-11-22T09:09:58Z"),
+        until: Some(time("2026-11-22T09:09:58Z")),
     };
     let it = &groups(&letter(&receipt))[1];
     assert_eq!(
@@ -431,6 +431,29 @@ fn a_delay_has_class_4_and_says_until_when() {
         ("delayed", "4.1.1")
     );
     assert_eq!(it["will-retry-until"], "Sun, 22 Nov 2026 10:09:58 +0100");
+}
+
+#[test]
+fn a_fax_that_is_held_back_is_not_said_to_be_given_up() {
+    let mut receipt = ended(Outcome::NotInService, 0, "");
+    receipt.ending = Ending::Waits {
+        last: None,
+        held: true,
+        until: None,
+    };
+    let it = &groups(&letter(&receipt))[1];
+    assert_eq!(it["action"], "delayed");
+    assert!(!it.contains_key("will-retry-until"));
+    for (language, words) in [
+        (Language::En, "goes on once it is released."),
+        (Language::De, "weiter geht es, sobald er freigegeben ist."),
+    ] {
+        receipt.mail.language = language;
+        let letter = letter(&receipt).bytes;
+        let text = MessageParser::default().parse(&letter).unwrap();
+        let text = text.body_text(0).unwrap().replace("\r\n", " ");
+        assert!(text.contains(words), "{text}");
+    }
 }
 
 #[test]

@@ -154,6 +154,21 @@ async fn a_fax_that_is_put_back_is_due_whichever_way_the_clock_was_set_in_the_ca
 }
 
 #[tokio::test]
+async fn nobody_is_told_of_a_delay_for_a_step_of_the_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = waiting(folder.path(), &[("1", "a"), ("2", "a")]).await;
+    look_at_clock(&store, 1000, NOW).await;
+    let due = NOW.plus_seconds(4 * HOUR).0;
+    let set = store.write(move |db| db.execute("UPDATE faxes SET tell_delay_at = ?1", [due]));
+    set.await.unwrap();
+    let ten_days = NOW.plus_seconds(240 * HOUR);
+    look_at_clock(&store, 1000, ten_days).await;
+    assert_eq!(store.tell_delays(ten_days).await.unwrap(), 0);
+    let in_time = ten_days.plus_seconds(4 * HOUR);
+    assert_eq!(store.tell_delays(in_time).await.unwrap(), 2);
+}
+
+#[tokio::test]
 async fn after_another_boot_a_clock_that_is_set_back_holds_nothing_up_for_longer_than_the_rules() {
     let folder = tempfile::tempdir().unwrap();
     let store = waiting(folder.path(), &[("1", "a"), ("1", "b"), ("2", "a")]).await;

@@ -158,15 +158,15 @@ impl World {
     /// A folder of blobs goes, and is needed again.
     pub fn folder_goes(&mut self) {
         let (name, blobs) = (self.name(), self.store.blobs().clone());
-        // No identifier ends like this, so nothing else lies there.
-        let key = format!("{name}-zz");
+        // No identifier has this letter, so nothing else lies there.
+        let key = format!("{name}-uu");
         let keep = |blobs: &Blobs| {
             blobs
                 .keep(&key, b"octets")
                 .and_then(|()| blobs.remove(&key))
         };
         let kept = keep(&blobs);
-        fs::remove_dir_all(self.state().join("blobs/zz")).expect("a folder can be removed");
+        fs::remove_dir_all(self.state().join("blobs/uu")).expect("a folder can be removed");
         let again = keep(&blobs);
         for kept in [kept, again] {
             self.works("keep", kept.map_err(Into::into));
