@@ -191,7 +191,7 @@ fn in_words(why: &StoreError) -> (Refusal, String) {
         StoreError::Examining => Refusal::new(
             451,
             "4.3.2",
-            "the fax gateway has started and still examines its queue; please try again later",
+            "the fax gateway has started and does not have its queue open yet; please try again later",
         ),
         _ => Refusal::new(
             451,

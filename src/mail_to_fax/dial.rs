@@ -25,7 +25,7 @@ use crate::net::line::{Candidate, DialRequest, FaxSettings, Line, policy};
 use crate::net::trunk::invite::{self, Parties};
 use crate::net::trunk::{Channel, Reservation, Seat};
 use crate::pages::{FaxPage, tiff};
-use crate::queue::{CallFile, ClaimedFax, DueFax, Settled, StoreError};
+use crate::queue::{ClaimedFax, DueFax, Settled, StoreError};
 
 /// Claimed faxes that go in one call, mostly one, and their place on a trunk; no place where no trunk carries their number
 /// any more.
@@ -131,7 +131,9 @@ pub async fn dial(context: &Arc<Context>, line: &Line, dialling: Dialling) {
         Outcome::Expired => desk.end_overdue(&report).await,
         _ => desk.settle(&report).await,
     }
-    file.map(CallFile::remove);
+    if let Some(file) = file {
+        file.remove();
+    }
     context.tell();
 }
 

@@ -18,7 +18,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, params};
 use rustix::fs::{FlockOperation, flock};
@@ -28,10 +28,11 @@ use serde::{Deserialize, Serialize};
 use super::faxes::{ClaimedFax, confirm};
 use super::{Result, Store, StoreError};
 
-/// How long the processes of a daemon that died get for their farewells: five seconds for the far end's word, and DCN.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// How long one that was killed may take to be gone.
-const DEATH: Duration = Duration::from_secs(5);
+/// Looks at the locks that the processes of a daemon that died get for their farewells: ten seconds, for the far end's word
+/// takes five, and DCN.
+const FAREWELL: u32 = 500;
+/// The same for one that was killed to be gone.
+const DEATH: u32 = 250;
 /// Between two looks at a lock.
 const PAUSE: Duration = Duration::from_millis(20);
 /// The octets of a file that are read. Only its process could have written more.
@@ -179,7 +180,7 @@ fn left_behind(folder: &Path, of: Option<&str>) -> io::Result<Vec<Said>> {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let deadline = Instant::now() + FAREWELL;
+    let mut looks = FAREWELL;
     let mut all = Vec::new();
     for entry in entries {
         let entry = entry?;
@@ -188,7 +189,7 @@ fn left_behind(folder: &Path, of: Option<&str>) -> io::Result<Vec<Said>> {
         if !is_ours {
             continue;
         }
-        match once_over(entry.path(), of, deadline) {
+        match once_over(entry.path(), of, &mut looks) {
             Ok(said) => all.extend(said),
             // The call has been settled meanwhile.
             Err(e) if e.kind() == ErrorKind::NotFound => {}
@@ -199,45 +200,49 @@ fn left_behind(folder: &Path, of: Option<&str>) -> io::Result<Vec<Said>> {
 }
 
 /// What a file says once its call is over; `None`: it is not about this fax.
-fn once_over(path: PathBuf, of: Option<&str>, deadline: Instant) -> io::Result<Option<Said>> {
+fn once_over(path: PathBuf, of: Option<&str>, looks: &mut u32) -> io::Result<Option<Said>> {
     let file = File::open(&path)?;
     let is_of = |said: &Said| of.is_none_or(|fax| said.parts.iter().any(|part| part.fax == fax));
     if !is_of(&read(&path)?) {
         return Ok(None);
     }
-    wait_for(&file, deadline);
+    wait_for(&file, looks);
     read(&path).map(Some)
 }
 
-/// Waits until nobody holds the lock of a call; from `deadline` on its process is killed.
-fn wait_for(file: &File, deadline: Instant) {
-    if is_free_by(file, Instant::now()) {
+/// Waits until nobody holds the lock of a call; when no look is left, its process is killed.
+fn wait_for(file: &File, looks: &mut u32) {
+    if is_free(file) {
         return;
     }
     tracing::warn!("a call of the daemon before this one is not over yet; it gets its time");
-    if is_free_by(file, deadline) {
+    if gets_free(file, looks) {
         return;
     }
     tracing::error!(
         "the process of a call of the daemon before this one does not end, and is killed"
     );
-    match kill_holders(file).map(|()| is_free_by(file, Instant::now() + DEATH)) {
+    match kill_holders(file).map(|()| gets_free(file, &mut { DEATH })) {
         Ok(true) => {}
         Ok(false) => tracing::error!("it is still there: its call may go on"),
         Err(e) => tracing::error!("it cannot be killed, so its call may go on: {e}"),
     }
 }
 
-fn is_free_by(file: &File, deadline: Instant) -> bool {
-    loop {
-        if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+fn is_free(file: &File) -> bool {
+    flock(file, FlockOperation::NonBlockingLockExclusive).is_ok()
+}
+
+/// Whether a lock gets free while there are looks left.
+fn gets_free(file: &File, looks: &mut u32) -> bool {
+    while *looks > 0 {
+        if is_free(file) {
             return true;
         }
-        if Instant::now() >= deadline {
-            return false;
-        }
         sleep(PAUSE);
+        *looks -= 1;
     }
+    is_free(file)
 }
 
 /// Kills the processes of calls that have this file open.

@@ -146,8 +146,10 @@ pub enum StoreError {
     /// It was examined, and may not be worked with.
     #[error("the queue is damaged: {0}")]
     Damaged(String),
-    /// It is large, and not examined yet.
-    #[error("the queue is still being examined")]
+    /// It is large, and not examined yet; or the start waits for calls of the daemon before it.
+    #[error(
+        "the queue is still being examined, or calls that the last daemon left behind come to their end"
+    )]
     Examining,
     /// SQLite says no.
     #[error("the queue's database failed: {0}")]

@@ -177,6 +177,9 @@ fn killed_while_the_last_page_is_being_confirmed() {
     let fax = site.fax();
     assert_eq!((fax.state.as_str(), fax.confirmed), ("delivered", 1));
     assert_eq!((fax.calls, site.dialled(HEALTHY)), (1, 1));
+    wait_until("the machine knows of the call", A_CALL, || {
+        site.machine_calls().len() == 1
+    });
     assert_eq!(site.machine_calls()[0].pages, 1);
 }
 
@@ -192,6 +195,9 @@ fn killed_while_the_first_page_is_being_confirmed() {
     let fax = site.fax();
     assert_eq!((fax.state.as_str(), fax.confirmed), ("delivered", 2));
     assert_eq!(attempts(&site, &fax.id)[0].2, 1, "it was confirmed");
+    wait_until("the machine knows of both calls", A_CALL, || {
+        site.machine_calls().len() == 2
+    });
     let calls = site.machine_calls();
     assert_eq!(calls.iter().map(|c| c.pages).collect::<Vec<_>>(), [1, 1]);
 }
@@ -203,8 +209,9 @@ fn killed_with_a_call_that_stands_still() {
     site.submit(&[HEALTHY], std::slice::from_ref(&pdf));
     site.wait_for_page_2();
     let calls = site.daemon().calls();
-    calls.iter().for_each(|id| send_signal(*id, "STOP"));
     site.kill();
+    // Not before: the kernel hangs up on stopped processes of a group whose parent has died.
+    calls.iter().for_each(|id| send_signal(*id, "STOP"));
     site.start();
     assert_eq!(site.log().count("does not end, and is killed"), 1);
     wait_for_one_receipt_each(&site, 1);
