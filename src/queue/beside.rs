@@ -124,7 +124,7 @@ pub(super) fn has_not_begun(db: &Connection, fax: &str) -> rusqlite::Result<bool
          WHERE a.fax = ?1 AND a.ended_at IS NULL AND a.pages = 0 AND f.leaving = 0
          AND EXISTS (SELECT 1 FROM attempts b JOIN faxes g ON g.id = b.fax JOIN documents d ON d.id = g.document
                      WHERE b.call = a.call AND b.id < a.id AND g.confirmed < d.page_count + ifnull(g.cover, 0)
-                     AND (b.ended_at IS NULL OR b.id = b.call OR b.sip_code IS NOT NULL))",
+                     AND (b.ended_at IS NULL OR b.id = b.call OR b.sip_code IS NOT NULL OR b.pages > 0 OR b.seconds > 0))",
     )?
     .exists([fax])
 }
