@@ -133,6 +133,10 @@ fn cure(name: &str) -> &'static str {
         "HEIC" => " (on an iPhone: Settings, Camera, Formats, Most Compatible makes JPEG)",
         "AVIF picture" => " or JPEG",
         "ZIP archive" => ", unpacked",
+        "Outlook message" => ", or forward the message itself instead of attaching it",
+        "Office document with a password" | "ZIP archive with a password" => {
+            ", without the password"
+        }
         _ => "",
     }
 }
