@@ -90,6 +90,44 @@ fn html_keeps_links_tables_lists_and_headings() {
 }
 
 #[test]
+fn tables_have_lines_around_them_and_what_is_laid_out_with_one_has_none() {
+    let table = "<table border=1><tr><th colspan=2>Order 4711</th></tr><tr><td>Insulin pen</td><td>20</td></tr></table>";
+    for (html, bordered) in [
+        (format!("<p>before</p>{table}<p>behind</p>"), true),
+        (
+            "<table><tr><td><p>before</p><p>behind</p></td></tr></table>".to_owned(),
+            false,
+        ),
+        (
+            format!("<table><tr><td><p>before</p>{table}<p>behind</p></td></tr></table>"),
+            true,
+        ),
+    ] {
+        let text = text_of(&html);
+        let whole = text.join("\n");
+        let corners = ['\u{250c}', '\u{2510}', '\u{2514}', '\u{2518}'];
+        assert_eq!(
+            corners.iter().all(|corner| whole.contains(*corner)),
+            bordered,
+            "{whole}"
+        );
+        let rows: Vec<&String> = text
+            .iter()
+            .filter(|line| line.starts_with('\u{2502}'))
+            .collect();
+        assert_eq!(rows.len(), if bordered { 2 } else { 0 }, "{whole}");
+        let width = |line: &&String| line.chars().count();
+        assert!(
+            rows.iter()
+                .all(|row| row.ends_with('\u{2502}') && width(row) == width(&rows[0])),
+            "{whole}"
+        );
+        let has = |word: &str| text.iter().any(|line| line.trim() == word);
+        assert!(has("before") && has("behind"), "{whole}");
+    }
+}
+
+#[test]
 fn html_that_cannot_be_laid_out_still_shows_its_text() {
     let broken = format!("<table><tr><td>before</td><td><ul><{}", "\0".repeat(50));
     assert!(text_of(&broken).join(" ").contains("before"));
