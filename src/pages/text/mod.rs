@@ -33,6 +33,19 @@ pub struct TextSource {
     pub only_if_telling: bool,
 }
 
+impl TextSource {
+    /// Who wrote it, as its heading says.
+    fn author(&self) -> &str {
+        let from = self.heading.iter().find(|(name, _)| name == "From");
+        from.map_or("", |(_, value)| value.as_str())
+    }
+}
+
+/// The characters of a text in its declared character set, or in what it most likely is.
+pub fn decoded(octets: &[u8], charset: Option<&str>, html: bool) -> String {
+    charset::decode(octets, charset, html)
+}
+
 /// A paragraph as it is set.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Line {
@@ -98,7 +111,7 @@ impl TextPages {
             let limit = MAX_CHARACTERS;
             return Err(DocumentRefusal::TooMuchText { limit });
         }
-        if let Some(left_out) = telling::left_out(&lines, source.only_if_telling) {
+        if let Some(left_out) = telling::left_out(&lines, source.only_if_telling, source.author()) {
             return Ok(Err(left_out));
         }
         let mut setter = Typesetter::new(paper, &lines, &source.heading);
