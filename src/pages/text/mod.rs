@@ -3,6 +3,7 @@
 mod charset;
 mod html;
 mod plain;
+pub mod scripts;
 mod short;
 mod telling;
 pub(in crate::pages) mod typeset;
@@ -10,6 +11,7 @@ pub(in crate::pages) mod typeset;
 use serde::{Deserialize, Serialize};
 
 use super::layout::Paper;
+use super::remark::Remark;
 use super::{DocumentRefusal, FaxPage, Resolution};
 pub use short::found_at_once;
 pub use telling::LeftOut;
@@ -117,7 +119,11 @@ impl TextPages {
         let mut setter = Typesetter::new(paper, &lines, &source.heading);
         let pages = setter.set(&source.heading, &lines);
         match setter.lacks_letters() {
-            true => Err(DocumentRefusal::NoFont),
+            true => {
+                let missing = pages.iter().flat_map(|page| page.missing().iter().copied());
+                let scripts = scripts::of(missing);
+                Err(DocumentRefusal::NoFont { scripts })
+            }
             false => Ok(Ok(TextPages { setter, pages })),
         }
     }
@@ -131,6 +137,15 @@ impl TextPages {
     pub fn page(&mut self, number: u32, resolution: Resolution) -> FaxPage {
         self.setter
             .draw(&self.pages[number as usize - 1], resolution)
+    }
+
+    /// What is to be said of page `number`: that it has letters which no font has.
+    pub fn remark(&self, number: u32) -> Option<Remark> {
+        let missing = self.pages[number as usize - 1].missing();
+        (!missing.is_empty()).then(|| Remark::NoFont {
+            page: number,
+            scripts: scripts::of(missing.iter().copied()),
+        })
     }
 }
 

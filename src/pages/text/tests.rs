@@ -159,7 +159,20 @@ fn a_text_without_a_font_is_refused_and_an_emoji_is_no_box() {
     // Letters that no font has: a block of private use.
     let strange: String = ('\u{f0000}'..'\u{f0040}').collect();
     let refused = TextPages::set(&TextSource::default(), strange.as_bytes(), Paper::A4).err();
-    assert_eq!(refused, Some(DocumentRefusal::NoFont));
+    assert!(
+        matches!(&refused, Some(DocumentRefusal::NoFont { scripts }) if scripts.starts_with("other letters (")),
+        "{refused:?}"
+    );
+    // One letter in many is a box, and a remark.
+    let text = format!("{}\u{f0000}", "a letter of many words ".repeat(20));
+    let pages = set(&TextSource::default(), &text);
+    assert_eq!(
+        pages.remark(1).map(|remark| remark.to_string()),
+        Some(
+            "page 1 has letters that no font of the gateway has, and shows boxes in their place: other letters (\u{f0000})"
+                .to_owned()
+        )
+    );
     let mut pages = set(&TextSource::default(), "fine, thank you \u{1fae8}");
     let page = drawn(&mut pages, 1, Resolution::Fine);
     let mut without = set(&TextSource::default(), "fine, thank you");
