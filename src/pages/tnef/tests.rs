@@ -204,7 +204,7 @@ fn ytnef_and_tnefparse_find_the_same_files() {
         };
         let Some(said) = ran(command.output()) else {
             eprintln!(
-                "NOT TESTED with {program}: it is not installed (Debian: ytnef; PyPI: tnefparse)"
+                "NOT TESTED with {program}: it is not installed (Debian: ytnef-tools; PyPI: tnefparse)"
             );
             continue;
         };
