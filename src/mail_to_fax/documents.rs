@@ -14,6 +14,8 @@ use crate::pages::document::Source;
 use crate::queue::Kept;
 use crate::worker::host::{Bounds, Conversion, RenderFailure};
 
+/// Files that a child takes apart in one round: each takes a process.
+const MAX_WRAPPED: usize = 20;
 /// How often a mail is read at most because a winmail.dat was inside of another, or behind one.
 const MAX_ROUNDS: usize = 8;
 
@@ -83,6 +85,9 @@ pub(super) async fn open(context: &Context, mail: Kept, body: Body) -> Result<Op
             Found::Whole(opened) => return Ok(*opened),
             Found::Wrapped(wrapped) => wrapped,
         };
+        if wrapped.len() > MAX_WRAPPED {
+            return Err(NotOpened::Bad(BadMessage::TooManyParts));
+        }
         for octets in wrapped {
             let made = match context.children.unwrap_tnef(&octets).await {
                 Ok(entity) => Ok(entity),

@@ -8,6 +8,8 @@ use super::{BadMessage, MAX_PARTS};
 const MAX_BOUNDARY: usize = 200;
 /// Lines of a part's header in which a field that makes it one is looked for.
 const HEADER_LINES: usize = 30;
+/// Lines that could be a first delimiter, and for which the rest of the body is looked through.
+const MAX_LOOKS: usize = 20;
 
 /// A body taken apart.
 #[derive(Debug, Default)]
@@ -154,7 +156,7 @@ pub(super) enum Belief {
 /// The boundary of the first delimiter line in a body. Where the header does not say that there are parts, the lines below
 /// it must be those of a part's header, and the delimiter must come again: texts have lines of dashes, too.
 pub(super) fn first_boundary(body: &[u8], belief: Belief) -> Option<&[u8]> {
-    let mut at = 0;
+    let (mut at, mut looks) = (0, 0);
     for line in body.split_inclusive(|octet| *octet == b'\n') {
         at += line.len();
         let Some(boundary) = line.strip_prefix(b"--").map(<[u8]>::trim_ascii_end) else {
@@ -166,6 +168,10 @@ pub(super) fn first_boundary(body: &[u8], belief: Belief) -> Option<&[u8]> {
             && boundary.iter().all(|octet| matches!(octet, b' '..=b'~'));
         if !is_name {
             continue;
+        }
+        looks += 1;
+        if looks > MAX_LOOKS {
+            return None;
         }
         let comes_again = || {
             let lines = body[at..].split_inclusive(|octet| *octet == b'\n');

@@ -16,10 +16,15 @@ pub(super) type Chosen = HashMap<usize, Vec<usize>>;
 /// Words that one form may have before the other is held to say less, where none is a number; and in a hundred.
 const FEW: usize = 2;
 const FEW_PERCENT: usize = 5;
+/// Forms of one text that are compared: nobody writes more.
+const MAX_FORMS: usize = 8;
 /// Words of the longest stub.
 const STUB: usize = 40;
 /// Characters of a text that are compared.
 const MAX_COMPARED: usize = 2_000_000;
+
+/// Thai; behind it come the other scripts that are written without spaces.
+const FIRST_WITHOUT_SPACES: char = '\u{e00}';
 
 /// The words of a text.
 #[derive(Debug, Default)]
@@ -64,6 +69,9 @@ fn best(forms: &HashMap<usize, Said>) -> Vec<usize> {
     let mut in_order: Vec<usize> = forms.keys().copied().collect();
     // RFC 2046 5.1.4: the last is the richest.
     in_order.sort_by_key(|form| (!forms[form].plain, usize::MAX - form));
+    if in_order.len() > MAX_FORMS {
+        return in_order;
+    }
     let mut taken: Vec<usize> = Vec::new();
     for form in in_order {
         let words = &forms[&form].words;
@@ -112,6 +120,7 @@ impl Words {
         let small: String = text
             .chars()
             .take(MAX_COMPARED)
+            .filter(|c| !is_inside_words(*c))
             .flat_map(char::to_lowercase)
             .collect();
         let is_address = |word: &&str| {
@@ -122,10 +131,14 @@ impl Words {
         };
         let words = small.split_whitespace().filter(|word| !is_address(word));
         let words = words.flat_map(|word| word.split(|c: char| !c.is_alphanumeric()));
-        let all: HashSet<String> = words
-            .filter(|word| !word.is_empty())
-            .map(str::to_owned)
-            .collect();
+        let mut all: HashSet<String> = HashSet::new();
+        for word in words.filter(|word| !word.is_empty()) {
+            // Without spaces between words each letter counts: lines are broken anywhere.
+            match word.chars().any(|c| c >= FIRST_WITHOUT_SPACES) {
+                true => all.extend(word.chars().map(String::from)),
+                false => drop(all.insert(word.to_owned())),
+            }
+        }
         Words {
             is_stub: all.len() <= STUB && is_stub(&small),
             all,
@@ -145,6 +158,14 @@ impl Words {
         let few = few.min(other.all.len() / 8);
         !number && count <= few
     }
+}
+
+/// What stands inside of words and is not seen: soft hyphens, joiners, spaces without width.
+fn is_inside_words(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}'
+    )
 }
 
 /// "Your mail program cannot show HTML", "view in your browser", in the languages of those who write it.

@@ -1,9 +1,12 @@
 //! Pictures that stand in HTML itself (RFC 2397).
 
+use std::collections::HashSet;
+
 use super::MAX_PARTS;
 use super::encoding::decode_base64;
 use super::texts::visible;
 use super::uuencode;
+use super::wrapped::digest;
 use crate::pages::kind::Kind;
 
 /// Octets from which formats of files are told where the type is vague.
@@ -19,6 +22,7 @@ pub(super) struct Inline {
 pub(super) fn pictures(html: &[u8]) -> Option<(Vec<u8>, Vec<Inline>)> {
     let mut out = Vec::new();
     let mut found: Vec<Inline> = Vec::new();
+    let mut seen = HashSet::new();
     let (mut copied, mut at) = (0, 0);
     while let Some(begin) = find(html, at) {
         at = begin + 5;
@@ -44,8 +48,7 @@ pub(super) fn pictures(html: &[u8]) -> Option<(Vec<u8>, Vec<Inline>)> {
         (copied, at) = (end, end);
         let is_shown =
             file.media_type.starts_with("image/") || Kind::of(&file.octets).is_readable();
-        let is_new = found.iter().all(|other| other.octets != file.octets);
-        if is_shown && is_new {
+        if is_shown && seen.insert(digest(&file.octets)) {
             found.push(file);
         }
         // The message is refused for them.

@@ -1,6 +1,7 @@
 //! Decides for each part of a message: faxed, skipped, or a reason to refuse.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use mail_parser::{HeaderName, MessagePart, MimeHeaders};
 
@@ -9,6 +10,7 @@ use super::forms::{self, Chosen};
 use super::mime::Role;
 use super::ornaments;
 use super::texts::{Shown, heading, is_body_form, is_body_text, is_text_file, text_source};
+use super::wrapped::{Digest, digest};
 use super::{BadMessage, DocumentRefusal, Leaf, Leaves, one_line, text};
 use crate::config::Body;
 use crate::pages::document::Source;
@@ -124,9 +126,17 @@ pub(super) fn sort<'m>(
     leaves: &Leaves<'m>,
     reading: &Reading<'_>,
 ) -> Result<(Vec<Document<'m>>, Vec<Part>), BadMessage> {
+    let chosen = forms::chosen(&leaves.all);
+    let mut in_chosen = HashSet::new();
+    for leaf in leaves.all.iter().filter(|leaf| is_chosen(&chosen, leaf)) {
+        let digest = (!leaf.forms.is_empty()).then(|| digest(leaf.encoded));
+        let of_group = |digest| leaf.forms.iter().map(move |form| (form.group, digest));
+        in_chosen.extend(digest.into_iter().flat_map(of_group));
+    }
     let sorter = Sorter {
         shown: Shown::in_html(&leaves.all),
-        chosen: forms::chosen(&leaves.all),
+        chosen,
+        in_chosen,
         leaves: &leaves.all,
         mails: &leaves.mails,
         reading,
@@ -175,6 +185,13 @@ pub(super) fn sort<'m>(
     }
 }
 
+fn is_chosen(chosen: &Chosen, leaf: &Leaf<'_>) -> bool {
+    leaf.forms.iter().all(|it| {
+        let forms = chosen.get(&it.group);
+        forms.is_none_or(|forms| forms.contains(&it.form))
+    })
+}
+
 /// What a part is used for.
 enum Use {
     Document {
@@ -189,6 +206,8 @@ enum Use {
 struct Sorter<'a, 'm> {
     shown: Shown,
     chosen: Chosen,
+    /// Every part of a form that is faxed: its group, and its text as it was sent.
+    in_chosen: HashSet<(usize, Digest)>,
     leaves: &'a [Leaf<'m>],
     mails: &'a [MessagePart<'m>],
     reading: &'a Reading<'a>,
@@ -199,7 +218,7 @@ impl<'m> Sorter<'_, 'm> {
     fn use_of(&self, leaf: &Leaf<'m>, part: usize) -> (String, Use) {
         let file_name = leaf.name.clone();
         let kind = kind(leaf);
-        if let Some(why) = self.left_out(leaf, part, kind) {
+        if let Some(why) = self.left_out(leaf, kind) {
             let name = file_name.unwrap_or_else(|| one_line(&leaf.content_type));
             return (name, Use::Skip(why));
         }
@@ -245,7 +264,7 @@ impl<'m> Sorter<'_, 'm> {
     }
 
     /// Whether it is no page for what it is or for what stands beside it.
-    fn left_out(&self, leaf: &Leaf<'m>, part: usize, kind: Kind) -> Option<Skipped> {
+    fn left_out(&self, leaf: &Leaf<'m>, kind: Kind) -> Option<Skipped> {
         if let Some(why) = ornaments::accessory(leaf) {
             return Some(why);
         }
@@ -260,36 +279,23 @@ impl<'m> Sorter<'_, 'm> {
         if ornaments::is_empty(leaf) {
             return Some(Skipped::Empty);
         }
-        let is_again = kind.is_readable() && self.is_in_chosen_form(leaf, part);
+        let is_again = kind.is_readable() && self.is_in_chosen_form(leaf);
         is_again.then_some(Skipped::SameDocument)
     }
 
     /// Whether a form of the text that is faxed has this very document, and this one is of another form.
-    fn is_in_chosen_form(&self, leaf: &Leaf<'m>, part: usize) -> bool {
-        let is_chosen = |leaf: &Leaf<'m>| {
-            let mut forms = leaf.forms.iter();
-            forms.all(|it| {
-                self.chosen
-                    .get(&it.group)
-                    .is_none_or(|all| all.contains(&it.form))
-            })
-        };
-        if leaf.forms.is_empty() || is_chosen(leaf) {
+    fn is_in_chosen_form(&self, leaf: &Leaf<'m>) -> bool {
+        if leaf.forms.is_empty() || self.is_chosen(leaf) {
             return false;
         }
-        let is_same = |other: &Leaf<'m>| {
-            let shares = |form: &super::mime::Form| {
-                let mut forms = other.forms.iter();
-                forms.any(|it| it.group == form.group)
-            };
-            leaf.encoded == other.encoded
-                && leaf.encoding == other.encoding
-                && leaf.forms.iter().any(shares)
-                && is_chosen(other)
-        };
-        let others = self.leaves.iter().enumerate();
-        let mut others = others.filter(|(other, _)| *other != part);
-        others.any(|(_, other)| is_same(other))
+        let digest = digest(leaf.encoded);
+        let mut groups = leaf.forms.iter().map(|form| form.group);
+        groups.any(|group| self.in_chosen.contains(&(group, digest)))
+    }
+
+    /// Whether every form that it is in is one that is faxed.
+    fn is_chosen(&self, leaf: &Leaf<'m>) -> bool {
+        is_chosen(&self.chosen, leaf)
     }
 
     fn is_shown(&self, leaf: &Leaf<'_>) -> bool {
@@ -308,12 +314,7 @@ impl<'m> Sorter<'_, 'm> {
     /// The text of the mail, or of a mail inside of it: that one was attached to be read.
     fn body(&self, leaf: &Leaf<'m>) -> Use {
         let is_own = leaf.mail == 0;
-        let mut forms = leaf.forms.iter();
-        let is_chosen = forms.all(|it| {
-            let chosen = self.chosen.get(&it.group);
-            chosen.is_none_or(|all| all.contains(&it.form))
-        });
-        if !is_chosen || !is_body_form(leaf) && !is_attachment(leaf) {
+        if !self.is_chosen(leaf) || !is_body_form(leaf) && !is_attachment(leaf) {
             return Use::Skip(Skipped::OtherForm);
         }
         if leaf.role == Role::Repeats && forms::is_said_by(leaf, self.leaves.iter()) {

@@ -181,45 +181,35 @@ fn without_entities(text: &str) -> String {
 }
 
 fn entity(name: &str) -> Option<char> {
-    const NAMED: [(&str, char); 38] = [
-        ("nbsp", ' '),
-        ("zwnj", '\u{200c}'),
-        ("zwj", '\u{200d}'),
-        ("shy", '\u{ad}'),
-        ("ensp", ' '),
-        ("emsp", ' '),
-        ("thinsp", ' '),
+    /// U+00A0 to U+00FF, in their order.
+    const LATIN_1: &str = "nbsp iexcl cent pound curren yen brvbar sect uml copy ordf laquo not shy reg macr deg plusmn sup2 \
+        sup3 acute micro para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring \
+        AElig Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times Oslash \
+        Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave eacute ecirc euml \
+        igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave uacute ucirc uuml yacute thorn yuml";
+    const OTHERS: [(&str, char); 22] = [
         ("amp", '&'),
         ("lt", '<'),
         ("gt", '>'),
         ("quot", '"'),
         ("apos", '\''),
+        ("ensp", ' '),
+        ("emsp", ' '),
+        ("thinsp", ' '),
+        ("zwnj", '\u{200c}'),
+        ("zwj", '\u{200d}'),
         ("ndash", '\u{2013}'),
         ("mdash", '\u{2014}'),
+        ("lsquo", '\u{2018}'),
+        ("rsquo", '\u{2019}'),
+        ("ldquo", '\u{201c}'),
+        ("rdquo", '\u{201d}'),
+        ("bdquo", '\u{201e}'),
+        ("sbquo", '\u{201a}'),
+        ("bull", '\u{2022}'),
+        ("hellip", '\u{2026}'),
         ("euro", '\u{20ac}'),
-        ("auml", '\u{e4}'),
-        ("ouml", '\u{f6}'),
-        ("uuml", '\u{fc}'),
-        ("Auml", '\u{c4}'),
-        ("Ouml", '\u{d6}'),
-        ("Uuml", '\u{dc}'),
-        ("szlig", '\u{df}'),
-        ("eacute", '\u{e9}'),
-        ("egrave", '\u{e8}'),
-        ("ecirc", '\u{ea}'),
-        ("agrave", '\u{e0}'),
-        ("aacute", '\u{e1}'),
-        ("acirc", '\u{e2}'),
-        ("ccedil", '\u{e7}'),
-        ("iacute", '\u{ed}'),
-        ("oacute", '\u{f3}'),
-        ("uacute", '\u{fa}'),
-        ("ugrave", '\u{f9}'),
-        ("ograve", '\u{f2}'),
-        ("igrave", '\u{ec}'),
-        ("ntilde", '\u{f1}'),
-        ("ocirc", '\u{f4}'),
-        ("icirc", '\u{ee}'),
+        ("trade", '\u{2122}'),
     ];
     if let Some(number) = name.strip_prefix('#') {
         let code = match number.strip_prefix(['x', 'X']) {
@@ -228,8 +218,10 @@ fn entity(name: &str) -> Option<char> {
         };
         return char::from_u32(code);
     }
-    let named = NAMED.iter().find(|(known, _)| *known == name);
-    named.map(|(_, c)| *c)
+    let mut latin = LATIN_1.split_whitespace().zip('\u{a0}'..='\u{ff}');
+    let latin = latin.find(|(known, _)| *known == name);
+    let other = || OTHERS.iter().copied().find(|(known, _)| *known == name);
+    latin.or_else(other).map(|(_, c)| c)
 }
 
 /// What the HTML texts show of what comes with the mail.
@@ -314,4 +306,28 @@ fn unescaped(id: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_reader_of_html_sees_is_read() {
+        for (html, seen) in [
+            ("<p>a<b>b</b>c</p>d", "abc d"),
+            ("<style>x</style>a<!-- y -->b<script>z", "ab"),
+            (
+                "caf&eacute; &yuml;&nbsp;&rsquo;&#228;&#x20ac; &unknown; a & b",
+                "caf\u{e9} \u{ff} \u{2019}\u{e4}\u{20ac} &unknown; a & b",
+            ),
+            ("1 < 2 <br>3", "1 < 2 3"),
+        ] {
+            let words: Vec<String> = visible(html)
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(words.join(" "), seen, "{html}");
+        }
+    }
 }

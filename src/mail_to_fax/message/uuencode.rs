@@ -234,11 +234,14 @@ pub(super) fn is_long(run: &[u8]) -> bool {
     run.split(|octet| *octet == b'\n').count() > MANY_LINES
 }
 
-/// A line of one letter, of digits or of a word is drawn or written by somebody.
+/// A line of one letter or of digits is drawn or written by somebody.
 fn is_mixed(line: &[u8]) -> bool {
-    line.iter().any(u8::is_ascii_uppercase)
-        && line.iter().any(u8::is_ascii_lowercase)
-        && line.iter().any(u8::is_ascii_digit)
+    let has = |is_one: fn(&u8) -> bool| usize::from(line.iter().any(is_one));
+    let kinds = has(u8::is_ascii_uppercase)
+        + has(u8::is_ascii_lowercase)
+        + has(u8::is_ascii_digit)
+        + has(|octet| matches!(octet, b'+' | b'/'));
+    kinds > 1
 }
 
 #[cfg(test)]
