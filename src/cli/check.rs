@@ -17,6 +17,7 @@ use crate::mail_to_fax::cover::template;
 use crate::mail_to_fax::{receipt, recipient};
 use crate::net::trunk::{self, Trunks};
 use crate::pages::pdfium;
+use crate::pages::text::scripts;
 use crate::queue::{Store, StoreError, Violation};
 use crate::worker::host::Children;
 use crate::worker::sandbox;
@@ -60,6 +61,7 @@ pub fn run(args: Args, path: &Path, config: &Config) -> anyhow::Result<ExitCode>
         library(config),
     ];
     findings.push(walls());
+    findings.extend(fonts());
     findings.extend(config.converters.iter().map(converter));
     findings.extend(wait_for(cover_page(config))?);
     findings.extend(text_reader(config));
@@ -89,6 +91,19 @@ fn library(config: &Config) -> Finding {
         Ok(path) => Fine(format!("documents are drawn with {}", path.display())),
         Err(e) => Wrong(e.to_string()),
     }
+}
+
+/// Letters of texts that would come out as boxes.
+fn fonts() -> Vec<Finding> {
+    let lacking = scripts::without_font().into_iter();
+    let told = lacking.map(|(package, names)| {
+        Note(format!(
+            "no font here has the letters of {}: texts in them are refused, or show boxes; where they are faxed, install \
+             Debian's package {package}",
+            names.join(", ")
+        ))
+    });
+    told.collect()
 }
 
 fn walls() -> Finding {

@@ -2,12 +2,22 @@
 
 use std::borrow::Cow;
 
+use std::io;
+
+use super::message::wrapped::{Unwrapped, digest};
 use super::message::{self, BadMessage, Reading, Unpacked};
 use super::receipt;
 use crate::config::{Body, Config, Converter};
 use crate::context::Context;
+use crate::pages::DocumentRefusal;
 use crate::pages::document::Source;
+use crate::queue::Kept;
 use crate::worker::host::{Bounds, Conversion, RenderFailure};
+
+/// Files that a child takes apart in one round: each takes a process.
+const MAX_WRAPPED: usize = 20;
+/// How often a mail is read at most because a winmail.dat was inside of another, or behind one.
+const MAX_ROUNDS: usize = 8;
 
 /// A document of a mail, decoded.
 pub(super) struct MailDocument {
@@ -49,15 +59,71 @@ pub(super) struct Opened {
     pub(super) parts: Vec<receipt::Part>,
 }
 
+/// Why a mail is not open.
+pub(super) enum NotOpened {
+    /// It cannot be faxed.
+    Bad(BadMessage),
+    /// It cannot be read from its place.
+    Unread(io::Error),
+    /// A child that was to take a part of it apart could not be started, or was killed.
+    Ours(RenderFailure),
+}
+
+/// Reads a mail and takes it apart, with what only a child takes apart.
+pub(super) async fn open(context: &Context, mail: Kept, body: Body) -> Result<Opened, NotOpened> {
+    let mut unwrapped = Unwrapped::default();
+    for _ in 0..MAX_ROUNDS {
+        let (config, known) = (context.config(), unwrapped);
+        let read = context.reader.read(mail.clone(), move |text| {
+            let unpacked = Unpacked::with(known);
+            let found = found(text, body, &config, &unpacked);
+            (found, unpacked.into_unwrapped())
+        });
+        let (found, known) = read.await.map_err(NotOpened::Unread)?;
+        unwrapped = known;
+        let wrapped = match found.map_err(NotOpened::Bad)? {
+            Found::Whole(opened) => return Ok(*opened),
+            Found::Wrapped(wrapped) => wrapped,
+        };
+        if wrapped.len() > MAX_WRAPPED {
+            return Err(NotOpened::Bad(BadMessage::TooManyParts));
+        }
+        for octets in wrapped {
+            let made = match context.children.unwrap_tnef(&octets).await {
+                Ok(entity) => Ok(entity),
+                Err(RenderFailure::Refused(why)) => Err(why),
+                Err(ours) => return Err(NotOpened::Ours(ours)),
+            };
+            unwrapped.insert(digest(&octets), made);
+        }
+    }
+    let why = DocumentRefusal::damaged("TNEF (too much of it is inside each other)");
+    let name = "winmail.dat".to_owned();
+    Err(NotOpened::Bad(BadMessage::Outlook(name, why)))
+}
+
+enum Found {
+    Whole(Box<Opened>),
+    /// Files that a child has to take apart first.
+    Wrapped(Vec<Vec<u8>>),
+}
+
 /// Takes a mail apart and decodes its documents.
-pub(super) fn open(text: &[u8], body: Body, config: &Config) -> Result<Opened, BadMessage> {
-    let unpacked = Unpacked::default();
+fn found(
+    text: &[u8],
+    body: Body,
+    config: &Config,
+    unpacked: &Unpacked,
+) -> Result<Found, BadMessage> {
     let converts = |media_type: &str| converter(config, media_type).is_some();
     let reading = Reading {
         body,
         converts: &converts,
     };
-    let found = message::read(text, &unpacked, &reading)?;
+    let found = message::read(text, unpacked, &reading)?;
+    if !found.wrapped.is_empty() {
+        return Ok(Found::Wrapped(found.wrapped));
+    }
     let decoded = |document: message::Document<'_>| {
         Ok(MailDocument {
             octets: document.content()?.into_owned(),
@@ -68,14 +134,14 @@ pub(super) fn open(text: &[u8], body: Body, config: &Config) -> Result<Opened, B
         })
     };
     let documents = found.documents.into_iter().map(decoded);
-    Ok(Opened {
+    Ok(Found::Whole(Box::new(Opened {
         documents: documents.collect::<Result<_, BadMessage>>()?,
         parts: found.manifest.into_iter().map(part).collect(),
         subject: found.subject,
         message_id: found.message_id,
         references: found.references,
         fields: found.fields,
-    })
+    })))
 }
 
 fn part(part: message::Part) -> receipt::Part {

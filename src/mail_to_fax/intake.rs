@@ -17,7 +17,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::dedup::{Disposition, Recipients, is_same};
-use super::documents::{self, Opened};
+use super::documents::{self, NotOpened, Opened};
 use super::doorman::Doorman;
 use super::message::MAX_HEADER;
 use super::message::cover::addressees;
@@ -492,9 +492,12 @@ impl Intake for FrontDoor {
             }
         };
         let body = config.body_for(&mail.sender);
-        let open = move |text: &[u8]| documents::open(text, body, &config);
-        let read = self.context.reader.read(as_kept(&text), open);
-        let mut contents = read.await.map_err(our_trouble)??;
+        let opened = documents::open(&self.context, as_kept(&text), body);
+        let mut contents = opened.await.map_err(|e| match e {
+            NotOpened::Bad(bad) => bad.into(),
+            NotOpened::Unread(e) => our_trouble(e),
+            NotOpened::Ours(e) => our_trouble(e),
+        })?;
         if let Way::Upstream(upstream) = &way {
             via = on_word_of(upstream, &mail.sender, &contents.fields)?;
         }

@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::documents::{self, MailDocument};
+use super::documents::{self, MailDocument, NotOpened};
 use super::receipt::{self, Noticed, Remarkable};
 use crate::config::Body;
 use crate::context::{Context, now, until_stored};
@@ -268,10 +268,16 @@ async fn documents(
     document: &ClaimedDocument,
 ) -> Result<Vec<MailDocument>, Failure> {
     let mail = context.store.kept(&document.text_key).await?;
-    let config = context.config();
-    let open = move |text: &[u8]| documents::open(text, Body::Always, &config);
-    let opened = context.reader.read(mail, open).await;
-    let opened = opened.map_err(StoreError::from);
+    let opened = match documents::open(context, mail, Body::Always).await {
+        Ok(opened) => Ok(Ok(opened)),
+        Err(NotOpened::Bad(bad)) => Ok(Err(bad)),
+        Err(NotOpened::Unread(e)) => Err(StoreError::from(e)),
+        Err(NotOpened::Ours(RenderFailure::Killed(how))) => {
+            let name = THE_MAIL.to_owned();
+            return Err(Failure::Killed { name, how });
+        }
+        Err(NotOpened::Ours(e)) => return Err(std::io::Error::other(e).into()),
+    };
     let opened = context.store.heard_of(&document.text_key, opened).await;
     let opened = opened.map_err(|e| match e {
         StoreError::Files(e) if e.kind() == ErrorKind::NotFound => Failure::TextLost(e.into()),

@@ -155,6 +155,10 @@ impl<'a> Document<'a> {
     pub fn draw(&mut self, number: u32, target: Target) -> Result<Drawn, DocumentRefusal> {
         match self {
             Document::Pdf(pdf) => render::drawn(&pdf.page(number)?, number, target),
+            Document::Text(text) => Ok(Drawn {
+                pages: vec![text.page(number, target.resolution)],
+                remark: text.remark(number),
+            }),
             other => other.page(number, target).map(Drawn::one),
         }
     }

@@ -1,5 +1,7 @@
 //! What a document is, told by its octets: names and declared types are what a sender's program believes.
 
+mod office;
+
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -41,10 +43,11 @@ const TNEF: Kind = other("Outlook winmail.dat", "application/ms-tnef");
 const RTF: Kind = other("rich text document", "application/rtf");
 const POSTSCRIPT: Kind = other("PostScript document", "application/postscript");
 const ZIP: Kind = other("ZIP archive", "application/zip");
-const OLE: Kind = other("Microsoft file", "application/x-ole-storage");
+const DWG: Kind = other("AutoCAD drawing", "image/vnd.dwg");
+const RECORDING: Kind = other("video or recording", "video/mp4");
 
 /// Office files that are ZIP archives: a name that only such an archive holds.
-const IN_ZIP: [(&[u8], Kind); 6] = [
+const IN_ZIP: [(&[u8], Kind); 13] = [
     (
         b"word/document.xml",
         other(
@@ -87,21 +90,85 @@ const IN_ZIP: [(&[u8], Kind); 6] = [
             "application/vnd.oasis.opendocument.presentation",
         ),
     ),
+    (
+        b"application/vnd.oasis.opendocument.graphics",
+        other(
+            "OpenDocument drawing",
+            "application/vnd.oasis.opendocument.graphics",
+        ),
+    ),
+    (
+        b"xl/workbook.bin",
+        other(
+            "Excel workbook",
+            "application/vnd.ms-excel.sheet.binary.macroenabled.12",
+        ),
+    ),
+    (
+        b"visio/document.xml",
+        other("Visio drawing", "application/vnd.ms-visio.drawing"),
+    ),
+    (
+        b"FixedDocSeq.fdseq",
+        other("XPS document", "application/oxps"),
+    ),
+    (
+        b"FixedDocumentSequence.fdseq",
+        other("XPS document", "application/oxps"),
+    ),
+    (
+        b"Index/Document.iwa",
+        other(
+            "document of Pages, Numbers or Keynote",
+            "application/vnd.apple.iwork",
+        ),
+    ),
+    (
+        b"application/epub+zip",
+        other("EPUB book", "application/epub+zip"),
+    ),
 ];
 
-/// Office files that are OLE containers: the name of a stream, in UTF-16.
-const IN_OLE: [(&[u8], Kind); 3] = [
+/// Formats that begin with a mark of their own, and what a reader knows them by.
+const MARKED: [(&[u8], Kind); 15] = [
+    (b"Rar!\x1A\x07", other("RAR archive", "application/vnd.rar")),
     (
-        b"W\0o\0r\0d\0D\0o\0c\0u\0m\0e\0n\0t\0",
-        other("Word document", "application/msword"),
+        b"7z\xBC\xAF\x27\x1C",
+        other("7-Zip archive", "application/x-7z-compressed"),
+    ),
+    (b"\x1F\x8B", other("gzip archive", "application/gzip")),
+    (b"BZh91AY&SY", other("bzip2 archive", "application/x-bzip2")),
+    (b"\xFD7zXZ\0", other("xz archive", "application/x-xz")),
+    (
+        b"MSCF\0\0\0\0",
+        other("cabinet archive", "application/vnd.ms-cab-compressed"),
+    ),
+    (b"AT&TFORM\0", other("DjVu document", "image/vnd.djvu")),
+    (
+        b"\xC5\xD0\xD3\xC6",
+        other("encapsulated PostScript", "application/postscript"),
     ),
     (
-        b"W\0o\0r\0k\0b\0o\0o\0k\0",
-        other("Excel workbook", "application/vnd.ms-excel"),
+        b"\x00\x01\x00\x00Standard ACE DB",
+        other("Access database", "application/x-msaccess"),
     ),
     (
-        b"P\0o\0w\0e\0r\0P\0o\0i\0n\0t\0 \0D\0o\0c\0u\0m\0e\0n\0t\0",
-        other("PowerPoint presentation", "application/vnd.ms-powerpoint"),
+        b"\x00\x01\x00\x00Standard Jet DB",
+        other("Access database", "application/x-msaccess"),
+    ),
+    (
+        b"\xE4\x52\x5C\x7B\x8C\xD8\xA7\x4D",
+        other("OneNote section", "application/onenote"),
+    ),
+    (
+        b"\xFFWPC",
+        other("WordPerfect document", "application/vnd.wordperfect"),
+    ),
+    (b"ID3\x03", other("MP3 recording", "audio/mpeg")),
+    (b"OggS\0", other("Ogg recording", "audio/ogg")),
+    (
+        b"\x1B%-12345X",
+        other("print job (PCL)", "application/vnd.hp-pcl"),
     ),
 ];
 
@@ -133,21 +200,33 @@ impl Kind {
         } else if is(b"{\\rtf") {
             RTF
         } else if is(b"PK\x03\x04") {
-            holding(octets, &IN_ZIP).unwrap_or(ZIP)
+            let locked = office::locked_zip(octets);
+            locked.or_else(|| holding(octets, &IN_ZIP)).unwrap_or(ZIP)
         } else if is(b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1") {
-            holding(octets, &IN_OLE).unwrap_or(OLE)
+            office::in_ole(octets)
         } else if has_pdf_mark(octets) {
             Kind::Pdf
         } else if is(b"%!PS") {
             POSTSCRIPT
+        } else if is(b"RIFF") && matches!(octets.get(8..12), Some(b"WAVE" | b"AVI ")) {
+            RECORDING
+        } else if is(b"AC10") && octets.get(6) == Some(&0) {
+            DWG
         } else {
-            Kind::Unknown
+            let marked = MARKED.iter().find(|(mark, _)| is(mark));
+            marked.map_or(Kind::Unknown, |(_, kind)| *kind)
         }
     }
 
     /// Whether it is read here.
     pub fn is_readable(self) -> bool {
         !matches!(self, Kind::Other(_) | Kind::Unknown)
+    }
+
+    /// Whether only its password opens it, so that no program can.
+    pub fn is_locked(self) -> bool {
+        self.media_type()
+            .is_some_and(|media_type| media_type.starts_with("application/x-locked"))
     }
 
     /// Whether it is a picture of one page.
@@ -227,6 +306,9 @@ mod tests {
                 b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1W\0o\0r\0d\0D\0o\0c\0u\0m\0e\0n\0t\0",
                 "Word document",
             ),
+            (b"Rar!\x1A\x07\0", "RAR archive"),
+            (b"PK\x03\x04....xl/workbook.bin", "Excel workbook"),
+            (b"RIFF\0\0\0\0WAVEfmt ", "video or recording"),
             (b"{\\rtf1\\ansi", "rich text document"),
             (b"%!PS-Adobe-3.0", "PostScript document"),
             (b"", "unknown file"),

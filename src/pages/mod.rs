@@ -33,6 +33,7 @@ pub mod sample;
 mod skew;
 pub mod text;
 pub mod tiff;
+pub mod tnef;
 pub mod words;
 
 pub use refusal::DocumentRefusal;

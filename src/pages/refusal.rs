@@ -57,9 +57,12 @@ pub enum DocumentRefusal {
     },
     /// A text of which too many letters would be boxes.
     #[error(
-        "no font here has its letters; please send it as PDF, or ask the administrator to install fonts (fonts-noto-cjk for Chinese, Japanese and Korean)"
+        "no font here has its letters: {scripts}; please send it as PDF, or ask the administrator to install the package"
     )]
-    NoFont,
+    NoFont {
+        /// Which, and the packages that have them.
+        scripts: String,
+    },
     /// A PDF that is no cover page.
     #[error("{0}")]
     Cover(String),
@@ -133,6 +136,10 @@ fn cure(name: &str) -> &'static str {
         "HEIC" => " (on an iPhone: Settings, Camera, Formats, Most Compatible makes JPEG)",
         "AVIF picture" => " or JPEG",
         "ZIP archive" => ", unpacked",
+        "Outlook message" => ", or forward the message itself instead of attaching it",
+        "Office document with a password" | "ZIP archive with a password" => {
+            ", without the password"
+        }
         _ => "",
     }
 }

@@ -23,4 +23,14 @@ pub enum Remark {
         /// How many pages of the fax it became.
         sheets: u32,
     },
+    /// Letters that came out as boxes.
+    #[error(
+        "page {page} has letters that no font of the gateway has, and shows boxes in their place: {scripts}"
+    )]
+    NoFont {
+        /// Its number in the document.
+        page: u32,
+        /// Which, and the packages that have them.
+        scripts: String,
+    },
 }

@@ -3,6 +3,7 @@
 mod canvas;
 mod letter;
 pub mod pictures;
+pub mod tnef;
 
 use super::pdf::{PdfFile, Ref};
 use canvas::Canvas;

@@ -15,7 +15,7 @@ use super::wire::{self, DocumentRefusal, FromRender, Mishap, RenderJob, StartRen
 use crate::pages::document::Drawn;
 use crate::pages::pdfium::{self, FONT_DIRS, Renderer};
 use crate::pages::render::{self, Found};
-use crate::pages::{FaxPage, preview};
+use crate::pages::{FaxPage, preview, tnef};
 
 /// Serves the one document on standard input. `library` is the configured path of libpdfium.so.
 pub fn run(library: Option<&Path>) -> ExitCode {
@@ -64,6 +64,16 @@ fn answer(
             })
             .and_then(|found| enough_memory().map(|()| found))
             .map_err(Stop::Refused),
+        RenderJob::Unwrap => {
+            let entity = tnef::entity(document).and_then(|entity| {
+                enough_memory()?;
+                Ok(entity)
+            });
+            match entity {
+                Ok(entity) => return wire::write_frame(out, &FromRender::Unwrapped, &entity),
+                Err(refusal) => Err(Stop::Refused(refusal)),
+            }
+        }
         RenderJob::Render {
             target,
             max_pages,

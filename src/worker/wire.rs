@@ -358,6 +358,8 @@ pub enum RenderJob {
         /// Paper of pages that bring no size of their own.
         paper: Paper,
     },
+    /// Take it apart: it holds other documents (winmail.dat).
+    Unwrap,
     /// Make fax pages of it.
     Render {
         /// What pages.
@@ -400,6 +402,8 @@ pub enum FromRender {
     },
     /// The page before it as a small picture; the blob is a PNG.
     Preview,
+    /// Answer to [`RenderJob::Unwrap`]; the blob is a MIME entity.
+    Unwrapped,
     /// All pages were sent.
     Rendered,
     /// The document cannot be faxed.

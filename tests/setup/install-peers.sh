@@ -1,13 +1,13 @@
 #!/bin/sh
 # Installs who plays the others in `make test`, from Debian's packages: the office's mail (Postfix, Dovecot and swaks,
 # which are not started: the tests run them with configurations of their own), a caller who talks (espeak-ng), who reads our
-# pages (libtiff) and a clock that jumps (faketime). Where that cannot be, it says so, and those tests do.
+# pages (libtiff) and what Outlook wraps (ytnef), and a clock that jumps (faketime). Where that cannot be, it says so, and those tests do.
 set -eu
 
-packages="postfix dovecot-core dovecot-lmtpd dovecot-imapd swaks espeak-ng libtiff-tools faketime"
+packages="postfix dovecot-core dovecot-lmtpd dovecot-imapd swaks espeak-ng libtiff-tools ytnef-tools faketime"
 
 cannot() {
-    echo "setup: NOT TESTED with real mail servers and a real voice, nor with libtiff and a clock that jumps: $1" >&2
+    echo "setup: NOT TESTED with real mail servers and a real voice, nor with libtiff, ytnef and a clock that jumps: $1" >&2
     exit 0
 }
 

@@ -124,6 +124,22 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
              please send it as PDF",
         ),
         (
+            "a Word document with a password",
+            Bad::Mail(attached("letter.docx", DOCX, &ole("EncryptedPackage"))),
+            "554 5.6.1 the attachment \"letter.docx\" cannot be faxed: it is an Office document with a password, which \
+             cannot be read here; please send it as PDF, without the password",
+        ),
+        (
+            "an Outlook message",
+            Bad::Mail(attached(
+                "fwd.msg",
+                "application/vnd.ms-outlook",
+                &ole("__nameid_version1.0"),
+            )),
+            "554 5.6.1 the attachment \"fwd.msg\" cannot be faxed: it is an Outlook message, which cannot be read here; \
+             please send it as PDF, or forward the message itself instead of attaching it",
+        ),
+        (
             "no PDF, named .pdf",
             pdf(b"and so on"),
             "554 5.6.1 \"letter.pdf\" cannot be faxed: it is none of what can be faxed here, whatever its name says (PDF, \
@@ -255,6 +271,12 @@ fn attached(name: &str, kind: &str, octets: &[u8]) -> Vec<u8> {
         .subject("A letter")
         .multipart(parts);
     mail.expect("a mail").formatted()
+}
+
+/// A container of Microsoft with a stream of this name.
+fn ole(stream: &str) -> Vec<u8> {
+    let name: Vec<u8> = stream.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    [b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1".as_slice(), &name].concat()
 }
 
 /// A mail that has only text, as it is.

@@ -9,6 +9,7 @@ use postfax::config::Converter;
 use postfax::pages::cut::LongPages;
 use postfax::pages::document::{Source, Target};
 use postfax::pages::layout::Paper;
+use postfax::pages::sample::tnef::Winmail;
 use postfax::pages::sample::{self, pictures};
 use postfax::pages::text::TextSource;
 use postfax::pages::{DocumentRefusal, Resolution, pdfium, tiff};
@@ -157,6 +158,88 @@ fn a_mail_that_says_nothing_and_has_nothing_attached_is_told_so() {
         format!("{} {}", reply.code, reply.text),
         "554 5.6.0 there is nothing to fax (text of the mail: it says no more than that something is attached); \
          attach the pages, or write them as text"
+    );
+    assert!(site.faxes().is_empty());
+}
+
+#[test]
+fn a_winmail_dat_and_the_ornaments_beside_it_are_told_of_in_the_receipt() {
+    let site = Site::new();
+    let files = [
+        ("order.pdf", sample::numbered_pages(2)),
+        ("smime.p7s", b"xyz".to_vec()),
+    ];
+    let files: Vec<(&str, &[u8])> = files
+        .iter()
+        .map(|(name, octets)| (*name, octets.as_slice()))
+        .collect();
+    let winmail = Winmail {
+        rtf: "{\\rtf1\\ansi Twenty boxes by Friday, to the side entrance.\\par}",
+        files: &files,
+        ..Winmail::default()
+    };
+    let octets = mail(
+        MultiPart::mixed()
+            .singlepart(SinglePart::plain("\r\n".to_owned()))
+            .singlepart(attachment(
+                "winmail.dat",
+                "application/ms-tnef",
+                winmail.write(),
+            ))
+            .singlepart(attachment(
+                ".DS_Store",
+                "application/octet-stream",
+                vec![1; 9],
+            )),
+    );
+    site.smtp()
+        .send(CLERK, &mails::addresses(&[HEALTHY]), &octets);
+    wait_until("the receipt", 3 * A_CALL, || site.receipts().len() == 1);
+    let receipt = &site.receipts()[0].text;
+    assert_eq!(site.fax().state, "delivered", "{receipt}");
+    let told: Vec<String> = receipt
+        .lines()
+        .filter(|line| line.contains("not faxed") || line.ends_with(" of the fax"))
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "text of the mail not faxed: it is blank",
+            "text of the mail 1 page of the fax",
+            "order.pdf 2 pages of the fax",
+            "smime.p7s not faxed: digital signature",
+            ".DS_Store not faxed: a file of the operating system",
+        ],
+        "{receipt}"
+    );
+    site.check();
+}
+
+#[test]
+fn a_winmail_dat_that_is_cut_short_is_refused_by_name() {
+    let site = Site::new();
+    let mut winmail = Winmail {
+        body: "Twenty boxes by Friday, to the side entrance.",
+        ..Winmail::default()
+    }
+    .write();
+    winmail.truncate(winmail.len() - 40);
+    let octets = mail(MultiPart::mixed().singlepart(attachment(
+        "winmail.dat",
+        "application/ms-tnef",
+        winmail,
+    )));
+    let mut client = site.smtp();
+    client.expect(&format!("MAIL FROM:<{CLERK}>"), 250);
+    client.expect(&format!("RCPT TO:<{HEALTHY}@fax.local>"), 250);
+    client.expect("DATA", 354);
+    let reply = client.data(&octets);
+    assert_eq!(
+        format!("{} {}", reply.code, reply.text),
+        "554 5.6.1 the attachments are wrapped in Outlook's own format (\"winmail.dat\", TNEF), and it is damaged and \
+         cannot be read as TNEF; send the mail as HTML or plain text, or have the administrator of Exchange switch rich \
+         text off for this domain"
     );
     assert!(site.faxes().is_empty());
 }

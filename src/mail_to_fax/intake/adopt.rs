@@ -1,12 +1,13 @@
 //! A mail whose row is lost is taken in again: by the rules of the front door, but for who may send, which was decided when
 //! it got its `250`.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{FrontDoor, Good, KeepError};
 use crate::context::now;
 use crate::mail_to_fax::dedup::{Disposition, Recipients};
-use crate::mail_to_fax::documents;
+use crate::mail_to_fax::documents::{self, NotOpened};
 use crate::mail_to_fax::verdict::{can_be_told, on_recipient};
 use crate::mail_to_fax::wishes::Wishes;
 use crate::net::smtp::Text;
@@ -104,10 +105,12 @@ impl FrontDoor {
         let text = text.map_err(StoreError::from)?;
         let config = self.context.config();
         let body = config.body_for(&mail.sender);
-        let open = move |text: &[u8]| documents::open(text, body, &config);
-        let read = self.context.reader.read(Kept::Row(text.clone()), open);
-        let opened = read.await.map_err(StoreError::from)?;
-        let mut contents = opened.map_err(Refusal::from)?;
+        let opened = documents::open(&self.context, Kept::Row(text.clone()), body);
+        let mut contents = opened.await.map_err(|e| match e {
+            NotOpened::Bad(bad) => NotAdopted::from(Refusal::from(bad)),
+            NotOpened::Unread(e) => StoreError::from(e).into(),
+            NotOpened::Ours(e) => StoreError::from(io::Error::other(e)).into(),
+        })?;
         let fields = contents.fields.iter();
         let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
         let wishes = wishes.map_err(super::bad_header)?;

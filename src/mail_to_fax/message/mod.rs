@@ -3,10 +3,18 @@
 //! Nothing is dropped silently: every part of the message is in the manifest with what became of it, and a part
 //! that somebody meant to be faxed and that cannot be makes the whole message refused, by name.
 
+mod boundary;
+mod cms;
 pub mod cover;
+mod encoding;
+mod forms;
+mod inline;
 mod mime;
+mod ornaments;
 mod parts;
 mod texts;
+mod uuencode;
+pub mod wrapped;
 
 use std::borrow::Cow;
 
@@ -18,6 +26,7 @@ use crate::proto::smtp::Refusal;
 use mime::{Entity, Leaf, Leaves};
 
 pub use mime::Unpacked;
+use parts::is_attachment;
 pub use parts::{Document, Fate, Part, Reading, Skipped};
 
 /// Parts of a message at most, containers counted.
@@ -42,11 +51,14 @@ pub struct FaxMessage<'m> {
     pub references: Option<String>,
     /// The fields of the header that ask something of us or say who checked it, in their order: name and value.
     pub fields: Vec<(String, String)>,
-    /// What is faxed, in the order of the message; never empty. Of these, pictures and texts may still turn out to have
+    /// What is faxed, in the order of the message; empty only beside [`FaxMessage::wrapped`]. Of these, pictures and texts may still turn out to have
     /// nothing on them that belongs on a page.
     pub documents: Vec<Document<'m>>,
     /// Every part that is not a container, with what becomes of it.
     pub manifest: Vec<Part>,
+    /// Files that only a child takes apart (winmail.dat). While there is one, nothing is known of the documents: the message
+    /// is to be read again with what the child made of it ([`Unpacked::with`]).
+    pub wrapped: Vec<Vec<u8>>,
 }
 
 /// Why a message cannot be faxed; [`std::fmt::Display`] is the sentence for its sender.
@@ -67,14 +79,27 @@ pub enum BadMessage {
         /// How many more such parts there are.
         more: usize,
     },
-    /// `winmail.dat`.
+    /// `winmail.dat`, and why it cannot be read.
     #[error(
-        "the attachments are wrapped in Outlook's own format (\"{0}\", TNEF), which cannot be read here; send the mail as HTML or plain text, or have the administrator of Exchange switch rich text off for this domain"
+        "the attachments are wrapped in Outlook's own format (\"{0}\", TNEF), and {1}; send the mail as HTML or plain text, or have the administrator of Exchange switch rich text off for this domain"
     )]
-    Outlook(String),
+    Outlook(String, DocumentRefusal),
     /// S/MIME or PGP.
     #[error("the mail is encrypted and cannot be read here; send it without encryption")]
     Encrypted,
+    /// S/MIME, RFC 3274.
+    #[error("the mail is compressed (S/MIME) and cannot be read here; send it without compression")]
+    Compressed,
+    /// S/MIME that cannot be taken apart.
+    #[error(
+        "the signed mail (\"{0}\", S/MIME) is damaged and cannot be read; send it again, or without a signature"
+    )]
+    SignedDamaged(String),
+    /// A file in the text of the mail, in an encoding that is not read.
+    #[error(
+        "the text of the mail has an encoded file in it that cannot be read here; please attach the file instead"
+    )]
+    EncodedText,
     /// The part's content cannot be decoded.
     #[error("the attachment \"{0}\" is damaged: its {1} encoding cannot be read")]
     Damaged(String, String),
@@ -103,10 +128,13 @@ impl From<BadMessage> for Refusal {
         let status = match bad {
             BadMessage::Automatic => "5.7.1",
             BadMessage::Loop => "5.4.6",
-            BadMessage::NotFaxable { .. } | BadMessage::Outlook(_) | BadMessage::Encrypted => {
-                "5.6.1"
-            }
+            BadMessage::NotFaxable { .. }
+            | BadMessage::Outlook(..)
+            | BadMessage::Encrypted
+            | BadMessage::Compressed
+            | BadMessage::EncodedText => "5.6.1",
             BadMessage::NothingToFax
+            | BadMessage::SignedDamaged(_)
             | BadMessage::Damaged(..)
             | BadMessage::Broken
             | BadMessage::TooManyParts
@@ -136,8 +164,12 @@ pub fn read<'m>(
     let entity = Entity::read(raw)?;
     refuse_loops(&entity)?;
     let header = entity.header.clone();
-    let leaves = mime::leaves(entity, unpacked)?;
-    let (documents, manifest) = parts::sort(&leaves, reading)?;
+    let mut leaves = mime::leaves(entity, unpacked)?;
+    let wrapped = std::mem::take(&mut leaves.wrapped);
+    let (documents, manifest) = match wrapped.is_empty() {
+        true => parts::sort(&leaves, reading)?,
+        false => Default::default(),
+    };
     Ok(FaxMessage {
         from: author(&header),
         subject: text(&header, HeaderName::Subject),
@@ -146,6 +178,7 @@ pub fn read<'m>(
         fields: fields_for_us(&header),
         documents,
         manifest,
+        wrapped,
     })
 }
 
@@ -232,5 +265,7 @@ fn one_line(text: &str) -> String {
     short.trim().to_string()
 }
 
+#[cfg(test)]
+mod mutations;
 #[cfg(test)]
 mod tests;

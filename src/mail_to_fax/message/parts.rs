@@ -1,12 +1,16 @@
 //! Decides for each part of a message: faxed, skipped, or a reason to refuse.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use mail_parser::{HeaderName, MessagePart, MimeHeaders};
 
-use super::mime::Encoding;
-use super::texts::{chosen_forms, heading, is_body_text, is_text_file, shown_in_html, text_source};
+use super::encoding::Encoding;
+use super::forms::{self, Chosen};
+use super::mime::Role;
+use super::ornaments;
+use super::texts::{Shown, heading, is_body_form, is_body_text, is_text_file, text_source};
+use super::wrapped::{Digest, digest};
 use super::{BadMessage, DocumentRefusal, Leaf, Leaves, one_line, text};
 use crate::config::Body;
 use crate::pages::document::Source;
@@ -70,6 +74,21 @@ pub enum Skipped {
     /// iCalendar.
     #[error("calendar entry")]
     Calendar,
+    /// What programs that show mails in a way of their own read.
+    #[error("another form of the text, for other programs")]
+    ForOthers,
+    /// A part of the design of the text, in a format that is not drawn here.
+    #[error("a decoration of the text, of a type that cannot be drawn here")]
+    Decoration,
+    /// Zero octets.
+    #[error("an empty file (0 bytes)")]
+    Empty,
+    /// What systems put into folders.
+    #[error("a file of the operating system")]
+    OfSystem,
+    /// A document that a form of the text has and the form that is faxed, too.
+    #[error("the same document in another form of the text")]
+    SameDocument,
 }
 
 /// Something to fax. Whether it can be, the renderer finds out.
@@ -107,9 +126,18 @@ pub(super) fn sort<'m>(
     leaves: &Leaves<'m>,
     reading: &Reading<'_>,
 ) -> Result<(Vec<Document<'m>>, Vec<Part>), BadMessage> {
+    let chosen = forms::chosen(&leaves.all);
+    let mut in_chosen = HashSet::new();
+    for leaf in leaves.all.iter().filter(|leaf| is_chosen(&chosen, leaf)) {
+        let digest = (!leaf.forms.is_empty()).then(|| digest(leaf.encoded));
+        let of_group = |digest| leaf.forms.iter().map(move |form| (form.group, digest));
+        in_chosen.extend(digest.into_iter().flat_map(of_group));
+    }
     let sorter = Sorter {
-        shown: shown_in_html(&leaves.all),
-        chosen: chosen_forms(&leaves.all),
+        shown: Shown::in_html(&leaves.all),
+        chosen,
+        in_chosen,
+        leaves: &leaves.all,
         mails: &leaves.mails,
         reading,
     };
@@ -157,6 +185,13 @@ pub(super) fn sort<'m>(
     }
 }
 
+fn is_chosen(chosen: &Chosen, leaf: &Leaf<'_>) -> bool {
+    leaf.forms.iter().all(|it| {
+        let forms = chosen.get(&it.group);
+        forms.is_none_or(|forms| forms.contains(&it.form))
+    })
+}
+
 /// What a part is used for.
 enum Use {
     Document {
@@ -169,23 +204,24 @@ enum Use {
 
 /// What must be known of the whole message to judge one part.
 struct Sorter<'a, 'm> {
-    /// Every Content-ID that the HTML texts refer to.
-    shown: HashSet<Vec<u8>>,
-    /// Of each `multipart/alternative`, the place of the form that is faxed.
-    chosen: HashMap<usize, usize>,
+    shown: Shown,
+    chosen: Chosen,
+    /// Every part of a form that is faxed: its group, and its text as it was sent.
+    in_chosen: HashSet<(usize, Digest)>,
+    leaves: &'a [Leaf<'m>],
     mails: &'a [MessagePart<'m>],
     reading: &'a Reading<'a>,
 }
 
-impl Sorter<'_, '_> {
+impl<'m> Sorter<'_, 'm> {
     /// The name of a part for people, and what becomes of it.
-    fn use_of(&self, leaf: &Leaf<'_>, part: usize) -> (String, Use) {
-        let file_name = file_name(leaf);
-        if let Some(why) = accessory(leaf) {
+    fn use_of(&self, leaf: &Leaf<'m>, part: usize) -> (String, Use) {
+        let file_name = leaf.name.clone();
+        let kind = kind(leaf);
+        if let Some(why) = self.left_out(leaf, kind) {
             let name = file_name.unwrap_or_else(|| one_line(&leaf.content_type));
             return (name, Use::Skip(why));
         }
-        let kind = kind(leaf);
         let file = Use::Document {
             source: Source::File,
             convert: None,
@@ -202,12 +238,11 @@ impl Sorter<'_, '_> {
             return (name, Use::Document { source, convert });
         }
         if kind == Kind::Unknown && is_body_text(leaf, part, file_name.as_deref()) {
-            return (self.body_name(leaf), self.body(leaf, part));
+            return (self.body_name(leaf), self.body(leaf));
         }
         let name = file_name.unwrap_or_else(|| format!("part {}", part + 1));
         if kind == Kind::Unknown && is_text_file(leaf, &name) {
-            let is_html =
-                leaf.content_type == "text/html" || has_extension(&name, &["htm", "html"]);
+            let is_html = is_marked_up(leaf) || has_extension(&name, &["htm", "html"]);
             let source = Source::Text(text_source(leaf, is_html));
             let convert = None;
             return (name, Use::Document { source, convert });
@@ -215,7 +250,7 @@ impl Sorter<'_, '_> {
         let converter = [kind.media_type(), Some(leaf.content_type.as_str())]
             .into_iter()
             .flatten()
-            .find(|media_type| (self.reading.converts)(media_type));
+            .find(|media_type| !kind.is_locked() && (self.reading.converts)(media_type));
         let use_of = match converter {
             Some(media_type) => Use::Document {
                 source: Source::File,
@@ -228,9 +263,43 @@ impl Sorter<'_, '_> {
         (name, use_of)
     }
 
+    /// Whether it is no page for what it is or for what stands beside it.
+    fn left_out(&self, leaf: &Leaf<'m>, kind: Kind) -> Option<Skipped> {
+        if let Some(why) = ornaments::accessory(leaf) {
+            return Some(why);
+        }
+        let is_decoration = match leaf.role {
+            Role::InText => true,
+            _ => self.shown.has(leaf) || leaf.role == Role::Related,
+        };
+        let is_undrawn = !kind.is_readable() && !is_body_form(leaf);
+        if is_undrawn && is_decoration && ornaments::is_of_design(leaf, self.shown.has(leaf)) {
+            return Some(Skipped::Decoration);
+        }
+        if ornaments::is_empty(leaf) {
+            return Some(Skipped::Empty);
+        }
+        let is_again = kind.is_readable() && self.is_in_chosen_form(leaf);
+        is_again.then_some(Skipped::SameDocument)
+    }
+
+    /// Whether a form of the text that is faxed has this very document, and this one is of another form.
+    fn is_in_chosen_form(&self, leaf: &Leaf<'m>) -> bool {
+        if leaf.forms.is_empty() || self.is_chosen(leaf) {
+            return false;
+        }
+        let digest = digest(leaf.encoded);
+        let mut groups = leaf.forms.iter().map(|form| form.group);
+        groups.any(|group| self.in_chosen.contains(&(group, digest)))
+    }
+
+    /// Whether every form that it is in is one that is faxed.
+    fn is_chosen(&self, leaf: &Leaf<'m>) -> bool {
+        is_chosen(&self.chosen, leaf)
+    }
+
     fn is_shown(&self, leaf: &Leaf<'_>) -> bool {
-        let id = leaf.header.content_id().unwrap_or_default();
-        !is_attachment(leaf) && self.shown.contains(id.as_bytes())
+        leaf.role == Role::InText || !is_attachment(leaf) && self.shown.has(leaf)
     }
 
     fn body_name(&self, leaf: &Leaf<'_>) -> String {
@@ -243,12 +312,12 @@ impl Sorter<'_, '_> {
     }
 
     /// The text of the mail, or of a mail inside of it: that one was attached to be read.
-    fn body(&self, leaf: &Leaf<'_>, part: usize) -> Use {
+    fn body(&self, leaf: &Leaf<'m>) -> Use {
         let is_own = leaf.mail == 0;
-        let chosen = leaf.alternative.and_then(|group| self.chosen.get(&group));
-        if chosen.is_some_and(|chosen| *chosen != part)
-            || !matches!(leaf.content_type.as_str(), "text/plain" | "text/html")
-        {
+        if !self.is_chosen(leaf) || !is_body_form(leaf) && !is_attachment(leaf) {
+            return Use::Skip(Skipped::OtherForm);
+        }
+        if leaf.role == Role::Repeats && forms::is_said_by(leaf, self.leaves.iter()) {
             return Use::Skip(Skipped::OtherForm);
         }
         if is_own && self.reading.body == Body::Never {
@@ -257,7 +326,7 @@ impl Sorter<'_, '_> {
         let source = TextSource {
             heading: heading(&self.mails[leaf.mail]),
             only_if_telling: is_own && self.reading.body == Body::Auto,
-            ..text_source(leaf, leaf.content_type == "text/html")
+            ..text_source(leaf, is_marked_up(leaf))
         };
         Use::Document {
             source: Source::Text(source),
@@ -268,11 +337,12 @@ impl Sorter<'_, '_> {
 
 // ---- what a part is ----
 
-/// The name that people know the part by, without folders.
-fn file_name(leaf: &Leaf<'_>) -> Option<String> {
-    let name = one_line(leaf.header.attachment_name()?);
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    (!name.is_empty()).then(|| name.to_string())
+/// HTML, and what is so much like it that its marks are none of the text (RFC 1896).
+fn is_marked_up(leaf: &Leaf<'_>) -> bool {
+    matches!(
+        leaf.content_type.as_str(),
+        "text/html" | "text/enriched" | "text/richtext"
+    )
 }
 
 fn kind(leaf: &Leaf<'_>) -> Kind {
@@ -311,44 +381,19 @@ pub(super) fn is_attachment(leaf: &Leaf<'_>) -> bool {
         .is_some_and(|disposition| disposition.is_attachment())
 }
 
-// ---- what may be left out ----
-
-/// What comes with a mail and never was meant to be read on paper.
-fn accessory(leaf: &Leaf<'_>) -> Option<Skipped> {
-    Some(match leaf.content_type.as_str() {
-        "application/pkcs7-signature"
-        | "application/x-pkcs7-signature"
-        | "application/pgp-signature" => Skipped::Signature,
-        "application/pgp-keys" => Skipped::Key,
-        "application/applefile" => Skipped::ResourceFork,
-        "text/vcard" | "text/x-vcard" | "text/directory" => Skipped::BusinessCard,
-        "text/calendar" | "application/ics" => Skipped::Calendar,
-        _ => return None,
-    })
-}
-
 // ---- what is said about the others ----
 
 fn why_not(leaf: &Leaf<'_>, kind: Kind, name: &str) -> BadMessage {
     let name = name.to_owned();
-    match (leaf.content_type.as_str(), kind) {
-        ("application/ms-tnef" | "application/vnd.ms-tnef", _) => BadMessage::Outlook(name),
-        (_, Kind::Other(format)) if format.media_type == "application/ms-tnef" => {
-            BadMessage::Outlook(name)
+    let why = match kind {
+        Kind::Other(format) => {
+            let name = format.name.to_owned();
+            DocumentRefusal::NotRead { name }.to_string()
         }
-        ("application/pkcs7-mime" | "application/x-pkcs7-mime", _) => BadMessage::Encrypted,
-        (content_type, kind) => {
-            let why = match kind {
-                Kind::Other(format) => {
-                    let name = format.name.to_owned();
-                    DocumentRefusal::NotRead { name }.to_string()
-                }
-                _ => format!(
-                    "its type ({}) is none of those that are read here; please send it as PDF",
-                    one_line(content_type)
-                ),
-            };
-            BadMessage::NotFaxable { name, why, more: 0 }
-        }
-    }
+        _ => format!(
+            "its type ({}) is none of those that are read here; please send it as PDF",
+            one_line(&leaf.content_type)
+        ),
+    };
+    BadMessage::NotFaxable { name, why, more: 0 }
 }

@@ -24,11 +24,11 @@ const PDF: &str = "%PDF-1.4\r\n";
 const PDF64: &str = "JVBERi0xLjQNCg==";
 
 /// A part: its header fields, an empty line, its body.
-fn part(fields: &str, body: &str) -> String {
+pub(super) fn part(fields: &str, body: &str) -> String {
     format!("{}\r\n\r\n{body}", fields.replace('\n', "\r\n"))
 }
 
-fn multipart(kind: &str, boundary: &str, parts: &[String]) -> String {
+pub(super) fn multipart(kind: &str, boundary: &str, parts: &[String]) -> String {
     let delimited: String = parts
         .iter()
         .map(|p| format!("--{boundary}\r\n{p}\r\n"))
@@ -343,19 +343,8 @@ fn what_cannot_be_faxed_is_named() {
             "\"IMG.AVIF\" cannot be faxed: it is an AVIF picture, which cannot be read here; please send it as PDF or JPEG",
         ),
         (
-            attachment("application/ms-tnef", "winmail.dat"),
-            "Outlook's own format (\"winmail.dat\", TNEF)",
-        ),
-        (
-            part(
-                "Content-Type: application/octet-stream; name=w.dat\nContent-Transfer-Encoding: base64",
-                "eJ8+IgEA",
-            ),
-            "Outlook's own format",
-        ),
-        (
             attachment("application/pkcs7-mime", "smime.p7m"),
-            "encrypted",
+            "the signed mail (\"smime.p7m\", S/MIME) is damaged",
         ),
         (multipart("encrypted", "e", &[text()]), "encrypted"),
         (
@@ -368,6 +357,34 @@ fn what_cannot_be_faxed_is_named() {
     ] {
         let said = refusal(&mixed(&[pdf("a.pdf"), part]));
         assert!(said.contains(says), "{said}");
+    }
+}
+
+#[test]
+fn winmail_is_for_a_child() {
+    let octets = "eJ8+IgEA";
+    for fields in [
+        "Content-Type: application/octet-stream; name=w.dat\nContent-Transfer-Encoding: base64",
+        "Content-Type: application/ms-tnef; name=winmail.dat\nContent-Transfer-Encoding: base64",
+    ] {
+        let raw = mixed(&[pdf("a.pdf"), part(fields, octets)]);
+        let wrapped = read(raw.as_bytes()).unwrap().wrapped;
+        assert_eq!(wrapped, [b"\x78\x9F\x3E\x22\x01\0".to_vec()]);
+        let made = Err(DocumentRefusal::damaged("TNEF"));
+        let known = wrapped::Unwrapped::from([(wrapped::digest(&wrapped[0]), made)]);
+        let unpacked = Unpacked::with(known);
+        let reading = Reading {
+            body: Body::Auto,
+            converts: &|_| false,
+        };
+        let refused = super::read(raw.as_bytes(), &unpacked, &reading).unwrap_err();
+        let said = refused.to_string();
+        assert!(
+            said.contains(
+                "TNEF), and it is damaged and cannot be read as TNEF; send the mail as HTML"
+            ),
+            "{said}"
+        );
     }
 }
 
@@ -484,7 +501,7 @@ fn stray_octets_in_base64_are_ignored_and_other_damage_is_named() {
         message.documents[0].content().unwrap().as_ref(),
         PDF.as_bytes()
     );
-    for encoding in ["quoted-printable", "x-uuencode"] {
+    for encoding in ["quoted-printable", "uuencode", "x-gzip64"] {
         let raw = mixed(&[part(&fields(encoding), "=XX")]);
         let bad = read(raw.as_bytes()).unwrap().documents[0]
             .content()

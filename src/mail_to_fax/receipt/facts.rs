@@ -170,21 +170,26 @@ struct RemarkFacts {
     kind: &'static str,
     page: u32,
     count: u32,
+    detail: String,
     text: String,
 }
 
 impl RemarkFacts {
     fn of(noticed: &Noticed) -> RemarkFacts {
-        let (kind, page, count) = match noticed.what {
-            Remarkable::Drawn(Remark::CameOutBlank { page }) => ("came_out_blank", page, 0),
-            Remarkable::Drawn(Remark::Cut { page, sheets }) => ("cut", page, sheets),
-            Remarkable::BlankEnd(pages) => ("blank_end", 0, pages),
+        let (kind, page, count, detail) = match &noticed.what {
+            Remarkable::Drawn(Remark::CameOutBlank { page }) => ("came_out_blank", *page, 0, ""),
+            Remarkable::Drawn(Remark::Cut { page, sheets }) => ("cut", *page, *sheets, ""),
+            Remarkable::Drawn(Remark::NoFont { page, scripts }) => {
+                ("no_font", *page, 0, scripts.as_str())
+            }
+            Remarkable::BlankEnd(pages) => ("blank_end", 0, *pages, ""),
         };
         RemarkFacts {
             name: one_line(&noticed.document, 60),
             kind,
             page,
             count,
+            detail: one_line(detail, 120),
             text: one_line(&noticed.to_string(), 300),
         }
     }

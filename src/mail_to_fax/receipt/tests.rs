@@ -564,7 +564,9 @@ fn reasons() -> Vec<String> {
             limit_millions: 1,
         },
         DocumentRefusal::TooMuchText { limit: 9 },
-        DocumentRefusal::NoFont,
+        DocumentRefusal::NoFont {
+            scripts: "Thai (\u{e01})".into(),
+        },
         DocumentRefusal::Encrypted,
         DocumentRefusal::NoPages,
         DocumentRefusal::TooManyPages { pages: 9, limit: 1 },

@@ -54,9 +54,13 @@ fn laid_out(html: &str) -> Option<Vec<Line>> {
         .lines_from_read(html.as_bytes(), WIDTH)
         .ok()?;
     let mut links = Links::new(&urls.borrow(), &read);
-    let lines = read.iter().map(|tagged| line(tagged, &mut links));
-    let lines = lines.filter(|line| !is_frame(&line.text())).collect();
-    Some(tidy(lines).into_iter().chain(links.list()).collect())
+    let lines = read.iter().map(|tagged| line(tagged, &mut links)).collect();
+    Some(
+        tidy(outlined(lines))
+            .into_iter()
+            .chain(links.list())
+            .collect(),
+    )
 }
 
 /// The most elements that are open at a time. Those that need no end are not counted, and neither is what closes by
@@ -110,9 +114,69 @@ fn line(tagged: &TaggedLine<Vec<Look>>, links: &mut Links) -> Line {
     line
 }
 
-/// A rule without a column: what stands around the tables that mailers lay their text out with.
-fn is_frame(line: &str) -> bool {
-    !line.is_empty() && line.chars().all(|c| c == '\u{2500}')
+/// A line across a table, with or without the places where its columns meet it.
+fn is_rule(line: &str) -> bool {
+    !line.is_empty()
+        && line
+            .chars()
+            .all(|c| "\u{2500}\u{252c}\u{2534}\u{253c}".contains(c))
+}
+
+/// With lines around its tables. What has one column is what mailers lay their text out with, and has none.
+fn outlined(lines: Vec<Line>) -> Vec<Line> {
+    let texts: Vec<String> = lines.iter().map(Line::text).collect();
+    let mut lines = lines.into_iter().map(Some).collect::<Vec<_>>();
+    let mut at = 0;
+    while at < lines.len() {
+        if !is_rule(&texts[at]) {
+            at += 1;
+            continue;
+        }
+        let last = end_of_table(&texts, at);
+        let width = texts[at].chars().count();
+        let has_columns = texts[at..=last]
+            .iter()
+            .any(|text| is_rule(text) && text.contains(['\u{252c}', '\u{2534}', '\u{253c}']));
+        for n in at..=last {
+            let ends = match (is_rule(&texts[n]), n) {
+                (true, _) if !has_columns => {
+                    lines[n] = None;
+                    continue;
+                }
+                (false, _) if !has_columns => continue,
+                (true, n) if n == at => ["\u{250c}", "\u{2510}"],
+                (true, n) if n == last => ["\u{2514}", "\u{2518}"],
+                (true, _) => ["\u{251c}", "\u{2524}"],
+                (false, _) => ["\u{2502}", "\u{2502}"],
+            };
+            if let Some(line) = &mut lines[n] {
+                outline(line, ends, width.saturating_sub(texts[n].chars().count()));
+            }
+        }
+        at = last + 1;
+    }
+    lines.into_iter().flatten().collect()
+}
+
+/// The last rule of the table that begins with the rule at `first`.
+fn end_of_table(texts: &[String], first: usize) -> usize {
+    let width = texts[first].chars().count();
+    let mut last = first;
+    for (n, text) in texts.iter().enumerate().skip(first + 1) {
+        if is_rule(text) && text.chars().count() == width {
+            last = n;
+        } else if text.trim().is_empty() || text.chars().count() > width {
+            break;
+        }
+    }
+    last
+}
+
+fn outline(line: &mut Line, [left, right]: [&str; 2], fill: usize) {
+    let plain = |text: String| Span { text, bold: false };
+    line.spans.insert(0, plain(left.to_owned()));
+    line.spans.push(plain(" ".repeat(fill) + right));
+    line.columns = true;
 }
 
 /// The addresses behind links, listed below the text but for those that the text shows anyway.

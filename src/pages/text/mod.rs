@@ -3,6 +3,7 @@
 mod charset;
 mod html;
 mod plain;
+pub mod scripts;
 mod short;
 mod telling;
 pub(in crate::pages) mod typeset;
@@ -10,6 +11,7 @@ pub(in crate::pages) mod typeset;
 use serde::{Deserialize, Serialize};
 
 use super::layout::Paper;
+use super::remark::Remark;
 use super::{DocumentRefusal, FaxPage, Resolution};
 pub use short::found_at_once;
 pub use telling::LeftOut;
@@ -31,6 +33,19 @@ pub struct TextSource {
     pub heading: Vec<(String, String)>,
     /// Whether it is left out where it says nothing but that something is attached. A blank text always is.
     pub only_if_telling: bool,
+}
+
+impl TextSource {
+    /// Who wrote it, as its heading says.
+    fn author(&self) -> &str {
+        let from = self.heading.iter().find(|(name, _)| name == "From");
+        from.map_or("", |(_, value)| value.as_str())
+    }
+}
+
+/// The characters of a text in its declared character set, or in what it most likely is.
+pub fn decoded(octets: &[u8], charset: Option<&str>, html: bool) -> String {
+    charset::decode(octets, charset, html)
 }
 
 /// A paragraph as it is set.
@@ -98,13 +113,17 @@ impl TextPages {
             let limit = MAX_CHARACTERS;
             return Err(DocumentRefusal::TooMuchText { limit });
         }
-        if let Some(left_out) = telling::left_out(&lines, source.only_if_telling) {
+        if let Some(left_out) = telling::left_out(&lines, source.only_if_telling, source.author()) {
             return Ok(Err(left_out));
         }
         let mut setter = Typesetter::new(paper, &lines, &source.heading);
         let pages = setter.set(&source.heading, &lines);
         match setter.lacks_letters() {
-            true => Err(DocumentRefusal::NoFont),
+            true => {
+                let missing = pages.iter().flat_map(|page| page.missing().iter().copied());
+                let scripts = scripts::of(missing);
+                Err(DocumentRefusal::NoFont { scripts })
+            }
             false => Ok(Ok(TextPages { setter, pages })),
         }
     }
@@ -118,6 +137,15 @@ impl TextPages {
     pub fn page(&mut self, number: u32, resolution: Resolution) -> FaxPage {
         self.setter
             .draw(&self.pages[number as usize - 1], resolution)
+    }
+
+    /// What is to be said of page `number`: that it has letters which no font has.
+    pub fn remark(&self, number: u32) -> Option<Remark> {
+        let missing = self.pages[number as usize - 1].missing();
+        (!missing.is_empty()).then(|| Remark::NoFont {
+            page: number,
+            scripts: scripts::of(missing.iter().copied()),
+        })
     }
 }
 

@@ -48,7 +48,7 @@ pub fn found_at_once(source: &TextSource, octets: &[u8]) -> Option<Found> {
         return None;
     }
     let lines = plain::lines(&text, source.flowed);
-    if let Some(why) = telling::left_out(&lines, source.only_if_telling) {
+    if let Some(why) = telling::left_out(&lines, source.only_if_telling, source.author()) {
         return Some(Found::LeftOut(why));
     }
     let body = lines.iter().map(|line| match line.columns {

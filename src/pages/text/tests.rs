@@ -90,6 +90,44 @@ fn html_keeps_links_tables_lists_and_headings() {
 }
 
 #[test]
+fn tables_have_lines_around_them_and_what_is_laid_out_with_one_has_none() {
+    let table = "<table border=1><tr><th colspan=2>Order 4711</th></tr><tr><td>Insulin pen</td><td>20</td></tr></table>";
+    for (html, bordered) in [
+        (format!("<p>before</p>{table}<p>behind</p>"), true),
+        (
+            "<table><tr><td><p>before</p><p>behind</p></td></tr></table>".to_owned(),
+            false,
+        ),
+        (
+            format!("<table><tr><td><p>before</p>{table}<p>behind</p></td></tr></table>"),
+            true,
+        ),
+    ] {
+        let text = text_of(&html);
+        let whole = text.join("\n");
+        let corners = ['\u{250c}', '\u{2510}', '\u{2514}', '\u{2518}'];
+        assert_eq!(
+            corners.iter().all(|corner| whole.contains(*corner)),
+            bordered,
+            "{whole}"
+        );
+        let rows: Vec<&String> = text
+            .iter()
+            .filter(|line| line.starts_with('\u{2502}'))
+            .collect();
+        assert_eq!(rows.len(), if bordered { 2 } else { 0 }, "{whole}");
+        let width = |line: &&String| line.chars().count();
+        assert!(
+            rows.iter()
+                .all(|row| row.ends_with('\u{2502}') && width(row) == width(&rows[0])),
+            "{whole}"
+        );
+        let has = |word: &str| text.iter().any(|line| line.trim() == word);
+        assert!(has("before") && has("behind"), "{whole}");
+    }
+}
+
+#[test]
 fn html_that_cannot_be_laid_out_still_shows_its_text() {
     let broken = format!("<table><tr><td>before</td><td><ul><{}", "\0".repeat(50));
     assert!(text_of(&broken).join(" ").contains("before"));
@@ -121,7 +159,20 @@ fn a_text_without_a_font_is_refused_and_an_emoji_is_no_box() {
     // Letters that no font has: a block of private use.
     let strange: String = ('\u{f0000}'..'\u{f0040}').collect();
     let refused = TextPages::set(&TextSource::default(), strange.as_bytes(), Paper::A4).err();
-    assert_eq!(refused, Some(DocumentRefusal::NoFont));
+    assert!(
+        matches!(&refused, Some(DocumentRefusal::NoFont { scripts }) if scripts.starts_with("other letters (")),
+        "{refused:?}"
+    );
+    // One letter in many is a box, and a remark.
+    let text = format!("{}\u{f0000}", "a letter of many words ".repeat(20));
+    let pages = set(&TextSource::default(), &text);
+    assert_eq!(
+        pages.remark(1).map(|remark| remark.to_string()),
+        Some(
+            "page 1 has letters that no font of the gateway has, and shows boxes in their place: other letters (\u{f0000})"
+                .to_owned()
+        )
+    );
     let mut pages = set(&TextSource::default(), "fine, thank you \u{1fae8}");
     let page = drawn(&mut pages, 1, Resolution::Fine);
     let mut without = set(&TextSource::default(), "fine, thank you");

@@ -2,7 +2,7 @@
 
 pub(in crate::pages) mod block;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use cosmic_text::fontdb::{Database, Source};
@@ -45,6 +45,18 @@ const MISSING_PERCENT: usize = 15;
 pub(in crate::pages) struct SetPage {
     glyphs: Vec<SetGlyph>,
     rules: Vec<Rule>,
+    /// Letters that no font has, the first of them.
+    missing: BTreeSet<char>,
+}
+
+/// Letters without a font that are kept of a page.
+const MAX_MISSING: usize = 200;
+
+impl SetPage {
+    /// Letters that no font has: they show as boxes.
+    pub(in crate::pages) fn missing(&self) -> &BTreeSet<char> {
+        &self.missing
+    }
 }
 
 /// A black bar, in points.
@@ -178,12 +190,27 @@ impl Typesetter {
             let left = SIDE * POINTS_PER_INCH;
             for glyph in run.glyphs {
                 self.letters += 1;
-                self.missing += usize::from(glyph.glyph_id == 0);
+                if glyph.glyph_id == 0 {
+                    self.missing += 1;
+                    let letters = run.text.get(glyph.start..glyph.end).unwrap_or_default();
+                    let missing = &mut column.page().missing;
+                    if missing.len() < MAX_MISSING {
+                        missing.extend(letters.chars().filter(|c| !is_pictorial(*c)));
+                    }
+                }
                 if is_shown(&run, glyph) {
                     column.page().glyphs.push(set(glyph, left, baseline));
                 }
             }
         }
+    }
+
+    /// Whether the fonts have every letter of a text.
+    pub(super) fn has(&mut self, text: &str) -> bool {
+        let before = self.missing;
+        let mut column = Column::new(self.paper);
+        self.paragraph(&Line::plain(text), SIZE, &mut column);
+        self.missing == before
     }
 
     /// Whether so many letters are missing in all fonts that nobody could read the pages.

@@ -17,9 +17,9 @@ use super::super::wire::{
 };
 use super::frames::Frames;
 use super::{Children, how_it_ended, waiting};
-use crate::pages::FaxPage;
 use crate::pages::cover::CoverSource;
 use crate::pages::render::Found;
+use crate::pages::{FaxPage, tnef};
 
 /// Why there are no pages.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +73,23 @@ impl Children {
         })
         .await?;
         found.ok_or_else(|| failed("ended without an answer"))
+    }
+
+    /// Takes a winmail.dat apart: a MIME entity that holds what is in it.
+    ///
+    /// # Errors
+    /// [`RenderFailure`], whose refusals are half sentences for the sender.
+    pub async fn unwrap_tnef(&self, octets: &[u8]) -> Result<Vec<u8>, RenderFailure> {
+        let mut entity = None;
+        // What it holds is in it: it does not grow.
+        let limit = octets.len().saturating_mul(tnef::MOST_TIMES) + tnef::MOST_AND;
+        self.render_child(&Source::File, RenderJob::Unwrap, octets, |message, blob| {
+            if matches!(message, FromRender::Unwrapped) && blob.len() <= limit {
+                entity = Some(blob);
+            }
+        })
+        .await?;
+        entity.ok_or_else(|| failed("ended without an answer"))
     }
 
     /// Makes fax pages of a document.
@@ -179,7 +196,7 @@ impl Children {
         on: impl FnMut(FromRender, Vec<u8>),
     ) -> Result<(), RenderFailure> {
         let mishap = match job {
-            RenderJob::Probe { .. } => None,
+            RenderJob::Probe { .. } | RenderJob::Unwrap => None,
             RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
         };
         let start = StartRender {
