@@ -49,6 +49,20 @@ pub(super) struct Opened {
     pub(super) parts: Vec<receipt::Part>,
 }
 
+impl Opened {
+    /// A mail of which nothing is faxed.
+    pub(super) fn of_heading(heading: message::Heading) -> Opened {
+        Opened {
+            subject: heading.subject,
+            message_id: heading.message_id,
+            references: None,
+            fields: heading.fields,
+            documents: Vec::new(),
+            parts: Vec::new(),
+        }
+    }
+}
+
 /// Takes a mail apart and decodes its documents.
 pub(super) fn open(text: &[u8], body: Body, config: &Config) -> Result<Opened, BadMessage> {
     let unpacked = Unpacked::default();

@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{FrontDoor, Good, KeepError};
 use crate::context::now;
 use crate::mail_to_fax::dedup::{Disposition, Recipients};
-use crate::mail_to_fax::documents;
+use crate::mail_to_fax::documents::{self, Opened};
+use crate::mail_to_fax::message;
 use crate::mail_to_fax::verdict::{can_be_told, on_recipient};
 use crate::mail_to_fax::wishes::Wishes;
 use crate::net::smtp::Text;
@@ -102,16 +103,22 @@ impl FrontDoor {
         let text = tokio::task::spawn_blocking(move || Kept::File(path).read()).await;
         let text = text.map_err(|_| StoreError::Stopped)?;
         let text = text.map_err(StoreError::from)?;
+        let (forward_to, recipients) = self.apart(recipients, &mail, text.len() as u64).await?;
+        let to_be_faxed = !recipients.is_empty();
         let config = self.context.config();
-        let body = config.body_for(&mail.sender);
-        let open = move |text: &[u8]| documents::open(text, body, &config);
+        let (body, sender) = (config.body_for(&mail.sender), config.sender(&mail.sender));
+        let open = move |text: &[u8]| match to_be_faxed {
+            true => documents::open(text, body, &config),
+            false => message::heading(text, &config.hostname()).map(Opened::of_heading),
+        };
         let read = self.context.reader.read(Kept::Row(text.clone()), open);
         let opened = read.await.map_err(StoreError::from)?;
         let mut contents = opened.map_err(Refusal::from)?;
-        let fields = contents.fields.iter();
-        let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
-        let wishes = wishes.map_err(super::bad_header)?;
-        self.count_pages(&mut contents).await?;
+        let mut wishes = Wishes::default();
+        if to_be_faxed {
+            wishes = super::header_wishes(&sender, &contents)?;
+            self.count_pages(&mut contents).await?;
+        }
         contents.documents.clear();
         Ok(Good {
             client: envelope
@@ -123,6 +130,7 @@ impl FrontDoor {
                 .to_owned(),
             mail,
             recipients,
+            forward_to,
             wishes,
             text: Text::Short(text),
             contents,
@@ -157,7 +165,7 @@ impl FrontDoor {
     ) -> Result<Vec<String>, NotAdopted> {
         let plan = self.keep_once(message, recipients, now()).await?;
         let fax = |place| recipients.fax_of(&plan, place).to_owned();
-        if !plan.contains(&Disposition::New) {
+        if !plan.contains(&Disposition::New) && message.forward_to.is_none() {
             return Err(NotAdopted::Refused(format!(
                 "its sender has sent the same mail again: it is in the queue as fax {}",
                 fax(0)
