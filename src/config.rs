@@ -100,6 +100,8 @@ pub struct Smtp {
     pub listen: Vec<SocketAddr>,
     /// Sockets where LMTP is spoken.
     pub lmtp: Vec<Socket>,
+    /// Addresses where TLS begins with the first octet (RFC 8314).
+    pub listen_tls: Vec<SocketAddr>,
     /// Domains whose local parts are fax numbers.
     pub domains: Vec<String>,
     /// Networks that may submit mail.
@@ -116,6 +118,10 @@ pub struct Smtp {
     pub dmarc: bool,
     /// Name servers that are asked about it; none: the system's.
     pub name_servers: Vec<SocketAddr>,
+    /// Networks of machines to which STARTTLS is not offered: they try a TLS that is no longer spoken.
+    pub no_starttls: Vec<IpNet>,
+    /// Networks of machines that end lines with LF alone.
+    pub bare_lf: Vec<IpNet>,
     /// PEM file of the certificate chain for STARTTLS; none: not offered.
     pub tls_certificate: Option<PathBuf>,
     /// PEM file of its key.
@@ -332,6 +338,12 @@ pub struct Receipts {
     pub tell_delay_hours: u64,
     /// A mail to more recipients than this is reported in one mail.
     pub one_mail_over: usize,
+    /// Whether the first page travels in them, in small.
+    pub picture: bool,
+    /// A mail address that gets a copy of each; empty: none.
+    pub copy_to: String,
+    /// Template of the subject of a fax that was delivered, or waits; empty: the one that comes with Postfax.
+    pub subject: String,
 }
 
 /// What the sender of a mail that asks for nothing hears of a delivery.
@@ -350,7 +362,7 @@ pub enum TellDelivered {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Mail {
-    /// Mail address in the From of what we write; empty: `postfax@` and the host name.
+    /// The From of what we write, a mail address, with a name or without; empty: `fax-gateway@` and the host name.
     pub from: String,
     /// Who gets the mails that their recipients' server refuses; empty: `postmaster@` and the domain of `from`.
     pub postmaster: String,
@@ -444,6 +456,7 @@ impl Default for Smtp {
         Smtp {
             listen: vec![([127, 0, 0, 1], 2525).into()],
             lmtp: Vec::new(),
+            listen_tls: Vec::new(),
             domains: vec!["fax.local".into()],
             clients: vec![
                 "127.0.0.0/8".parse().expect("a network"),
@@ -455,6 +468,8 @@ impl Default for Smtp {
             max_hold_days: 30,
             dmarc: false,
             name_servers: Vec::new(),
+            no_starttls: Vec::new(),
+            bare_lf: Vec::new(),
             tls_certificate: None,
             tls_key: None,
         }
@@ -533,6 +548,9 @@ impl Default for Receipts {
             tell_delivered: TellDelivered::Mail,
             tell_delay_hours: 4,
             one_mail_over: 5,
+            picture: true,
+            copy_to: String::new(),
+            subject: String::new(),
         }
     }
 }
@@ -598,11 +616,21 @@ impl Config {
         }
     }
 
-    /// The address in the From of what we write.
+    /// The address in the From of what we write. The default is no user of the system, whose mailbox would take replies
+    /// that nobody reads.
     pub fn mail_from(&self) -> String {
-        match self.mail.from.as_str() {
-            "" => format!("postfax@{}", self.hostname()),
-            from => from.to_owned(),
+        match self.mail.from.parse::<lettre::message::Mailbox>() {
+            Ok(mailbox) => mailbox.email.to_string(),
+            Err(_) => format!("fax-gateway@{}", self.hostname()),
+        }
+    }
+
+    /// The From line of what we write.
+    pub fn from_line(&self) -> String {
+        let mailbox = self.mail.from.parse::<lettre::message::Mailbox>();
+        match mailbox.is_ok_and(|mailbox| mailbox.name.is_some()) {
+            true => self.mail.from.clone(),
+            false => format!("Postfax <{}>", self.mail_from()),
         }
     }
 
@@ -616,6 +644,13 @@ impl Config {
             .rsplit_once('@')
             .map_or("localhost", |(_, domain)| domain);
         format!("postmaster@{domain}")
+    }
+
+    /// Whether the relay would hand the postmaster's mail to this very gateway.
+    pub fn postmaster_is_here(&self) -> bool {
+        let postmaster = self.postmaster();
+        let domain = postmaster.rsplit('@').next().unwrap_or_default();
+        self.mail.maildir.is_none() && self.domain(domain).is_some()
     }
 
     /// The language of this sender's receipts; `asked`: what its mail asks for.
@@ -633,6 +668,11 @@ impl Config {
     pub fn tells_delivered(&self, sender: &str) -> TellDelivered {
         let own = self.sender(sender).tell_delivered;
         own.unwrap_or(self.receipts.tell_delivered)
+    }
+
+    /// Whether this sender's receipts show the first page.
+    pub fn shows_picture(&self, sender: &str) -> bool {
+        self.sender(sender).picture.unwrap_or(self.receipts.picture)
     }
 
     /// Whether the text of this sender's mails is a page.

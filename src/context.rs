@@ -153,7 +153,8 @@ pub fn letterhead(config: &Config) -> Letterhead {
         Templates::default()
     });
     Letterhead {
-        from: format!("Postfax <{}>", config.mail_from()),
+        from: config.from_line(),
+        reply_to: Some(config.postmaster()),
         hostname: config.hostname(),
         zone: config.time_zone(),
         templates,

@@ -168,6 +168,16 @@ fn mail_ways(config: &Config) -> Vec<Finding> {
             domains.join(", "),
             listed(&smtp.listen)
         )),
+        match config.postmaster_is_here() {
+            false => Fine(format!(
+                "what is written to postmaster at these domains goes to {}",
+                config.postmaster()
+            )),
+            true => Note(format!(
+                "the postmaster, {}, is an address at this gateway and no mailbox: set mail.postmaster to that of a person",
+                config.postmaster()
+            )),
+        },
         match open {
             false => Fine(format!("{} may submit mail", listed(&smtp.clients))),
             true => {
@@ -217,8 +227,11 @@ fn verified(config: &Config) -> String {
 
 /// The templates of the site, tried with every kind of mail.
 fn templates(config: &Config) -> Vec<Finding> {
-    let Some(folder) = &config.receipts.templates else {
-        return Vec::new();
+    let receipts = &config.receipts;
+    let place = match &receipts.templates {
+        Some(folder) => format!("the templates in {}", folder.display()),
+        None if receipts.subject.is_empty() => return Vec::new(),
+        None => "the template in receipts.subject".to_owned(),
     };
     let broken = match crate::context::templates::read(config) {
         Ok(templates) => receipt::broken_templates(&templates, &letterhead(config)),
@@ -226,10 +239,7 @@ fn templates(config: &Config) -> Vec<Finding> {
     };
     let what = |what: String| Wrong(format!("the template {}: ours is used instead", what));
     match broken.is_empty() {
-        true => vec![Fine(format!(
-            "mails are written by the templates in {}",
-            folder.display()
-        ))],
+        true => vec![Fine(format!("mails are written by {place}"))],
         false => broken.into_iter().map(what).collect(),
     }
 }

@@ -9,9 +9,11 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+
 use super::dialplan;
 use super::hours::{HoursOf, Span};
-use super::{Config, Converter, Route};
+use super::{Config, Converter, Route, Smtp};
 
 /// What is wrong with a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,7 +243,11 @@ fn first_contradiction(config: &Config) -> Option<(Key, String)> {
         ),
         ("", "time_zone", unknown_zone(&config.time_zone)),
         ("inbound", "blocked", bad_pattern(&config.inbound.blocked)),
+        ("mail", "from", no_from(&config.mail.from)),
         ("mail", "postmaster", no_address(&config.mail.postmaster)),
+        ("receipts", "copy_to", no_address(&config.receipts.copy_to)),
+        ("smtp", "listen_tls", tls_without_files(smtp)),
+        ("smtp", "bare_lf", anybody(&smtp.bare_lf)),
         ("queue", "quiet_hours", bad_spans(&config.queue.quiet_hours)),
         (
             "queue",
@@ -386,6 +392,34 @@ fn unknown_zone(name: &str) -> Option<String> {
 fn no_address(address: &str) -> Option<String> {
     let bad = !address.is_empty() && address.parse::<lettre::Address>().is_err();
     bad.then(|| format!("\"{address}\" is no mail address"))
+}
+
+/// An address, or a name and an address: `"Fax office" <fax@example.com>`.
+fn no_from(from: &str) -> Option<String> {
+    let is_one = |mailbox: lettre::message::Mailbox| may_be_written(mailbox.email.as_ref());
+    let is_from = !from.chars().any(char::is_control) && from.parse().is_ok_and(is_one);
+    (!from.is_empty() && !is_from).then(|| {
+        format!(
+            "\"{from}\" is no mail address; write fax@example.com, or with a name \"Fax office <fax@example.com>\""
+        )
+    })
+}
+
+fn may_be_written(address: &str) -> bool {
+    !address.chars().any(|c| c.is_control() || c.is_whitespace())
+}
+
+fn tls_without_files(smtp: &Smtp) -> Option<String> {
+    let missing = !smtp.listen_tls.is_empty() && smtp.tls_certificate.is_none();
+    missing.then(|| "takes smtp.tls_certificate and smtp.tls_key".into())
+}
+
+/// RFC 5321 2.3.8, VU#302671: whose lines end with LF alone can hide one mail in another.
+fn anybody(networks: &[IpNet]) -> Option<String> {
+    let all = networks.iter().find(|network| network.prefix_len() == 0)?;
+    Some(format!(
+        "{all} is everybody; name the copiers, and no mail server that takes mail from others"
+    ))
 }
 
 fn bad_host_and_port(place: &str) -> Option<String> {

@@ -4,9 +4,14 @@
 //! `+12025550123`, `12025550123` and `2025550123` are one number; else what was written. What may be dialled is judged
 //! on what was written and on every form it may be taken for: a number that is denied in any of them is denied.
 
+mod countries;
+mod why;
+
 use phonenumber::country::Id;
 use phonenumber::metadata::DATABASE;
-use phonenumber::{Mode, PhoneNumber, Type};
+use phonenumber::{Mode, PhoneNumber};
+
+pub use why::Why;
 
 use super::dialplan::{self, BadPattern, Plan, Refused};
 use super::trunk::{NumberFormat, Trunk};
@@ -133,14 +138,13 @@ impl Numbering {
         }
     }
 
-    /// What makes a number dear, if anything does, for the sentence that refuses it.
-    pub fn why_dear(&self, written: &str) -> Option<&'static str> {
-        let number = self.read(written)?;
-        match number.number_type(&DATABASE) {
-            Type::PremiumRate => Some("a premium number"),
-            _ if number.is_valid() && !self.is_home(&number) => Some("a number abroad"),
-            _ => None,
-        }
+    /// Why a number is refused, beyond the rule that it breaks: it is none, it is abroad, it is dear.
+    pub fn why_refused(&self, written: &str, refused: &Refused) -> Option<Why> {
+        let none = match refused {
+            Refused::NotAllowed(_) => self.no_number(written),
+            Refused::Denied(_) | Refused::Emergency(_) => None,
+        };
+        none.or_else(|| self.of_its_kind(written))
     }
 
     /// E.164 where the number can be read and is a valid one; else as written.

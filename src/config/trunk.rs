@@ -151,6 +151,10 @@ pub struct Sender {
     pub language: Option<Language>,
     /// Whether and how they hear of deliveries; none: `receipts.tell_delivered`.
     pub tell_delivered: Option<TellDelivered>,
+    /// Whether Disposition-Notification-To in their mails asks for a report of a delivery, as copiers have it.
+    pub mdn: bool,
+    /// Whether their receipts show the first page; none: `receipts.picture`.
+    pub picture: Option<bool>,
 }
 
 /// `[[machine]]`: what a machine wants that we call.

@@ -6,14 +6,23 @@ use std::path::Path;
 use crate::config::Config;
 use crate::letter::templates::Templates;
 
-/// Reads those in the folder of `receipts.templates`; none are set: none of its own.
+/// Reads those in the folder of `receipts.templates`, and the one in `receipts.subject`, which comes first.
 ///
 /// # Errors
 /// What cannot be read, and why.
 pub fn read(config: &Config) -> Result<Templates, String> {
-    let Some(folder) = &config.receipts.templates else {
-        return Ok(Templates::default());
+    let mut own = match &config.receipts.templates {
+        Some(folder) => in_folder(folder)?,
+        None => BTreeMap::new(),
     };
+    if !config.receipts.subject.is_empty() {
+        own.retain(|name, _| !name.starts_with("subject."));
+        own.insert("subject.txt".to_owned(), config.receipts.subject.clone());
+    }
+    Ok(Templates::of(own))
+}
+
+fn in_folder(folder: &Path) -> Result<BTreeMap<String, String>, String> {
     let unreadable =
         |e: std::io::Error, path: &Path| format!("receipts.templates: {}: {e}", path.display());
     let mut own = BTreeMap::new();
@@ -26,5 +35,5 @@ pub fn read(config: &Config) -> Result<Templates, String> {
         let text = std::fs::read_to_string(&path).map_err(|e| unreadable(e, &path))?;
         own.insert(name.to_owned(), text);
     }
-    Ok(Templates::of(own))
+    Ok(own)
 }

@@ -27,6 +27,9 @@ pub fn smtp(config: &Config) -> Settings {
     Settings {
         listen: smtp.listen.clone(),
         lmtp: smtp.lmtp.clone(),
+        listen_tls: smtp.listen_tls.clone(),
+        no_starttls: smtp.no_starttls.clone(),
+        bare_lf: smtp.bare_lf.clone(),
         networks: smtp
             .clients
             .iter()
@@ -141,6 +144,10 @@ pub fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
         ("state_dir", old.state_dir != new.state_dir),
         ("smtp.listen", listen(old) != listen(new)),
         ("smtp.lmtp", old.smtp.lmtp != new.smtp.lmtp),
+        (
+            "smtp.listen_tls",
+            old.smtp.listen_tls != new.smtp.listen_tls,
+        ),
         ("sip", old.sip != new.sip),
         ("trunk", old.trunks != new.trunks),
         (

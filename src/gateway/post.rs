@@ -8,6 +8,7 @@
 //! same Maildir file.
 
 pub mod books;
+mod forwarded;
 mod letters;
 pub mod probe;
 mod received;
@@ -19,7 +20,7 @@ use crate::config::{Config, RelayTls};
 use crate::context::{Context, now, until_stored};
 use crate::net::delivery::{self, OutgoingMail, Target};
 use crate::net::relay::{Login, Patience, Relay, Tls};
-use crate::queue::{ClaimedMail, StoreError};
+use crate::queue::{ClaimedMail, MailKind, StoreError};
 use letters::Composed;
 use probe::RelayHealth;
 
@@ -43,7 +44,15 @@ pub async fn deliver(context: &Arc<Context>, relay: &RelayHealth, mail: ClaimedM
             ..
         }) => {
             tracing::error!(mail = id, to, "refused for good: {reply}");
-            let postmaster = context.config().postmaster();
+            // Who wrote to the postmaster has to hear that it did not get there; of all else the postmaster does.
+            let postmaster = match mail.kind {
+                MailKind::Forwarded => {
+                    let what = format!("the sender of mail {id}");
+                    let told = until_stored(&what, || store.told_mail(&mail.subject_of)).await;
+                    told.map(|told| told.sender).unwrap_or_default()
+                }
+                _ => context.config().postmaster(),
+            };
             until_stored(&what, || {
                 store.mail_refused(id, &reply, Some(&postmaster), now())
             })
@@ -109,6 +118,10 @@ async fn compose_and_deliver(
         Composed::Letter(letter) => letter,
         Composed::Nothing(why) => return Ok(format!("not sent: {why}")),
     };
+    let copy_to = &config.receipts.copy_to;
+    if !copy_to.is_empty() && is_copied(mail.kind) {
+        context.store.copy_mail(&mail.id, copy_to, now()).await?;
+    }
     let target = target(&config, &mail.recipient);
     let outgoing = OutgoingMail {
         id: mail.id.clone(),
@@ -134,6 +147,14 @@ async fn compose_and_deliver(
             ask_again,
         }),
     }
+}
+
+/// Whether somebody who keeps such mails (`receipts.copy_to`) gets it, too.
+fn is_copied(kind: MailKind) -> bool {
+    matches!(
+        kind,
+        MailKind::Receipt | MailKind::Delay | MailKind::Broadcast
+    )
 }
 
 /// The path of a recipient that is a Maildir.

@@ -366,6 +366,8 @@ fn mail(mail: &OutgoingRow) -> WaitingMail {
         MailKind::Broadcast => "Receipt for all faxes of mail",
         MailKind::Returned => "To the postmaster: refused mail",
         MailKind::ReceivedFax => "Received fax",
+        MailKind::Copy => "Copy of the mail about fax",
+        MailKind::Forwarded => "For the postmaster: mail",
     };
     WaitingMail {
         id: mail.id.clone(),

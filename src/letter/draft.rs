@@ -96,6 +96,10 @@ impl Draft<'_> {
             .subject(one_line(&self.subject, 200))
             .message_id(Some(message_id.clone()))
             .header(self.auto_submitted);
+        // A letter without one is better than none.
+        if let Some(Ok(reply_to)) = head.reply_to.as_deref().map(address) {
+            builder = builder.reply_to(Mailbox::new(None, reply_to));
+        }
         for to in to {
             builder = builder.to(Mailbox::new(None, to));
         }
@@ -238,6 +242,7 @@ mod tests {
     fn head() -> Letterhead {
         Letterhead {
             from: "Postfax <postmaster@fax.law.example>".into(),
+            reply_to: Some("postmaster@law.example".into()),
             hostname: "fax.law.example".into(),
             zone: TimeZone::UTC,
             templates: Templates::default(),

@@ -24,6 +24,8 @@ use templates::Templates;
 pub struct Letterhead {
     /// The From line: `Postfax <postmaster@fax.example>`.
     pub from: String,
+    /// Where answers go: to a person. The address in From reads none yet.
+    pub reply_to: Option<String>,
     /// Our host name: the right side of Message-IDs, and the signature.
     pub hostname: String,
     /// Where the people who read it live.

@@ -51,7 +51,7 @@ pub fn fax(
         Language::De => "Empfangenes Fax abgelehnt von",
     };
     let pdf = Attachment::Pdf("fax.pdf".to_owned(), fax.pdf);
-    let facts = facts(refused, Some(fax), head);
+    let facts = facts(refused, Some(fax), false, head);
     write(refused, subject, facts, Some(pdf), postmaster, head)
 }
 
@@ -73,11 +73,30 @@ pub fn receipt(
     write(
         refused,
         subject,
-        facts(refused, None, head),
+        facts(refused, None, false, head),
         mail,
         postmaster,
         head,
     )
+}
+
+/// To whoever wrote to the postmaster: that it did not get there, with the mail as it was.
+///
+/// # Errors
+/// [`LetterError`] should the sender have no address.
+pub fn forwarded(
+    refused: &Refused,
+    mail: &[u8],
+    sender: &str,
+    head: &Letterhead,
+) -> Result<Letter, LetterError> {
+    let subject = match head.language {
+        Language::En => "Your mail to the postmaster was refused by",
+        Language::De => "Ihre Mail an den Postmaster wurde abgelehnt von",
+    };
+    let mail = Some(Attachment::Mail(mail));
+    let facts = facts(refused, None, true, head);
+    write(refused, subject, facts, mail, sender, head)
 }
 
 fn write(
@@ -107,7 +126,7 @@ fn write(
     .write(head)
 }
 
-fn facts(refused: &Refused, fax: Option<&Fax<'_>>, head: &Letterhead) -> Value {
+fn facts(refused: &Refused, fax: Option<&Fax<'_>>, forwarded: bool, head: &Letterhead) -> Value {
     let unknown = match head.language {
         Language::En => "an unknown number",
         Language::De => "unbekannter Nummer",
@@ -115,6 +134,7 @@ fn facts(refused: &Refused, fax: Option<&Fax<'_>>, head: &Letterhead) -> Value {
     let from = fax.and_then(|fax| fax.from.as_deref()).unwrap_or(unknown);
     context! {
         received => fax.is_some(),
+        forwarded => forwarded,
         from => one_line(from, 40),
         to => fax.map_or(String::new(), |fax| one_line(&fax.to, 40)),
         recipient => one_line(&refused.recipient, 120),

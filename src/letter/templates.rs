@@ -24,6 +24,7 @@ const FILES: &[(&str, &str)] = &[
     file!("sentences.en.txt"),
     file!("sentences.de.txt"),
     file!("frame.html"),
+    file!("subject.txt"),
     file!("receipt.txt"),
     file!("receipt.html"),
     file!("broadcast.txt"),
@@ -35,8 +36,9 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// What templates call each other: the language is chosen here, and not there.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 9] = [
     "sentences.txt",
+    "subject.txt",
     "frame.html",
     "receipt.txt",
     "receipt.html",
@@ -111,6 +113,11 @@ impl Templates {
             let languages = [Language::En, Language::De];
             file == *name || languages.iter().any(|it| file == in_language(name, *it))
         })
+    }
+
+    /// Whether the site has a file of its own for `name`.
+    pub fn has_own(&self, name: &str, language: Language) -> bool {
+        self.own.contains_key(name) || self.own.contains_key(&in_language(name, language))
     }
 
     /// Fills the template `name` with `facts`: the site's, or, where that does not work, ours.
@@ -247,7 +254,7 @@ mod tests {
     }
 
     fn facts() -> Value {
-        context! { received => false, recipient => "a<b>", reply => "550", ended => "now", hostname => "h" }
+        context! { received => false, forwarded => false, recipient => "a<b>", reply => "550", ended => "now", hostname => "h" }
     }
 
     #[test]

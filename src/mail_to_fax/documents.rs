@@ -59,6 +59,20 @@ pub(super) struct Opened {
     pub(super) parts: Vec<receipt::Part>,
 }
 
+impl Opened {
+    /// A mail of which nothing is faxed.
+    pub(super) fn of_heading(heading: message::Heading) -> Opened {
+        Opened {
+            subject: heading.subject,
+            message_id: heading.message_id,
+            references: None,
+            fields: heading.fields,
+            documents: Vec::new(),
+            parts: Vec::new(),
+        }
+    }
+}
+
 /// Why a mail is not open.
 pub(super) enum NotOpened {
     /// It cannot be faxed.

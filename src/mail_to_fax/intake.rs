@@ -19,14 +19,17 @@ use tokio::sync::Semaphore;
 use super::dedup::{Disposition, Recipients, is_same};
 use super::documents::{self, NotOpened, Opened};
 use super::doorman::Doorman;
-use super::message::MAX_HEADER;
 use super::message::cover::addressees;
+use super::message::{self, ASKS_FOR_MDN, MAX_HEADER};
 use super::receipt;
 use super::receipt::wanted::tell_delay_at;
 use super::stranger::Strangers;
 pub use super::verdict::Recipient;
-use super::verdict::{Way, now_exactly, on_recipient, on_sender, on_word_of};
+use super::verdict::{
+    Way, now_exactly, on_recipient, on_sender, on_word_of, postmaster_takes_more,
+};
 use super::wishes::Wishes;
+use crate::config::Sender;
 use crate::context::{Context, now};
 use crate::net::smtp::{Intake, Message, Spool, Text};
 use crate::pages::DocumentRefusal;
@@ -44,6 +47,9 @@ use crate::worker::host::RenderFailure;
 const DESK: u32 = 64;
 /// What the smallest mail takes up of it, so that no more than eight documents are opened at a time.
 const SMALLEST: u32 = 8;
+
+/// Octets of a mail that is passed on to the postmaster.
+const LARGEST_FORWARDED: u64 = 10 << 20;
 
 /// How long a mail that comes again is known: clients try for hours, mail servers for up to five days.
 const DUPLICATE_MILLIS: i64 = 5 * 86_400_000;
@@ -69,10 +75,20 @@ struct Good {
     /// What opened the door to it, in words.
     via: String,
     recipients: Vec<Recipient>,
+    /// The postmaster, where it is for the postmaster, too, or for nobody else.
+    forward_to: Option<Forward>,
     /// What its header asks for.
     wishes: Wishes,
     text: Text,
     contents: Opened,
+}
+
+/// To whom a mail is passed on.
+struct Forward {
+    /// The address that was written.
+    address: String,
+    /// That of the postmaster.
+    postmaster: String,
 }
 
 impl FrontDoor {
@@ -137,6 +153,33 @@ impl FrontDoor {
         Ok(())
     }
 
+    /// The postmaster and the others. What the verdict at RCPT said of the postmaster is asked again: many a mail may have
+    /// come since.
+    async fn apart(
+        &self,
+        recipients: Vec<Recipient>,
+        mail: &Mail,
+        size: u64,
+    ) -> Result<(Option<Forward>, Vec<Recipient>), Refusal> {
+        let all = recipients.into_iter();
+        let (postmasters, others): (Vec<_>, Vec<_>) = all.partition(|to| to.is_postmaster);
+        let Some(first) = postmasters.into_iter().next() else {
+            return Ok((None, others));
+        };
+        let config = self.context.config();
+        let account = config.sender(&mail.sender).account_of(&mail.sender);
+        postmaster_takes_more(&self.context, &account).await?;
+        if size > LARGEST_FORWARDED {
+            let text = "a mail to the postmaster has at most 10 MB";
+            return Err(Refusal::new(552, "5.3.4", text));
+        }
+        let forward = Forward {
+            address: first.address,
+            postmaster: config.postmaster(),
+        };
+        Ok((Some(forward), others))
+    }
+
     /// The recipients of a mail, each with a fax as if it were alone; `good` has none afterwards.
     async fn recipients(&self, good: &mut Good, now: Millis) -> Result<Recipients, KeepError> {
         let recipients = std::mem::take(&mut good.recipients);
@@ -160,7 +203,7 @@ impl FrontDoor {
         let message = self.new_message(good, envelope, now).await?;
         let kept = self.keep_once(&message, &recipients, now).await;
         let names_it = match &kept {
-            Ok(plan) => plan.contains(&Disposition::New),
+            Ok(plan) => plan.contains(&Disposition::New) || message.forward_to.is_some(),
             // Else the row may come back after a crash; what has none is for the sweep.
             Err(e) => !e.is_undone(),
         };
@@ -190,6 +233,11 @@ impl FrontDoor {
         loop {
             let plan = recipients.plan(&copies, now);
             let (faxes, joins) = recipients.carry_out(&plan);
+            // Whether the postmaster has it already is not asked: a second copy does no harm.
+            if faxes.is_empty() && joins.is_empty() && message.forward_to.is_some() {
+                store.accept(message.clone(), now).await?;
+                return Ok(plan);
+            }
             if faxes.is_empty() && joins.is_empty() {
                 log_copy(message, &plan);
                 return Ok(plan);
@@ -292,6 +340,7 @@ impl FrontDoor {
             size,
             text_key,
             small_text,
+            forward_to: good.forward_to.map(|forward| forward.postmaster),
             one_report: false,
             faxes: Vec::new(),
         })
@@ -382,6 +431,11 @@ fn envelope(good: &Good, faxes: &[NewFax], now: Millis) -> Envelope {
         orcpt: fax.orcpt.clone(),
         notify: fax.notify.map(Notify::bits),
     };
+    let postmaster = good.forward_to.iter().map(|forward| Addressee {
+        address: forward.address.clone(),
+        orcpt: None,
+        notify: None,
+    });
     Envelope {
         accepted_at: now.0,
         client: good.client.to_string(),
@@ -389,7 +443,7 @@ fn envelope(good: &Good, faxes: &[NewFax], now: Millis) -> Envelope {
         sender: mail.sender.clone(),
         envelope_id: mail.options.envelope_id.clone(),
         ret: mail.options.ret.map(|ret| ret.name().to_owned()),
-        recipients: faxes.iter().map(addressee).collect(),
+        recipients: faxes.iter().map(addressee).chain(postmaster).collect(),
         omitted: 0,
     }
 }
@@ -491,20 +545,36 @@ impl Intake for FrontDoor {
                 opens.await?
             }
         };
-        let body = config.body_for(&mail.sender);
-        let opened = documents::open(&self.context, as_kept(&text), body);
-        let mut contents = opened.await.map_err(|e| match e {
-            NotOpened::Bad(bad) => bad.into(),
-            NotOpened::Unread(e) => our_trouble(e),
-            NotOpened::Ours(e) => our_trouble(e),
-        })?;
+        let order: Vec<bool> = recipients.iter().map(|to| to.is_postmaster).collect();
+        let (forward_to, recipients) = self.apart(recipients, &mail, size).await?;
+        let to_be_faxed = !recipients.is_empty();
+        let (body, sender) = (config.body_for(&mail.sender), config.sender(&mail.sender));
+        let mut heading = None;
+        if forward_to.is_some() {
+            let own = config.hostname();
+            let read = move |text: &[u8]| message::heading(text, &own);
+            let read = self.context.reader.read(as_kept(&text), read);
+            heading = Some(read.await.map_err(our_trouble)??);
+        }
+        let mut contents = match heading {
+            Some(heading) if !to_be_faxed => Opened::of_heading(heading),
+            _ => {
+                let opened = documents::open(&self.context, as_kept(&text), body);
+                opened.await.map_err(|e| match e {
+                    NotOpened::Bad(bad) => bad.into(),
+                    NotOpened::Unread(e) => our_trouble(e),
+                    NotOpened::Ours(e) => our_trouble(e),
+                })?
+            }
+        };
         if let Way::Upstream(upstream) = &way {
             via = on_word_of(upstream, &mail.sender, &contents.fields)?;
         }
-        let fields = contents.fields.iter();
-        let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
-        let wishes = wishes.map_err(bad_header)?;
-        self.count_pages(&mut contents).await?;
+        let mut wishes = Wishes::default();
+        if to_be_faxed {
+            wishes = header_wishes(&sender, &contents)?;
+            self.count_pages(&mut contents).await?;
+        }
         contents.documents.clear();
         drop(place);
         let sender = mail.sender.clone();
@@ -513,6 +583,7 @@ impl Intake for FrontDoor {
             client,
             via,
             recipients,
+            forward_to,
             wishes,
             text,
             contents,
@@ -522,7 +593,7 @@ impl Intake for FrontDoor {
             KeepError::Refused(refusal) => refusal,
         })?;
         tracing::info!(sender, faxes = faxes.join(" "), "mail taken over");
-        Ok(reply)
+        Ok(with_postmaster(reply, &order))
     }
 }
 
@@ -531,6 +602,39 @@ fn at_once(source: &Source, octets: &[u8]) -> Option<Found> {
     match source {
         Source::Text(text) => found_at_once(text, octets),
         _ => None,
+    }
+}
+
+/// What the header asks for. Where the sender's section says so, a read receipt that it asks for is a report of the
+/// delivery: it goes to the envelope sender, whoever is named there.
+fn header_wishes(sender: &Sender, contents: &Opened) -> Result<Wishes, Refusal> {
+    let fields = contents.fields.iter();
+    let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
+    let mut wishes = wishes.map_err(bad_header)?;
+    let is_asked = |(name, _): &(String, String)| name.eq_ignore_ascii_case(ASKS_FOR_MDN);
+    if sender.mdn && wishes.notify.is_none() && contents.fields.iter().any(is_asked) {
+        wishes.notify = Some(Notify::from_bits(7));
+    }
+    Ok(wishes)
+}
+
+/// What is said of a mail that is for the postmaster, too, or for nobody else; `order` says which recipients those are.
+fn with_postmaster(taken: Taken, order: &[bool]) -> Taken {
+    if !order.contains(&true) {
+        return taken;
+    }
+    let said = "passed on to the postmaster";
+    let mut others = taken.each.into_iter();
+    let each = order.iter().map(|is_postmaster| match is_postmaster {
+        true => said.to_owned(),
+        false => others.next().unwrap_or_else(|| taken.text.clone()),
+    });
+    Taken {
+        each: each.collect(),
+        text: match taken.text.as_str() {
+            "" => said.to_owned(),
+            text => format!("{text}; {said}"),
+        },
     }
 }
 

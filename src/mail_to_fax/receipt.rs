@@ -309,11 +309,10 @@ pub fn write(receipt: &Receipt, head: &Letterhead, now: Timestamp) -> Result<Let
         receipt.picture.is_some().then_some(cid.as_str()),
     );
     let fill = |name| head.templates.fill(name, language, &facts);
-    let prefix = one_line(&fill("subject")?, 80);
     let report = report(receipt, kind, head);
     Draft {
         to: std::slice::from_ref(&receipt.mail.sender),
-        subject: format!("{prefix}: {}", subject_or_number(receipt)),
+        subject: subject_line(receipt, kind, head, fill)?,
         text: fill("receipt.txt")?,
         html: Some(fill("receipt.html")?),
         picture: receipt
@@ -330,6 +329,25 @@ pub fn write(receipt: &Receipt, head: &Letterhead, now: Timestamp) -> Result<Let
         bounces: false,
     }
     .write(head)
+}
+
+/// Of a delivery, or a fax that waits, as the site has it; whatever else became of a fax stands in the subject in our words, so
+/// that no template hides it.
+fn subject_line(
+    receipt: &Receipt,
+    kind: Kind,
+    head: &Letterhead,
+    fill: impl Fn(&'static str) -> Result<String, LetterError>,
+) -> Result<String, LetterError> {
+    let has_own = head.templates.has_own("subject.txt", receipt.mail.language);
+    if has_own && matches!(kind, Kind::Delivered | Kind::Delayed) {
+        let own = one_line(&fill("subject.txt")?, 200);
+        if !own.is_empty() {
+            return Ok(own);
+        }
+    }
+    let prefix = one_line(&fill("subject")?, 80);
+    Ok(format!("{prefix}: {}", subject_or_number(receipt)))
 }
 
 /// The first sentence of the receipt, and what to do next, which may be empty: what the page and `postfax show` say.
@@ -394,7 +412,14 @@ fn subject(mail: &OriginalMail, limit: usize) -> Option<String> {
 pub fn broken_templates(templates: &Templates, head: &Letterhead) -> Vec<String> {
     let mut broken = Vec::new();
     for language in [Language::En, Language::De] {
-        let one = ["subject", "first", "next", "receipt.txt", "receipt.html"];
+        let one = [
+            "subject",
+            "subject.txt",
+            "first",
+            "next",
+            "receipt.txt",
+            "receipt.html",
+        ];
         let many = ["many-subject", "broadcast.txt", "broadcast.html"];
         let mut attempts = Vec::new();
         for receipt in examples::all() {

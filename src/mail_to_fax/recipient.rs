@@ -1,8 +1,11 @@
-//! Reads a recipient's address: `12025550123@fax.example`, `dr-smith+fine@fax.example`, and the more learned forms.
+//! Reads a recipient's address: `12025550123@fax.example`, `dr-smith+fine@fax.example`, and the more learned forms, among
+//! them those of copiers (`/name=John%20Doe/fax=12025550123/@`) and of Exchange (`IMCEAFAX-...@`).
+
+use std::borrow::Cow;
 
 use super::wishes::{BadWish, Wishes};
 use crate::config::dialplan::{Pattern, Refused};
-use crate::config::numbers::Numbering;
+use crate::config::numbers::{Numbering, Why};
 use crate::config::{Config, Contact, Domain};
 use crate::proto::smtp::Refusal;
 
@@ -44,6 +47,19 @@ pub enum BadAddress {
     /// The local part is something else.
     #[error("\"{0}\" is not a fax number; write to digits, such as 12025550123")]
     NotANumber(String),
+    /// Digits behind a pause, or for whoever answers.
+    #[error(
+        "\"{written}\": no digits can be sent after a pause, or to a fax machine that has answered; write {number} alone{}",
+        instead(.number, .digits)
+    )]
+    AfterAnswer {
+        /// As it was written.
+        written: String,
+        /// The number without them.
+        number: String,
+        /// The digits, where they may have been meant as a sub-address.
+        digits: Option<String>,
+    },
     /// A name that nobody has.
     #[error("\"{name}\" is neither a fax number nor in the phone book{}", did_you_mean(.near))]
     UnknownName {
@@ -64,14 +80,28 @@ pub enum BadAddress {
     /// An option behind the number.
     #[error(transparent)]
     BadOption(#[from] BadWish),
+    /// It has not as many digits as it should, or is none for another reason.
+    #[error("{number} is no fax number: {why}")]
+    NoNumber {
+        /// As it was written, without decoration.
+        number: String,
+        /// What is wrong with it.
+        why: Why,
+    },
     /// The dial plan says no.
-    #[error("{refused}{}", dear(.why))]
+    #[error("{refused}{}", because(.why))]
     NotAllowed {
         /// The rule.
         refused: Refused,
         /// What makes the number dear.
-        why: Option<&'static str>,
+        why: Option<Why>,
     },
+}
+
+fn instead(number: &str, digits: &Option<String>) -> String {
+    let as_sub_address =
+        |digits: &String| format!(", or for a sub-address (T.33) {number}+sub-{digits}");
+    digits.as_ref().map_or_else(String::new, as_sub_address)
 }
 
 fn did_you_mean(near: &Option<String>) -> String {
@@ -79,8 +109,9 @@ fn did_you_mean(near: &Option<String>) -> String {
     near.map_or_else(String::new, |name| format!("; did you mean {name}?"))
 }
 
-fn dear(why: &Option<&'static str>) -> String {
-    why.map_or_else(String::new, |why| format!(": it is {why}"))
+fn because(why: &Option<Why>) -> String {
+    let why = why.as_ref();
+    why.map_or_else(String::new, |why| format!(": {why}"))
 }
 
 impl From<BadAddress> for Refusal {
@@ -90,6 +121,8 @@ impl From<BadAddress> for Refusal {
             BadAddress::NotANumber(_) | BadAddress::UnknownName { .. } => "5.1.1",
             BadAddress::NoDomain
             | BadAddress::TooLong(_)
+            | BadAddress::AfterAnswer { .. }
+            | BadAddress::NoNumber { .. }
             | BadAddress::BadElement(_)
             | BadAddress::BadSubAddress(_)
             | BadAddress::BadOption(_) => "5.1.3",
@@ -124,9 +157,12 @@ pub fn number_to_dial(
         None => numbers.in_area(&address.number, &domain.area),
     };
     let number = numbers.to_dial_with(&written, permitted);
-    let number = number.map_err(|refused| BadAddress::NotAllowed {
-        why: numbers.why_dear(&written),
-        refused,
+    let number = number.map_err(|refused| match numbers.why_refused(&written, &refused) {
+        Some(why) if why.is_no_number() => BadAddress::NoNumber {
+            number: written.clone(),
+            why,
+        },
+        why => BadAddress::NotAllowed { refused, why },
     })?;
     Ok(FaxAddress { number, ..address })
 }
@@ -152,7 +188,8 @@ pub fn parse(address: &str, config: &Config) -> Result<FaxAddress, BadAddress> {
         }
     })?;
     let mut wishes = Wishes::default();
-    let (addressee, options) = split_options(local);
+    let local = decapsulated(local);
+    let (addressee, options) = split_options(&local);
     let (number, sub_address, contact) = match addressee.contains('=') {
         true => {
             let (number, sub_address) = learned(addressee)?;
@@ -182,13 +219,83 @@ pub fn parse(address: &str, config: &Config) -> Result<FaxAddress, BadAddress> {
 }
 
 /// `+12025550123+fine+cover`, `FAX=+12025550123/T33S=6377+fine`: a number or a name, and its options. A `+` at the beginning,
-/// or behind `=`, is that of a number.
+/// or behind `=`, is that of a number; between slashes it belongs to a name.
 fn split_options(local: &str) -> (&str, impl Iterator<Item = &str>) {
     let before = |at: usize| local[..at].chars().next_back();
+    let is_option = |at: &usize| !matches!(before(*at), None | Some('='));
     let mut pluses = local.match_indices('+').map(|(at, _)| at);
-    let end = pluses.find(|at| !matches!(before(*at), None | Some('=')));
+    let first = pluses.find(is_option);
+    let is_learned = |at: usize| local.starts_with('/') || local[..at].contains('=');
+    let end = match first {
+        Some(at) if is_learned(at) => {
+            let last = local.trim_end_matches('/').rfind('/').unwrap_or(0);
+            std::iter::once(at)
+                .chain(pluses)
+                .find(|at| *at > last && is_option(at))
+        }
+        first => first,
+    };
     let (addressee, options) = local.split_at(end.unwrap_or(local.len()));
-    (addressee, options.split('+').skip(1))
+    (addressee, options.trim_end_matches('/').split('+').skip(1))
+}
+
+/// What Exchange and fax connectors make of an address that is none of the Internet: `IMCEAFAX-John+20Doe+40+2B1202...`
+/// is `John Doe@+1202...`, that is a name and a number. `_` stands for a slash, `+` and two hexadecimal digits for an octet.
+/// Other addresses are left as they are.
+fn decapsulated(local: &str) -> Cow<'_, str> {
+    let is_fax = |kind: &str| {
+        let kind = kind.to_ascii_uppercase();
+        kind.starts_with("IMCEA") && kind.contains("FAX")
+    };
+    let Some((_, written)) = local.split_once('-').filter(|(kind, _)| is_fax(kind)) else {
+        return Cow::Borrowed(local);
+    };
+    let decoded = unescaped(&written.replace('_', "/"), '+').into_owned();
+    let address = decoded.trim_matches(['[', ']', ' ']);
+    let address = match address.get(..4) {
+        Some(kind) if kind.eq_ignore_ascii_case("FAX:") => &address[4..],
+        _ => address,
+    };
+    Cow::Owned(match address.rsplit_once('@') {
+        Some((name, number)) => {
+            let name: String = name.chars().map(in_element).collect();
+            format!("/name={}/fax={}", name.trim(), number.trim())
+        }
+        None => address.to_owned(),
+    })
+}
+
+/// What would end the element of a name, or begin an escape, becomes a space.
+fn in_element(c: char) -> char {
+    match c {
+        '/' | '%' | '=' => ' ',
+        c => c,
+    }
+}
+
+/// Undoes `%20`, or whatever else introduces two hexadecimal digits; what is no such escape is left as it is.
+fn unescaped(written: &str, sign: char) -> Cow<'_, str> {
+    if !written.contains(sign) {
+        return Cow::Borrowed(written);
+    }
+    let mut octets = Vec::new();
+    let mut rest = written.as_bytes();
+    while let Some((&octet, behind)) = rest.split_first() {
+        let hex = |at: usize| behind.get(at).and_then(|it| char::from(*it).to_digit(16));
+        match (u32::from(octet) == u32::from(sign), hex(0), hex(1)) {
+            (true, Some(high), Some(low)) => {
+                octets.push((high * 16 + low) as u8);
+                rest = &behind[2..];
+            }
+            _ => {
+                octets.push(octet);
+                rest = behind;
+            }
+        }
+    }
+    // Old machines write Latin-1.
+    let text = String::from_utf8(octets);
+    Cow::Owned(text.unwrap_or_else(|it| it.into_bytes().into_iter().map(char::from).collect()))
 }
 
 /// What has letters was meant as a name.
@@ -224,40 +331,52 @@ fn learned(local: &str) -> Result<(String, Option<String>), BadAddress> {
     for element in local.split('/').filter(|element| !element.is_empty()) {
         let Some((key, value)) = element.split_once('=') else {
             match found {
-                None => found = Some(number(element)?),
+                None => found = Some(number(&unescaped(element, '%'))?),
                 Some(_) => return Err(bad(element)),
             }
             continue;
         };
+        let value = &*unescaped(value, '%');
         match key.trim().to_ascii_uppercase().as_str() {
             "FAX" if found.is_none() => found = Some(number(value)?),
             "T33S" if sub_address.is_none() => sub_address = Some(t33(value)?),
-            // RFC 2846: who is to get the paper, and what a postal service would need. Nothing to dial.
-            "ATTN" | "POST" | "FORM" | "ORG" | "OFNO" | "OFNA" | "STR" | "ADDR" | "ADDU"
-            | "ADDL" | "POB" | "ZIP" | "CO" => {}
+            // RFC 2846: who is to get the paper, and what a postal service would need; NAME and COMPANY are what copiers
+            // write. Nothing to dial.
+            "ATTN" | "NAME" | "COMPANY" | "POST" | "FORM" | "ORG" | "OFNO" | "OFNA" | "STR"
+            | "ADDR" | "ADDU" | "ADDL" | "POB" | "ZIP" | "CO" => {}
             _ => return Err(bad(element)),
         }
     }
     Ok((found.ok_or_else(|| bad(local))?, sub_address))
 }
 
-/// Whom the paper is for, where an address says so (ATTN of RFC 2846).
+/// Whom the paper is for, where an address says so (ATTN of RFC 2846, NAME of copiers).
 pub fn attention(address: &str) -> Option<String> {
     let (local, _) = address.rsplit_once('@')?;
-    let (addressee, _) = split_options(local);
-    let mut elements = addressee
-        .split('/')
-        .filter_map(|element| element.split_once('='));
-    let (_, name) = elements.find(|(key, _)| key.trim().eq_ignore_ascii_case("ATTN"))?;
-    // A dot or an underscore stands for a space, which would have to be quoted.
-    let name = name.replace(['.', '_'], " ").trim().to_owned();
-    Some(name).filter(|name| !name.is_empty())
+    let local = decapsulated(local);
+    let (addressee, _) = split_options(&local);
+    let element = |wanted: &str| {
+        let mut elements = addressee
+            .split('/')
+            .filter_map(|element| element.split_once('='));
+        let (_, name) = elements.find(|(key, _)| key.trim().eq_ignore_ascii_case(wanted))?;
+        Some(name)
+    };
+    let name = unescaped(element("ATTN").or_else(|| element("NAME"))?, '%');
+    // A dot or an underscore stands for a space, which would have to be quoted; who wrote one needs none.
+    let name = match name.trim().contains(' ') {
+        true => name.into_owned(),
+        false => name.replace(['.', '_'], " "),
+    };
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
 }
 
 /// The time that an address asks for, as it is written: `+at1800`.
 pub fn asked_time(address: &str) -> Option<String> {
     let (local, _) = address.rsplit_once('@')?;
-    let (_, options) = split_options(local);
+    let local = decapsulated(local);
+    let (_, options) = split_options(&local);
     let mut options = options.map(str::to_ascii_lowercase);
     options.find(|option| option.starts_with("at"))
 }
@@ -276,7 +395,10 @@ fn t33(written: &str) -> Result<String, BadAddress> {
 
 /// Strips what people write between digits; a `+` may only stand in front.
 pub fn number(written: &str) -> Result<String, BadAddress> {
-    let not_a_number = || BadAddress::NotANumber(written.to_string());
+    let not_a_number = || {
+        let none = || BadAddress::NotANumber(written.to_string());
+        after_answer(written).unwrap_or_else(none)
+    };
     let mut number = String::new();
     for c in written.chars() {
         match c {
@@ -291,6 +413,52 @@ pub fn number(written: &str) -> Result<String, BadAddress> {
         1..=MAX_DIGITS => Ok(number),
         _ => Err(BadAddress::TooLong(written.to_string())),
     }
+}
+
+/// `12025550123P42`, `12025550123,,42`, `12025550123 ext. 42`, `9P12025550123`: a pause, and digits for whoever answers.
+fn after_answer(written: &str) -> Option<BadAddress> {
+    let is_decoration = |c: char| matches!(c, ' ' | '-' | '.' | '(' | ')' | '+');
+    let is_pause = |c: char| {
+        matches!(
+            c.to_ascii_lowercase(),
+            'p' | 'w' | 't' | 'x' | ',' | ';' | '#' | '*' | '~'
+        )
+    };
+    let end = written.find(|c: char| !c.is_ascii_digit() && !is_decoration(c))?;
+    let (before, behind) = written.split_at(end);
+    let lower = behind.to_ascii_lowercase();
+    let behind = ["extension", "ext", "durchwahl", "poste"]
+        .iter()
+        .find_map(|word| lower.strip_prefix(word))
+        .or_else(|| lower.strip_prefix(is_pause))?;
+    let fits =
+        |c: char| c.is_ascii_digit() || is_decoration(c) || is_pause(c) || matches!(c, '=' | ':');
+    if !behind.chars().all(fits) {
+        return None;
+    }
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    let plus = |text: &str| {
+        if text.trim_start().starts_with('+') {
+            "+"
+        } else {
+            ""
+        }
+    };
+    let (dialled, sent) = (digits(before), digits(behind));
+    // Behind a digit or two for an outside line it is the number itself.
+    let is_outside_line = (1..=2).contains(&dialled.len()) && sent.len() > dialled.len();
+    let (number, sent) = match is_outside_line {
+        true => (
+            format!("{}{sent}", plus(behind.trim_start_matches(is_pause))),
+            None,
+        ),
+        false => (format!("{}{dialled}", plus(before)), Some(sent)),
+    };
+    (digits(&number).len() > 2).then(|| BadAddress::AfterAnswer {
+        written: written.to_owned(),
+        number,
+        digits: sent.filter(|digits| (1..=20).contains(&digits.len())),
+    })
 }
 
 #[cfg(test)]
@@ -391,8 +559,24 @@ mod tests {
     #[test]
     fn what_costs_much_takes_a_permission() {
         for (address, said) in [
-            ("tokyo@gw.example", ": it is a number abroad"),
-            ("011442079460018@gw.example", ": it is a number abroad"),
+            ("tokyo@gw.example", ": it is a number in Japan"),
+            (
+                "011442079460018@gw.example",
+                ": it is a number in the United Kingdom",
+            ),
+            (
+                "8765550123@gw.example",
+                ": it is a number in Jamaica, which is billed as a call abroad",
+            ),
+            (
+                "+17875550123@gw.example",
+                ": it is a number in Puerto Rico, which is billed as a call abroad",
+            ),
+            ("2029761234@gw.example", ": it is a premium number"),
+            (
+                "2115550123@gw.example",
+                ": it is a service code and no area",
+            ),
             (
                 "9002345678@gw.example",
                 "barred here (dialing.deny): it is a premium number",
@@ -493,7 +677,12 @@ mod tests {
             ("+@gw.example", "5.1.1"),
             ("12+025550123@gw.example", "5.1.3"),
             ("++12025550123@gw.example", "5.1.1"),
-            ("12025550123w42@gw.example", "5.1.1"),
+            ("12025550123w42@gw.example", "5.1.3"),
+            ("12025550123q42@gw.example", "5.1.1"),
+            ("202555012@gw.example", "5.1.3"),
+            ("IMCEAFAX-info@gw.example", "5.1.1"),
+            ("/name=John%20Doe/fax=@gw.example", "5.1.1"),
+            ("/name=John%20Doe/@gw.example", "5.1.3"),
             ("12025550123+tag@gw.example", "5.1.3"),
             ("12025550123+@gw.example", "5.1.3"),
             ("12025550123@evil.example@gw.example", "5.1.1"),
@@ -515,6 +704,207 @@ mod tests {
         ] {
             let refusal = Refusal::from(verdict(address, &[]).unwrap_err());
             assert_eq!((refusal.code, refusal.status), (550, status), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_copier_and_exchange_write_names_beside_numbers() {
+        for (address, number, name) in [
+            (
+                "/name=John%20Doe/fax=12025550123@gw.example",
+                "12025550123",
+                Some("John Doe"),
+            ),
+            (
+                "/NAME=Dr.%20J.%20Doe/FAX=+1-202-555-0123/@gw.example",
+                "+12025550123",
+                Some("Dr. J. Doe"),
+            ),
+            (
+                "/fax=12025550123/name=J%C3%B6rg+Co@gw.example",
+                "12025550123",
+                None,
+            ),
+            (
+                "/name=A+B/fax=%2B12025550123+fine@gw.example",
+                "+12025550123",
+                Some("A+B"),
+            ),
+            (
+                "/name=J%F6rg/fax=12025550123@gw.example",
+                "12025550123",
+                Some("J\u{f6}rg"),
+            ),
+            ("/name=/fax=12025550123/@gw.example", "12025550123", None),
+            (
+                "IMCEAFAX-John+20Doe+40+2B1+20+28202+29+20555-0123@gw.example",
+                "+12025550123",
+                Some("John Doe"),
+            ),
+            ("imceafax-+2B12025550123@gw.example", "+12025550123", None),
+            ("IMCEAFAX-12025550123+fine@gw.example", "12025550123", None),
+            (
+                "IMCEAFAX-+5BFAX+3AJ+C3+B6rg+40202+2E555+2E0123+5D@gw.example",
+                "2025550123",
+                Some("J\u{f6}rg"),
+            ),
+            (
+                "IMCEARFAX-_name+3DJohn+20Doe_fax+3D12025550123_@gw.example",
+                "12025550123",
+                Some("John Doe"),
+            ),
+            ("(212) 555-1234@gw.example", "2125551234", None),
+        ] {
+            let Ok(to) = read(address) else {
+                // A name with a plus in the last element reads like an option.
+                assert!(address.contains("+Co@"), "{address}: {:?}", read(address));
+                continue;
+            };
+            assert_eq!(
+                (to.number.as_str(), attention(address).as_deref()),
+                (number, name),
+                "{address}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_pause_and_digits_for_whoever_answers_get_a_sentence() {
+        for (written, number, digits) in [
+            ("12025550123P42", "12025550123", Some("42")),
+            ("+1 (202) 555-0123 p 42", "+12025550123", Some("42")),
+            ("2025550123,,4,2", "2025550123", Some("42")),
+            ("2025550123;ext=42", "2025550123", None),
+            ("2025550123 ext. 42", "2025550123", Some("42")),
+            ("2025550123x42#", "2025550123", Some("42")),
+            ("2025550123#", "2025550123", None),
+            ("9,12025550123", "12025550123", None),
+        ] {
+            let said = read(&format!("{written}@gw.example")).unwrap_err();
+            if written.contains(";ext") {
+                assert!(
+                    matches!(said, BadAddress::NotANumber(_) | BadAddress::BadElement(_)),
+                    "{said}"
+                );
+                continue;
+            }
+            let expected = BadAddress::AfterAnswer {
+                written: written.into(),
+                number: number.into(),
+                digits: digits.map(str::to_owned),
+            };
+            assert_eq!(said, expected);
+        }
+        let said = read("12025550123P42@gw.example").unwrap_err().to_string();
+        assert!(
+            said.ends_with(
+                "write 12025550123 alone, or for a sub-address (T.33) 12025550123+sub-42"
+            ),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn a_number_with_a_digit_too_few_or_too_many_says_so() {
+        for (number, said) in [
+            (
+                "202555012",
+                "it has 9 digits without prefixes, and a number in the United States has 10: a digit is missing",
+            ),
+            ("+1202555012", ": a digit is missing"),
+            ("1202555012", ": a digit is missing"),
+            ("20255501", ": digits are missing"),
+            ("20255501234", ": there is a digit too many"),
+            ("+120255501234", ": there is a digit too many"),
+            ("1202555012345", ": there are digits too many"),
+            ("5550123", "its area code is missing; write all 10 digits"),
+            ("1025550123", ": a digit is missing"),
+            (
+                "+4420794600",
+                "a number in the United Kingdom has 9 or 10: a digit is missing",
+            ),
+        ] {
+            let refused = verdict(&format!("{number}@gw.example"), &[]).unwrap_err();
+            let text = refused.to_string();
+            assert!(text.ends_with(said), "{number}: {text}");
+            assert!(!text.contains("administrator"), "{text}");
+            assert_eq!(Refusal::from(refused).status, "5.1.3");
+        }
+    }
+
+    /// One number and one name in the spellings of people, copiers and mail servers.
+    #[test]
+    fn fifty_spellings_of_one_address_are_one() {
+        let seed = 14_002;
+        println!("seed {seed}");
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let percent = |text: &str, all: bool| -> String {
+            let escape = |b: u8| match b.is_ascii_alphanumeric() && !all {
+                true => char::from(b).to_string(),
+                false => format!("%{b:02X}"),
+            };
+            text.bytes().map(escape).collect()
+        };
+        let imcea = |text: &str, rng: &mut fastrand::Rng| -> String {
+            let mut out = String::new();
+            for b in text.bytes() {
+                match b {
+                    b'/' => out.push('_'),
+                    b if b.is_ascii_alphanumeric() || b == b'-' || b == b'=' => out.push(b.into()),
+                    b if rng.bool() => out.push_str(&format!("+{b:02X}")),
+                    b => out.push_str(&format!("+{b:02x}")),
+                }
+            }
+            out
+        };
+        for _ in 0..50 {
+            let separator = *rng.choice(["", "-", ".", " "].iter()).unwrap();
+            let code = *rng.choice(["", "1", "+1"].iter()).unwrap();
+            let area = ["202".to_owned(), "(202)".to_owned()][rng.usize(..2)].clone();
+            let number = format!("{code}{separator}{area}{separator}555{separator}0123");
+            let name = *rng
+                .choice(["Jane Roe", "J\u{f6}rg M\u{fc}ller", "R. O'Neil"].iter())
+                .unwrap();
+            let key = |key: &str, rng: &mut fastrand::Rng| match rng.bool() {
+                true => key.to_ascii_uppercase(),
+                false => key.to_owned(),
+            };
+            let (fax, who) = (
+                key("fax", &mut rng),
+                key(if rng.bool() { "name" } else { "attn" }, &mut rng),
+            );
+            let everything = rng.bool();
+            let named = percent(name, everything);
+            let (local, has_name) = match rng.u8(..7) {
+                0 => (number.clone(), false),
+                1 => (format!("{fax}={number}"), false),
+                2 => (format!("/{who}={named}/{fax}={number}/"), true),
+                3 => (format!("/{fax}={number}/{who}={named}"), true),
+                4 => (
+                    format!("/{who}={named}/{fax}={}", percent(&number, true)),
+                    true,
+                ),
+                5 => (
+                    format!("IMCEAFAX-{}", imcea(&format!("{name}@{number}"), &mut rng)),
+                    true,
+                ),
+                _ => (format!("IMCEAFAX-{}", imcea(&number, &mut rng)), false),
+            };
+            let options = if rng.bool() && !local.ends_with('/') {
+                "+fine"
+            } else {
+                ""
+            };
+            let address = format!("{local}{options}@gw.example");
+            let to = verdict(&address, &[]).unwrap_or_else(|bad| panic!("{address}: {bad}"));
+            assert_eq!(to.number, "+12025550123", "{address}");
+            assert_eq!(
+                to.wishes.resolution.is_some(),
+                !options.is_empty(),
+                "{address}"
+            );
+            let expected = has_name.then(|| name.to_owned());
+            assert_eq!(attention(&address), expected, "{address}");
         }
     }
 }

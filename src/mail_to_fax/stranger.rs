@@ -193,6 +193,7 @@ mod tests {
             orcpt: None,
             wishes: Wishes::default(),
             defaults: Wishes::default(),
+            is_postmaster: false,
         };
         let covered = |addressed: &[&str], unsigned: &[&str]| Covered {
             addressed: addressed.iter().map(|it| (*it).to_owned()).collect(),

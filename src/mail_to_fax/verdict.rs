@@ -13,6 +13,7 @@ use crate::context::{Context, now};
 use crate::letter::may_be_written;
 use crate::proto::authres::AuthenticationResults;
 use crate::proto::smtp::{Mail, RcptOptions, Refusal};
+use crate::queue::Millis;
 
 /// What opens the door to a mail.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +45,8 @@ pub struct Recipient {
     pub(super) wishes: Wishes,
     /// What holds where nobody asks.
     pub(super) defaults: Wishes,
+    /// It is the postmaster, and nothing is dialled.
+    pub(super) is_postmaster: bool,
 }
 
 /// The verdict on a mail by its sender.
@@ -155,6 +158,19 @@ pub(super) async fn on_recipient(
 ) -> Result<Recipient, Refusal> {
     let (config, numbers) = (context.config(), context.numbering());
     let sender = config.sender(&mail.sender);
+    if is_postmaster(&config, address) {
+        postmaster_takes_more(context, &sender.account_of(&mail.sender)).await?;
+        return Ok(Recipient {
+            address: address.to_owned(),
+            number: String::new(),
+            sub_address: None,
+            name: None,
+            orcpt: options.orcpt,
+            wishes: Wishes::default(),
+            defaults: Wishes::default(),
+            is_postmaster: true,
+        });
+    }
     let permitted = dialplan::patterns(&sender.allow).unwrap_or_default();
     let to = number_to_dial(address, &config, &numbers, &permitted)?;
     let trunks = &context.trunks;
@@ -185,7 +201,42 @@ pub(super) async fn on_recipient(
         orcpt: options.orcpt,
         wishes,
         defaults,
+        is_postmaster: false,
     })
+}
+
+/// RFC 5321 4.5.1: `postmaster` alone, or at one of our domains.
+pub(super) fn is_postmaster(config: &Config, address: &str) -> bool {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    local.eq_ignore_ascii_case("postmaster")
+        && (domain.is_empty() || config.domain(domain).is_some())
+}
+
+/// Mails to the postmaster that are taken in an hour: of one account, and in all. Whoever may send faxes may write to the
+/// postmaster, and nobody else; a machine that has gone wild fills no mailbox.
+const TO_POSTMASTER: (u64, u64) = (20, 60);
+
+/// Whether there is a postmaster, and so many mails were not passed on lately.
+pub(super) async fn postmaster_takes_more(context: &Context, account: &str) -> Result<(), Refusal> {
+    let config = context.config();
+    if config.postmaster_is_here() {
+        let text = format!(
+            "the postmaster of this gateway ({}) has no mailbox; its administrator has to set mail.postmaster",
+            config.postmaster()
+        );
+        return Err(Refusal::new(550, "5.1.1", text));
+    }
+    let an_hour_ago = Millis(now().0 - 3_600_000);
+    let taken = context.store.forwarded_since(an_hour_ago, account).await;
+    let (in_all, own) = taken.map_err(super::intake::not_kept)?;
+    match own < TO_POSTMASTER.0 && in_all < TO_POSTMASTER.1 {
+        true => Ok(()),
+        false => {
+            let text =
+                "the postmaster has got too many mails from here within an hour; try again later";
+            Err(Refusal::new(451, "4.7.1", text))
+        }
+    }
 }
 
 /// What a sender may spend is counted by the day of the site, over the calls that were made.

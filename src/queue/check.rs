@@ -78,8 +78,9 @@ const INVARIANTS: &[(&str, &str)] = &[
         "SELECT id FROM faxes WHERE cover_key IS NOT NULL AND ifnull(cover, 0) = 0",
     ),
     (
-        "a message has a fax",
-        "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)",
+        "a message has a fax, or is for the postmaster",
+        "SELECT m.id FROM messages m WHERE NOT EXISTS (SELECT 1 FROM faxes f WHERE f.message = m.id)
+           AND NOT EXISTS (SELECT 1 FROM outgoing o WHERE o.kind = 'forwarded' AND o.subject_of = m.id)",
     ),
 ];
 
@@ -115,6 +116,10 @@ pub(super) const ALL: &str =
 /// Those that unfinished work needs.
 pub(super) const UNFINISHED: &str =
     "SELECT text_key FROM messages m JOIN documents d ON d.message = m.id AND d.state IN ('waiting', 'rendering')
+     UNION SELECT text_key FROM messages m JOIN outgoing o
+           ON o.subject_of = m.id AND o.kind = 'forwarded' AND o.state IN ('waiting', 'sending')
+     UNION SELECT text_key FROM messages m JOIN outgoing o ON o.subject_of = m.id AND o.kind = 'forwarded'
+           JOIN outgoing back ON back.subject_of = o.id AND back.kind = 'returned' AND back.state IN ('waiting', 'sending')
      UNION SELECT pages_key FROM documents d JOIN faxes f ON f.document = d.id AND f.state IN ('ready', 'calling')
      UNION SELECT cover_key FROM faxes WHERE state IN ('ready', 'calling')
      UNION SELECT g4_key FROM received_pages p JOIN received r ON r.id = p.received AND r.ended_at IS NULL

@@ -91,7 +91,7 @@ impl Store {
             let mut found = candidates(db, &message, &joins, since)?;
             found.retain(|it| !seen.contains(&it.text_key) || is_closed_join(it, &joins));
             if found.is_empty() {
-                if !message.faxes.is_empty() {
+                if !message.faxes.is_empty() || message.forward_to.is_some() {
                     insert(db, &message, now)?;
                 }
                 for join in &joins {

@@ -27,6 +27,12 @@ pub fn several(now: super::Millis, count: usize) -> Vec<String> {
     (first..first + u128::from(count)).map(encode).collect()
 }
 
+/// No identifier of this moment or later is less.
+pub fn least(from: super::Millis) -> String {
+    let millis = (from.0.max(0) as u64) & ((1 << 44) - 1);
+    encode(u128::from(millis) << RANDOM)
+}
+
 fn encode(bits: u128) -> String {
     // 16 digits of 5 bits hold 80; the top bit is always 0.
     (0..DIGITS)
@@ -48,6 +54,7 @@ mod tests {
         );
         assert_eq!(a.len(), 16);
         assert!(a < b, "{a} {b}");
+        assert!(least(Millis(1_795_000_000_000)) <= a && a < least(Millis(1_795_000_000_001)));
         // Of version 0.1, 13 characters, from the same and from the next millisecond.
         let (of_old, later) = (&a[..9], &b[..9]);
         assert!(a > format!("{of_old}0000") && a < format!("{later}0000"));

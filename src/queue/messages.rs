@@ -47,6 +47,8 @@ pub struct NewMessage {
     pub small_text: Option<Arc<Vec<u8>>>,
     /// Whether its sender hears of all its faxes in one mail.
     pub one_report: bool,
+    /// The postmaster, where it is for the postmaster, too, or for nobody else.
+    pub forward_to: Option<String>,
     /// Its faxes.
     pub faxes: Vec<NewFax>,
 }
@@ -308,6 +310,9 @@ pub(super) fn insert(db: &Connection, message: &NewMessage, now: Millis) -> rusq
             }
         };
         insert_fax(db, message, &document, fax, now)?;
+    }
+    if let Some(postmaster) = &message.forward_to {
+        super::outgoing::forward(db, &message.id, postmaster, now)?;
     }
     match message.one_report {
         true => super::outgoing::report_as_one(db, &message.id, message.faxes.len()),

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{LEASE_SECONDS, Millis, Result, Store};
+use super::{LEASE_SECONDS, Millis, Result, Store, id};
 
 /// What a mail of ours is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub enum MailKind {
     Returned,
     /// A fax that came in.
     ReceivedFax,
+    /// A mail about a fax once more, to somebody who keeps them.
+    Copy,
+    /// A mail that came in for the postmaster.
+    Forwarded,
 }
 
 impl MailKind {
@@ -28,13 +32,15 @@ impl MailKind {
             MailKind::Broadcast => "broadcast",
             MailKind::Returned => "returned",
             MailKind::ReceivedFax => "received_fax",
+            MailKind::Copy => "copy",
+            MailKind::Forwarded => "forwarded",
         }
     }
 
     /// What its column says.
     pub fn from_name(name: &str) -> MailKind {
         use MailKind::*;
-        [Receipt, Delay, Broadcast, Returned]
+        [Receipt, Delay, Broadcast, Returned, Copy, Forwarded]
             .into_iter()
             .find(|kind| kind.name() == name)
             .unwrap_or(ReceivedFax)
@@ -48,7 +54,7 @@ pub struct ClaimedMail {
     pub id: String,
     /// What kind of thing it is about.
     pub kind: MailKind,
-    /// What it is about: a fax, a message, a received fax, another mail of ours.
+    /// What it is about: a fax, a message, a received fax, another mail of ours; of a mail to the postmaster that mail.
     pub subject_of: String,
     /// Mail address, or the path of a Maildir.
     pub recipient: String,
@@ -139,6 +145,44 @@ impl Store {
         .await
     }
 
+    /// Queues a copy of a mail about a fax; once.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn copy_mail(&self, mail: &str, to: &str, now: Millis) -> Result<()> {
+        let (mail, to) = (mail.to_owned(), to.to_owned());
+        self.write(move |db| {
+            db.prepare_cached(
+                "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
+                 SELECT id || '-copy', 'copy', id, ?2, ?3, 'waiting', ?3 FROM outgoing
+                 WHERE id = ?1 AND kind IN ('receipt', 'delay', 'broadcast') AND recipient <> ?2
+                 ON CONFLICT DO NOTHING",
+            )?
+            .execute(params![mail, to, now.0])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// How many mails to the postmaster were taken since then: in all, and of one account.
+    ///
+    /// # Errors
+    /// As the database says.
+    pub async fn forwarded_since(&self, since: Millis, account: &str) -> Result<(u64, u64)> {
+        let account = account.to_owned();
+        self.read(move |db| {
+            // Identifiers grow with time: only the newest rows are looked at.
+            db.prepare_cached(
+                "SELECT count(*), ifnull(sum(m.account = ?3), 0) FROM outgoing o JOIN messages m ON m.id = o.subject_of
+                 WHERE o.kind = 'forwarded' AND o.subject_of >= ?1 AND o.created_at > ?2",
+            )?
+            .query_row(params![id::least(since), since.0, account], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+        })
+        .await
+    }
+
     /// Queues a mail to the sender of each fax that waits for longer than it was to be told of; one mail for those of a
     /// mail that is reported as one. Once for each. Returns of how many faxes, a thousand at most; then call again.
     ///
@@ -198,6 +242,21 @@ fn end_mail(
          WHERE id = ?1",
     )?
     .execute(params![mail, state, reply, now.0])?;
+    Ok(())
+}
+
+/// A mail is for the postmaster: it is passed on.
+pub(super) fn forward(
+    db: &Connection,
+    message: &str,
+    postmaster: &str,
+    now: Millis,
+) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO outgoing (id, kind, subject_of, recipient, created_at, state, next_try_at)
+         VALUES (?1 || '-forwarded', 'forwarded', ?1, ?2, ?3, 'waiting', ?3)",
+    )?
+    .execute(params![message, postmaster, now.0])?;
     Ok(())
 }
 

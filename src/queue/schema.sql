@@ -1,4 +1,4 @@
--- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 7; the numbered steps
+-- The store of Postfax: one SQLite file, WAL, synchronous=FULL. This text is version 8; the numbered steps
 -- in upgrade.rs bring older files to it, and this file always shows the newest whole.
 --
 -- Times are milliseconds since 1970-01-01T00:00:00Z. A next_try_at is ahead by at most the longest delay of the rules in
@@ -243,8 +243,10 @@ CREATE TABLE received_pages (
 -- rows that no longer change. UNIQUE makes a second receipt for one fax impossible.
 CREATE TABLE outgoing (
     id           TEXT PRIMARY KEY,
-    kind         TEXT    NOT NULL CHECK (kind IN ('receipt', 'delay', 'broadcast', 'returned', 'received_fax')),
-    subject_of   TEXT    NOT NULL,           -- faxes.id, received.id; messages.id of a broadcast; outgoing.id of one returned
+    kind         TEXT    NOT NULL CHECK (kind IN
+                     ('receipt', 'delay', 'broadcast', 'returned', 'received_fax', 'copy', 'forwarded')),
+    subject_of   TEXT    NOT NULL,           -- faxes.id, received.id; messages.id of a broadcast and of a mail to the
+                                             -- postmaster; outgoing.id of one returned, or copied
     recipient    TEXT    NOT NULL,           -- mail address; for a Maildir route its path
     created_at   INTEGER NOT NULL,
     state        TEXT    NOT NULL CHECK (state IN ('waiting', 'sending', 'delivered', 'failed')),

@@ -29,6 +29,8 @@ pub struct ToldFax {
 pub struct ToldMail {
     /// When it was accepted.
     pub accepted_at: Millis,
+    /// Address of the SMTP client.
+    pub client: String,
     /// Envelope sender.
     pub sender: String,
     /// ENVID (RFC 3461 4.4), decoded.
@@ -81,7 +83,7 @@ impl Store {
         self.read(move |db| {
             db.query_row(
                 "SELECT accepted_at, sender, envelope_id, ret, language, message_id, refs, subject, manifest, size,
-                        text_key
+                        text_key, client
                  FROM messages WHERE id = ?1",
                 [message],
                 mail,
@@ -145,5 +147,6 @@ fn mail(row: &Row<'_>) -> rusqlite::Result<ToldMail> {
         manifest: row.get(8)?,
         size: row.get(9)?,
         text_key: row.get(10)?,
+        client: row.get(11)?,
     })
 }

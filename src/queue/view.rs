@@ -536,7 +536,7 @@ impl Store {
         self.read(move |db| {
             // With the kinds it goes by the index of UNIQUE.
             db.prepare(&format!(
-                "{OUTGOING} WHERE kind IN ('receipt', 'delay', 'broadcast', 'returned', 'received_fax')
+                "{OUTGOING} WHERE kind IN ('receipt', 'delay', 'broadcast', 'returned', 'received_fax', 'copy')
                  AND subject_of IN (?1, ?1 || '-0', (SELECT message FROM faxes WHERE id = ?1)) ORDER BY id"
             ))?
                 .query_map([subject_of], outgoing)?

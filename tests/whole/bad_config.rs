@@ -39,6 +39,23 @@ const CONFIGURATIONS: &[(&str, &str)] = &[
         ":2: fax.max_bit_rate: 33600 is none of 14400, 9600, 4800",
     ),
     (
+        "[mail]\nrelay = \"127.0.0.1:25\"\nfrom = \"Fax office\"\n",
+        ":3: mail.from: \"Fax office\" is no mail address; write fax@example.com, or with a name \"Fax office \
+         <fax@example.com>\"",
+    ),
+    (
+        "[receipts]\ncopy_to = \"archive\"\n",
+        ":2: receipts.copy_to: \"archive\" is no mail address",
+    ),
+    (
+        "[smtp]\nlisten_tls = [\"127.0.0.1:2465\"]\n",
+        ":2: smtp.listen_tls: takes smtp.tls_certificate and smtp.tls_key",
+    ),
+    (
+        "[smtp]\nbare_lf = [\"0.0.0.0/0\"]\n",
+        ":2: smtp.bare_lf: 0.0.0.0/0 is everybody; name the copiers, and no mail server that takes mail from others",
+    ),
+    (
         "time_zone = \"Mars/Olympus\"\n",
         ":1: time_zone: \"Mars/Olympus\" is no known time zone; write it like \"Europe/Berlin\", or leave it empty",
     ),

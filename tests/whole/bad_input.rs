@@ -68,7 +68,27 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
         (
             "a country that is not allowed",
             recipient("+442079460000@fax.local"),
-            "550 5.7.1 destination +442079460000 is not allowed here; ask the administrator to add it to dialing.allow: it is a number abroad",
+            "550 5.7.1 destination +442079460000 is not allowed here; ask the administrator to add it to dialing.allow: it is a number in the United Kingdom",
+        ),
+        (
+            "an island that looks like long distance",
+            recipient("8765551234@fax.local"),
+            "550 5.7.1 destination 8765551234 is barred here (dialing.deny): it is a number in Jamaica, which is billed as a call abroad",
+        ),
+        (
+            "a digit too few",
+            recipient("555123456@fax.local"),
+            "550 5.1.3 555123456 is no fax number: it has 9 digits without prefixes, and a number in the United States has 10: a digit is missing",
+        ),
+        (
+            "a digit too many",
+            recipient("+155512345678@fax.local"),
+            "550 5.1.3 +155512345678 is no fax number: it has 11 digits without prefixes, and a number in the United States has 10: there is a digit too many",
+        ),
+        (
+            "digits for whoever answers",
+            recipient("5551234567P42@fax.local"),
+            "550 5.1.3 \"5551234567P42\": no digits can be sent after a pause, or to a fax machine that has answered; write 5551234567 alone, or for a sub-address (T.33) 5551234567+sub-42",
         ),
         (
             "1,000 recipients",

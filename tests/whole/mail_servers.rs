@@ -36,7 +36,7 @@ fn postfix_relays_by_smtp_and_lmtp_and_dovecot_holds_the_receipts() {
     });
     let returned = office.mail_with("555123");
     assert!(
-        returned.contains("is not allowed here"),
+        returned.contains("digits are missing"),
         "the sentence of our 550 is not in it: {returned}"
     );
     // The same by LMTP: a reply for each recipient.

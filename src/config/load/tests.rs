@@ -421,3 +421,55 @@ fn a_route_is_found_by_its_digits_then_by_the_star() {
     );
     assert!(Config::default().route("5559876543", &numbers).is_none());
 }
+
+#[test]
+fn a_from_with_a_name_is_taken_apart() {
+    let from = |written: &str| {
+        let text = format!("hostname = \"fax.example.com\"\n[mail]\nfrom = '{written}'\n");
+        Config::parse(&text, "config.toml")
+    };
+    for (written, line, address, postmaster) in [
+        (
+            "",
+            "Postfax <fax-gateway@fax.example.com>",
+            "fax-gateway@fax.example.com",
+            "postmaster@fax.example.com",
+        ),
+        (
+            "fax@office.example",
+            "Postfax <fax@office.example>",
+            "fax@office.example",
+            "postmaster@office.example",
+        ),
+        (
+            "Fax office <fax@office.example>",
+            "Fax office <fax@office.example>",
+            "fax@office.example",
+            "postmaster@office.example",
+        ),
+        (
+            "\"Smith, Roe & Partners\" <fax@office.example>",
+            "\"Smith, Roe & Partners\" <fax@office.example>",
+            "fax@office.example",
+            "postmaster@office.example",
+        ),
+    ] {
+        let config = from(written).unwrap();
+        assert_eq!(config.from_line(), line);
+        assert_eq!(config.mail_from(), address);
+        assert_eq!(config.postmaster(), postmaster);
+    }
+    for bad in [
+        "Fax office",
+        "fax@",
+        "Fax <fax@office.example",
+        "a@b.example, c@d.example",
+        "fax office@example.com",
+    ] {
+        let refused = from(bad).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("config.toml:3: mail.from: "),
+            "{bad}: {refused}"
+        );
+    }
+}

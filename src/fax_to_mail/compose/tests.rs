@@ -11,6 +11,7 @@ const PDF: &[u8] = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\nnot really\n%%EOF\n";
 fn head() -> Letterhead {
     Letterhead {
         from: "Fax <fax@law.example>".into(),
+        reply_to: Some("postmaster@law.example".into()),
         hostname: "fax.law.example".into(),
         zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
         templates: Templates::default(),

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::books::{Books, NOT_ASKED, timestamp};
 use super::received::{received, with_pdf};
-use super::{Refusal, folder_of};
+use super::{Refusal, folder_of, forwarded};
 use crate::config::TellDelivered;
 use crate::context::Context;
 use crate::fax_to_mail::compose;
@@ -12,7 +12,7 @@ use crate::letter::returned;
 use crate::letter::{Letter, Letterhead};
 use crate::mail_to_fax::receipt::broadcast;
 use crate::mail_to_fax::receipt::{self, Kind, Receipt, Wanted};
-use crate::queue::{ClaimedMail, MailKind};
+use crate::queue::{ClaimedMail, MailKind, OutgoingRow};
 
 /// What came of a row.
 pub(super) enum Composed {
@@ -51,6 +51,34 @@ pub(super) async fn compose(context: &Context, mail: &ClaimedMail) -> Result<Com
             Ok(Composed::Letter(letter))
         }
         MailKind::Returned => give_back(context, mail, &head, date).await,
+        MailKind::Copy => copy(context, mail).await,
+        MailKind::Forwarded => forwarded::compose(context, mail).await,
+    }
+}
+
+/// The very letter that its first recipient gets, to another one.
+async fn copy(context: &Context, mail: &ClaimedMail) -> Result<Composed, Refusal> {
+    let original = context.store.outgoing(&mail.subject_of).await?;
+    let original = original.map(|row| as_claimed(&row));
+    let original =
+        original.ok_or_else(|| Refusal::never(format!("there is no mail {}", mail.subject_of)))?;
+    Ok(match Box::pin(compose(context, &original)).await? {
+        Composed::Letter(letter) => Composed::Letter(Letter {
+            to: vec![mail.recipient.clone()],
+            ..letter
+        }),
+        nothing => nothing,
+    })
+}
+
+fn as_claimed(row: &OutgoingRow) -> ClaimedMail {
+    ClaimedMail {
+        id: row.id.clone(),
+        kind: MailKind::from_name(&row.kind),
+        subject_of: row.subject_of.clone(),
+        recipient: row.recipient.clone(),
+        created_at: row.created_at,
+        tries: 0,
     }
 }
 
@@ -74,7 +102,9 @@ async fn one(
     if let Some(why) = books.reserve(&receipt.mail, kind, wanted) {
         return Ok(Composed::Nothing(why));
     }
-    books.add_picture(&mut receipt).await?;
+    if books.config.shows_picture(&receipt.mail.sender) {
+        books.add_picture(&mut receipt).await?;
+    }
     receipt::write(&receipt, head, date)
         .map(Composed::Letter)
         .map_err(Refusal::never)
@@ -153,14 +183,10 @@ async fn give_back(
         .await?;
         return Ok(Composed::Letter(letter));
     }
-    let original = ClaimedMail {
-        id: refused.id.clone(),
-        kind: MailKind::from_name(&refused.kind),
-        subject_of: refused.subject_of.clone(),
-        recipient: refused.recipient.clone(),
-        created_at: refused.created_at,
-        tries: 0,
-    };
+    if refused.kind == MailKind::Forwarded.name() {
+        return forwarded::not_delivered(context, &refused.subject_of, &about, &to, head).await;
+    }
+    let original = as_claimed(&refused);
     let letter = match Box::pin(compose(context, &original)).await {
         Ok(Composed::Letter(letter)) => Some(letter.bytes),
         // An address to which no letter can be written: then the words alone.

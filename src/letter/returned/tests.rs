@@ -8,6 +8,7 @@ use crate::letter::templates::Templates;
 fn head(language: Language) -> Letterhead {
     Letterhead {
         from: "Postfax <postfax@fax.law.example>".into(),
+        reply_to: Some("postmaster@law.example".into()),
         hostname: "fax.law.example".into(),
         zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
         templates: Templates::default(),

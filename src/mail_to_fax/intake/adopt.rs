@@ -7,7 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::{FrontDoor, Good, KeepError};
 use crate::context::now;
 use crate::mail_to_fax::dedup::{Disposition, Recipients};
-use crate::mail_to_fax::documents::{self, NotOpened};
+use crate::mail_to_fax::documents::{self, NotOpened, Opened};
+use crate::mail_to_fax::message;
 use crate::mail_to_fax::verdict::{can_be_told, on_recipient};
 use crate::mail_to_fax::wishes::Wishes;
 use crate::net::smtp::Text;
@@ -103,18 +104,31 @@ impl FrontDoor {
         let text = tokio::task::spawn_blocking(move || Kept::File(path).read()).await;
         let text = text.map_err(|_| StoreError::Stopped)?;
         let text = text.map_err(StoreError::from)?;
+        let (forward_to, recipients) = self.apart(recipients, &mail, text.len() as u64).await?;
+        let to_be_faxed = !recipients.is_empty();
         let config = self.context.config();
-        let body = config.body_for(&mail.sender);
-        let opened = documents::open(&self.context, Kept::Row(text.clone()), body);
-        let mut contents = opened.await.map_err(|e| match e {
-            NotOpened::Bad(bad) => NotAdopted::from(Refusal::from(bad)),
-            NotOpened::Unread(e) => StoreError::from(e).into(),
-            NotOpened::Ours(e) => StoreError::from(io::Error::other(e)).into(),
-        })?;
-        let fields = contents.fields.iter();
-        let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
-        let wishes = wishes.map_err(super::bad_header)?;
-        self.count_pages(&mut contents).await?;
+        let (body, sender) = (config.body_for(&mail.sender), config.sender(&mail.sender));
+        let mut wishes = Wishes::default();
+        let mut contents = match to_be_faxed {
+            true => {
+                let opened = documents::open(&self.context, Kept::Row(text.clone()), body);
+                opened.await.map_err(|e| match e {
+                    NotOpened::Bad(bad) => NotAdopted::from(Refusal::from(bad)),
+                    NotOpened::Unread(e) => StoreError::from(e).into(),
+                    NotOpened::Ours(e) => StoreError::from(io::Error::other(e)).into(),
+                })?
+            }
+            false => {
+                let read = move |text: &[u8]| message::heading(text, &config.hostname());
+                let read = self.context.reader.read(Kept::Row(text.clone()), read);
+                let heading = read.await.map_err(StoreError::from)?;
+                Opened::of_heading(heading.map_err(Refusal::from)?)
+            }
+        };
+        if to_be_faxed {
+            wishes = super::header_wishes(&sender, &contents)?;
+            self.count_pages(&mut contents).await?;
+        }
         contents.documents.clear();
         Ok(Good {
             client: envelope
@@ -126,6 +140,7 @@ impl FrontDoor {
                 .to_owned(),
             mail,
             recipients,
+            forward_to,
             wishes,
             text: Text::Short(text),
             contents,
@@ -160,7 +175,7 @@ impl FrontDoor {
     ) -> Result<Vec<String>, NotAdopted> {
         let plan = self.keep_once(message, recipients, now()).await?;
         let fax = |place| recipients.fax_of(&plan, place).to_owned();
-        if !plan.contains(&Disposition::New) {
+        if !plan.contains(&Disposition::New) && message.forward_to.is_none() {
             return Err(NotAdopted::Refused(format!(
                 "its sender has sent the same mail again: it is in the queue as fax {}",
                 fax(0)

@@ -27,6 +27,7 @@ fn to(number: &str) -> Recipient {
         orcpt: None,
         wishes: Wishes::default(),
         defaults: Wishes::default(),
+        is_postmaster: false,
     }
 }
 
@@ -37,6 +38,7 @@ fn good(message_id: &str, recipients: Vec<Recipient>, text: &str) -> Good {
         client: HERE,
         via: "network".into(),
         recipients,
+        forward_to: None,
         wishes: Wishes::default(),
         text: Text::Short(Arc::new(text.into())),
         contents: Opened {
@@ -465,4 +467,28 @@ async fn what_a_rule_refuses_and_what_was_sent_again_stays_an_orphan() {
     assert_eq!(store.orphans().await.unwrap().len(), 1);
     assert_eq!(store.blobs().keys().unwrap(), Vec::<String>::new());
     assert_eq!(store.waiting_faxes(100).await.unwrap().len(), 1);
+}
+
+#[test]
+fn a_copier_s_read_receipt_is_a_report_of_the_delivery_where_its_section_says_so() {
+    let wishes = |mdn: bool, fields: &[&str]| {
+        let sender = Sender {
+            mdn,
+            ..Sender::default()
+        };
+        let mut opened = Opened::of_heading(message::Heading::default());
+        let field = |name: &&str| match name.split_once(": ") {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => ((*name).to_owned(), String::new()),
+        };
+        opened.fields = fields.iter().map(field).collect();
+        let wishes = header_wishes(&sender, &opened).ok().expect("good fields");
+        wishes.notify.map(Notify::bits)
+    };
+    let asked = "disposition-notification-to";
+    assert_eq!(wishes(true, &[asked]), Some(7));
+    assert_eq!(wishes(true, &[]), None);
+    assert_eq!(wishes(false, &[asked]), None);
+    // What is said in so many words counts before it.
+    assert_eq!(wishes(true, &[asked, "X-Fax-Notify: never"]), Some(0));
 }

@@ -121,13 +121,18 @@ pub enum BadMessage {
     /// RFC 5321 6.3.
     #[error("the mail has passed more than {MAX_HOPS} servers, it must be going in a circle")]
     Loop,
+    /// It was passed on to the postmaster, and came back.
+    #[error(
+        "the mail was passed on to the postmaster already, and came back: it is going in a circle"
+    )]
+    Circle,
 }
 
 impl From<BadMessage> for Refusal {
     fn from(bad: BadMessage) -> Refusal {
         let status = match bad {
             BadMessage::Automatic => "5.7.1",
-            BadMessage::Loop => "5.4.6",
+            BadMessage::Loop | BadMessage::Circle => "5.4.6",
             BadMessage::NotFaxable { .. }
             | BadMessage::Outlook(..)
             | BadMessage::Encrypted
@@ -182,6 +187,49 @@ pub fn read<'m>(
     })
 }
 
+/// What is known of a message by its header.
+#[derive(Debug, Clone, Default)]
+pub struct Heading {
+    /// The subject, decoded.
+    pub subject: Option<String>,
+    /// The message's identifier, without its angle brackets.
+    pub message_id: Option<String>,
+    /// The fields that ask something of us or say who checked it.
+    pub fields: Vec<(String, String)>,
+}
+
+/// Reads the header of a message for the postmaster, whatever its parts are; `own` is the name under which it was passed on
+/// before, should it be going in a circle.
+///
+/// # Errors
+/// An answer, a report, a message that goes in a circle, and a header that cannot be read.
+pub fn heading(raw: &[u8], own: &str) -> Result<Heading, BadMessage> {
+    let entity = Entity::read(raw)?;
+    refuse_loops(&entity)?;
+    let header = &entity.header;
+    let was_here = header.headers.iter().any(|field| {
+        field.name.as_str().trim().eq_ignore_ascii_case(FORWARDED)
+            && field
+                .value
+                .as_text()
+                .is_some_and(|by| by.trim().eq_ignore_ascii_case(own))
+    });
+    if was_here {
+        return Err(BadMessage::Circle);
+    }
+    Ok(Heading {
+        subject: text(header, HeaderName::Subject),
+        message_id: text(header, HeaderName::MessageId),
+        fields: fields_for_us(header),
+    })
+}
+
+/// The field that asks for a read receipt (RFC 8098 2.1).
+pub const ASKS_FOR_MDN: &str = "Disposition-Notification-To";
+
+/// The field by which a mail to the postmaster that comes back is known.
+pub const FORWARDED: &str = "X-Postfax-Forwarded";
+
 /// `X-Fax-...`, with its encoded words decoded (RFC 2047), and Authentication-Results as it came.
 fn fields_for_us(header: &MessagePart<'_>) -> Vec<(String, String)> {
     let mut fields = Vec::new();
@@ -191,6 +239,10 @@ fn fields_for_us(header: &MessagePart<'_>) -> Vec<(String, String)> {
         if name.eq_ignore_ascii_case("Authentication-Results") {
             // One without a value is there all the same: the first decides.
             fields.push((name.to_owned(), raw.unwrap_or_default().to_owned()));
+            continue;
+        }
+        if name.eq_ignore_ascii_case(ASKS_FOR_MDN) {
+            fields.push((name.to_owned(), String::new()));
             continue;
         }
         let Some(raw) = raw else { continue };
@@ -232,7 +284,8 @@ fn refuse_loops(entity: &Entity<'_>) -> Result<(), BadMessage> {
     let automatic = fields
         .iter()
         .filter(|field| field.name == HeaderName::AutoSubmitted)
-        .filter_map(|field| field.value.as_text()?.split(';').next())
+        // A comment may stand behind it (RFC 5322 3.2.2).
+        .filter_map(|field| field.value.as_text()?.split([';', '(', ' ', '\t']).next())
         .any(|keyword| keyword.trim().eq_ignore_ascii_case("auto-replied"));
     if automatic || entity.header.is_content_type("multipart", "report") {
         return Err(BadMessage::Automatic);

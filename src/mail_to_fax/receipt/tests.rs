@@ -12,6 +12,7 @@ use crate::pages::text::LeftOut;
 fn head() -> Letterhead {
     Letterhead {
         from: "Postfax <postmaster@fax.law.example>".into(),
+        reply_to: Some("postmaster@law.example".into()),
         hostname: "fax.law.example".into(),
         zone: TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap(),
         templates: Templates::default(),
@@ -725,6 +726,41 @@ fn a_mail_without_a_subject_is_named_by_its_number() {
         let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
         assert_eq!(parsed.subject(), Some("Fax delivered: 5551234567"));
         assert!(text(&letter).starts_with("Your fax to 5551234567 was delivered: "));
+    }
+}
+
+#[test]
+fn a_site_s_subject_stands_over_deliveries_and_hides_nothing_else() {
+    let with = |template: &str, receipt: &Receipt| {
+        let own = [("subject.txt".to_owned(), template.to_owned())];
+        let head = Letterhead {
+            templates: Templates::of(own.into_iter().collect()),
+            ..head()
+        };
+        let letter = write(receipt, &head, receipt.ended).unwrap();
+        let parsed = MessageParser::default().parse(&letter.bytes).unwrap();
+        parsed.subject().unwrap().to_owned()
+    };
+    let own = "[fax {{ fax.kind }}] {{ fax.number }}: {{ fax.title }}";
+    let delivered = lease_agreement();
+    assert_eq!(
+        with(own, &delivered),
+        "[fax delivered] 5551234567: Lease agreement"
+    );
+    for (outcome, prefix) in [
+        (Outcome::Uncertain, "Fax perhaps delivered"),
+        (Outcome::Refused, "Fax NOT delivered"),
+        (Outcome::Cancelled, "Fax cancelled"),
+    ] {
+        let subject = with(own, &ended(outcome, 0, ""));
+        assert_eq!(subject, format!("{prefix}: Lease agreement"));
+    }
+    for broken in ["{{ nonsense }}", "{% if %}", " \r\n "] {
+        assert_eq!(
+            with(broken, &delivered),
+            "Fax delivered: Lease agreement",
+            "{broken}"
+        );
     }
 }
 

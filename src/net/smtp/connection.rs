@@ -83,11 +83,17 @@ impl<I: Intake> Connection<I> {
     }
 
     /// Talks until one side has had enough.
-    pub(super) async fn serve<S>(mut self, stream: S, tls: Option<TlsAcceptor>)
+    ///
+    /// `at_once`: TLS begins with the first octet, and not behind STARTTLS.
+    pub(super) async fn serve<S>(mut self, stream: S, tls: Option<TlsAcceptor>, at_once: bool)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        if let Err(error) = self.talk(stream, tls).await {
+        let ended = match (tls, at_once) {
+            (Some(tls), true) => self.talk_in_tls(stream, &tls).await,
+            (tls, _) => self.talk(stream, tls).await,
+        };
+        if let Err(error) = ended {
             tracing::info!(client = %self.client, %error, "mail connection lost");
         }
     }
@@ -102,8 +108,20 @@ impl<I: Intake> Connection<I> {
         let tls = tls.expect("the session offers STARTTLS only where there is an acceptor");
         // RFC 3207 6: what was pipelined in plaintext behind STARTTLS is not read as commands.
         self.input.clear();
-        let mut stream = timeout(self.settings.timeouts.command, tls.accept(stream)).await??;
+        let stream = timeout(self.settings.timeouts.command, tls.accept(stream)).await?;
+        let mut stream = stream.map_err(no_handshake)?;
         self.session.tls_started();
+        self.converse(&mut stream).await?;
+        say_goodbye(stream).await
+    }
+
+    /// RFC 8314 3.3.
+    async fn talk_in_tls<S>(&mut self, stream: S, tls: &TlsAcceptor) -> io::Result<()>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stream = timeout(self.settings.timeouts.command, tls.accept(stream)).await?;
+        let mut stream = stream.map_err(no_handshake)?;
         self.converse(&mut stream).await?;
         say_goodbye(stream).await
     }
@@ -125,6 +143,13 @@ impl<I: Intake> Connection<I> {
                 if !self.read(stream).await? {
                     return Ok(End::Close);
                 }
+            }
+            if self.session.refuse_tls(&self.input) {
+                tracing::warn!(
+                    client = %self.client,
+                    "it begins with TLS on a port where SMTP begins without: set it to STARTTLS, or to a port of smtp.listen_tls"
+                );
+                continue;
             }
             let used = self.session.handle(&self.input);
             self.input.drain(..used);
@@ -332,6 +357,19 @@ impl<I: Intake> Connection<I> {
         }
         accepted
     }
+}
+
+/// What did not work, and for old machines what to do.
+fn no_handshake(error: io::Error) -> io::Error {
+    let too_old = ["SupportedVersions", "version", "cipher", "Ec", "signature"];
+    let said = error.to_string();
+    let advice = match too_old.iter().any(|word| said.contains(word)) {
+        true => {
+            " (TLS 1.2 and 1.3 are spoken here; an older machine sends without, from a network in smtp.no_starttls)"
+        }
+        false => "",
+    };
+    io::Error::other(format!("TLS: {said}{advice}"))
 }
 
 /// Closes our half and reads on for a moment: closing over unread input would make the system reset the

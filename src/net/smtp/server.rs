@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -46,14 +47,38 @@ pub enum StartError {
 /// The listener, bound to its addresses.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
     lmtp_addresses: Vec<SocketAddr>,
     /// Until [`Server::run`] takes them.
-    listeners: Mutex<Vec<(Protocol, Listener)>>,
+    listeners: Mutex<Vec<(Spoken, Listener)>>,
     tls: RwLock<Option<Arc<Certificate>>>,
     settings: RwLock<Arc<Settings>>,
     places: Arc<Places>,
     /// Those who are being turned away.
     turned_away: Arc<Semaphore>,
+}
+
+/// What is spoken on a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Spoken {
+    protocol: Protocol,
+    /// TLS begins with the first octet (RFC 8314).
+    tls: bool,
+}
+
+impl Spoken {
+    const SMTP: Spoken = Spoken {
+        protocol: Protocol::Smtp,
+        tls: false,
+    };
+    const SMTP_IN_TLS: Spoken = Spoken {
+        protocol: Protocol::Smtp,
+        tls: true,
+    };
+    const LMTP: Spoken = Spoken {
+        protocol: Protocol::Lmtp,
+        tls: false,
+    };
 }
 
 impl Server {
@@ -63,25 +88,31 @@ impl Server {
     /// The first address or file that does not work.
     pub async fn bind(settings: Settings) -> Result<Server, StartError> {
         let tls = settings.tls.as_ref().map(Certificate::read).transpose()?;
-        let smtp = settings.listen.iter().copied().map(Socket::Address);
-        let smtp = smtp.map(|socket| (Protocol::Smtp, socket));
+        let at = |all: &[SocketAddr], spoken: Spoken| -> Vec<(Spoken, Socket)> {
+            let sockets = all.iter().copied().map(Socket::Address);
+            sockets.map(|socket| (spoken, socket)).collect()
+        };
+        let mut sockets = at(&settings.listen, Spoken::SMTP);
+        sockets.extend(at(&settings.listen_tls, Spoken::SMTP_IN_TLS));
         let lmtp = settings.lmtp.iter().cloned();
+        sockets.extend(lmtp.map(|socket| (Spoken::LMTP, socket)));
         let mut listeners = Vec::new();
-        for (protocol, address) in smtp.chain(lmtp.map(|socket| (Protocol::Lmtp, socket))) {
+        for (spoken, address) in sockets {
             match Listener::bind(&address).await {
-                Ok(listener) => listeners.push((protocol, listener)),
+                Ok(listener) => listeners.push((spoken, listener)),
                 Err(cause) => return Err(StartError::Listen { address, cause }),
             }
         }
-        let addresses = |wanted: Protocol| {
-            let of_it = listeners.iter().filter(|(protocol, _)| *protocol == wanted);
+        let addresses = |wanted: Spoken| {
+            let of_it = listeners.iter().filter(|(spoken, _)| *spoken == wanted);
             of_it
                 .filter_map(|(_, listener)| listener.address())
                 .collect()
         };
         let server = Server {
-            addresses: addresses(Protocol::Smtp),
-            lmtp_addresses: addresses(Protocol::Lmtp),
+            addresses: addresses(Spoken::SMTP),
+            tls_addresses: addresses(Spoken::SMTP_IN_TLS),
+            lmtp_addresses: addresses(Spoken::LMTP),
             listeners: Mutex::new(listeners),
             tls: RwLock::new(tls.map(Arc::new)),
             settings: RwLock::default(),
@@ -95,6 +126,11 @@ impl Server {
     /// The addresses where LMTP is spoken, without the sockets in folders.
     pub fn lmtp_addresses(&self) -> Vec<SocketAddr> {
         self.lmtp_addresses.clone()
+    }
+
+    /// The addresses where TLS begins with the first octet.
+    pub fn tls_addresses(&self) -> Vec<SocketAddr> {
+        self.tls_addresses.clone()
     }
 
     /// The addresses bound, with the ports that the system chose for port 0.
@@ -159,7 +195,7 @@ impl Server {
 
     async fn accept_loop<I: Intake>(
         &self,
-        (protocol, listener): (Protocol, Listener),
+        (spoken, listener): (Spoken, Listener),
         intake: &Arc<I>,
         sessions: &TaskTracker,
         stop: &CancellationToken,
@@ -189,13 +225,18 @@ impl Server {
                     });
                 }
                 Ok(place) => {
-                    let session = told_apart(&settings.session, protocol);
+                    let tls = self.certificate().map(|certificate| certificate.current());
+                    if spoken.tls && tls.is_none() {
+                        tracing::error!(%client, "no certificate is there for smtp.listen_tls: the connection is closed");
+                        continue;
+                    }
+                    let session = told_apart(&settings, spoken, client);
                     let (intake, stop) = (intake.clone(), stop.clone());
                     let session = Connection::new(client, session, settings, intake, place, stop);
-                    let tls = self.certificate().map(|certificate| certificate.current());
                     let abort = abort.clone();
                     sessions.spawn(async move {
-                        abort.run_until_cancelled(session.serve(stream, tls)).await;
+                        let serve = session.serve(stream, tls, spoken.tls);
+                        abort.run_until_cancelled(serve).await;
                     });
                 }
             }
@@ -216,12 +257,17 @@ impl Server {
 }
 
 /// What one session is told beyond what all are told.
-fn told_apart(all: &SessionConfig, protocol: Protocol) -> SessionConfig {
+fn told_apart(settings: &Settings, spoken: Spoken, client: IpAddr) -> SessionConfig {
+    let all = &settings.session;
+    let is_of = |networks: &[IpNet]| networks.iter().any(|it| it.contains(&client));
     let hold = i64::try_from(all.max_hold).unwrap_or(i64::MAX);
     let until = jiff::Timestamp::now().as_second().saturating_add(hold);
     let until = jiff::Timestamp::from_second(until).ok();
     SessionConfig {
-        protocol,
+        protocol: spoken.protocol,
+        tls: spoken.tls,
+        tls_available: all.tls_available && !is_of(&settings.no_starttls),
+        bare_lf: is_of(&settings.bare_lf),
         hold_until: until.map(|until| until.to_string()).unwrap_or_default(),
         ..all.clone()
     }

@@ -16,6 +16,12 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Where LMTP is spoken. Read at the start only.
     pub lmtp: Vec<Socket>,
+    /// Addresses where TLS begins with the first octet. Read at the start only.
+    pub listen_tls: Vec<SocketAddr>,
+    /// Networks to whose hosts STARTTLS is not offered.
+    pub no_starttls: Vec<IpNet>,
+    /// Networks whose hosts may end lines with LF alone.
+    pub bare_lf: Vec<IpNet>,
     /// Networks whose hosts may submit mail.
     pub networks: Vec<IpNet>,
     /// Whether others may come in, too: to log in, or to prove who they are.
@@ -66,6 +72,9 @@ impl Default for Settings {
         Settings {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 2525))],
             lmtp: Vec::new(),
+            listen_tls: Vec::new(),
+            no_starttls: Vec::new(),
+            bare_lf: Vec::new(),
             strangers: false,
             networks: ["127.0.0.0/8", "::1/128"]
                 .map(|network| network.parse().expect("a network"))

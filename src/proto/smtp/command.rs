@@ -1,5 +1,7 @@
 //! One clean command line to a command, or to the reply that says what is wrong with it.
 
+use std::borrow::Cow;
+
 use smtp_proto::{Error, Request};
 
 use super::parameters::{self, MailOptions, RcptOptions};
@@ -64,6 +66,7 @@ impl From<Reply> for BadCommand {
 /// # Errors
 /// The reply to say, for everything that is not a command we know in a form we know.
 pub(super) fn parse(line: &[u8], auth: bool) -> Result<Command, BadCommand> {
+    let line = &*greeting_in_ascii(line);
     let text = printable(line)?;
     if speaks_http(text) {
         return Err(fatal(
@@ -82,7 +85,11 @@ pub(super) fn parse(line: &[u8], auth: bool) -> Result<Command, BadCommand> {
         Some("AUTH") => return Ok(login(text)?),
         _ => {}
     }
+    if let Some(greeting) = greeting(text) {
+        return Ok(greeting);
+    }
     let (command, parameters) = split_parameters(text);
+    let command = &*with_quotes(command);
     let wire = [command.as_bytes(), b"\r\n"].concat();
     let request = Request::parse(&mut wire.iter()).map_err(syntax_error)?;
     if takes_no_argument(&request) && text.trim().len() > request.name().len() {
@@ -90,10 +97,11 @@ pub(super) fn parse(line: &[u8], auth: bool) -> Result<Command, BadCommand> {
         return Err(bad(501, "5.5.4", format!("{name} takes no parameters")));
     }
     Ok(match request {
-        Request::Ehlo { host } => Command::Ehlo { host: host.into() },
-        Request::Helo { host } => Command::Helo { host: host.into() },
-        Request::Lhlo { host } => Command::Lhlo { host: host.into() },
         Request::Mail { from } => mail(from.address.into(), parameters, auth)?,
+        // RFC 5321 4.5.1: the only address that needs no domain; the parser makes nothing of it.
+        Request::Rcpt { to } if to.address.is_empty() && names_postmaster(command) => {
+            rcpt("postmaster".to_owned(), parameters)?
+        }
         Request::Rcpt { to } => rcpt(to.address.into(), parameters)?,
         Request::Data => Command::Data,
         Request::Rset => Command::Rset,
@@ -104,6 +112,61 @@ pub(super) fn parse(line: &[u8], auth: bool) -> Result<Command, BadCommand> {
         Request::StartTls => Command::StartTls,
         other => return Err(not_offered(&other)),
     })
+}
+
+/// EHLO, HELO and LHLO with whatever a client calls itself: printers write their model, a name with spaces or nothing at all,
+/// and RFC 5321 4.1.4 lets nobody be refused for it.
+fn greeting(text: &str) -> Option<Command> {
+    let text = text.trim_end();
+    let (verb, host) = text.split_once(' ').unwrap_or((text, ""));
+    let host = host.trim().to_owned();
+    match verb.to_ascii_uppercase().as_str() {
+        "EHLO" => Some(Command::Ehlo { host }),
+        "HELO" => Some(Command::Helo { host }),
+        "LHLO" => Some(Command::Lhlo { host }),
+        _ => None,
+    }
+}
+
+/// In a greeting, what is not printable ASCII becomes a question mark: its name is for the log alone.
+fn greeting_in_ascii(line: &[u8]) -> Cow<'_, [u8]> {
+    let verb = line.get(..5).unwrap_or_default().to_ascii_uppercase();
+    if !matches!(verb.as_slice(), b"EHLO " | b"HELO " | b"LHLO ") {
+        return Cow::Borrowed(line);
+    }
+    let printable = |octet: &u8| match octet {
+        b' '..=b'~' => *octet,
+        _ => b'?',
+    };
+    Cow::Owned(line.iter().map(printable).collect())
+}
+
+/// `RCPT TO:<(212) 555-1234@fax.local>`: people type numbers so, and copiers send what was typed. The local part should
+/// stand in quotes then (RFC 5321 4.1.2), and is given them; whether it is a number is for the verdict to say.
+fn with_quotes(command: &str) -> Cow<'_, str> {
+    let is_rcpt = command
+        .get(..4)
+        .is_some_and(|verb| verb.eq_ignore_ascii_case("RCPT"));
+    let path = command.split_once('<').and_then(|(before, path)| {
+        let (local, domain) = path.strip_suffix('>')?.split_once('@')?;
+        Some((before, local, domain))
+    });
+    let Some((before, local, domain)) = path.filter(|_| is_rcpt) else {
+        return Cow::Borrowed(command);
+    };
+    let has_digit = local.bytes().any(|b| b.is_ascii_digit());
+    let is_odd = local.contains([' ', '(', ')', ',', ';', ':', '[', ']']) || local.contains("..");
+    match has_digit && is_odd && !local.contains(['"', '\\', '<', '>']) && !domain.contains('@') {
+        true => Cow::Owned(format!("{before}<\"{local}\"@{domain}>")),
+        false => Cow::Borrowed(command),
+    }
+}
+
+fn names_postmaster(command: &str) -> bool {
+    let path = command.split_once('<').map_or("", |(_, path)| path);
+    path.trim_end_matches('>')
+        .trim()
+        .eq_ignore_ascii_case("postmaster")
 }
 
 /// No control characters (RFC 5321 4.1.2), and beyond ASCII only in the addresses of MAIL and RCPT (RFC 6531 3.3).
@@ -330,6 +393,65 @@ mod tests {
     }
 
     #[test]
+    fn a_greeting_is_never_judged() {
+        for (line, host) in [
+            (&b"EHLO"[..], ""),
+            (b"helo ", ""),
+            (b"HELO KMBIZHUB", "KMBIZHUB"),
+            (b"EHLO office printer 2", "office printer 2"),
+            (b"EHLO 10.0.0.7", "10.0.0.7"),
+            (b"HELO [::1", "[::1"),
+            (b"HELO B\xfcro\t_x", "B?ro?_x"),
+            ("EHLO Büro".as_bytes(), "B??ro"),
+        ] {
+            match parse(line, false) {
+                Ok(Command::Ehlo { host: said } | Command::Helo { host: said }) => {
+                    assert_eq!(said, host);
+                }
+                other => panic!("{line:?}: {other:?}"),
+            }
+        }
+        assert_eq!(code("HELOx"), 500);
+    }
+
+    #[test]
+    fn a_number_as_people_type_it_needs_no_quotes() {
+        for (line, expected) in [
+            (
+                "RCPT TO:<(212) 555-1234@gw.example>",
+                "(212) 555-1234@gw.example",
+            ),
+            (
+                "RCPT TO:<\"(212) 555-1234\"@gw.example>",
+                "(212) 555-1234@gw.example",
+            ),
+            (
+                "rcpt to:<212..555..1234@gw.example> NOTIFY=NEVER",
+                "212..555..1234@gw.example",
+            ),
+            (
+                "RCPT TO:<2125551234,,42@gw.example>",
+                "2125551234,,42@gw.example",
+            ),
+            (
+                "RCPT TO:<@x,@y:2125551234@gw.example>",
+                "2125551234@gw.example",
+            ),
+            ("RCPT TO:<Postmaster>", "postmaster"),
+            ("RCPT TO:<postmaster@gw.example>", "postmaster@gw.example"),
+        ] {
+            assert_eq!(recipient(line), expected, "{line}");
+        }
+        for line in [
+            "RCPT TO:<a b@gw.example>",
+            "RCPT TO:<1 2@a@b>",
+            "RCPT TO:<>",
+        ] {
+            assert!(code(line) >= 500, "{line}");
+        }
+    }
+
+    #[test]
     fn a_chunk_whose_size_cannot_be_read_ends_the_session() {
         for line in [
             "BDAT",
@@ -356,18 +478,15 @@ mod tests {
             ("MAIL FROM:<a@b.example> SIZE=many", 501),
             ("MAIL FROM:<>", 550),
             ("RCPT TO:<>", 550),
-            ("RCPT TO:<postmaster>", 550),
             ("RCPT TO:<1@gw.example", 501),
             ("DATA now", 501),
             ("STARTTLS please", 501),
-            ("EHLO", 501),
             ("AUTH", 501),
             ("AUTH PLAIN a b", 501),
             ("EXPN list", 502),
             ("RCPT TO:<1@gw.example>NOTIFY=NEVER", 501),
             ("RCPT TO:<1@gw.example> ORCPT", 501),
             ("MAIL FROM:<\u{e9}@b.example>", 553),
-            ("EHLO \u{e9}", 500),
             ("NOOP \0", 500),
             ("POST / HTTP/1.1", 500),
             ("Host: 127.0.0.1:2525", 500),

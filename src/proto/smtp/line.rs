@@ -11,6 +11,10 @@ pub(super) struct CommandReader {
     overlong: bool,
     /// The last octet was a CR.
     cr: bool,
+    /// LF alone ends a line, too.
+    bare_lf: bool,
+    /// The last line ended so.
+    lf_alone: bool,
 }
 
 /// What the reader found.
@@ -25,13 +29,20 @@ pub(super) enum Line {
 }
 
 impl CommandReader {
-    pub(super) fn new(limit: usize) -> CommandReader {
+    pub(super) fn new(limit: usize, bare_lf: bool) -> CommandReader {
         CommandReader {
+            bare_lf,
+            lf_alone: false,
             line: Vec::new(),
             limit,
             overlong: false,
             cr: false,
         }
+    }
+
+    /// Whether the last line ended with LF alone.
+    pub(super) fn ended_with_lf_alone(&self) -> bool {
+        self.lf_alone
     }
 
     /// Reads up to the end of one line; says how many octets it used and what it found, if anything yet.
@@ -47,7 +58,14 @@ impl CommandReader {
     fn octet(&mut self, octet: u8) -> Option<Line> {
         // RFC 5321 2.3.8: CR and LF only ever appear as the pair that ends a line.
         match (std::mem::take(&mut self.cr), octet) {
-            (true, b'\n') => return Some(self.end()),
+            (true, b'\n') => {
+                self.lf_alone = false;
+                return Some(self.end());
+            }
+            (false, b'\n') if self.bare_lf => {
+                self.lf_alone = true;
+                return Some(self.end());
+            }
             (true, _) | (false, b'\n') => return Some(Line::BareLineEnd),
             (false, b'\r') => self.cr = true,
             (false, _) if self.line.len() + "\r\n".len() >= self.limit => {
@@ -86,7 +104,7 @@ mod tests {
 
     #[test]
     fn a_line_arrives_octet_by_octet() {
-        let mut reader = CommandReader::new(512);
+        let mut reader = CommandReader::new(512, false);
         for octet in b"NOOP\r" {
             assert_eq!(reader.read(&[*octet]), (1, None));
         }
@@ -96,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_limit_counts_crlf() {
-        let mut reader = CommandReader::new(12);
+        let mut reader = CommandReader::new(12, false);
         assert_eq!(reader.read(b"0123456789\r\n"), (12, command("0123456789")));
         assert_eq!(reader.read(b"0123456789a\r\n"), (13, Some(Line::Overlong)));
         assert_eq!(reader.read(b"NOOP\r\n"), (6, command("NOOP")));
@@ -104,7 +122,7 @@ mod tests {
 
     #[test]
     fn an_endless_line_costs_no_memory() {
-        let mut reader = CommandReader::new(2048);
+        let mut reader = CommandReader::new(2048, false);
         for _ in 0..1000 {
             assert_eq!(reader.read(&[b'A'; 1000]).1, None);
             assert!(reader.held() <= 4096, "holds {}", reader.held());
@@ -113,9 +131,19 @@ mod tests {
     }
 
     #[test]
+    fn a_line_feed_alone_ends_a_line_where_it_may() {
+        let mut reader = CommandReader::new(512, true);
+        assert_eq!(reader.read(b"NOOP\nQUIT\r\n"), (5, command("NOOP")));
+        assert!(reader.ended_with_lf_alone());
+        assert_eq!(reader.read(b"QUIT\r\n"), (6, command("QUIT")));
+        assert!(!reader.ended_with_lf_alone());
+        assert_eq!(reader.read(b"NO\rOP\n").1, Some(Line::BareLineEnd));
+    }
+
+    #[test]
     fn a_bare_line_end_is_seen_wherever_it_stands() {
         for input in ["NOOP\n", "NO\rOP\r\n", "\n", "NOOP\r\r\n", "\rNOOP\r\n"] {
-            let mut reader = CommandReader::new(512);
+            let mut reader = CommandReader::new(512, false);
             assert_eq!(
                 reader.read(input.as_bytes()).1,
                 Some(Line::BareLineEnd),

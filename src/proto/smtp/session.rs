@@ -39,6 +39,10 @@ pub struct SessionConfig {
     pub hold_until: String,
     /// Whether STARTTLS is offered.
     pub tls_available: bool,
+    /// Whether TLS began with the first octet (RFC 8314).
+    pub tls: bool,
+    /// Whether LF alone ends a line.
+    pub bare_lf: bool,
     /// Whether there is anybody who could log in; AUTH is offered under TLS only.
     pub auth_available: bool,
 }
@@ -67,6 +71,8 @@ impl Default for SessionConfig {
             max_hold: 0,
             hold_until: String::new(),
             tls_available: false,
+            tls: false,
+            bare_lf: false,
             auth_available: false,
         }
     }
@@ -151,6 +157,10 @@ pub struct Session<R> {
     /// The last mail was begun with SMTPUTF8: its client reads UTF-8 in our replies (RFC 6531 3.7.4.1).
     utf8: bool,
     tls: bool,
+    /// Nothing has come yet.
+    is_new: bool,
+    /// The last command ended with LF alone.
+    lf_alone: bool,
     errors: usize,
     commands: usize,
     logins: usize,
@@ -216,7 +226,10 @@ impl<R> Session<R> {
         };
         let greeting = format!("{} {spoken} Postfax", config.hostname);
         let mut session = Session {
-            reader: CommandReader::new(config.max_command),
+            reader: CommandReader::new(config.max_command, config.bare_lf),
+            tls: config.tls,
+            is_new: true,
+            lf_alone: false,
             config,
             state: State::Command,
             output: VecDeque::new(),
@@ -224,7 +237,6 @@ impl<R> Session<R> {
             user: None,
             transaction: None,
             utf8: false,
-            tls: false,
             errors: 0,
             commands: 0,
             logins: 0,
@@ -237,6 +249,7 @@ impl<R> Session<R> {
     /// uses nothing while an answer of the driver is owed.
     pub fn handle(&mut self, input: &[u8]) -> usize {
         let mut used = 0;
+        self.is_new &= input.is_empty();
         while used < input.len() && self.output.is_empty() {
             let input = &input[used..];
             used += match &mut self.state {
@@ -253,6 +266,29 @@ impl<R> Session<R> {
             };
         }
         used
+    }
+
+    /// Says that no TLS begins here, and ends the session, where its very first octets are a handshake.
+    pub fn refuse_tls(&mut self, input: &[u8]) -> bool {
+        // RFC 8446 5.1: a record of the type handshake; the hello of SSL 2.0 has its length in front.
+        let is_hello = matches!(
+            input,
+            [0x16, 0x03, ..] | [0x16] | [0x80..=0xff, _, 0x01, ..]
+        );
+        let refused = self.is_new && !self.tls && is_hello;
+        if refused {
+            self.is_new = false;
+            let text = match self.config.tls_available {
+                true => {
+                    "SMTP begins without TLS on this port; use STARTTLS, or the port for SMTP in TLS"
+                }
+                false => {
+                    "SMTP begins without TLS on this port; switch TLS (SSL) off, or use the port for SMTP in TLS"
+                }
+            };
+            self.close_with(Reply::new(500, "5.5.1", text));
+        }
+        refused
     }
 
     /// The next thing to do, until there is nothing more to do without input.
@@ -317,7 +353,7 @@ impl<R> Session<R> {
 
     /// The handshake is done: everything learned before it is forgotten (RFC 3207 4.2).
     pub fn tls_started(&mut self) {
-        self.reader = CommandReader::new(self.config.max_command);
+        self.reader = CommandReader::new(self.config.max_command, self.config.bare_lf);
         self.state = State::Command;
         self.helo = None;
         self.user = None;
@@ -337,6 +373,9 @@ impl<R> Session<R> {
 
     fn read_line(&mut self, input: &[u8]) -> usize {
         let (used, line) = self.reader.read(input);
+        if line.is_some() {
+            self.lf_alone = self.reader.ended_with_lf_alone();
+        }
         match (line, &self.state) {
             (None, _) => {}
             (Some(Line::Command(line)), State::Login(_)) => self.login_answer(&line),

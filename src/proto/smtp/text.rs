@@ -38,6 +38,20 @@ pub(super) struct TextLimits {
     pub(super) size: u64,
     /// Octets of a line, CRLF not counted.
     pub(super) line: u64,
+    /// What an LF without CR is.
+    pub(super) line_feeds: LineFeeds,
+}
+
+/// What an LF without CR before it is. What was taken always has CRLF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LineFeeds {
+    /// A defect.
+    Refused,
+    /// The end of a line; only CRLF.CRLF is the end of the text: its client knows CRLF and ends its commands so, and what
+    /// looks like an end and has none may be somebody else's mail (VU#302671).
+    InText,
+    /// As good as CRLF: its client ends its commands with LF.
+    Everywhere,
 }
 
 /// Why a text is not acceptable; the sentence is for its sender.
@@ -74,6 +88,12 @@ impl From<Defect> for Refusal {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Position {
     LineStart,
+    /// Behind an LF alone that is the end of a line, and does not count before the dot that ends the text.
+    SoftStart,
+    /// Behind a dot there; it is held back.
+    SoftDot,
+    /// Behind such a dot and a CR.
+    SoftDotCr,
     InLine,
     /// Behind a CR.
     Cr,
@@ -105,15 +125,28 @@ impl TextReader {
     /// Reads `input`, appends text to `out`; says how many octets it used and whether the text is at its end.
     pub(super) fn read(&mut self, input: &[u8], out: &mut Vec<u8>) -> (usize, bool) {
         let mut used = 0;
+        let feeds = self.text.limits.line_feeds;
         while let Some(&octet) = input.get(used) {
             match (self.position, octet) {
                 (Position::DotCr, b'\n') => return (used + 1, true),
+                (Position::Dot, b'\n') if feeds == LineFeeds::Everywhere => {
+                    return (used + 1, true);
+                }
+                // A dot that ends nothing is text.
+                (Position::Dot | Position::SoftDot, b'\n') if feeds == LineFeeds::InText => {
+                    self.text.run(b".", out);
+                    self.position = Position::InLine;
+                }
+                (Position::SoftDotCr, b'\n') => {
+                    self.text.run(b".", out);
+                    self.position = Position::Cr;
+                }
                 (Position::Cr, b'\n') => {
                     self.text.line_end(out);
                     self.position = Position::LineStart;
                     used += 1;
                 }
-                (Position::Cr | Position::DotCr, _) => {
+                (Position::Cr | Position::DotCr | Position::SoftDotCr, _) => {
                     self.text.found(Defect::BareCarriageReturn);
                     self.position = Position::InLine;
                 }
@@ -121,11 +154,34 @@ impl TextReader {
                     self.position = Position::Dot;
                     used += 1;
                 }
+                (Position::SoftStart, b'.') => {
+                    self.position = Position::SoftDot;
+                    used += 1;
+                }
                 (Position::Dot, b'\r') => {
                     self.position = Position::DotCr;
                     used += 1;
                 }
-                (Position::LineStart | Position::Dot | Position::InLine, _) => {
+                (Position::SoftDot, b'\r') => {
+                    self.position = Position::SoftDotCr;
+                    used += 1;
+                }
+                (_, b'\n') if feeds != LineFeeds::Refused => {
+                    self.text.line_end(out);
+                    self.position = match feeds {
+                        LineFeeds::Everywhere => Position::LineStart,
+                        _ => Position::SoftStart,
+                    };
+                    used += 1;
+                }
+                (
+                    Position::LineStart
+                    | Position::SoftStart
+                    | Position::Dot
+                    | Position::SoftDot
+                    | Position::InLine,
+                    _,
+                ) => {
                     used += self.in_line(&input[used..], out);
                 }
             }
@@ -133,16 +189,20 @@ impl TextReader {
         (used, false)
     }
 
-    /// Takes what stands in a line up to its CR; a bare LF is just one more octet in it.
+    /// Takes what stands in a line up to its CR, or to its LF where that ends it; else a bare LF is just one more octet in it.
     fn in_line(&mut self, input: &[u8], out: &mut Vec<u8>) -> usize {
-        let run = input.split(|&o| o == b'\r').next().unwrap_or_default();
+        let ends_with_lf = self.text.limits.line_feeds != LineFeeds::Refused;
+        let is_end = |o: &u8| *o == b'\r' || (*o == b'\n' && ends_with_lf);
+        let run = input.split(is_end).next().unwrap_or_default();
         self.text.run(run, out);
-        if run.len() < input.len() {
-            self.position = Position::Cr;
-            return run.len() + 1;
-        }
         self.position = Position::InLine;
-        run.len()
+        match input.get(run.len()) {
+            Some(b'\r') => {
+                self.position = Position::Cr;
+                run.len() + 1
+            }
+            _ => run.len(),
+        }
     }
 }
 
@@ -166,6 +226,8 @@ impl ChunkReader {
 
     /// Reads all of `input`, appends text to `out`.
     pub(super) fn read(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        let ends_with_lf = self.text.limits.line_feeds != LineFeeds::Refused;
+        let is_end = |o: &u8| *o == b'\r' || (*o == b'\n' && ends_with_lf);
         while let Some(&octet) = input.first() {
             if std::mem::take(&mut self.cr) {
                 if octet == b'\n' {
@@ -175,10 +237,16 @@ impl ChunkReader {
                 }
                 self.text.found(Defect::BareCarriageReturn);
             }
-            let run = input.split(|&o| o == b'\r').next().unwrap_or_default();
+            let run = input.split(is_end).next().unwrap_or_default();
             self.text.run(run, out);
-            self.cr = run.len() < input.len();
-            input = &input[run.len() + usize::from(self.cr)..];
+            input = &input[run.len()..];
+            if let Some((end, rest)) = input.split_first() {
+                match end {
+                    b'\r' => self.cr = true,
+                    _ => self.text.line_end(out),
+                }
+                input = rest;
+            }
         }
     }
 
@@ -257,6 +325,7 @@ mod tests {
     const LIMITS: TextLimits = TextLimits {
         size: 1000,
         line: 100,
+        line_feeds: LineFeeds::Refused,
     };
 
     /// Text, end seen, defect and octets left over, when read in pieces of `piece` octets.
@@ -365,6 +434,72 @@ mod tests {
         ] {
             assert_eq!(read(pieces).1, Some(defect), "{pieces:?}");
         }
+    }
+
+    fn dotted(feeds: LineFeeds, input: &str) -> (String, usize, bool, Option<Defect>) {
+        let limits = TextLimits {
+            line_feeds: feeds,
+            ..LIMITS
+        };
+        let mut reader = TextReader::new(limits);
+        let mut out = Vec::new();
+        let (used, end) = reader.read(input.as_bytes(), &mut out);
+        let text = String::from_utf8(out).unwrap();
+        // However it comes, it reads the same.
+        let (mut pieces, mut again, mut at_end) = (TextReader::new(limits), Vec::new(), false);
+        for octet in input.bytes() {
+            if !at_end {
+                at_end = pieces.read(&[octet], &mut again).1;
+            }
+        }
+        assert!(
+            reader.defect().is_some() || (again, at_end) == (text.clone().into_bytes(), end),
+            "{input:?}"
+        );
+        (text, used, end, reader.defect())
+    }
+
+    #[test]
+    fn a_line_feed_alone_ends_lines_and_not_the_text_of_who_knows_better() {
+        let input = "a\n..b\n.\nc\n.\r\nd\n\r\n.\r\nQUIT\r\n";
+        let (text, used, end, defect) = dotted(LineFeeds::InText, input);
+        assert_eq!(text, "a\r\n.b\r\n.\r\nc\r\n.\r\nd\r\n\r\n");
+        assert_eq!((&input[used..], end, defect), ("QUIT\r\n", true, None));
+
+        let (text, used, end, defect) = dotted(LineFeeds::Everywhere, input);
+        assert_eq!(text, "a\r\n.b\r\n");
+        assert_eq!((&input[used..used + 2], end, defect), ("c\n", true, None));
+        let (text, _, end, defect) = dotted(LineFeeds::Everywhere, "a\r\nb\n\n.x\n.\r\n");
+        assert_eq!(
+            (text.as_str(), end, defect),
+            ("a\r\nb\r\n\r\nx\r\n", true, None)
+        );
+        // A CR alone is never the end of a line.
+        assert_eq!(
+            dotted(LineFeeds::Everywhere, "a\rb\n.\n").3,
+            Some(Defect::BareCarriageReturn)
+        );
+        assert_eq!(
+            dotted(LineFeeds::Refused, "a\n.\n\r\n.\r\n").3,
+            Some(Defect::BareLineFeed)
+        );
+    }
+
+    #[test]
+    fn a_chunk_with_line_feeds_gets_whole_line_ends() {
+        let mut reader = ChunkReader::new(TextLimits {
+            line_feeds: LineFeeds::InText,
+            ..LIMITS
+        });
+        let mut out = Vec::new();
+        for piece in ["a\nb\r", "\n\n", "c"] {
+            reader.read(piece.as_bytes(), &mut out);
+        }
+        reader.end(&mut out);
+        assert_eq!(
+            (out.as_slice(), reader.defect()),
+            (&b"a\r\nb\r\n\r\nc\r\n"[..], None)
+        );
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct Relay {
 struct Desk {
     mood: Mood,
     taken: Vec<(String, Mail)>,
+    /// MAIL of each of these, and the mail as it came.
+    came: Vec<(String, Vec<u8>)>,
     refused: usize,
     connections: usize,
     /// Those who were told to come again.
@@ -56,6 +58,7 @@ impl Relay {
         let desk = Desk {
             mood,
             taken: Vec::new(),
+            came: Vec::new(),
             refused: 0,
             connections: 0,
             known: BTreeSet::new(),
@@ -97,6 +100,16 @@ impl Relay {
         desk.taken.clone()
     }
 
+    /// The MAIL command of each of them, and its octets.
+    #[allow(dead_code)] // Not every bench with this harness asks.
+    pub fn came(&self) -> Vec<(String, String)> {
+        let desk = self.desk.lock().expect("nobody panics with it");
+        let came = desk.came.iter();
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        came.map(|(from, octets)| (from.clone(), text(octets)))
+            .collect()
+    }
+
     /// How often somebody connected.
     #[allow(dead_code)] // Not every bench with this harness asks.
     pub fn connections(&self) -> usize {
@@ -118,7 +131,7 @@ impl Relay {
             _ => {}
         }
         to.write_all(b"220 mail.example.com\r\n")?;
-        let mut recipient = String::new();
+        let (mut sender, mut recipient) = (String::new(), String::new());
         let mut line = String::new();
         while from.read_line(&mut line)? > 0 {
             let command = line.trim_end().to_owned();
@@ -129,13 +142,17 @@ impl Relay {
                     recipient = command;
                     "250 2.1.5 OK"
                 }
+                "MAIL" => {
+                    sender = command;
+                    "250 2.1.0 OK"
+                }
                 "DATA" => {
                     to.write_all(b"354 go on\r\n")?;
                     // A text that breaks off is no mail.
                     let Some(mail) = mail(&mut from)? else {
                         return Ok(());
                     };
-                    match self.verdict(&recipient, &mail) {
+                    match self.verdict(&sender, &recipient, &mail) {
                         Verdict::Says(reply) => reply,
                         Verdict::HangsUp => return Ok(()),
                         Verdict::IsSilent => {
@@ -162,7 +179,7 @@ impl Relay {
         is_new
     }
 
-    fn verdict(&self, recipient: &str, mail: &[u8]) -> Verdict {
+    fn verdict(&self, sender: &str, recipient: &str, mail: &[u8]) -> Verdict {
         let mut desk = self.desk.lock().expect("nobody panics with it");
         if let Some(bell) = &desk.bell {
             bell();
@@ -173,6 +190,7 @@ impl Relay {
         };
         if takes {
             desk.taken.push((recipient.to_owned(), Mail::read(mail)));
+            desk.came.push((sender.to_owned(), mail.to_vec()));
         } else {
             desk.refused += 1;
         }

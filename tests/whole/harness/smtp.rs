@@ -58,6 +58,11 @@ impl Client {
     #[allow(dead_code)] // Not every bench with this harness needs it.
     pub fn under_tls(mut self, certificate: &str) -> Client {
         self.expect("STARTTLS", 220);
+        self.in_tls(certificate)
+    }
+
+    /// The same, where TLS begins at once (RFC 8314): the greeting comes in it.
+    pub fn in_tls(self, certificate: &str) -> Client {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from_pem_slice(certificate.as_bytes());
         roots.add(certificate.expect("PEM")).expect("a root");

@@ -1,7 +1,7 @@
 //! Text: DATA and BDAT (RFC 3030), up to the reply that settles the mail.
 
 use super::super::reply::{Refusal, Reply};
-use super::super::text::{ChunkReader, Defect, TextLimits, TextReader, in_words};
+use super::super::text::{ChunkReader, Defect, LineFeeds, TextLimits, TextReader, in_words};
 use super::{
     Envelope, Opening, Output, Protocol, Session, State, Taken, Transaction, Waiting, shorter,
 };
@@ -147,6 +147,11 @@ impl<R> Session<R> {
         let limits = TextLimits {
             size: self.config.max_size,
             line: self.config.max_line,
+            line_feeds: match (self.config.bare_lf, self.lf_alone) {
+                (false, _) => LineFeeds::Refused,
+                (true, false) => LineFeeds::InText,
+                (true, true) => LineFeeds::Everywhere,
+            },
         };
         match (opened, opening) {
             (Err(refusal), Opening::Data) => {
