@@ -482,7 +482,7 @@ fn a_copier_s_read_receipt_is_a_report_of_the_delivery_where_its_section_says_so
             None => ((*name).to_owned(), String::new()),
         };
         opened.fields = fields.iter().map(field).collect();
-        let wishes = header_wishes(&sender, &opened).ok().expect("good fields");
+        let wishes = header_wishes(&sender, &opened).expect("good fields");
         wishes.notify.map(Notify::bits)
     };
     let asked = "disposition-notification-to";

@@ -170,6 +170,6 @@ pub(super) fn is_empty(leaf: &Leaf<'_>) -> bool {
         || leaf.content_type.contains("msword")
         || leaf.content_type.contains("vnd.ms-");
     let octets = leaf.encoding.decode(leaf.encoded);
-    leaf.encoded.trim_ascii().is_empty() && !claims
-        || !claims && octets.is_some_and(|octets| octets.is_empty())
+    let is_nothing = octets.is_some_and(|octets| octets.is_empty());
+    !claims && (is_nothing || leaf.encoded.trim_ascii().is_empty())
 }

@@ -157,7 +157,7 @@ impl Begin {
             }
             at = next;
         }
-        (at > 0).then(|| (Piece::Damaged(self.name), at))
+        (at > 0).then_some((Piece::Damaged(self.name), at))
     }
 }
 
