@@ -89,7 +89,8 @@ fn spelled(rng: &mut fastrand::Rng) -> String {
     let separator = ["", "-", ".", " ", " - "][rng.usize(..5)];
     let code = ["", "1", "+1"][rng.usize(..3)];
     let area = ["212", "(212)"][rng.usize(..2)];
-    let number = format!("{code}{separator}{area}{separator}555{separator}1234");
+    let before = if code.is_empty() { "" } else { separator };
+    let number = format!("{code}{before}{area}{separator}555{separator}1234");
     let escaped = |text: &str, sign: char| -> String {
         let escape = |b: u8| match b.is_ascii_alphanumeric() {
             true => char::from(b).to_string(),
