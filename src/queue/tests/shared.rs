@@ -270,8 +270,14 @@ async fn a_fax_that_the_call_did_not_come_to_stands_where_it_stood() {
     let state = tempfile::tempdir().unwrap();
     let (store, faxes) = three(state.path()).await;
     let later = add(&store, Y, "a").await;
-    store.put_back(&[faxes[2].id.clone()], NOW).await.unwrap();
-    store.put_back(&[faxes[2].id.clone()], NOW).await.unwrap();
+    store
+        .put_back(std::slice::from_ref(&faxes[2].id), NOW)
+        .await
+        .unwrap();
+    store
+        .put_back(std::slice::from_ref(&faxes[2].id), NOW)
+        .await
+        .unwrap();
     assert_eq!(store.check().await.unwrap(), []);
     assert_eq!(standings(&store, &faxes).await[2], standing("ready", 0, 0));
     for fax in &faxes[..2] {
@@ -287,7 +293,10 @@ async fn cancelled_before_the_call_came_to_it() {
     let (store, faxes) = three(state.path()).await;
     let ordered = store.cancel(&faxes[2].id, NOW).await.unwrap();
     assert_eq!(ordered, Ordered::InCall);
-    store.put_back(&[faxes[2].id.clone()], NOW).await.unwrap();
+    store
+        .put_back(std::slice::from_ref(&faxes[2].id), NOW)
+        .await
+        .unwrap();
     assert_eq!(
         standings(&store, &faxes).await[2],
         standing("cancelled", 0, 0)
@@ -301,7 +310,10 @@ async fn held_while_another_went_before_it_in_its_call() {
     let state = tempfile::tempdir().unwrap();
     let (store, faxes) = three(state.path()).await;
     store.hold(&faxes[2].id).await.unwrap();
-    store.put_back(&[faxes[2].id.clone()], NOW).await.unwrap();
+    store
+        .put_back(std::slice::from_ref(&faxes[2].id), NOW)
+        .await
+        .unwrap();
     assert_eq!(store.check().await.unwrap(), []);
     settled(&store, &faxes[0], Outcome::Busy, NOW).await;
     assert!(row(&store, &faxes[2]).await.held);

@@ -129,7 +129,10 @@ async fn a_time_that_was_asked_for_comes_again_when_the_clock_is_set_back_in_the
         look_at_clock(&store, 1000, NOW).await;
         match outcome {
             // Another fax shared the call, and it did not come to this one.
-            None => store.put_back(&[fax.id.clone()], NOW).await.unwrap(),
+            None => store
+                .put_back(std::slice::from_ref(&fax.id), NOW)
+                .await
+                .unwrap(),
             Some(outcome) => {
                 settled(&store, &fax, outcome, NOW).await;
             }
@@ -149,7 +152,10 @@ async fn a_fax_that_is_put_back_is_due_whichever_way_the_clock_was_set_in_the_ca
     let fax = claimed(&store, NOW).await.unwrap();
     let before = back(NOW, 20 * HOUR);
     look_at_clock(&store, 100_000, before).await;
-    store.put_back(&[fax.id.clone()], before).await.unwrap();
+    store
+        .put_back(std::slice::from_ref(&fax.id), before)
+        .await
+        .unwrap();
     assert!(claimed(&store, before).await.is_some());
 }
 
