@@ -1,6 +1,6 @@
 # What a newcomer types: `make demo`, then `make test`. Everything they need is installed by `setup`.
 
-.PHONY: demo test figures bench-calls bench-pages bench-queue interop nat model office hostile hostile-documents torture setup pdfium build install
+.PHONY: demo test test-all figures bench-calls bench-pages bench-queue interop nat model office hostile hostile-documents torture setup pdfium build install
 
 # Both journeys on this machine: a mail leaves as a fax, a fax comes back as a PDF in a Maildir.
 demo: build
@@ -13,6 +13,9 @@ test: setup
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo test --locked
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+
+# All of that and what is slow: before a release. Root, some hours.
+test-all: test model nat office hostile-documents torture
 
 # Start with 10,000 jobs, memory, 250 to INVITE, hostile input, mails a second, 1,000 forged INVITEs a second; minutes, on
 # a quiet machine. One of them: make figures PARTS=forged_invites.
@@ -62,10 +65,11 @@ torture: setup
 nat: setup
 	POSTFAX_NAT=must cargo test --locked --test whole nat:: -- --nocapture
 
-# Random work on the queue, crashes and steps of the clock beside a plain model of what it promises. STEPS=1000000 makes it a
-# long run, SEED= repeats one.
+# Random work on the queue, crashes and steps of the clock beside a plain model of what it promises. `make test` has 20,000
+# steps of it; here the seed is drawn and printed, SEED= repeats one, STEPS= makes it shorter; half an
+# hour for a million.
 model: setup
-	cargo test --locked --lib -- queue::tests::model --nocapture
+	STEPS=$(or $(STEPS),1000000) SEED=$(SEED) cargo test --locked --lib -- queue::tests::model --nocapture
 
 # LibreOffice and tesseract, as the site's converter and reader of text, behind their walls.
 office: setup

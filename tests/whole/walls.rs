@@ -39,7 +39,7 @@ fn a_call_has_nothing_of_the_daemon_but_what_it_was_handed() {
     site.start_carrier();
     site.start();
     site.submit(&[HEALTHY], &[sample::numbered_pages(1)]);
-    // Behind its walls: two sockets of its own, and the page to send.
+    // Behind its walls: two sockets of its own, the page to send, and where it notes what was confirmed.
     let page = |id: &u32| {
         descriptors(*id)
             .iter()
@@ -54,11 +54,14 @@ fn a_call_has_nothing_of_the_daemon_but_what_it_was_handed() {
         children.filter(page).find(fenced)
     });
     let socket = "socket".to_owned();
+    let call_file = site.config.state_dir.join("calls/1");
+    let call_file = call_file.to_string_lossy().into_owned();
     assert_eq!(
         descriptors(call),
         [
             "/dev/null", // standard output
             "/memfd:pages (deleted)",
+            &call_file,
             "pipe",  // standard error
             &socket, // control, as standard input and once more
             &socket,

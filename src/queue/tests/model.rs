@@ -33,6 +33,9 @@ const EPISODE: u64 = 500;
 /// Steps between two looks at every row.
 const BETWEEN_LOOKS: u64 = 25;
 
+/// Of a run whose length nobody asked for.
+const USUAL_SEED: u64 = 20_261_201;
+
 /// Promises that are known to be broken, until they are kept again.
 const KNOWN: &[Promise] = &[];
 
@@ -313,8 +316,13 @@ fn number(variable: &str) -> Option<u64> {
 
 #[tokio::test]
 async fn what_is_promised_is_kept_whatever_is_asked_and_whenever_it_dies() {
-    let steps = number("STEPS").unwrap_or(20_000);
-    let seed = number("SEED").unwrap_or_else(|| fastrand::u64(..));
+    let steps = number("STEPS");
+    // Beside all other tests it fails for what was changed, not by chance; a run of its own draws its seed.
+    let drawn = || steps.map_or(USUAL_SEED, |_| fastrand::u64(..));
+    let (steps, seed) = (
+        steps.unwrap_or(20_000),
+        number("SEED").unwrap_or_else(drawn),
+    );
     println!("STEPS={steps} SEED={seed}");
     let mut done: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut taken, mut episodes) = (0, 0);

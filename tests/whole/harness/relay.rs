@@ -16,6 +16,8 @@ pub enum Mood {
     SaysLater,
     /// 550 after the final dot, to everybody but the postmaster.
     KnowsThePostmasterOnly,
+    /// 550 after the final dot, to everybody but the clerk.
+    KnowsTheClerkOnly,
     /// Nothing, from the greeting on.
     Silent,
     /// Hangs up before the greeting.
@@ -186,6 +188,7 @@ impl Relay {
         }
         let takes = match desk.mood {
             Mood::KnowsThePostmasterOnly => recipient.contains("<postmaster@"),
+            Mood::KnowsTheClerkOnly => recipient.contains("<clerk@"),
             mood => matches!(mood, Mood::Takes | Mood::Greylists | Mood::LosesTheYes),
         };
         if takes {
@@ -198,7 +201,9 @@ impl Relay {
             Mood::LosesTheYes | Mood::ForgetsTheText => Verdict::HangsUp,
             Mood::SilentAfterTheText => Verdict::IsSilent,
             _ if takes => Verdict::Says("250 2.0.0 OK: queued as 4F1"),
-            Mood::KnowsThePostmasterOnly => Verdict::Says("550 5.1.1 no such user"),
+            Mood::KnowsThePostmasterOnly | Mood::KnowsTheClerkOnly => {
+                Verdict::Says("550 5.1.1 no such user")
+            }
             _ => Verdict::Says("451 4.3.0 the disk is full"),
         }
     }
