@@ -8,7 +8,7 @@ use std::sync::MutexGuard;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{Blobs, Millis, Result, SinceBoot, Store, StoreError, check, seal, small};
+use super::{Blobs, Millis, Result, SinceBoot, Store, StoreError, check, seal, small, wal};
 use crate::call::retry::Policy;
 
 /// What is wrong with a store.
@@ -258,8 +258,11 @@ pub(super) fn is_not_lost(state: &Path) -> Result<()> {
     Err(StoreError::Lost(database))
 }
 
-/// What SQLite finds in its file.
+/// What is wrong with the database file: that it is another one than its log is of, or what SQLite finds in it.
 pub(super) fn unsound(db: &Connection) -> rusqlite::Result<Option<String>> {
+    if let Some(mismatch) = wal::mismatch(db)? {
+        return Ok(Some(mismatch));
+    }
     let found: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((found != "ok")
         .then(|| format!("its database file is damaged: {}", found.replace('\n', " "))))

@@ -42,6 +42,7 @@ mod upgrade;
 pub mod usage;
 mod view;
 mod waits;
+mod wal;
 mod writer;
 
 #[cfg(test)]
@@ -248,14 +249,15 @@ impl Store {
         health::is_not_lost(state)?;
         // SQLite gives its side files the rights of the database: who faxes whom is nobody's business.
         private_file(&state.join("queue.db"))?;
-        let mut connection = connect(&state.join("queue.db"), OpenFlags::default())?;
+        let connection = connect(&state.join("queue.db"), OpenFlags::default());
+        let mut connection = connection.map_err(wal::perhaps_mixed)?;
         // What is damaged stays as it is.
         if let Err(StoreError::TooOld(_)) = upgrade::is_newest(&connection)
             && let Some(what) = health::unsound(&connection)?
         {
             return Err(StoreError::Damaged(what));
         }
-        upgrade::to_newest(&mut connection)?;
+        upgrade::to_newest(&mut connection).map_err(wal::perhaps_mixed)?;
         let gate = Gate::at(Some(private_file(&state.join("turn"))?));
         let store = Store::open_with(state, connection, gate, Some(lock))?;
         blobs::sync_folder(state)?;

@@ -269,6 +269,14 @@ CREATE TABLE clock (
     ahead        INTEGER NOT NULL            -- milliseconds
 ) STRICT;
 
+-- Whether queue.db and queue.db-wal belong together (wal.rs).
+CREATE TABLE log (
+    id           INTEGER PRIMARY KEY CHECK (id = 1),
+    commits      INTEGER NOT NULL,           -- since the table was made
+    in_file      INTEGER NOT NULL            -- of these the file held when its log began, at least
+) STRICT;
+INSERT INTO log VALUES (1, 0, 0);
+
 -- Logins (AUTH) that failed or are being tried, of the last quarter of an hour.
 CREATE TABLE failed_logins (
     network      TEXT    NOT NULL,           -- an IPv4 address, or the /64 of an IPv6 address, as a prefix

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::{Result, StoreError};
 
 /// The version that `schema.sql` describes.
-const NEWEST: i64 = 8;
+const NEWEST: i64 = 9;
 
 /// Steps from version 1 on.
 const STEPS: &[&str] = &[
@@ -16,6 +16,7 @@ const STEPS: &[&str] = &[
     include_str!("upgrade/5-to-6.sql"),
     include_str!("upgrade/6-to-7.sql"),
     include_str!("upgrade/7-to-8.sql"),
+    include_str!("upgrade/8-to-9.sql"),
 ];
 
 /// Makes the tables in a new file, or brings an older file to the newest version, in one transaction.

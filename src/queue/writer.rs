@@ -9,6 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::gate::Gate;
+use super::wal::Log;
 use super::{Result, StoreError};
 
 /// Work in one transaction at most, so that one caller does not wait for a thousand.
@@ -89,15 +90,20 @@ impl Drop for Writer {
 }
 
 fn write_on(connection: &Connection, gate: &Gate, inbox: &Receiver<Work>) {
+    let mut log = Log::of(connection);
     while let Ok(first) = inbox.recv() {
         let mut answers: Vec<Answer> = Vec::new();
         let outcome = match begin(connection, gate) {
-            Ok(()) => run_batch(connection, first, inbox, &mut answers),
+            Ok(()) => run_batch(connection, &mut log, first, inbox, &mut answers),
             Err(e) => {
                 answers.push(first(None).0);
                 Err(e)
             }
         };
+        if outcome.is_ok() {
+            // Nobody's work fails for it: it is noted behind a later commit.
+            let _ = log.note(connection, gate);
+        }
         for answer in answers {
             answer(outcome.as_ref().copied().map_err(|e| copy_of(e).into()));
         }
@@ -120,12 +126,14 @@ fn roll_back(connection: &Connection) -> rusqlite::Result<()> {
 
 fn run_batch(
     connection: &Connection,
+    log: &mut Log,
     first: Work,
     inbox: &Receiver<Work>,
     answers: &mut Vec<Answer>,
 ) -> rusqlite::Result<()> {
     let worked = work_off(connection, first, inbox, answers);
-    let committed = worked.and_then(|()| connection.execute_batch("COMMIT"));
+    let counted = worked.and_then(|()| log.count(connection));
+    let committed = counted.and_then(|()| connection.execute_batch("COMMIT"));
     if committed.is_err() {
         // One that fails is tried again before the next transaction.
         let _ = roll_back(connection);

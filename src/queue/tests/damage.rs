@@ -395,3 +395,143 @@ async fn what_is_put_back_is_no_damage_any_more_but_what_sqlite_found_stays() {
     store.examine().await.unwrap();
     assert!(store.damage().is_some(), "nobody knows what else is wrong");
 }
+
+/// The files of a store as `kill -9` would leave them now.
+fn image(state: &Path) -> [Vec<u8>; 2] {
+    let folder = tempfile::tempdir().unwrap();
+    ["queue.db", "queue.db-wal"].map(|name| {
+        // By another process: with a file that we close, our locks on it would go.
+        let mut copy = std::process::Command::new("cp");
+        copy.arg(state.join(name))
+            .arg(folder.path())
+            .output()
+            .unwrap();
+        std::fs::read(folder.path().join(name)).unwrap_or_default()
+    })
+}
+
+/// What is found where these two files lie beside each other.
+fn found_in(database: &[u8], log: &[u8]) -> Option<String> {
+    let state = tempfile::tempdir().unwrap();
+    std::fs::write(state.path().join("queue.db"), database).unwrap();
+    if !log.is_empty() {
+        std::fs::write(state.path().join("queue.db-wal"), log).unwrap();
+    }
+    let db = connect(&state.path().join("queue.db"), OpenFlags::default());
+    let found = db.and_then(|db| Ok(super::health::unsound(&db)?));
+    found.unwrap_or_else(|e| Some(e.to_string()))
+}
+
+/// How many mails a file holds without its log.
+fn mails_in(database: &[u8]) -> i64 {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), database).unwrap();
+    let uri = format!("file:{}?immutable=1", file.path().display());
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let db = rusqlite::Connection::open_with_flags(uri, flags).unwrap();
+    db.query_row("SELECT count(*) FROM messages", [], |row| row.get(0))
+        .unwrap()
+}
+
+/// A copy as a backup makes it: one file that holds all of it.
+fn backup(state: &Path) -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("copy.db");
+    let db = rusqlite::Connection::open(state.join("queue.db")).unwrap();
+    db.execute("VACUUM INTO ?1", [copy.to_str()]).unwrap();
+    std::fs::read(copy).unwrap()
+}
+
+#[tokio::test]
+async fn a_copy_of_the_database_beside_the_log_of_another_is_damage() {
+    let state = tempfile::tempdir().unwrap();
+    closed(state.path()).await;
+    let (mut images, mut backups, mut mails) = (Vec::new(), Vec::new(), 1);
+    for round in 0..6 {
+        let store = Store::open(state.path()).unwrap();
+        store.begin(&policy(), since_boot(), NOW).await.unwrap();
+        for n in 0..2 + round % 3 {
+            later(&store, &format!("m{round}x{n}")).await;
+            mails += 1;
+            images.push((mails, image(state.path())));
+            backups.push(backup(state.path()));
+            if (round + n) % 4 == 1 {
+                let beside = rusqlite::Connection::open(state.path().join("queue.db")).unwrap();
+                let mode = ["PASSIVE", "TRUNCATE"][n % 2];
+                let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+                beside.query_row(&checkpoint, [], |_| Ok(())).unwrap();
+                images.push((mails, image(state.path())));
+                backups.push(backup(state.path()));
+            }
+        }
+    }
+    for (mails, [database, log]) in &images {
+        assert_eq!(found_in(database, log), None, "killed behind mail {mails}");
+    }
+    let log_of = |log: &[u8]| log.get(16..24).map(<[u8]>::to_vec);
+    let mut mixed = 0;
+    for (i, (_, [database, log])) in images.iter().enumerate() {
+        for (_, [_, other]) in &images {
+            if log_of(log) != log_of(other) && !other.is_empty() {
+                mixed += 1;
+                // One that holds no fewer mails than the log goes on from, and no more than it knows, does no harm.
+                let held = mails_in(database);
+                let mut of_other = images
+                    .iter()
+                    .filter(|(_, [_, log])| log_of(log) == log_of(other));
+                let is_same =
+                    of_other.any(|(mails, [file, _])| (mails_in(file)..=*mails).contains(&held));
+                assert!(is_same || found_in(database, other).is_some(), "file {i}");
+            }
+        }
+        for (j, copy) in backups.iter().enumerate() {
+            if !log.is_empty() && mails_in(copy) < mails_in(database) {
+                mixed += 1;
+                assert!(found_in(copy, log).is_some(), "copy {j}, log {i}");
+            }
+        }
+    }
+    assert!(mixed > 100, "{mixed}");
+}
+
+async fn later(store: &Store, id: &str) {
+    let mail = NewMessage {
+        id: id.into(),
+        ..message(&["5550000001"])
+    };
+    store.blobs().keep(&mail.text_key, id.as_bytes()).unwrap();
+    store.accept(mail, NOW).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_older_database_beside_the_log_is_left_alone_by_the_start() {
+    let state = tempfile::tempdir().unwrap();
+    closed(state.path()).await;
+    let older = std::fs::read(state.path().join("queue.db")).unwrap();
+    let killed = tempfile::tempdir().unwrap();
+    {
+        let store = Store::open(state.path()).unwrap();
+        store.begin(&policy(), since_boot(), NOW).await.unwrap();
+        later(&store, "m1").await;
+        drop(store);
+        let store = Store::open(state.path()).unwrap();
+        store.begin(&policy(), since_boot(), NOW).await.unwrap();
+        later(&store, "m2").await;
+        for name in ["queue.db-wal", "queue.db-shm"] {
+            std::fs::copy(state.path().join(name), killed.path().join(name)).unwrap();
+        }
+        std::fs::create_dir(killed.path().join("blobs")).unwrap();
+    }
+    std::fs::write(killed.path().join("queue.db"), &older).unwrap();
+    let log = std::fs::read(killed.path().join("queue.db-wal")).unwrap();
+    let found = found(killed.path()).await.unwrap();
+    assert!(found.contains("queue.db-wal beside it"), "{found}");
+    assert_eq!(
+        std::fs::read(killed.path().join("queue.db")).unwrap(),
+        older
+    );
+    assert_eq!(
+        std::fs::read(killed.path().join("queue.db-wal")).unwrap(),
+        log
+    );
+}
