@@ -535,7 +535,13 @@ impl Promises {
             return self.breaks(Promise::Swallowed, format!("{fax} is no fax"));
         };
         let equal = it.text == text && it.number == number;
-        let gave_up = |mate: &String| matches!(self.faxes[mate].state, State::Ended(end) if end != End::Delivered);
+        let gave_up = |mate: &String| match &self.faxes[mate] {
+            Fax {
+                state: State::Ended(end),
+                ..
+            } => *end != End::Delivered,
+            fax => fax.cancelling,
+        };
         let explained = match it.state {
             State::Ended(End::Delivered) => {
                 let since = mono - it.ended.unwrap_or(mono);
