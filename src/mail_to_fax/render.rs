@@ -20,8 +20,9 @@ use crate::pages::{DocumentRefusal, FaxPage, tiff};
 use crate::queue::{ClaimedDocument, Drawn, StoreError};
 use crate::worker::host::RenderFailure;
 
-/// Deaths of the daemon in the middle of a rendering before the document is held to be their cause.
-const STARTS: u32 = 5;
+/// Deaths of the daemon in the middle of a rendering before the document is held to be their cause. With the pauses between
+/// them (`Store::recover`) these take more than an hour: a machine that loses its power a few times blames nobody.
+const STARTS: u32 = 11;
 
 /// Seconds before a rendering that crashed is tried again.
 const AFTER_CRASH: u64 = 2;

@@ -78,7 +78,7 @@ impl Store {
             call_files::take_in(db, &said)?;
             // Nothing could be dialled while there was no daemon.
             clock::grace(db, policy.give_up_seconds, now)?;
-            let documents = give_back(db, "documents", "rendering", None)?;
+            let documents = recover_documents(db, now)?;
             let mails = give_back(db, "outgoing", "sending", None)?;
             let faxes = recover_faxes(db, &policy, now)?;
             bring_back(db, policy.rules.longest_delay(), now)?;
@@ -130,6 +130,26 @@ fn give_back(
         ),
         params![claimed, id, not_before.0],
     )
+}
+
+/// Seconds before a document is rendered again in whose 3rd, 4th, ... rendering the daemon died; the last one repeats. Whether
+/// it was the cause is not known: so the others go first, and until it is given up (`mail_to_fax::render`) an hour passes.
+const AFTER_DEATHS: [u64; 7] = [10, 30, 60, 120, 300, 600, 900];
+
+/// Lets the documents wait in whose rendering the daemon died.
+fn recover_documents(db: &Connection, now: Millis) -> rusqlite::Result<usize> {
+    let claimed: Vec<(String, usize)> = db
+        .prepare("SELECT id, tries FROM documents WHERE state = 'rendering'")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, deaths) in &claimed {
+        let pause = deaths
+            .checked_sub(3)
+            .map_or(0, |n| AFTER_DEATHS[n.min(AFTER_DEATHS.len() - 1)]);
+        let later = now.plus_seconds(pause);
+        give_back(db, "documents", "rendering", Some((id, later)))?;
+    }
+    Ok(claimed.len())
 }
 
 fn recover_faxes(db: &Connection, policy: &Policy, now: Millis) -> rusqlite::Result<usize> {

@@ -241,6 +241,48 @@ async fn killed_while_rendering_renders_again() {
 }
 
 #[tokio::test]
+async fn a_document_in_whose_rendering_the_daemon_dies_again_and_again_waits_longer_each_time() {
+    let state = tempfile::tempdir().unwrap();
+    let mut store = Store::open(state.path()).unwrap();
+    let message = message(&["5551234567"]);
+    store.blobs().keep(&message.text_key, b"mail").unwrap();
+    store.accept(message, NOW).await.unwrap();
+    let mut pauses = Vec::new();
+    let mut now = NOW;
+    for deaths in 1..=12 {
+        store.claim_document(now).await.unwrap().expect("it is due");
+        drop(store);
+        store = Store::open(state.path()).unwrap();
+        store.recover(&policy(), now).await.unwrap();
+        let due = async |seconds| {
+            let claimed = store
+                .claim_document(now.plus_seconds(seconds))
+                .await
+                .unwrap();
+            if let Some(claimed) = &claimed {
+                assert_eq!(claimed.tries, deaths + 1);
+                store.document_deferred(&claimed.id, now).await.unwrap();
+            }
+            claimed.is_some()
+        };
+        let mut pause = 0;
+        while !due(pause).await {
+            pause += 10;
+        }
+        pauses.push(pause);
+        now = now.plus_seconds(pause);
+    }
+    assert_eq!(
+        pauses,
+        [0, 0, 10, 30, 60, 120, 300, 600, 900, 900, 900, 900]
+    );
+    assert!(
+        pauses[..11].iter().sum::<u64>() > 3600,
+        "before it is given up"
+    );
+}
+
+#[tokio::test]
 async fn only_a_rendering_that_nobody_settled_counts() {
     let state = tempfile::tempdir().unwrap();
     let store = Store::open(state.path()).unwrap();

@@ -2,7 +2,9 @@
 
 use std::io::Write;
 
-use trial::books::{Accepted, Arrived, Books, Call, Evidence, Fault, Placed, Report, Says};
+use trial::books::{
+    Accepted, Arrived, BUSY_DELAY, Behind, Books, Call, Evidence, Fault, Placed, Report, Says,
+};
 use trial::{Disk, Trial};
 
 #[path = "../torture/trial/mod.rs"]
@@ -39,7 +41,7 @@ fn accepted() -> Accepted {
         tag: "torture-00001-".into(),
         number: "5552010001".into(),
         pages: 2,
-        silent_at_the_end: false,
+        ..Accepted::default()
     }
 }
 
@@ -125,7 +127,7 @@ fn a_receipt_that_lies_is_seen() {
     assert_eq!(cooked(|e| e.calls = vec![call(&[2])]), [Fault::Untrue]);
     assert_eq!(
         cooked(|e| e.reports[0].says = Says::Failed),
-        [Fault::Untrue]
+        [Fault::Untrue, Fault::FailedTooEarly]
     );
     let again = |e: &mut Evidence| e.reports.push(report("c", Says::Delivered));
     assert_eq!(cooked(again), [Fault::ToldTwice]);
@@ -197,7 +199,7 @@ fn a_perhaps_without_a_reason_is_seen() {
     assert_eq!(cooked(perhaps), [Fault::Unexplained]);
     assert_eq!(cooked(|e| (perhaps(e), e.kills = vec![KEPT]).0), []);
     assert_eq!(
-        cooked(|e| (perhaps(e), e.accepted[0].silent_at_the_end = true).0),
+        cooked(|e| (perhaps(e), e.accepted[0].behind = Behind::SilentAtTheEnd).0),
         []
     );
     let mut evidence = true_books();
@@ -218,4 +220,104 @@ fn a_received_fax_that_is_nowhere_is_seen() {
         });
     };
     assert_eq!(cooked(again), [Fault::Doubled]);
+}
+
+fn dialled(at: &[i64]) -> Vec<(i64, String)> {
+    at.iter().map(|at| (*at, accepted().number)).collect()
+}
+
+#[test]
+fn a_call_at_the_wrong_time_is_seen() {
+    let by_a_minute = |at: i64| {
+        move |e: &mut Evidence| {
+            (e.accepted[0].at, e.accepted[0].deadline) = (KEPT, Some(60_000));
+            e.dialled = dialled(&[KEPT + 1_000, KEPT + at]);
+        }
+    };
+    assert_eq!(cooked(by_a_minute(59_000)), []);
+    assert_eq!(cooked(by_a_minute(70_000)), [Fault::Late]);
+    // The machine was off meanwhile.
+    let off = |e: &mut Evidence| {
+        (
+            by_a_minute(30_000)(e),
+            e.off = vec![(KEPT + 2_000, 3_600_000)],
+        )
+            .0
+    };
+    assert_eq!(cooked(off), [Fault::Late]);
+    let busy = |second: i64| {
+        move |e: &mut Evidence| {
+            e.accepted[0].behind = Behind::Busy;
+            (e.calls, e.reports) = (vec![], vec![report("a", Says::Failed)]);
+            e.dialled = dialled(&[KEPT, KEPT + second]);
+        }
+    };
+    assert_eq!(cooked(busy(BUSY_DELAY + 1_000)), []);
+    assert_eq!(cooked(busy(BUSY_DELAY / 2)), [Fault::TooSoon]);
+    let killed = |e: &mut Evidence| (busy(3_000)(e), e.kills = vec![KEPT + 500]).0;
+    assert_eq!(cooked(killed), []);
+    let once = |e: &mut Evidence| (busy(0)(e), e.dialled.truncate(1)).0;
+    assert_eq!(cooked(once), [Fault::FailedTooEarly]);
+}
+
+#[test]
+fn a_failure_that_nothing_explains_is_seen() {
+    let failed = |e: &mut Evidence| {
+        (e.calls, e.reports) = (vec![], vec![report("a", Says::Failed)]);
+    };
+    assert_eq!(cooked(failed), [Fault::FailedTooEarly]);
+    assert_eq!(
+        cooked(|e| (failed(e), e.accepted[0].deadline = Some(1)).0),
+        []
+    );
+    let not_in_service = |e: &mut Evidence| {
+        failed(e);
+        e.accepted[0].behind = Behind::NotInService;
+    };
+    assert_eq!(cooked(not_in_service), [Fault::FailedTooEarly]);
+    assert_eq!(
+        cooked(|e| (not_in_service(e), e.dialled = dialled(&[KEPT])).0),
+        []
+    );
+    let cancelled = |e: &mut Evidence| e.reports[0].says = Says::Cancelled;
+    assert_eq!(cooked(cancelled), [Fault::Untrue]);
+    assert_eq!(
+        cooked(|e| (cancelled(e), e.accepted[0].cancelled = true).0),
+        []
+    );
+}
+
+#[test]
+fn a_mail_that_was_sent_again_and_swallowed_is_seen() {
+    let again = |e: &mut Evidence| {
+        (e.accepted[0].again, e.accepted[0].cancelled) = (1, true);
+        e.reports[0].says = Says::Cancelled;
+    };
+    assert_eq!(cooked(again), [Fault::Swallowed]);
+    let delivered = |e: &mut Evidence| {
+        again(e);
+        e.calls.push(call(&[1, 2]));
+        e.reports.push(report("b", Says::Delivered));
+    };
+    assert_eq!(cooked(delivered), []);
+    let once_more =
+        |e: &mut Evidence| (delivered(e), e.reports.push(report("c", Says::Delivered))).0;
+    assert_eq!(cooked(once_more), [Fault::ToldTwice]);
+    let thrice = |e: &mut Evidence| (delivered(e), e.calls.push(call(&[1]))).0;
+    assert_eq!(cooked(thrice), [Fault::Doubled]);
+}
+
+#[test]
+fn what_a_daemon_that_stood_still_sends_again_is_seen() {
+    let twice = |e: &mut Evidence| e.calls = vec![call(&[1]), call(&[1, 2])];
+    let frozen = |calls: bool| {
+        move |e: &mut Evidence| {
+            twice(e);
+            e.frozen = vec![(KEPT - 1_000, KEPT + 20_000, calls)];
+        }
+    };
+    assert_eq!(cooked(frozen(false)), [Fault::Resent]);
+    // The process of the call could not hear the confirmation.
+    assert_eq!(cooked(frozen(true)), []);
+    assert_eq!(cooked(|e| e.swept.push("m-1".into())), [Fault::Swept]);
 }

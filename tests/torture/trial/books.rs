@@ -10,8 +10,25 @@ pub type Millis = i64;
 /// A page by what is on it: which one, of how many. `None`: of no mail.
 pub type Page = Option<(u32, u32)>;
 
+/// What is at a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Behind {
+    /// A machine that takes every page.
+    #[default]
+    Machine,
+    /// One that never confirms the last page.
+    SilentAtTheEnd,
+    /// Nobody: each fax fails at its first call.
+    NotInService,
+    /// A busy line: each fax fails at its second call, [`BUSY_DELAY`] after the first.
+    Busy,
+}
+
+/// How long a busy number is left alone.
+pub const BUSY_DELAY: Millis = 2 * 3_600_000;
+
 /// A mail that got its `250`, once for each of its recipients.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Accepted {
     /// Word in its subject that no other has.
     pub tag: String,
@@ -19,8 +36,18 @@ pub struct Accepted {
     pub number: String,
     /// Its pages.
     pub pages: u32,
-    /// Whether the machine there never confirms the last page.
-    pub silent_at_the_end: bool,
+    /// What is there.
+    pub behind: Behind,
+    /// When the first `250` came.
+    pub at: Millis,
+    /// How long after that its sender wants no call any more.
+    pub deadline: Option<Millis>,
+    /// Its cancellation was asked for, and was said to be taken.
+    pub cancelled: bool,
+    /// How often it was sent again after a mail said that its fax had not arrived.
+    pub again: usize,
+    /// How often it is not known whether it was taken.
+    pub unknown: usize,
 }
 
 /// A call that a machine took.
@@ -43,6 +70,8 @@ pub enum Says {
     Delivered,
     /// It did not arrive.
     Failed,
+    /// Somebody has cancelled it.
+    Cancelled,
     /// Nobody knows.
     Perhaps,
     /// It still waits: no final word.
@@ -105,8 +134,16 @@ pub struct Evidence {
     pub arrived: Vec<Arrived>,
     /// When the daemon was killed.
     pub kills: Vec<Millis>,
-    /// From when until when its disk took nothing.
+    /// From when until when its disk took nothing, or its pages were away.
     pub full: Vec<(Millis, Millis)>,
+    /// From when until when the daemon stood still, the processes of its calls, or both; whether the latter.
+    pub frozen: Vec<(Millis, Millis, bool)>,
+    /// When the machine was off, and for how long in addition to the true time.
+    pub off: Vec<(Millis, Millis)>,
+    /// The calls that the carrier was asked for: when, and to which number.
+    pub dialled: Vec<(Millis, String)>,
+    /// Mails and pages that are gone after a start with an older database, or that `postfax check` does not list then.
+    pub swept: Vec<String>,
 }
 
 /// How long a confirmation is on its way at most: V.21 preamble and frame take 1.5 s, the note of it an fsync.
@@ -134,6 +171,18 @@ pub enum Fault {
     Refused,
     /// A page that nobody sent.
     Garbled,
+    /// "Not delivered", and nothing but the gateway's own trouble explains why.
+    FailedTooEarly,
+    /// A mail that was sent again after its fax had failed, and nobody was told how that ended.
+    Swallowed,
+    /// Accepted, and removed by a start with an older database.
+    Swept,
+    /// A call after the sender's deadline.
+    Late,
+    /// A call before the delay was over that the one before brought.
+    TooSoon,
+    /// A page that came again though only the daemon stood still.
+    Resent,
 }
 
 /// What became of everything.
@@ -189,6 +238,30 @@ impl Evidence {
                 .any(|(from, to)| (from - ON_ITS_WAY..*to).contains(&kept))
     }
 
+    /// Whether the process of a call stood still when a page's confirmation came.
+    fn was_deaf(&self, kept: Millis) -> bool {
+        let mut calls = self.frozen.iter().filter(|(_, _, calls)| *calls);
+        calls.any(|(from, to, _)| (from - ON_ITS_WAY..*to).contains(&kept))
+    }
+
+    /// Whether the daemon stood still then.
+    fn was_frozen(&self, kept: Millis) -> bool {
+        let mut frozen = self.frozen.iter();
+        frozen.any(|(from, to, _)| (from - ON_ITS_WAY..to + ON_ITS_WAY).contains(&kept))
+    }
+
+    /// What the daemon's clock says to be between two moments.
+    fn between(&self, from: Millis, to: Millis) -> Millis {
+        let off = self.off.iter().filter(|(at, _)| (from..to).contains(at));
+        to - from + off.map(|(_, long)| long).sum::<Millis>()
+    }
+
+    /// The calls to a number that the carrier was asked for.
+    fn dialled_to<'a>(&'a self, number: &'a str) -> impl Iterator<Item = Millis> + 'a {
+        let to_it = self.dialled.iter().filter(move |(_, to)| to == number);
+        to_it.map(|(at, _)| *at)
+    }
+
     /// Whether a page is one of another mail to the same number.
     fn is_of_another(&self, mail: &Accepted, page: Page) -> bool {
         let sent_there = |of| {
@@ -198,10 +271,12 @@ impl Evidence {
         page.is_some_and(|(_, of)| of != mail.pages && sent_there(of))
     }
 
-    /// Whether a kill ended a call.
+    /// Whether a kill ended a call, or somebody who stood still.
     fn was_killed(&self, call: &Call) -> bool {
         let noticed = call.ended - NOTICED..call.ended + 1_000;
+        let mut frozen = self.frozen.iter();
         self.kills.iter().any(|kill| noticed.contains(kill))
+            || frozen.any(|(from, to, _)| *from < noticed.end && noticed.start < *to)
     }
 }
 
@@ -221,6 +296,9 @@ impl Books {
         for mail in &evidence.refused {
             books.fault(Fault::Refused, mail.clone());
         }
+        for key in &evidence.swept {
+            books.fault(Fault::Swept, key.clone());
+        }
         for mail in &evidence.arrived {
             if mail.pages.contains(&None) {
                 books.fault(Fault::Garbled, format!("a page from {}", mail.caller));
@@ -237,6 +315,8 @@ impl Books {
             .filter(|call| call.number == mail.number);
         let calls: Vec<&Call> = calls.collect();
         let mut got: BTreeMap<Page, &Call> = BTreeMap::new();
+        // One that was sent again brings every page again.
+        let mut again: BTreeMap<Page, usize> = BTreeMap::new();
         for call in &calls {
             let own = call.confirmed.iter();
             for page in own.filter(|page| !evidence.is_of_another(mail, **page)) {
@@ -250,14 +330,28 @@ impl Books {
                     Some(before) if !is_last && evidence.was_cut_off(before.kept) => {
                         self.in_the_air += 1;
                     }
-                    Some(_) => self.fault(Fault::Doubled, format!("{page:?} of {}", name())),
+                    Some(before) if !is_last && evidence.was_deaf(before.kept) => {
+                        self.in_the_air += 1;
+                    }
+                    Some(before) => {
+                        let again = again.entry(*page).or_default();
+                        *again += 1;
+                        if *again > mail.again {
+                            let fault = match evidence.was_frozen(before.kept) {
+                                true => Fault::Resent,
+                                false => Fault::Doubled,
+                            };
+                            self.fault(fault, format!("{page:?} of {}", name()));
+                        }
+                    }
                 }
             }
         }
         let all = (1..=mail.pages).all(|page| got.contains_key(&Some((page, mail.pages))));
         self.delivered += usize::from(all);
         let told = evidence.final_words(mail);
-        self.enter_words(&told, all, name);
+        self.enter_words(&told, all, mail, name);
+        self.enter_times(evidence, &told, mail, name);
         if told.iter().any(|report| report.says == Says::Perhaps) {
             self.uncertain += 1;
             let is_alone = evidence
@@ -271,35 +365,88 @@ impl Books {
                 true => calls.last().is_some_and(|call| evidence.was_killed(call)),
                 false => calls.iter().any(|call| evidence.was_killed(call)),
             };
-            if !killed && !mail.silent_at_the_end {
+            if !killed && mail.behind != Behind::SilentAtTheEnd {
                 self.fault(Fault::Unexplained, name());
             }
         }
     }
 
-    fn enter_words(&mut self, told: &[&Report], arrived: bool, name: impl Fn() -> String) {
+    fn enter_words(
+        &mut self,
+        told: &[&Report],
+        arrived: bool,
+        mail: &Accepted,
+        name: impl Fn() -> String,
+    ) {
         if told.is_empty() {
             self.fault(Fault::Unreported, name());
             if !arrived {
                 self.fault(Fault::Lost, name());
             }
+        } else if told.len() <= mail.again {
+            self.fault(Fault::Swallowed, name());
         }
         // The relay may take one, lose its yes, and refuse it when it comes again: then the postmaster has it, too.
         for to_postmaster in [false, true] {
             let of_kind = told
                 .iter()
                 .filter(|report| report.to_postmaster == to_postmaster);
-            if of_kind.count() > 1 {
+            if of_kind.count() > 1 + mail.again + mail.unknown {
                 self.fault(Fault::ToldTwice, name());
             }
         }
+        let said = |says| told.iter().any(|report| report.says == says);
         let is_true = |report: &&Report| match report.says {
             Says::Delivered => arrived,
-            Says::Failed => !arrived,
+            // It may have arrived when it was sent again.
+            Says::Failed => !arrived || said(Says::Delivered),
             Says::Perhaps | Says::Waits => true,
+            Says::Cancelled => mail.cancelled,
         };
         if !told.iter().all(is_true) {
             self.fault(Fault::Untrue, name());
+        }
+    }
+
+    /// No call comes too late or too soon, and nothing is given up before its time.
+    fn enter_times(
+        &mut self,
+        evidence: &Evidence,
+        told: &[&Report],
+        mail: &Accepted,
+        name: impl Fn() -> String,
+    ) {
+        let calls: Vec<Millis> = evidence.dialled_to(&mail.number).collect();
+        // Another sending has another deadline.
+        if let Some(deadline) = mail.deadline.filter(|_| mail.again == 0) {
+            let is_late = |at: &&Millis| evidence.between(mail.at, **at) > deadline + ON_ITS_WAY;
+            if calls.iter().any(|at| is_late(&at)) {
+                self.fault(Fault::Late, name());
+            }
+        }
+        if mail.behind == Behind::Busy && mail.again == 0 {
+            for pair in calls.windows(2) {
+                // A call that a kill or a freeze ended was not busy.
+                let cut_off = evidence.was_cut_off(pair[0]) || evidence.was_frozen(pair[0]);
+                if !cut_off && evidence.between(pair[0], pair[1]) < BUSY_DELAY - ON_ITS_WAY {
+                    self.fault(Fault::TooSoon, name());
+                }
+            }
+        }
+        let failed = told.iter().find(|report| report.says == Says::Failed);
+        let had_its_calls = match mail.behind {
+            Behind::Machine | Behind::SilentAtTheEnd => false,
+            Behind::NotInService => !calls.is_empty(),
+            Behind::Busy => calls.len() > 1,
+        };
+        if let Some(failed) = failed
+            && !had_its_calls
+            && mail.deadline.is_none()
+        {
+            self.fault(
+                Fault::FailedTooEarly,
+                format!("{}: {}", name(), failed.text),
+            );
         }
     }
 
@@ -355,7 +502,8 @@ impl fmt::Display for Books {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "accepted={} lost={} doubled={} uncertain={} unreported={} delivered={} received={} in_the_air={}",
+            "accepted={} lost={} doubled={} uncertain={} unreported={} delivered={} received={} in_the_air={} \
+             failed_too_early={} swallowed={} swept={} late={} resent={}",
             self.accepted,
             self.count(Fault::Lost),
             self.count(Fault::Doubled),
@@ -364,6 +512,11 @@ impl fmt::Display for Books {
             self.delivered,
             self.received,
             self.in_the_air,
+            self.count(Fault::FailedTooEarly),
+            self.count(Fault::Swallowed),
+            self.count(Fault::Swept),
+            self.count(Fault::Late),
+            self.count(Fault::Resent),
         )?;
         let others = [
             Fault::ToldTwice,
@@ -371,6 +524,7 @@ impl fmt::Display for Books {
             Fault::Unexplained,
             Fault::Refused,
             Fault::Garbled,
+            Fault::TooSoon,
         ];
         for fault in others.into_iter().filter(|fault| self.count(*fault) > 0) {
             write!(f, " {fault:?}={}", self.count(fault))?;

@@ -65,6 +65,7 @@ pub fn gather(site: &Site, album: &Album, taken: &[(String, Mail)]) -> Evidence 
             .into_iter()
             .map(placed)
             .collect(),
+        dialled: dialled(&site.carrier_log().text()),
         ..Evidence::default()
     };
     for (recipient, mail) in taken {
@@ -82,6 +83,20 @@ pub fn gather(site: &Site, album: &Album, taken: &[(String, Mail)]) -> Evidence 
         }
     }
     evidence
+}
+
+/// The calls in the carrier's log, each line of which begins with its time.
+fn dialled(log: &str) -> Vec<(Millis, String)> {
+    let call = |line: &str| {
+        let at: jiff::Timestamp = line.split_whitespace().next()?.parse().ok()?;
+        let (_, called) = line.split_once("called=\"")?;
+        let (called, _) = called.split_once('"')?;
+        Some((at.as_millisecond(), national(called)))
+    };
+    let calls = log.lines().filter(|line| line.contains("a call for"));
+    calls
+        .map(|line| call(line).expect("a line of the carrier's log"))
+        .collect()
 }
 
 fn records(log: &Path) -> Vec<CallRecord> {
@@ -135,6 +150,7 @@ fn says(subject: &str) -> Option<Says> {
         ("Fax NOT delivered", Says::Failed),
         ("Fax perhaps delivered", Says::Perhaps),
         ("Fax delayed", Says::Waits),
+        ("Fax cancelled", Says::Cancelled),
     ];
     let found = table.iter().find(|(words, _)| subject.contains(words));
     found.map(|(_, says)| *says)

@@ -1,5 +1,5 @@
 //! A gateway that is killed again and again while mails pour in, calls go both ways, and everything else goes wrong:
-//! the disk, the clock, the relay. What is left is what others know of it.
+//! the disk, the clock, the relay, and what `trouble` has. What is left is what others know of it.
 
 mod bell;
 pub mod books;
@@ -7,9 +7,11 @@ mod clerk;
 mod disk;
 mod evidence;
 mod machines;
+mod trouble;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,10 +19,11 @@ use fastrand::Rng;
 use jiff::Timestamp;
 
 use crate::harness::Site;
+use crate::harness::process::PROGRAM;
 use crate::harness::relay::{Mood, Relay};
 use bell::Bell;
-use books::{Evidence, Millis};
-use clerk::Clerk;
+use books::{BUSY_DELAY, Evidence, Millis};
+use clerk::{Clerk, Office};
 pub use disk::Disk;
 use evidence::Album;
 use machines::Machines;
@@ -49,8 +52,9 @@ const MOODS: [Mood; 10] = [
 /// Recipients who wait to be told, at most: more are written only when some were.
 const PATIENT: usize = 60;
 
-/// Until everything is settled after the last kill.
-const PEACE: Duration = Duration::from_secs(600);
+/// Until everything is settled after the last kill: a document in whose rendering the daemon was killed eight times waits for ten
+/// minutes.
+const PEACE: Duration = Duration::from_secs(1200);
 
 /// A trial.
 pub struct Trial {
@@ -58,7 +62,8 @@ pub struct Trial {
     pub kills: u32,
     /// The dice.
     pub seed: u64,
-    /// Lives long enough for a call; else the most go no further than a mail.
+    /// Lives long enough for a call; else the most go no further than a mail. The machine may be off for hours then, too:
+    /// its mounts are ours alone.
     pub long_lives: bool,
 }
 
@@ -70,14 +75,23 @@ impl Trial {
         let shares = rng.bool();
         println!("faxes to one number share calls: {shares}");
         let mut scene = Scene::set(disk, rng.fork(), bell.clone(), shares);
-        let clerk = Clerk::new(scene.site.config.smtp.listen[0], bell, shares);
+        let clerk = Clerk::new(
+            scene.site.config.smtp.listen[0],
+            bell,
+            shares,
+            self.long_lives,
+        );
         let machines = Machines::of(&scene.site);
-        let (stop, relay) = (AtomicBool::new(false), scene.relay.clone());
-        let is_enough = || clerk.knows().0.len() > told(&relay) + PATIENT;
+        let stop = AtomicBool::new(false);
+        let office = Desk {
+            clerk: &clerk,
+            relay: scene.relay.clone(),
+            config: scene.site.path("config.toml"),
+        };
         std::thread::scope(|scope| {
             let (one, other, calls) = (rng.fork(), rng.fork(), rng.fork());
-            scope.spawn(|| clerk.write(one, &stop, is_enough));
-            scope.spawn(|| clerk.write(other, &stop, is_enough));
+            scope.spawn(|| clerk.write(one, &stop, &office));
+            scope.spawn(|| clerk.write(other, &stop, &office));
             scope.spawn(|| machines.call(calls, &stop));
             for kill in 1..=self.kills {
                 scene.live_and_die(self.long_lives);
@@ -86,9 +100,46 @@ impl Trial {
                 }
             }
             stop.store(true, Ordering::Relaxed);
-            scene.peace();
+            scene.peace(self.long_lives);
         });
         scene.wait_for_the_last_word(&clerk)
+    }
+}
+
+/// The clerk's office.
+struct Desk<'a> {
+    clerk: &'a Clerk,
+    relay: Relay,
+    config: PathBuf,
+}
+
+impl Office for Desk<'_> {
+    fn cancel(&self, fax: &str) -> bool {
+        let mut cancel = Command::new(PROGRAM);
+        cancel
+            .arg("--config")
+            .arg(&self.config)
+            .args(["cancel", fax]);
+        cancel.output().is_ok_and(|done| done.status.success())
+    }
+
+    fn failures(&self) -> Vec<String> {
+        let taken = self.relay.taken();
+        let about = taken
+            .iter()
+            .map(|(_, mail)| mail.attached.as_deref().unwrap_or(mail));
+        let subjects = about.map(|mail| &mail.subject);
+        let failed = [
+            "Fax NOT delivered",
+            "Fax cancelled",
+            "Fax perhaps delivered",
+        ];
+        let says = |subject: &&String| failed.iter().any(|words| subject.contains(words));
+        subjects.filter(says).cloned().collect()
+    }
+
+    fn is_enough(&self) -> bool {
+        self.clerk.knows().0.len() > told(&self.relay) + PATIENT
     }
 }
 
@@ -102,6 +153,13 @@ struct Scene<'a> {
     jumps: bool,
     kills: Vec<Millis>,
     full: Vec<(Millis, Millis)>,
+    frozen: Vec<(Millis, Millis, bool)>,
+    off: Vec<(Millis, Millis)>,
+    swept: Vec<String>,
+    /// Hours by which the clock is off.
+    jump: i32,
+    /// A database of before.
+    older: Option<trouble::Database>,
 }
 
 impl Scene<'_> {
@@ -143,13 +201,21 @@ impl Scene<'_> {
             jumps,
             kills: Vec::new(),
             full: Vec::new(),
+            frozen: Vec::new(),
+            off: Vec::new(),
+            swept: Vec::new(),
+            jump: 0,
+            older: None,
         };
         scene.launch(0);
         scene
     }
 
     fn launch(&mut self, hours: i32) {
+        self.jump = hours;
         if self.jumps {
+            let off: Millis = self.off.iter().map(|(_, long)| long).sum();
+            let hours = i64::from(hours) + off / 3_600_000;
             self.site.set_env("FAKETIME", &format!("{hours:+}h"));
         }
         self.site.launch();
@@ -163,6 +229,11 @@ impl Scene<'_> {
             self.pause(long_lives);
             self.spoil(trouble);
         }
+        match trouble {
+            2 => self.freeze(long_lives),
+            3 => self.take_pages_away(long_lives),
+            _ => {}
+        }
         self.pause(long_lives);
         let log = self.site.log().text();
         assert!(self.site.daemon().is_running(), "it died by itself: {log}");
@@ -172,6 +243,13 @@ impl Scene<'_> {
             std::thread::sleep(Duration::from_millis(self.rng.u64(0..1_500)));
         }
         self.kill();
+        match self.rng.u32(0..16) {
+            0 => self.alter_previews(),
+            1 => self.keep_database(),
+            2 | 3 => self.put_older_database_back(),
+            4 if long_lives => self.switch_off(),
+            _ => {}
+        }
         let jump = JUMPS[self.rng.usize(..JUMPS.len())];
         // Some starts find the disk spoilt, and some of these live to see it mended.
         let trouble = self.rng.u32(0..24);
@@ -229,10 +307,17 @@ impl Scene<'_> {
         }
     }
 
-    /// The right time again, and a relay that takes everything.
-    fn peace(&mut self) {
+    /// The right time again, and a relay that takes everything. What was to wait for two hours has waited.
+    fn peace(&mut self, long_lives: bool) {
         self.relay.set_mood(Mood::Takes);
         self.kill();
+        if long_lives {
+            self.launch(0);
+            // Busy numbers that were never called are called once.
+            std::thread::sleep(Duration::from_secs(20));
+            self.kill();
+            self.switch_off();
+        }
         self.launch(0);
     }
 
@@ -244,6 +329,9 @@ impl Scene<'_> {
             refused,
             kills: self.kills.clone(),
             full: self.full.clone(),
+            frozen: self.frozen.clone(),
+            off: self.off.clone(),
+            swept: self.swept.clone(),
             ..known
         }
     }
@@ -317,7 +405,12 @@ fn soon() -> String {
     ];
     let again =
         outcomes.map(|outcome| format!("{outcome} = {{ delays = [1], attempts = 1000 }}\n"));
-    again.concat()
+    // What is busy is left alone for two hours, and called twice.
+    let busy = format!(
+        "busy = {{ delays = [{}], attempts = 2 }}\n",
+        BUSY_DELAY / 1000
+    );
+    again.concat() + &busy
 }
 
 fn now() -> Millis {
