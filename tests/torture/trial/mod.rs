@@ -89,6 +89,8 @@ impl Trial {
             config: scene.site.path("config.toml"),
         };
         std::thread::scope(|scope| {
+            // Whoever panics here leaves nobody behind.
+            let _over = Over(&stop);
             let (one, other, calls) = (rng.fork(), rng.fork(), rng.fork());
             scope.spawn(|| clerk.write(one, &stop, &office));
             scope.spawn(|| clerk.write(other, &stop, &office));
@@ -102,7 +104,35 @@ impl Trial {
             stop.store(true, Ordering::Relaxed);
             scene.peace(self.long_lives);
         });
-        scene.wait_for_the_last_word(&clerk)
+        let evidence = scene.wait_for_the_last_word(&clerk);
+        println!(
+            "{} freezes, {} times without pages, {} previews altered, {} older databases, off {} times; {} cancelled, {} sent again",
+            scene.frozen.len(),
+            scene.away,
+            scene.altered,
+            scene.put_back,
+            scene.off.len(),
+            evidence
+                .accepted
+                .iter()
+                .filter(|mail| mail.cancelled)
+                .count(),
+            evidence
+                .accepted
+                .iter()
+                .map(|mail| mail.again)
+                .sum::<usize>(),
+        );
+        evidence
+    }
+}
+
+/// Ends the work of the others with it.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -156,6 +186,10 @@ struct Scene<'a> {
     frozen: Vec<(Millis, Millis, bool)>,
     off: Vec<(Millis, Millis)>,
     swept: Vec<String>,
+    /// How often pages were away, previews were altered, an older database was put back.
+    away: u32,
+    altered: u32,
+    put_back: u32,
     /// Hours by which the clock is off.
     jump: i32,
     /// A database of before.
@@ -204,6 +238,9 @@ impl Scene<'_> {
             frozen: Vec::new(),
             off: Vec::new(),
             swept: Vec::new(),
+            away: 0,
+            altered: 0,
+            put_back: 0,
             jump: 0,
             older: None,
         };

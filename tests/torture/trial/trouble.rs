@@ -58,8 +58,11 @@ impl Scene<'_> {
     /// The folder of mails and pages is not there for a while.
     pub fn take_pages_away(&mut self, long: bool) {
         let (folder, away) = (self.state("blobs"), self.state("blobs-away"));
+        // A mount over it, of a disk that cannot be written, stays where it is.
+        if fs::rename(&folder, &away).is_err() {
+            return;
+        }
         self.full.push((now(), Millis::MAX));
-        fs::rename(&folder, &away).expect("a folder can be renamed");
         let longest = if long && self.rng.u32(0..3) == 0 {
             120_000
         } else {
@@ -67,6 +70,7 @@ impl Scene<'_> {
         };
         std::thread::sleep(Duration::from_millis(self.rng.u64(100..longest)));
         merge(&away, &folder);
+        self.away += 1;
         self.mend();
     }
 
@@ -135,6 +139,7 @@ impl Scene<'_> {
             println!("swept: {swept:?}; check said: {listed}");
         }
         self.swept.extend(swept);
+        self.put_back += 1;
         self.site.config = config;
         self.write_database(&newer);
     }
