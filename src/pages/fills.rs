@@ -230,10 +230,12 @@ impl Grounds {
         at
     }
 
-    /// The piece behind `n` in its row, where it is of the same ground.
+    /// The piece behind `n` in its row, where it is of the same ground and something lies between. Where the level of a
+    /// ground changes slowly, its pieces overlap.
     fn next_in_row<'a>(&self, pieces: &'a [Piece], n: usize) -> Option<&'a Piece> {
-        let next = pieces.get(n + 1)?;
-        (next.y == pieces[n].y && self.root(n) == self.root(n + 1)).then_some(next)
+        let (piece, next) = (&pieces[n], pieces.get(n + 1)?);
+        let is_behind = next.y == piece.y && next.start >= piece.end;
+        (is_behind && self.root(n) == self.root(n + 1)).then_some(next)
     }
 
     fn verdict(&self, n: usize, level: u8) -> Option<Verdict> {
@@ -327,5 +329,37 @@ mod tests {
         let mut cells: Vec<_> = (0..10).map(|n| (50 + n * 30, 50, 26, 40, 160)).collect();
         cells.push((50, 90, 300, 20, 160));
         assert!(!drawn(&cells).get(60, 60));
+    }
+
+    /// Grounds whose level changes slowly, so that their pieces overlap, with stems on them.
+    #[test]
+    fn grounds_that_change_slowly_are_drawn() {
+        let mut rng = fastrand::Rng::with_seed(14);
+        for round in 0..200 {
+            let mut levels = vec![255; 400 * 200];
+            for y in 40..140 {
+                let (mut level, mut left) = (rng.i32(60..210), 20);
+                while left < 380 {
+                    let right = (left + rng.usize(1..40)).min(380);
+                    levels[y * 400 + left..y * 400 + right].fill(level.clamp(56, 215) as u8);
+                    level += rng.i32(-4..=4);
+                    left = right;
+                }
+                for stem in (30..370).step_by(rng.usize(9..30)) {
+                    levels[y * 400 + stem..y * 400 + stem + 3].fill(255);
+                }
+            }
+            let grey = Grey::new(400, 200, levels);
+            let inked = Inked::of(&grey);
+            let mut page = Bitmap::new(400, 200).unwrap();
+            for resolution in [
+                Resolution::Standard,
+                Resolution::Fine,
+                Resolution::Superfine,
+            ] {
+                mend(&mut page, &grey, &inked, resolution, |_, _| false);
+            }
+            assert!(!page.get(0, 0), "paper, in round {round}");
+        }
     }
 }

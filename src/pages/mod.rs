@@ -5,6 +5,7 @@
 pub mod bitmap;
 mod blocks;
 mod border;
+mod cosmetic;
 pub mod cover;
 pub mod cut;
 pub mod document;

@@ -2,6 +2,7 @@
 
 use super::Resolution;
 use super::bitmap::Bitmap;
+use super::cosmetic;
 use super::faint::{self, Faint};
 use super::fills;
 use super::inked::{self, CHUNK, Inked};
@@ -18,6 +19,7 @@ pub(super) const PAPER: u8 = 0xFF;
 const PHOTO_PERCENT: u64 = 30;
 
 /// A page in grey, one octet a pel, 0 = black.
+#[derive(Clone)]
 pub struct Grey {
     width: u32,
     height: u32,
@@ -78,21 +80,47 @@ pub fn bilevel(
     second: Option<&Grey>,
     resolution: Resolution,
 ) -> Bitmap {
-    let inked = Inked::of(grey);
-    let mut photos = photo::find(grey, &inked, resolution);
-    photos.complete_pictures(pictures);
-    let mut page = mended(grey, &inked, &photos, resolution);
-    if let Some(second) = second {
-        lines::restore(&mut page, second, resolution, |x, y| photos.contains(x, y));
+    let made = cosmetic::attempt(|| {
+        let inked = Inked::of(grey);
+        let photos = cosmetic::step("photos", || {
+            let mut photos = photo::find(grey, &inked, resolution);
+            photos.complete_pictures(pictures);
+            photos
+        });
+        let mut page = mended(grey, &inked, &photos, resolution);
+        if let Some(second) = second {
+            cosmetic::step("lines", || {
+                lines::restore(&mut page, second, resolution, |x, y| photos.contains(x, y));
+            });
+        }
+        page
+    });
+    made.unwrap_or_else(|| by_threshold(grey))
+}
+
+/// The page as it is without any of the steps that make it look better.
+fn by_threshold(grey: &Grey) -> Bitmap {
+    let mut page = Bitmap::new(grey.width, grey.height).expect("layouts keep to the limits");
+    let mut packed = vec![0; grey.width.div_ceil(8) as usize];
+    for y in 0..grey.height {
+        for (octet, levels) in packed.iter_mut().zip(grey.row(y).chunks(8)) {
+            let bits = (0..8).zip(levels);
+            *octet = bits.fold(0, |octet, (n, level)| {
+                octet | u8::from(*level < BLACK_BELOW) << (7 - n)
+            });
+        }
+        page.add_row(y, &packed);
     }
     page
 }
 
 /// Black and white, the grounds of letters made even.
 fn mended(grey: &Grey, inked: &Inked, photos: &Photos, resolution: Resolution) -> Bitmap {
-    let mut page = blacken(grey, inked, photos, resolution);
-    fills::mend(&mut page, grey, inked, resolution, |x, y| {
-        photos.contains(x, y)
+    let mut page = cosmetic::step("faint ink", || blacken(grey, inked, photos, resolution));
+    cosmetic::step("fills", || {
+        fills::mend(&mut page, grey, inked, resolution, |x, y| {
+            photos.contains(x, y)
+        });
     });
     page
 }
@@ -103,14 +131,17 @@ pub fn picture(grey: &Grey, place: [u32; 4], resolution: Resolution) -> Bitmap {
     let [left, top, right, bottom] = place;
     let share = u64::from(right - left) * u64::from(bottom - top) * 1000
         / (u64::from(grey.width) * u64::from(grey.height));
-    let inked = Inked::of(grey);
-    let photos = photo::find(grey, &inked, resolution);
-    if photos.permille() as u64 * 100 < share * PHOTO_PERCENT {
-        return mended(grey, &inked, &photos, resolution);
-    }
-    // What is around it is paper.
-    let photos = Photos::all_of(place, grey, resolution);
-    blacken(grey, &inked, &photos, resolution)
+    let made = cosmetic::attempt(|| {
+        let inked = Inked::of(grey);
+        let photos = cosmetic::step("photos", || photo::find(grey, &inked, resolution));
+        if photos.permille() as u64 * 100 < share * PHOTO_PERCENT {
+            return mended(grey, &inked, &photos, resolution);
+        }
+        // What is around it is paper.
+        let photos = Photos::all_of(place, grey, resolution);
+        blacken(grey, &inked, &photos, resolution)
+    });
+    made.unwrap_or_else(|| by_threshold(grey))
 }
 
 /// By threshold, with faint ink, and by the screen where photos are.

@@ -8,7 +8,9 @@ use super::pdfium::{Page, Renderer};
 use super::raster::Grey;
 use super::remark::Remark;
 use super::text::LeftOut;
-use super::{DocumentRefusal, FaxPage, Resolution, border, g4, halve, lines, paper, raster, skew};
+use super::{
+    DocumentRefusal, FaxPage, Resolution, border, cosmetic, g4, halve, lines, paper, raster, skew,
+};
 
 /// What was found in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,17 +168,28 @@ struct Drawing {
 }
 
 fn draw(page: &Page, layout: &Layout, resolution: Resolution) -> Result<Drawing, DocumentRefusal> {
-    let mut grey = match resolution {
-        Resolution::Standard => halve::halved(&page.draw(&layout.scaled_down_the_page(2, 1))?),
-        Resolution::Fine | Resolution::Superfine => page.draw(layout)?,
+    let halved = match resolution {
+        Resolution::Standard => {
+            let tall = page.draw(&layout.scaled_down_the_page(2, 1))?;
+            cosmetic::attempt(|| cosmetic::step("halving", || halve::halved(&tall)))
+        }
+        Resolution::Fine | Resolution::Superfine => None,
     };
-    let mut is_turned = false;
-    if page.may_be_a_scan() {
-        border::clean(&mut grey, layout);
-        paper::whiten(&mut grey);
-        is_turned = skew::straighten(&mut grey, resolution);
-    }
-    Ok(Drawing { grey, is_turned })
+    let grey = match halved {
+        Some(grey) => grey,
+        None => page.draw(layout)?,
+    };
+    let clean = page.may_be_a_scan().then(|| {
+        let mut grey = grey.clone();
+        cosmetic::attempt(move || {
+            cosmetic::step("rims", || border::clean(&mut grey, layout));
+            cosmetic::step("paper", || paper::whiten(&mut grey));
+            let is_turned = cosmetic::step("skew", || skew::straighten(&mut grey, resolution));
+            Drawing { grey, is_turned }
+        })
+    });
+    let is_turned = false;
+    Ok(clean.flatten().unwrap_or(Drawing { grey, is_turned }))
 }
 
 fn bilevel(
@@ -187,7 +200,10 @@ fn bilevel(
 ) -> Result<Bitmap, DocumentRefusal> {
     let thinnest = lines::thinnest(layout, page.size(), resolution);
     let second = match !drawing.is_turned && page.may_have_lines(thinnest) {
-        true => Some(page.draw_paths(&lines::second_layout(layout, resolution))?),
+        true => {
+            let second = page.draw_paths(&lines::second_layout(layout, resolution));
+            second.inspect_err(|_| cosmetic::report("lines")).ok()
+        }
         false => None,
     };
     let pictures = page.pictures(layout);
@@ -214,6 +230,7 @@ pub(super) fn encoded(bitmap: &Bitmap, resolution: Resolution) -> FaxPage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pages::pdf::{self, PdfInfo};
     use crate::pages::pdfium::testing::with_pdfium;
     use crate::pages::sample;
 
@@ -434,5 +451,38 @@ mod tests {
         assert_eq!(refused, Err(DocumentRefusal::TooManyPages { pages, limit }));
         let probed = with_pdfium(|renderer| probe(renderer, &Source::File, &pdf, Paper::A4));
         assert_eq!(probed, Ok(Found::Pages(200)));
+    }
+
+    #[test]
+    fn a_step_that_panics_costs_no_page() {
+        let letter = sample::demo_document();
+        let fine = |pdf: &[u8]| {
+            with_pdfium(|it| render(it, &Source::File, pdf, target(Resolution::Fine), 9))
+        };
+        let info = PdfInfo {
+            title: "A scan".into(),
+            sender: None,
+            created: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let scan = pdf::write(&fine(&letter).unwrap(), &info);
+        let rules = sample::light_rules();
+        for (document, steps) in [
+            (&letter, &["photos", "faint ink", "fills", "halving"][..]),
+            (&scan, &["rims", "paper", "skew"]),
+            (&rules, &["lines"]),
+        ] {
+            let whole = bitmaps(document, Resolution::Standard);
+            for step in steps {
+                let (without, met) =
+                    cosmetic::broken(step, || bitmaps(document, Resolution::Standard));
+                assert!(met > 0, "{step}: no step is called so");
+                assert_eq!(without.len(), whole.len(), "{step}");
+                // Light rules are not to be seen without the step for them.
+                for (page, without) in whole.iter().zip(&without).filter(|_| *step != "lines") {
+                    let (ink, left) = (ink(page), ink(without));
+                    assert!(left.abs_diff(ink) <= ink / 4, "{step}: {ink} {left}");
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use image::{GrayImage, imageops};
 use super::{Picture, scale};
 use crate::pages::layout::{Layout, Paper, TopMargin, header_rows};
 use crate::pages::raster::{self, Grey};
-use crate::pages::{FaxPage, PAGE_WIDTH, Resolution, g4, paper};
+use crate::pages::{FaxPage, PAGE_WIDTH, Resolution, cosmetic, g4, paper};
 
 /// Dots per inch of a picture that does not tell, as a screen shows it.
 const SCREEN_DPI: f64 = 96.0;
@@ -87,7 +87,12 @@ impl Picture {
         ];
         let mut grey = Grey::new(PAGE_WIDTH, layout.height, levels);
         if self.is_a_sheet() {
-            paper::whiten(&mut grey);
+            let mut white = grey.clone();
+            let whitened = cosmetic::attempt(move || {
+                cosmetic::step("paper", || paper::whiten(&mut white));
+                white
+            });
+            grey = whitened.unwrap_or(grey);
         }
         raster::picture(&grey, place, resolution)
     }
