@@ -216,8 +216,15 @@ impl Evidence {
 
     /// Recipients about whom nobody has been told the end.
     pub fn untold(&self) -> usize {
-        let untold = |mail: &&Accepted| self.final_words(mail).is_empty();
-        self.accepted.iter().filter(untold).count()
+        self.accepted
+            .iter()
+            .filter(|mail| self.is_untold(mail))
+            .count()
+    }
+
+    /// Whether nobody has been told the end of a mail, or of its second sending.
+    pub fn is_untold(&self, mail: &Accepted) -> bool {
+        self.final_words(mail).len() <= mail.again
     }
 
     /// Callers whose confirmed pages are in no mailbox.

@@ -22,7 +22,7 @@ use crate::harness::Site;
 use crate::harness::process::PROGRAM;
 use crate::harness::relay::{Mood, Relay};
 use bell::Bell;
-use books::{BUSY_DELAY, Evidence, Millis};
+use books::{BUSY_DELAY, Behind, Evidence, Millis};
 use clerk::{Clerk, Office};
 pub use disk::Disk;
 use evidence::Album;
@@ -51,6 +51,9 @@ const MOODS: [Mood; 10] = [
 
 /// Recipients who wait to be told, at most: more are written only when some were.
 const PATIENT: usize = 60;
+
+/// Times that the machine is off before the last kill: what is given up after two days is not given up by that.
+const OFF_AT_MOST: usize = 4;
 
 /// Until everything is settled after the last kill: a document in whose rendering the daemon was killed eight times waits for ten
 /// minutes.
@@ -102,7 +105,7 @@ impl Trial {
                 }
             }
             stop.store(true, Ordering::Relaxed);
-            scene.peace(self.long_lives);
+            scene.peace(&clerk, self.long_lives);
         });
         let evidence = scene.wait_for_the_last_word(&clerk);
         println!(
@@ -284,7 +287,7 @@ impl Scene<'_> {
             0 => self.alter_previews(),
             1 => self.keep_database(),
             2 | 3 => self.put_older_database_back(),
-            4 if long_lives => self.switch_off(),
+            4 if long_lives && self.off.len() < OFF_AT_MOST => self.switch_off(),
             _ => {}
         }
         let jump = JUMPS[self.rng.usize(..JUMPS.len())];
@@ -345,17 +348,35 @@ impl Scene<'_> {
     }
 
     /// The right time again, and a relay that takes everything. What was to wait for two hours has waited.
-    fn peace(&mut self, long_lives: bool) {
+    fn peace(&mut self, clerk: &Clerk, long_lives: bool) {
         self.relay.set_mood(Mood::Takes);
         self.kill();
-        if long_lives {
+        // A busy number is called twice; a kill may have cut off a call of it.
+        for _ in 0..if long_lives { 3 } else { 0 } {
             self.launch(0);
-            // Busy numbers that were never called are called once.
-            std::thread::sleep(Duration::from_secs(20));
+            let since = now();
+            let until = Instant::now() + Duration::from_secs(120);
+            while self.has_busy_numbers_to_call(clerk, since) && Instant::now() < until {
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            // What has been dialled is settled by then.
+            std::thread::sleep(Duration::from_secs(5));
             self.kill();
             self.switch_off();
         }
         self.launch(0);
+    }
+
+    /// Whether a fax to a busy number is open and was not dialled since.
+    fn has_busy_numbers_to_call(&self, clerk: &Clerk, since: Millis) -> bool {
+        let evidence = self.evidence(clerk);
+        let mut busy = evidence.accepted.iter();
+        busy.any(|mail| {
+            let is_new = |(at, number): &&(Millis, String)| *at >= since && *number == mail.number;
+            mail.behind == Behind::Busy
+                && evidence.is_untold(mail)
+                && !evidence.dialled.iter().any(|call| is_new(&call))
+        })
     }
 
     fn evidence(&self, clerk: &Clerk) -> Evidence {

@@ -16,9 +16,6 @@ use super::{Scene, now};
 /// The files of a database.
 const FILES: [&str; 3] = ["queue.db", "queue.db-wal", "queue.db-shm"];
 
-/// Times that the machine is off: what is given up after two days is not given up by that.
-const OFF_AT_MOST: usize = 6;
-
 /// The kernel's name of this boot, by which the gateway knows whether its clocks go on.
 const BOOT: &str = "/proc/sys/kernel/random/boot_id";
 
@@ -146,7 +143,7 @@ impl Scene<'_> {
 
     /// The machine is off for longer than a busy number is left alone. Another boot: the clock on the wall counts.
     pub fn switch_off(&mut self) {
-        if !self.jumps || self.off.len() == OFF_AT_MOST {
+        if !self.jumps {
             return;
         }
         let id = format!("00000000-0000-4000-8000-{:012x}\n", self.off.len() + 1);
