@@ -18,7 +18,7 @@ use crate::worker::host::Children;
 /// Seconds for one document: an admin is patient, and sees what it takes.
 const SECONDS: u64 = 300;
 
-/// Makes the TIFF that would be faxed from a document (PDF, TIFF, JPEG, PNG, GIF, WebP, HEIC, text, HTML), without its header
+/// Makes the TIFF that would be faxed from a document (PDF, TIFF, JPEG, PNG, GIF, WebP, BMP, HEIC, text, HTML), without its header
 /// lines.
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -118,6 +118,22 @@ impl Bitmap {
         Some(())
     }
 
+    /// Whether no pel is black.
+    pub fn is_blank(&self) -> bool {
+        self.rows().flatten().all(|octet| *octet == 0)
+    }
+
+    /// Of all pels, how many in a hundred are black.
+    pub fn black_percent(&self) -> u32 {
+        let black: u64 = self
+            .rows()
+            .flatten()
+            .map(|octet| u64::from(octet.count_ones()))
+            .sum();
+        let pels = u64::from(self.width) * u64::from(self.height);
+        (black * 100).checked_div(pels).unwrap_or(0) as u32
+    }
+
     /// Number of white rows at the top.
     pub fn blank_rows_at_top(&self) -> u32 {
         self.rows()

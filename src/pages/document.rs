@@ -48,15 +48,23 @@ pub struct Drawn {
     /// In their order; at least one.
     pub pages: Vec<FaxPage>,
     /// What is to be said of it.
-    pub remark: Option<Remark>,
+    pub remarks: Vec<Remark>,
 }
 
 impl Drawn {
-    fn one(page: FaxPage) -> Drawn {
+    fn one(page: FaxPage, remarks: impl IntoIterator<Item = Remark>) -> Drawn {
         Drawn {
             pages: vec![page],
-            remark: None,
+            remarks: remarks.into_iter().collect(),
         }
+    }
+
+    fn picture(page: FaxPage, number: u32) -> Drawn {
+        let remark = match page.is_blank() {
+            true => Some(Remark::BlankPicture { page: number }),
+            false => render::is_black(&page).then_some(Remark::CameOutBlack { page: number }),
+        };
+        Drawn::one(page, remark)
     }
 }
 
@@ -155,28 +163,24 @@ impl<'a> Document<'a> {
     pub fn draw(&mut self, number: u32, target: Target) -> Result<Drawn, DocumentRefusal> {
         match self {
             Document::Pdf(pdf) => render::drawn(&pdf.page(number)?, number, target),
-            Document::Text(text) => Ok(Drawn {
-                pages: vec![text.page(number, target.resolution)],
-                remark: text.remark(number),
-            }),
-            other => other.page(number, target).map(Drawn::one),
-        }
-    }
-
-    fn page(&mut self, number: u32, target: Target) -> Result<FaxPage, DocumentRefusal> {
-        let Target {
-            resolution, paper, ..
-        } = target;
-        match self {
-            Document::Pdf(pdf) => render::fax_page(&pdf.page(number)?, resolution),
+            Document::Text(text) => Ok(Drawn::one(
+                text.page(number, target.resolution),
+                text.remark(number),
+            )),
             Document::Tiff(tiff) => Ok(match tiff.page(number)? {
-                TiffPage::Fax(page, made_at) => tiff::at_resolution(&page, made_at, resolution),
-                TiffPage::Picture(picture) => picture.fax_page(resolution, paper),
+                TiffPage::Fax(page, made_at) => {
+                    Drawn::one(tiff::at_resolution(&page, made_at, target.resolution), None)
+                }
+                TiffPage::Picture(picture) => {
+                    Drawn::picture(picture.fax_page(target.resolution, target.paper), number)
+                }
             }),
-            Document::Picture(picture) => Ok(picture.fax_page(resolution, paper)),
-            Document::Text(text) => Ok(text.page(number, resolution)),
-            Document::Cover(sheet) => Ok(sheet.page(resolution)),
-            Document::Form(form) => form.page(resolution),
+            Document::Picture(picture) => Ok(Drawn::picture(
+                picture.fax_page(target.resolution, target.paper),
+                number,
+            )),
+            Document::Cover(sheet) => Ok(Drawn::one(sheet.page(target.resolution), None)),
+            Document::Form(form) => Ok(Drawn::one(form.page(target.resolution)?, None)),
             Document::LeftOut(_) => Err(DocumentRefusal::NoPages),
         }
     }

@@ -43,6 +43,65 @@ pub fn decode(data: &[u8], width: u32, height: u32, two_dimensional: bool) -> Op
     (good > 0).then_some(bitmap)
 }
 
+/// Whether the first code is an EOL, as T.4 has it.
+pub fn begins_with_line_end(data: &[u8]) -> bool {
+    // Fill of up to a row may stand before it.
+    let zeros = data.iter().take_while(|octet| **octet == 0).count();
+    let next = data.get(zeros).map_or(0, |octet| octet.leading_zeros());
+    zeros * 8 + next as usize >= EOL_ZEROS.into()
+}
+
+/// As [`decode`], of one-dimensional rows without EOLs, each of which begins on an octet where `on_octets`. Nothing tells
+/// where the next row begins: `None` where less than half of the rows decode.
+pub fn decode_plain(data: &[u8], width: u32, height: u32, on_octets: bool) -> Option<Bitmap> {
+    let mut bitmap = Bitmap::new(width, height)?;
+    let octets = data.iter().copied().chain([0; 4]);
+    let mut bits = Counted {
+        bits: bits_of(octets),
+        taken: 0,
+    };
+    let mut row = Row {
+        width,
+        edges: Vec::new(),
+    };
+    let mut good = 0;
+    while good < height {
+        if on_octets && bits.taken % 8 != 0 {
+            bits.consume(8 - bits.taken % 8).ok()?;
+        }
+        let Some(edges) = row.decode_1d(&mut bits) else {
+            break;
+        };
+        row.edges = edges;
+        bitmap.blacken(good, &row.edges);
+        good += 1;
+    }
+    (good * 2 >= height).then_some(bitmap)
+}
+
+/// Bits, and how many of them were taken since an octet began.
+struct Counted<B> {
+    bits: B,
+    taken: u8,
+}
+
+impl<B: BitReader> BitReader for Counted<B> {
+    type Error = B::Error;
+
+    fn peek(&self, bits: u8) -> Option<u16> {
+        self.bits.peek(bits)
+    }
+
+    fn consume(&mut self, bits: u8) -> Result<(), Self::Error> {
+        self.taken = (self.taken + bits % 8) % 8;
+        self.bits.consume(bits)
+    }
+
+    fn bits_to_byte_boundary(&self) -> u8 {
+        (8 - self.taken) % 8
+    }
+}
+
 fn bits_of(
     octets: impl Iterator<Item = u8>,
 ) -> ByteReader<impl Iterator<Item = Result<u8, Infallible>>> {
@@ -193,6 +252,18 @@ pub(super) mod tests {
             eol(&mut out, tag);
         }
         out.finish()
+    }
+
+    /// Rows without EOLs.
+    pub fn encode_plain(page: &Bitmap, on_octets: bool) -> Vec<u8> {
+        let mut rows = (0..page.height()).collect::<Vec<_>>();
+        let chunks = rows.chunks_mut(if on_octets { 1 } else { usize::MAX });
+        let written = chunks.map(|rows| {
+            let mut out = VecWriter::new();
+            rows.iter().for_each(|&y| runs(&mut out, page, y));
+            out.finish()
+        });
+        written.collect::<Vec<_>>().concat()
     }
 
     fn eol(out: &mut VecWriter, tag: Option<bool>) {

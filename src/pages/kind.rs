@@ -17,6 +17,8 @@ pub enum Kind {
     Gif,
     /// RIFF with VP8.
     WebP,
+    /// Windows and OS/2 bitmaps.
+    Bmp,
     /// ISO 23008-12 with HEVC, as telephones take photographs.
     Heic,
     /// A format that is known and not read here.
@@ -39,6 +41,9 @@ const fn other(name: &'static str, media_type: &'static str) -> Kind {
 }
 
 const AVIF: Kind = other("AVIF picture", "image/avif");
+const JPEG_2000: Kind = other("JPEG 2000 picture", "image/jp2");
+const JPEG_XL: Kind = other("JPEG XL picture", "image/jxl");
+const DICOM: Kind = other("DICOM picture", "application/dicom");
 const TNEF: Kind = other("Outlook winmail.dat", "application/ms-tnef");
 const RTF: Kind = other("rich text document", "application/rtf");
 const POSTSCRIPT: Kind = other("PostScript document", "application/postscript");
@@ -130,7 +135,43 @@ const IN_ZIP: [(&[u8], Kind); 13] = [
 ];
 
 /// Formats that begin with a mark of their own, and what a reader knows them by.
-const MARKED: [(&[u8], Kind); 15] = [
+const MARKED: [(&[u8], Kind); 27] = [
+    (b"\0\0\0\x0CjP  \r\n\x87\n", JPEG_2000),
+    (b"\xFF\x4F\xFF\x51", JPEG_2000),
+    (b"\0\0\0\x0CJXL \r\n\x87\n", JPEG_XL),
+    (b"\xFF\x0A", JPEG_XL),
+    (b"\xFF\xD8\xFF\xF7", other("JPEG-LS picture", "image/jls")),
+    (
+        b"\x97JB2\r\n\x1A\n",
+        other("JBIG2 picture", "image/x-jbig2"),
+    ),
+    (
+        b"8BPS\0",
+        other("Photoshop picture", "image/vnd.adobe.photoshop"),
+    ),
+    (
+        b"\x01\0\0\0\x58\0\0\0",
+        other("Windows metafile (EMF)", "image/emf"),
+    ),
+    (
+        b"\xD7\xCD\xC6\x9A",
+        other("Windows metafile (WMF)", "image/wmf"),
+    ),
+    (
+        b"\x76\xE8\x04\x60\xC4\x11\xE3\x86",
+        other(
+            "Outlook message with restricted rights",
+            "application/x-locked-mail",
+        ),
+    ),
+    (
+        b".pfile",
+        other(
+            "document with restricted rights",
+            "application/x-locked-office",
+        ),
+    ),
+    (b"II\xBC\x01", other("JPEG XR picture", "image/jxr")),
     (b"Rar!\x1A\x07", other("RAR archive", "application/vnd.rar")),
     (
         b"7z\xBC\xAF\x27\x1C",
@@ -176,8 +217,10 @@ impl Kind {
     /// What `octets`, a whole document, are.
     pub fn of(octets: &[u8]) -> Kind {
         let is = |magic: &[u8]| octets.starts_with(magic);
-        if is(b"\xFF\xD8\xFF") {
+        if is(b"\xFF\xD8\xFF") && !is(b"\xFF\xD8\xFF\xF7") {
             Kind::Jpeg
+        } else if is_bmp(octets) {
+            Kind::Bmp
         } else if is(b"\x89PNG\r\n\x1A\n") {
             Kind::Png
         } else if is(b"II\x2A\0") || is(b"MM\0\x2A") || is(b"II\x2B\0") || is(b"MM\0\x2B") {
@@ -189,6 +232,8 @@ impl Kind {
         } else if octets.get(4..8) == Some(b"ftyp") {
             // ISO 14496-12 4.3: the major brand.
             match octets.get(8..12) {
+                // Of pictures in general: the compatible brands tell which.
+                Some(b"mif1" | b"msf1") if has_brand(octets, &[b"avif", b"avis"]) => AVIF,
                 Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"mif1" | b"msf1") => {
                     Kind::Heic
                 }
@@ -210,6 +255,8 @@ impl Kind {
             POSTSCRIPT
         } else if is(b"RIFF") && matches!(octets.get(8..12), Some(b"WAVE" | b"AVI ")) {
             RECORDING
+        } else if octets.get(128..132) == Some(b"DICM") {
+            DICOM
         } else if is(b"AC10") && octets.get(6) == Some(&0) {
             DWG
         } else {
@@ -233,7 +280,7 @@ impl Kind {
     pub fn is_picture(self) -> bool {
         matches!(
             self,
-            Kind::Jpeg | Kind::Png | Kind::Gif | Kind::WebP | Kind::Heic
+            Kind::Jpeg | Kind::Png | Kind::Gif | Kind::WebP | Kind::Bmp | Kind::Heic
         )
     }
 
@@ -246,6 +293,7 @@ impl Kind {
             Kind::Png => "PNG",
             Kind::Gif => "GIF",
             Kind::WebP => "WebP",
+            Kind::Bmp => "BMP",
             Kind::Heic => "HEIC",
             Kind::Other(format) => format.name,
             Kind::Unknown => "unknown file",
@@ -265,6 +313,24 @@ impl Kind {
 fn has_pdf_mark(octets: &[u8]) -> bool {
     let head = &octets[..octets.len().min(1024)];
     find(head, b"%PDF-")
+}
+
+/// Whether one of these stands among the compatible brands (ISO 14496-12 4.3).
+fn has_brand(octets: &[u8], brands: &[&[u8; 4]]) -> bool {
+    let length = octets
+        .first_chunk()
+        .map_or(0, |length| u32::from_be_bytes(*length));
+    let end = octets.len().min(length as usize).min(1024);
+    let listed = octets.get(16..end).unwrap_or_default();
+    let mut listed = listed.as_chunks::<4>().0.iter();
+    listed.any(|brand| brands.contains(&brand))
+}
+
+/// "BM", and a header of one of the sizes that there are: text may begin with these letters.
+fn is_bmp(octets: &[u8]) -> bool {
+    let header = octets.get(14..18).and_then(|size| size.first_chunk());
+    let header = header.map(|size| u32::from_le_bytes(*size));
+    octets.starts_with(b"BM") && matches!(header, Some(12 | 16 | 40 | 52 | 56 | 64 | 108 | 124))
 }
 
 fn holding(octets: &[u8], names: &[(&[u8], Kind)]) -> Option<Kind> {
@@ -290,6 +356,14 @@ mod tests {
             (b"\xFF\xD8\xFF\xE1", "JPEG"),
             (b"\x89PNG\r\n\x1A\n", "PNG"),
             (b"GIF89a", "GIF"),
+            (b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", "BMP"),
+            (b"BMW parts for Tuesday, please", "unknown file"),
+            (b"\0\0\0\x0CjP  \r\n\x87\n", "JPEG 2000 picture"),
+            (b"\xFF\x4F\xFF\x51\0", "JPEG 2000 picture"),
+            (b"\xFF\xD8\xFF\xF7\0", "JPEG-LS picture"),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", "AVIF picture"),
+            (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "HEIC"),
+            (b".pfile\x02\0", "document with restricted rights"),
             (b"RIFF\0\0\0\0WEBPVP8 ", "WebP"),
             (b"\0\0\0\x18ftypheic", "HEIC"),
             (b"\0\0\0\x18ftypavif", "AVIF picture"),

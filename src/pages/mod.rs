@@ -5,6 +5,7 @@
 pub mod bitmap;
 mod blocks;
 mod border;
+mod catalog;
 mod cosmetic;
 pub mod cover;
 pub mod cut;
@@ -32,6 +33,7 @@ pub mod render;
 mod runs;
 pub mod sample;
 mod skew;
+mod stretch;
 pub mod text;
 pub mod tiff;
 pub mod tnef;

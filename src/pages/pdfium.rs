@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use pdfium_render::prelude::{
-    PdfBitmap, PdfBitmapFormat, PdfColor, PdfDocument, PdfFormFieldCommon, PdfPage,
-    PdfPageAnnotation, PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageObject,
+    PdfBitmap, PdfBitmapFormat, PdfColor, PdfDocument, PdfForm, PdfFormFieldCommon, PdfFormType,
+    PdfPage, PdfPageAnnotation, PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageObject,
     PdfPageObjectCommon, PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject,
     PdfPageRenderRotation, PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError,
     PdfiumInternalError,
@@ -14,7 +14,7 @@ use pdfium_render::prelude::{
 
 use super::layout::Layout;
 use super::raster::{BLACK_BELOW, Grey};
-use super::{DocumentRefusal, PAGE_WIDTH};
+use super::{DocumentRefusal, PAGE_WIDTH, catalog};
 
 /// The environment variable that names the library, behind the configuration.
 pub const ENVIRONMENT: &str = "POSTFAX_PDFIUM";
@@ -138,11 +138,50 @@ impl Renderer {
             .0
             .load_pdf_from_byte_slice(pdf, None)
             .map_err(refusal)?;
-        match document.pages().len() {
-            ..=0 => Err(DocumentRefusal::NoPages),
-            _ => Ok(Document(document)),
+        if document.pages().len() <= 0 {
+            return Err(DocumentRefusal::NoPages);
+        }
+        match placeholder(&document, pdf) {
+            Some(refusal) => Err(refusal),
+            None => Ok(Document(document)),
         }
     }
+}
+
+/// Why the pages of a PDF stand for something that is not shown.
+fn placeholder(document: &PdfDocument, pdf: &[u8]) -> Option<DocumentRefusal> {
+    use PdfFormType::{XfaForeground, XfaFull};
+    match document.form().map(PdfForm::form_type) {
+        Some(XfaFull) => return Some(DocumentRefusal::XfaForm),
+        Some(XfaForeground) if is_xfa_notice(document) => return Some(DocumentRefusal::XfaForm),
+        _ => {}
+    }
+    let files = document.attachments();
+    if files.is_empty() {
+        return None;
+    }
+    // ISO 32000-2 7.6.7: a wrapper, and the document proper in it.
+    if catalog::has_name(pdf, "EncryptedPayload")
+        || files
+            .iter()
+            .any(|file| file.name().starts_with("MicrosoftIRMServices"))
+    {
+        return Some(DocumentRefusal::RightsManaged);
+    }
+    catalog::has_name(pdf, "Collection").then_some(DocumentRefusal::Portfolio)
+}
+
+/// Whether the only page has no field to fill in and names the program that would show the form; this it does in
+/// every language.
+fn is_xfa_notice(document: &PdfDocument) -> bool {
+    let Ok(page) = document.pages().get(0) else {
+        return false;
+    };
+    let names_program = || {
+        let text = page.text().map(|text| text.all()).unwrap_or_default();
+        text.contains("Adobe") && text.len() < 3000
+    };
+    document.pages().len() == 1 && !has_fields(&page) && names_program()
 }
 
 fn refusal(error: PdfiumError) -> DocumentRefusal {
@@ -498,6 +537,19 @@ mod tests {
             refusal(&sample::without_pages()),
             Some(DocumentRefusal::NoPages)
         );
+    }
+
+    #[test]
+    fn a_page_that_stands_for_something_else_is_refused_by_name() {
+        let refusals = sample::wrappers().map(|pdf| refusal(&pdf));
+        let wanted = [
+            Some(DocumentRefusal::XfaForm),
+            Some(DocumentRefusal::XfaForm),
+            Some(DocumentRefusal::Portfolio),
+            Some(DocumentRefusal::RightsManaged),
+            None,
+        ];
+        assert_eq!(refusals, wanted);
     }
 
     #[test]

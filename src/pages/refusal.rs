@@ -11,7 +11,7 @@ pub enum DocumentRefusal {
     Empty,
     /// Its content is of no format that is known here.
     #[error(
-        "it is none of what can be faxed here, whatever its name says (PDF, TIFF, JPEG, PNG, GIF, WebP, HEIC, text); please send it as PDF"
+        "it is none of what can be faxed here, whatever its name says (PDF, TIFF, JPEG, PNG, GIF, WebP, BMP, HEIC, text); please send it as PDF"
     )]
     Unknown,
     /// Its content is of a format that is known and not read.
@@ -69,6 +69,21 @@ pub enum DocumentRefusal {
     /// It wants a password.
     #[error("it is protected with a password; please send it without")]
     Encrypted,
+    /// Its page says no more than that another program is needed (XFA).
+    #[error(
+        "its content is a form of the kind XFA, which only Adobe programs show; please open it there, print it to a new PDF and send that"
+    )]
+    XfaForm,
+    /// Its page is the cover of the files in it.
+    #[error(
+        "its content is a PDF portfolio: the files are inside of it, and its page shows none of them; please attach the files themselves"
+    )]
+    Portfolio,
+    /// Its page says that the document proper is encrypted.
+    #[error(
+        "its content is protected by rights management, so that only the programs of its owner open it; please print it to a new PDF and send that"
+    )]
+    RightsManaged,
     /// It opens, and has no pages.
     #[error("it has no pages")]
     NoPages,
@@ -134,9 +149,13 @@ fn article(name: &str) -> &'static str {
 fn cure(name: &str) -> &'static str {
     match name {
         "HEIC" => " (on an iPhone: Settings, Camera, Formats, Most Compatible makes JPEG)",
-        "AVIF picture" => " or JPEG",
+        "AVIF picture" | "JPEG 2000 picture" | "JPEG XL picture" | "JPEG-LS picture"
+        | "JPEG XR picture" | "JBIG2 picture" | "Photoshop picture" | "DICOM picture" => " or JPEG",
         "ZIP archive" => ", unpacked",
         "Outlook message" => ", or forward the message itself instead of attaching it",
+        "document with restricted rights" | "Outlook message with restricted rights" => {
+            ", without the restriction"
+        }
         "Office document with a password" | "ZIP archive with a password" => {
             ", without the password"
         }

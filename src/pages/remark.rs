@@ -15,6 +15,18 @@ pub enum Remark {
         /// Its number in the document.
         page: u32,
     },
+    /// A picture of which the fax shows nothing.
+    #[error("page {page} came out blank; the picture is white, or too faint for a fax")]
+    BlankPicture {
+        /// Its number in the document.
+        page: u32,
+    },
+    /// Hardly anything of the page is white.
+    #[error("page {page} came out almost wholly black")]
+    CameOutBlack {
+        /// Its number in the document.
+        page: u32,
+    },
     /// See [`super::cut`].
     #[error("page {page} is too long for a sheet and was cut into {sheets}")]
     Cut {

@@ -10,7 +10,11 @@ use super::remark::Remark;
 use super::text::LeftOut;
 use super::{
     DocumentRefusal, FaxPage, Resolution, border, cosmetic, g4, halve, lines, paper, raster, skew,
+    stretch,
 };
+
+/// A page with so many black pels in a hundred is called black.
+const BLACK_PERCENT: u32 = 90;
 
 /// What was found in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,18 +105,33 @@ pub(super) fn drawn(page: &Page, number: u32, target: Target) -> Result<Drawn, D
     if let Some(layout) = long {
         let pages = cut_into_sheets(page, &layout, target)?;
         let sheets = pages.len() as u32;
-        let remark = Some(Remark::Cut {
+        let remarks = vec![Remark::Cut {
             page: number,
             sheets,
-        });
-        return Ok(Drawn { pages, remark });
+        }];
+        return Ok(Drawn { pages, remarks });
     }
     let drawn = fax_page(page, target.resolution)?;
-    let is_lost = drawn.is_blank() && page.text().chars().any(char::is_alphanumeric);
+    let mut remarks = Vec::new();
+    if drawn.is_blank() {
+        if page.text().chars().any(char::is_alphanumeric) {
+            remarks.push(Remark::CameOutBlank { page: number });
+        } else if page.may_be_a_scan() {
+            remarks.push(Remark::BlankPicture { page: number });
+        }
+    } else if is_black(&drawn) {
+        remarks.push(Remark::CameOutBlack { page: number });
+    }
     Ok(Drawn {
         pages: vec![drawn],
-        remark: is_lost.then_some(Remark::CameOutBlank { page: number }),
+        remarks,
     })
+}
+
+/// Whether hardly anything of the page is white.
+pub(super) fn is_black(page: &FaxPage) -> bool {
+    g4::decode(&page.g4, page.width, page.height)
+        .is_ok_and(|page| page.black_percent() >= BLACK_PERCENT)
 }
 
 fn cut_into_sheets(
@@ -207,12 +226,15 @@ fn bilevel(
         false => None,
     };
     let pictures = page.pictures(layout);
-    Ok(raster::bilevel(
-        &drawing.grey,
-        &pictures,
-        second.as_ref(),
-        resolution,
-    ))
+    let made = raster::bilevel(&drawing.grey, &pictures, second.as_ref(), resolution);
+    if !made.is_blank() || !page.may_be_a_scan() {
+        return Ok(made);
+    }
+    let faint = || cosmetic::step("contrast", || stretch::stretched(&drawing.grey));
+    Ok(match cosmetic::attempt(faint).flatten() {
+        Some(grey) => raster::bilevel(&grey, &pictures, None, resolution),
+        None => made,
+    })
 }
 
 /// The pels as a page that travels.
@@ -359,11 +381,9 @@ mod tests {
     #[test]
     fn a_page_that_came_out_blank_though_it_has_text_is_remarked() {
         let drawn = all_drawn(&sample::white_text(), LongPages::Split, 9).unwrap();
-        let remarks: Vec<_> = drawn.iter().map(|drawn| drawn.remark.clone()).collect();
-        assert_eq!(
-            remarks,
-            [None, Some(Remark::CameOutBlank { page: 2 }), None]
-        );
+        let remarks: Vec<_> = drawn.iter().map(|drawn| drawn.remarks.clone()).collect();
+        let blank = vec![Remark::CameOutBlank { page: 2 }];
+        assert_eq!(remarks, [vec![], blank, vec![]]);
         let blank: Vec<bool> = drawn
             .iter()
             .map(|drawn| drawn.pages[0].is_blank())
@@ -377,12 +397,12 @@ mod tests {
         let [shrunk] = &all_drawn(&banner, LongPages::Shrink, 9).unwrap()[..] else {
             panic!("one page");
         };
-        assert_eq!((shrunk.pages.len(), &shrunk.remark), (1, &None));
+        assert_eq!((shrunk.pages.len(), &shrunk.remarks), (1, &vec![]));
         let [cut] = &all_drawn(&banner, LongPages::Split, 9).unwrap()[..] else {
             panic!("one page");
         };
         let sheets = cut.pages.len() as u32;
-        assert_eq!(cut.remark, Some(Remark::Cut { page: 1, sheets }));
+        assert_eq!(cut.remarks, [Remark::Cut { page: 1, sheets }]);
         // 55 inches on sheets of 11.7.
         assert_eq!(sheets, 5);
         for sheet in &cut.pages {

@@ -139,6 +139,48 @@ pub fn white_text() -> Vec<u8> {
     document(A4, &pages)
 }
 
+/// A page that stands for what is not shown: a form (XFA) that needs rendering; one that does not, and says so; a
+/// portfolio; a document with rights management; an invoice with its data, which is none of these.
+pub fn wrappers() -> [Vec<u8>; 5] {
+    let wrapper = |text: &str, catalog: &str, name: &str| {
+        let mut page = Canvas::default();
+        page.text(72.0, 700.0, 12.0, text);
+        let mut file = PdfFile::new();
+        let tree = file.reserve();
+        let fonts = file.add(&canvas::fonts());
+        let contents = file.add_stream("", page.content().as_bytes());
+        let page = file.add(&format!(
+            "<< /Type /Page /Parent {tree} /MediaBox [0 0 {} {}] /Contents {contents} \
+             /Resources << /Font {fonts} >> >>",
+            A4.0, A4.1
+        ));
+        file.set_page_tree(tree, &[page]);
+        let xfa = file.add_stream("", b"<xdp:xdp xmlns:xdp='http://ns.adobe.com/xdp/'/>");
+        let data = file.add_stream("/Type /EmbeddedFile", b"<invoice/>");
+        let file_entry = file.add(&format!(
+            "<< /Type /Filespec /F ({name}) /UF ({name}) /EF << /F {data} >> >>"
+        ));
+        let catalog = catalog
+            .replace("XFA", &format!("/AcroForm << /Fields [] /XFA {xfa} >>"))
+            .replace(
+                "FILES",
+                &format!("/Names << /EmbeddedFiles << /Names [({name}) {file_entry}] >> >>"),
+            );
+        file.finish(tree, None, &format!("{catalog} "), "")
+    };
+    [
+        wrapper("Bitte warten", "XFA /NeedsRendering true", ""),
+        wrapper("Please get Adobe Reader", "XFA", ""),
+        wrapper("Cover", "FILES /Collection << /View /D >>", "one.pdf"),
+        wrapper(
+            "Protected",
+            "FILES",
+            "MicrosoftIRMServices Protected PDF.pdf",
+        ),
+        wrapper("Invoice 7", "FILES", "factur-x.xml"),
+    ]
+}
+
 /// Valid, and without any page.
 pub fn without_pages() -> Vec<u8> {
     document(A4, &[])

@@ -30,6 +30,10 @@ mod tag {
     pub const RESOLUTION_UNIT: u16 = 296;
     pub const PAGE_NUMBER: u16 = 297;
     pub const COLOR_MAP: u16 = 320;
+    pub const TILE_WIDTH: u16 = 322;
+    pub const TILE_LENGTH: u16 = 323;
+    pub const TILE_OFFSETS: u16 = 324;
+    pub const TILE_BYTE_COUNTS: u16 = 325;
 }
 
 /// Field types of TIFF 6.0.

@@ -113,7 +113,7 @@ impl From<DocumentRefusal> for Stop {
 }
 
 fn send(out: &mut impl Write, drawn: &Drawn) -> io::Result<()> {
-    if let Some(remark) = &drawn.remark {
+    for remark in &drawn.remarks {
         wire::write_frame(out, &FromRender::Remark(remark.clone()), &[])?;
     }
     drawn.pages.iter().try_for_each(|page| send_page(out, page))

@@ -178,6 +178,8 @@ impl RemarkFacts {
     fn of(noticed: &Noticed) -> RemarkFacts {
         let (kind, page, count, detail) = match &noticed.what {
             Remarkable::Drawn(Remark::CameOutBlank { page }) => ("came_out_blank", *page, 0, ""),
+            Remarkable::Drawn(Remark::BlankPicture { page }) => ("blank_picture", *page, 0, ""),
+            Remarkable::Drawn(Remark::CameOutBlack { page }) => ("came_out_black", *page, 0, ""),
             Remarkable::Drawn(Remark::Cut { page, sheets }) => ("cut", *page, *sheets, ""),
             Remarkable::Drawn(Remark::NoFont { page, scripts }) => {
                 ("no_font", *page, 0, scripts.as_str())

@@ -42,6 +42,13 @@ pub(super) fn of_jpeg(octets: &[u8]) -> Option<(f64, f64)> {
     }
 }
 
+/// biXPelsPerMeter and biYPelsPerMeter, which a header of 40 octets and more has.
+pub(super) fn of_bmp(octets: &[u8]) -> Option<(f64, f64)> {
+    let number = |at: usize| Some(u32::from_le_bytes(*octets.get(at..)?.first_chunk()?));
+    let has_density = number(14)? >= 40;
+    sane(number(38)?, number(42)?, PER_METRE).filter(|_| has_density)
+}
+
 fn sane(x: u32, y: u32, factor: f64) -> Option<(f64, f64)> {
     let dpi = (f64::from(x) * factor, f64::from(y) * factor);
     let fits = |dots: f64| (20.0..5000.0).contains(&dots);

@@ -1,4 +1,4 @@
-//! Pictures of one page: PNG, JPEG, GIF (its first frame), WebP and HEIC, in grey as they are looked at.
+//! Pictures of one page: PNG, JPEG, GIF (its first frame), WebP, BMP and HEIC, in grey as they are looked at.
 //!
 //! The decoders are safe Rust and read strangers' files all the same: outside of tests this runs in the render child
 //! only, where time and memory end.
@@ -26,6 +26,9 @@ pub const MAX_PIXELS: u64 = 100_000_000;
 /// Octets that one request of a decoder may have; all together are the sandbox's business.
 const MAX_ALLOC: u64 = 192 << 20;
 
+/// Levels from here on are white on a fax.
+const WHITE: u8 = 224;
+
 /// A picture in grey, upright, with what it says of its size.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Picture {
@@ -49,6 +52,7 @@ pub fn read(kind: Kind, octets: &[u8]) -> Result<Picture, DocumentRefusal> {
         Kind::Png => ImageFormat::Png,
         Kind::Gif => ImageFormat::Gif,
         Kind::WebP => ImageFormat::WebP,
+        Kind::Bmp => ImageFormat::Bmp,
         other => unreachable!("{} is no picture", other.name()),
     };
     let damaged = |_| DocumentRefusal::damaged(kind.name());
@@ -61,9 +65,13 @@ pub fn read(kind: Kind, octets: &[u8]) -> Result<Picture, DocumentRefusal> {
     check_size(width.into(), height.into())?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let colours = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let dpi = match kind {
+        Kind::Bmp => density::of_bmp(octets),
+        _ => density::of_png(octets),
+    };
     Ok(Picture {
         grey: orient::upright(on_white(colours), orientation),
-        dpi: orient::turned(density::of_png(octets), orientation),
+        dpi: orient::turned(dpi, orientation),
     })
 }
 
@@ -75,6 +83,12 @@ fn jpeg(octets: &[u8]) -> Result<Picture, DocumentRefusal> {
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX);
     let mut decoder = JpegDecoder::new_with_options(ZCursor::new(octets), options);
+    if let Some(form) = jpeg_form(octets) {
+        return Err(DocumentRefusal::FormNotRead {
+            kind: Kind::Jpeg.name().to_owned(),
+            form: form.to_owned(),
+        });
+    }
     decoder.decode_headers().map_err(|_| damaged())?;
     let (width, height) = decoder.dimensions().ok_or_else(damaged)?;
     check_size(width as u64, height as u64)?;
@@ -100,6 +114,33 @@ fn jpeg(octets: &[u8]) -> Result<Picture, DocumentRefusal> {
     })
 }
 
+/// The process that a JPEG is coded by (ITU-T T.81 table B.1), where it is none of the usual ones.
+fn jpeg_form(octets: &[u8]) -> Option<&'static str> {
+    let mut at = 2;
+    loop {
+        // Fill of 0xFF may stand before a marker (B.1.1.2).
+        let &[0xFF, marker] = octets.get(at..at + 2)? else {
+            return None;
+        };
+        match marker {
+            0xFF => at += 1,
+            0xC0..=0xC2 => {
+                let is_deep = octets.get(at + 4) == Some(&12);
+                return is_deep.then_some("12 bits a sample");
+            }
+            0xC3 => return Some("lossless JPEG"),
+            0xC5..=0xC7 => return Some("hierarchical JPEG"),
+            0xC9..=0xCB => return Some("arithmetic coding"),
+            0xCD..=0xCF => return Some("hierarchical JPEG with arithmetic coding"),
+            0xDA => return None,
+            _ => {
+                let length = octets.get(at + 2..at + 4)?;
+                at += 2 + usize::from(u16::from_be_bytes([length[0], length[1]]));
+            }
+        }
+    }
+}
+
 /// A picture of so many pels may be decoded.
 ///
 /// # Errors
@@ -122,12 +163,25 @@ fn on_white(colours: DynamicImage) -> GrayImage {
         return colours.into_luma8();
     }
     let (width, height) = (colours.width(), colours.height());
-    let levels = colours.into_luma_alpha8();
-    let levels = levels.pixels().map(|pel| {
-        let [level, opacity] = pel.0.map(u32::from);
-        ((level * opacity + 255 * (255 - opacity) + 127) / 255) as u8
-    });
-    GrayImage::from_raw(width, height, levels.collect()).expect("one level for each pel")
+    let pels = colours.into_luma_alpha8();
+    let on = |ground: u32| {
+        let levels = pels.pixels().map(move |pel| {
+            let [level, opacity] = pel.0.map(u32::from);
+            ((level * opacity + ground * (255 - opacity) + 127) / 255) as u8
+        });
+        GrayImage::from_raw(width, height, levels.collect()).expect("one level for each pel")
+    };
+    let on_white = on(255);
+    if on_white.iter().all(|level| *level >= WHITE) {
+        // White letters that were made for a dark ground; a white sheet is opaque.
+        let opaque = pels.pixels().filter(|pel| pel.0[1] >= 128).count();
+        if opaque > 0 && opaque < pels.pixels().len() / 2 {
+            let mut inverted = on(0);
+            image::imageops::invert(&mut inverted);
+            return inverted;
+        }
+    }
+    on_white
 }
 
 #[cfg(test)]

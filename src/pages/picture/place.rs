@@ -5,7 +5,7 @@ use image::{GrayImage, imageops};
 use super::{Picture, scale};
 use crate::pages::layout::{Layout, Paper, TopMargin, header_rows};
 use crate::pages::raster::{self, Grey};
-use crate::pages::{FaxPage, PAGE_WIDTH, Resolution, cosmetic, g4, paper};
+use crate::pages::{FaxPage, PAGE_WIDTH, Resolution, cosmetic, g4, paper, stretch};
 
 /// Dots per inch of a picture that does not tell, as a screen shows it.
 const SCREEN_DPI: f64 = 96.0;
@@ -94,6 +94,15 @@ impl Picture {
             });
             grey = whitened.unwrap_or(grey);
         }
-        raster::picture(&grey, place, resolution)
+        let page = raster::picture(&grey, place, resolution);
+        if !page.is_blank() {
+            return page;
+        }
+        let stretched =
+            cosmetic::attempt(|| cosmetic::step("contrast", || stretch::stretched(&grey)));
+        match stretched.flatten() {
+            Some(grey) => raster::picture(&grey, place, resolution),
+            None => page,
+        }
     }
 }

@@ -63,6 +63,83 @@ fn every_format_is_read_the_right_way_up() {
     }
 }
 
+/// Windows' bitmap of 2 x 2 pels at 300 dpi, the lower row first; `header` is that of OS/2 where it has 12 octets.
+fn bmp(header: u8) -> Vec<u8> {
+    let mut file = b"BM\0\0\0\0\0\0\0\0".to_vec();
+    file.extend_from_slice(&[14 + header, 0, 0, 0, header, 0, 0, 0]);
+    match header {
+        12 => file.extend_from_slice(&[2, 0, 2, 0, 1, 0, 24, 0]),
+        _ => {
+            file.extend_from_slice(&[2, 0, 0, 0, 2, 0, 0, 0, 1, 0, 24, 0]);
+            file.extend_from_slice(&[0; 8]);
+            file.extend_from_slice(&11811u32.to_le_bytes().repeat(2));
+        }
+    }
+    file.resize(14 + usize::from(header), 0);
+    file.extend_from_slice(&[255, 255, 255, 255, 255, 255, 0, 0]);
+    file.extend_from_slice(&[0, 0, 0, 255, 255, 255, 0, 0]);
+    file
+}
+
+#[test]
+fn bitmaps_of_windows_and_os2_are_read() {
+    for header in [12, 40, 108, 124] {
+        let file = bmp(header);
+        assert_eq!(Kind::of(&file), Kind::Bmp, "{header}");
+        let picture = read(Kind::Bmp, &file).unwrap();
+        assert_eq!(picture.grey.into_raw(), [0, 255, 255, 255], "{header}");
+        let dpi = picture.dpi.map(|dpi| (dpi.0.round(), dpi.1.round()));
+        assert_eq!(dpi, (header >= 40).then_some((300.0, 300.0)), "{header}");
+    }
+}
+
+#[test]
+fn a_jpeg_of_a_rare_process_is_refused_by_name() {
+    for (marker, name) in [
+        (0xC3, "lossless"),
+        (0xC5, "hierarchical"),
+        (0xC9, "arithmetic"),
+    ] {
+        let mut file = pictures::jpeg(64, 1);
+        let at = file.windows(2).position(|two| two == [0xFF, 0xC0]).unwrap();
+        file[at + 1] = marker;
+        let refused = read(Kind::Jpeg, &file).err().unwrap().to_string();
+        assert!(refused.contains(name), "{refused}");
+    }
+}
+
+#[test]
+fn white_letters_on_nothing_are_drawn_black() {
+    let logo = image::RgbaImage::from_fn(60, 60, |x, _| match x {
+        20..30 => image::Rgba([255, 255, 250, 255]),
+        _ => image::Rgba([255, 255, 255, 0]),
+    });
+    let grey = on_white(logo.into());
+    assert!(grey.get_pixel(25, 30).0[0] < 10 && grey.get_pixel(5, 30).0[0] > 250);
+    // A white sheet with rounded corners stays one.
+    let sheet = image::RgbaImage::from_fn(60, 60, |x, y| match x + y {
+        0..5 => image::Rgba([255, 255, 255, 0]),
+        _ => image::Rgba([255, 255, 255, 255]),
+    });
+    assert!(on_white(sheet.into()).pixels().all(|pel| pel.0 == [255]));
+}
+
+#[test]
+fn a_faint_scan_is_not_blank() {
+    // Pencil: lines of 222 on paper of 246, at 200 dpi.
+    let mut picture = Picture {
+        grey: GrayImage::from_fn(1654, 2339, |x, y| {
+            let is_line = y % 60 < 4 && (200..1400).contains(&x) && (400..2000).contains(&y);
+            image::Luma([if is_line { 222 } else { 246 }])
+        }),
+        dpi: Some((200.0, 200.0)),
+    };
+    let drawn = page(&picture, Resolution::Fine);
+    assert!(!drawn.is_blank() && drawn.black_percent() < 20);
+    picture.grey.fill(246);
+    assert!(page(&picture, Resolution::Fine).is_blank());
+}
+
 #[test]
 fn a_camera_held_upside_down_or_on_its_side() {
     for (orientation, quarter) in [

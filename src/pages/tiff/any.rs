@@ -33,10 +33,6 @@ impl<'a> AnyTiff<'a> {
     /// # Errors
     /// [`DocumentRefusal::Tiff`].
     pub fn open(octets: &'a [u8]) -> Result<AnyTiff<'a>, DocumentRefusal> {
-        if matches!(octets.get(2..4), Some(b"\x2B\0" | b"\0\x2B")) {
-            let big = "it is a BigTIFF file, which cannot be read here; please send it as PDF";
-            return Err(DocumentRefusal::Tiff(big.to_owned()));
-        }
         let file = File::open(octets).map_err(sentence)?;
         let directories = directories(&file).map_err(sentence)?;
         let all = directories.iter().enumerate();
@@ -71,7 +67,7 @@ impl<'a> AnyTiff<'a> {
         // Of a file that does not say, the width tells a fax.
         let told = (ifd.has_resolution()).then_some((f64::from(dpi.0), f64::from(dpi.1)));
         let grey = match ifd.coding_number() {
-            3 | 4 => {
+            2..=4 => {
                 let bitmap = ifd.fax().map_err(sentence)?;
                 match fax_resolution(&bitmap, dpi).filter(|_| is_upright) {
                     Some(resolution) => return Ok(TiffPage::Fax(bitmap, resolution)),

@@ -18,6 +18,8 @@ const MAX_OCTETS: usize = 192 << 20;
 const CODINGS: [u32; 6] = [1, 5, 7, 8, 32773, 32946];
 /// PhotometricInterpretation: colours by index.
 const PALETTE: u32 = 3;
+/// PhotometricInterpretation: CIE L*a*b*, brightness first.
+const LAB: u32 = 8;
 
 /// The page of directory `ifd`, which is number `place` in the file's list, from 0.
 pub(super) fn read(
@@ -38,22 +40,41 @@ pub(super) fn read(
         ifd.number(tag::IMAGE_LENGTH, 0),
     );
     picture::check_size(width.into(), height.into())?;
+    let in_order = ifd.with_first_bit_highest(octets);
+    let octets = in_order.as_deref().unwrap_or(octets);
     let bits = ifd.number(tag::BITS_PER_SAMPLE, 1);
-    if ifd.number(tag::PHOTOMETRIC, 0) != PALETTE {
-        return levels(octets, place, None).ok_or_else(|| damaged(ifd));
+    match ifd.number(tag::PHOTOMETRIC, 0) {
+        PALETTE => {}
+        LAB => return lightness(octets, ifd, place).ok_or_else(|| damaged(ifd)),
+        _ => return levels(octets, place, None).ok_or_else(|| damaged(ifd)),
     }
     // The crate does not know palettes: it gets the page as one in grey, and the indexes come out.
-    let (Some(at), 1..=8) = (ifd.place_of(tag::PHOTOMETRIC), bits) else {
+    let (Some(at), 1..=8 | 16) = (ifd.place_of(tag::PHOTOMETRIC), bits) else {
         return Err(damaged(ifd));
     };
     let palette = palette(ifd, 1 << bits).ok_or_else(|| damaged(ifd))?;
-    let mut as_grey = octets.to_vec();
-    let black_is_zero = match as_grey[0] {
-        b'M' => [0, 1],
-        _ => [1, 0],
-    };
-    as_grey[at..at + 2].copy_from_slice(&black_is_zero);
+    let as_grey = with_photometric(octets, at, 1);
     levels(&as_grey, place, Some(&palette)).ok_or_else(|| damaged(ifd))
+}
+
+/// The file with another PhotometricInterpretation, which lies at `at`.
+fn with_photometric(octets: &[u8], at: usize, photometric: u8) -> Vec<u8> {
+    let mut octets = octets.to_vec();
+    let value = match octets[0] {
+        b'M' => [0, photometric],
+        _ => [photometric, 0],
+    };
+    octets[at..at + 2].copy_from_slice(&value);
+    octets
+}
+
+/// The crate does not know L*a*b* either: it gets the page as one in RGB, of which the first sample counts.
+fn lightness(octets: &[u8], ifd: &Ifd<'_>, place: usize) -> Option<GrayImage> {
+    let as_rgb = with_photometric(octets, ifd.place_of(tag::PHOTOMETRIC)?, 2);
+    let (colours, width, height, samples) = samples(&as_rgb, place, None)?;
+    matches!(colours, ColorType::RGB(8 | 16)).then_some(())?;
+    let lightness = samples.chunks_exact(3).map(|pel| pel[0]).collect();
+    GrayImage::from_raw(width, height, lightness)
 }
 
 fn damaged(ifd: &Ifd<'_>) -> DocumentRefusal {
@@ -64,6 +85,16 @@ fn damaged(ifd: &Ifd<'_>) -> DocumentRefusal {
 }
 
 fn levels(octets: &[u8], place: usize, palette: Option<&[u8]>) -> Option<GrayImage> {
+    let (colours, width, height, samples) = samples(octets, place, palette)?;
+    in_grey(colours, width, height, samples, palette)
+}
+
+/// What the crate reads, its samples in eight bits; those of a palette of 16 bits are looked up already.
+fn samples(
+    octets: &[u8],
+    place: usize,
+    palette: Option<&[u8]>,
+) -> Option<(ColorType, u32, u32, Vec<u8>)> {
     let mut limits = Limits::default();
     limits.decoding_buffer_size = MAX_OCTETS;
     limits.intermediate_buffer_size = MAX_OCTETS;
@@ -78,14 +109,28 @@ fn levels(octets: &[u8], place: usize, palette: Option<&[u8]>) -> Option<GrayIma
     }
     let samples = match samples {
         DecodingResult::U8(samples) => samples,
-        DecodingResult::U16(samples) => samples.into_iter().map(|n| (n >> 8) as u8).collect(),
+        DecodingResult::U16(samples) => match palette {
+            Some(palette) => {
+                let level = |n| palette.get(usize::from(n)).copied();
+                samples.into_iter().map(level).collect::<Option<_>>()?
+            }
+            None => samples.into_iter().map(|n| (n >> 8) as u8).collect(),
+        },
+        DecodingResult::U32(samples) => samples.into_iter().map(|n| (n >> 24) as u8).collect(),
+        // From black, 0, to white, 1.
+        DecodingResult::F32(samples) => samples.into_iter().map(of_unit).collect(),
+        DecodingResult::F64(samples) => samples.into_iter().map(|n| of_unit(n as f32)).collect(),
         _ => return None,
     };
     let samples = match layout.planes {
         0 | 1 => samples,
         planes => interleaved(&samples, planes),
     };
-    in_grey(colours, width, height, samples, palette)
+    Some((colours, width, height, samples))
+}
+
+fn of_unit(n: f32) -> u8 {
+    (n.clamp(0.0, 1.0) * 255.0 + 0.5) as u8
 }
 
 /// Planes behind each other as pels behind each other.
@@ -122,7 +167,7 @@ fn in_grey(
             let levels = unpacked(&samples, width, height, bits)?;
             GrayImage::from_raw(width, height, levels.into_iter().map(shown).collect())
         }
-        ColorType::Gray(8 | 16) => match palette {
+        ColorType::Gray(bits @ (8 | 16 | 32 | 64)) => match palette.filter(|_| bits == 8) {
             Some(palette) => {
                 let levels = samples
                     .iter()
@@ -131,7 +176,7 @@ fn in_grey(
             }
             None => GrayImage::from_raw(width, height, samples),
         },
-        ColorType::GrayA(8 | 16) => each(2, |pel| on_white(pel[0], pel[1])),
+        ColorType::GrayA(8 | 16 | 32) => each(2, |pel| on_white(pel[0], pel[1])),
         // Brightness first, whatever follows.
         ColorType::YCbCr(8) => each(3, |pel| pel[0]),
         ColorType::Lab(8) => each(3, |pel| pel[0]),
@@ -139,16 +184,25 @@ fn in_grey(
             bit_depth: 8 | 16,
             num_samples: 2,
         } => each(2, |pel| on_white(pel[0], pel[1])),
-        ColorType::RGB(8 | 16) => of_rgb(samples),
-        ColorType::RGBA(8 | 16) => of_rgb(
+        // Of more samples the first is the grey.
+        ColorType::Multiband {
+            bit_depth: 8 | 16,
+            num_samples,
+        } => each(num_samples.into(), |pel| pel[0]),
+        ColorType::RGB(8 | 16 | 32 | 64) => of_rgb(samples),
+        ColorType::RGBA(8 | 16 | 32) => of_rgb(
             samples
                 .chunks_exact(4)
                 .flat_map(|pel| [pel[0], pel[1], pel[2]].map(|level| on_white(level, pel[3])))
                 .collect(),
         ),
-        ColorType::CMYK(8 | 16) => of_rgb(
+        ColorType::CMYK(8 | 16) | ColorType::CMYKA(8 | 16) => of_rgb(
             samples
-                .chunks_exact(4)
+                .chunks_exact(if matches!(colours, ColorType::CMYK(_)) {
+                    4
+                } else {
+                    5
+                })
                 .flat_map(|pel| {
                     let paper = u32::from(255 - pel[3]);
                     [pel[0], pel[1], pel[2]].map(|ink| (u32::from(255 - ink) * paper / 255) as u8)

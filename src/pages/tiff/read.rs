@@ -94,7 +94,8 @@ pub fn read_last(bytes: &[u8]) -> Result<(usize, FaxPage), TiffError> {
 
 /// The list of pages, at least one.
 pub(super) fn directories<'a>(file: &'a File<'a>) -> Result<Vec<Ifd<'a>>, TiffError> {
-    let mut offset = file.u32(4).ok_or(TiffError::NotTiff)?;
+    let first = if file.is_big { 8 } else { 4 };
+    let mut offset = file.word(first).ok_or(TiffError::NotTiff)?;
     let mut seen = HashSet::new();
     let mut directories = Vec::new();
     while offset != 0 {
@@ -118,16 +119,34 @@ pub(super) fn directories<'a>(file: &'a File<'a>) -> Result<Vec<Ifd<'a>>, TiffEr
 pub(super) struct File<'a> {
     bytes: &'a [u8],
     big_endian: bool,
+    /// BigTIFF: offsets and counts have eight octets.
+    is_big: bool,
 }
 
 impl<'a> File<'a> {
     pub(super) fn open(bytes: &'a [u8]) -> Result<File<'a>, TiffError> {
-        let big_endian = match bytes.get(..4) {
-            Some(b"II\x2A\x00") => false,
-            Some(b"MM\x00\x2A") => true,
+        let (big_endian, is_big) = match bytes.get(..4) {
+            Some(b"II\x2A\x00") => (false, false),
+            Some(b"MM\x00\x2A") => (true, false),
+            Some(b"II\x2B\x00") => (false, true),
+            Some(b"MM\x00\x2B") => (true, true),
             _ => return Err(TiffError::NotTiff),
         };
-        Ok(File { bytes, big_endian })
+        let file = File {
+            bytes,
+            big_endian,
+            is_big,
+        };
+        // BigTIFF says how long its offsets are: eight octets.
+        match is_big && (file.u16(4), file.u16(6)) != (Some(8), Some(0)) {
+            true => Err(TiffError::NotTiff),
+            false => Ok(file),
+        }
+    }
+
+    /// Octets of the file.
+    fn len(&self) -> u32 {
+        u32::try_from(self.bytes.len()).unwrap_or(u32::MAX)
     }
 
     fn slice(&self, offset: u32, len: u32) -> Option<&'a [u8]> {
@@ -153,6 +172,25 @@ impl<'a> File<'a> {
     }
 }
 
+impl File<'_> {
+    /// An offset or a count. What does not fit 32 bits lies outside of every file that is read here.
+    fn word(&self, offset: u32) -> Option<u32> {
+        match self.is_big {
+            true => self.u64(offset),
+            false => self.u32(offset),
+        }
+    }
+
+    fn u64(&self, offset: u32) -> Option<u32> {
+        let octets = self.slice(offset, 8)?.try_into().ok()?;
+        let number = match self.big_endian {
+            true => u64::from_be_bytes(octets),
+            false => u64::from_le_bytes(octets),
+        };
+        number.try_into().ok()
+    }
+}
+
 /// One image file directory: the fields of one page.
 pub(super) struct Ifd<'a> {
     file: &'a File<'a>,
@@ -175,6 +213,8 @@ enum Kind {
     Short,
     Long,
     Rational,
+    /// BigTIFF: a LONG of eight octets.
+    Long8,
 }
 
 impl Kind {
@@ -184,6 +224,7 @@ impl Kind {
             3 => Kind::Short,
             4 => Kind::Long,
             5 => Kind::Rational,
+            16 => Kind::Long8,
             _ => return None,
         })
     }
@@ -193,7 +234,7 @@ impl Kind {
             Kind::Byte => 1,
             Kind::Short => 2,
             Kind::Long => 4,
-            Kind::Rational => 8,
+            Kind::Rational | Kind::Long8 => 8,
         }
     }
 }
@@ -202,14 +243,20 @@ impl<'a> Ifd<'a> {
     /// The directory at `offset` and the offset of the next one.
     fn read(file: &'a File<'a>, offset: u32, page: usize) -> Result<(Ifd<'a>, u32), TiffError> {
         let outside = TiffError::Truncated("a page's directory");
-        let count = u32::from(file.u16(offset).ok_or(outside.clone())?);
+        let (head, size, link, count) = match file.is_big {
+            true => (8, 20, 8, file.word(offset)),
+            false => (2, 12, 4, file.u16(offset).map(u32::from)),
+        };
+        // More fields than this no directory has, of either form.
+        let count = count.filter(|count| *count <= u16::MAX.into());
+        let count = count.ok_or(outside.clone())?;
         // The directory as a whole, with the link behind it; from here on its offsets cannot overflow.
-        file.slice(offset, 2 + count * 12 + 4)
+        file.slice(offset, head + count * size + link)
             .ok_or(outside.clone())?;
         let entries = (0..count)
-            .filter_map(|n| Entry::read(file, offset + 2 + n * 12))
+            .filter_map(|n| Entry::read(file, offset + head + n * size))
             .collect();
-        let next = file.u32(offset + 2 + count * 12).ok_or(outside)?;
+        let next = file.word(offset + head + count * size).ok_or(outside)?;
         let ifd = Ifd {
             file,
             page,
@@ -342,8 +389,11 @@ impl<'a> Ifd<'a> {
         Ok(())
     }
 
-    /// All strips, one below the other.
+    /// All strips, one below the other, or all tiles.
     fn bitmap(&self, width: u32, height: u32) -> Result<Bitmap, TiffError> {
+        if self.entry(tag::TILE_OFFSETS).is_some() {
+            return self.tiled(width, height);
+        }
         let mut page: Option<Bitmap> = None;
         for (data, rows) in self.strips(height)? {
             let strip = self.strip(data, width, rows)?;
@@ -355,6 +405,37 @@ impl<'a> Ifd<'a> {
         page.ok_or_else(|| self.odd("StripOffsets"))
     }
 
+    /// TIFF 6.0, section 15: tiles from left to right, row by row; what they have beyond the page is padding.
+    fn tiled(&self, width: u32, height: u32) -> Result<Bitmap, TiffError> {
+        let across = self.number(tag::TILE_WIDTH, 0);
+        let down = self.number(tag::TILE_LENGTH, 0);
+        let fits = |size: u32, most: u32| size > 0 && size.is_multiple_of(16) && size <= most;
+        if !fits(across, Bitmap::MAX_WIDTH) || !fits(down, Bitmap::MAX_HEIGHT) {
+            return Err(self.odd("TileWidth"));
+        }
+        let (columns, rows) = (width.div_ceil(across), height.div_ceil(down));
+        let count = columns as usize * rows as usize;
+        let data = self.chunks(tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS, count)?;
+        let mut page = Bitmap::new(width, height).ok_or_else(|| self.odd("ImageWidth"))?;
+        let stride = width.div_ceil(8) as usize;
+        let padding = 0xFF_u8.checked_shr(width % 8).filter(|_| width % 8 > 0);
+        for (n, data) in data.into_iter().enumerate() {
+            let (column, row) = (n % columns as usize, n as u32 / columns);
+            let tile = self.strip(data, across, down)?;
+            let at = column * across as usize / 8;
+            for y in 0..down.min(height - row * down) {
+                let mut whole = vec![0; at];
+                whole.extend_from_slice(tile.row(y));
+                whole.resize(stride, 0);
+                if let (Some(padding), Some(last)) = (padding, whole.last_mut()) {
+                    *last &= !padding;
+                }
+                page.add_row(row * down + y, &whole);
+            }
+        }
+        Ok(page)
+    }
+
     /// The octets of each strip, and its rows.
     fn strips(&self, height: u32) -> Result<Vec<(&'a [u8], u32)>, TiffError> {
         let rows_per_strip = match self.number(tag::ROWS_PER_STRIP, height) {
@@ -362,16 +443,73 @@ impl<'a> Ifd<'a> {
             rows => rows.min(height),
         };
         let strips = height.div_ceil(rows_per_strip) as usize;
-        let offsets = self.numbers(tag::STRIP_OFFSETS, strips, "StripOffsets")?;
-        let lengths = self.numbers(tag::STRIP_BYTE_COUNTS, strips, "StripByteCounts")?;
+        let data = self.chunks(tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS, strips)?;
         let mut rows_left = height;
-        let strips = offsets.iter().zip(&lengths).map(|(&offset, &len)| {
+        let strips = data.into_iter().map(|data| {
             let rows = rows_left.min(rows_per_strip);
             rows_left -= rows;
-            let data = self.file.slice(offset, len);
-            Ok((data.ok_or(TiffError::Truncated("a strip"))?, rows))
+            (data, rows)
         });
-        strips.collect()
+        Ok(strips.collect())
+    }
+
+    /// The octets of so many strips or tiles. Where the file does not tell how long one is, or says 0, it goes on to the
+    /// next one or to the file's end: the codings tell where they end.
+    fn chunks(&self, offsets: u16, counts: u16, count: usize) -> Result<Vec<&'a [u8]>, TiffError> {
+        let field = match offsets {
+            tag::TILE_OFFSETS => "TileOffsets",
+            _ => "StripOffsets",
+        };
+        let offsets = self.numbers(offsets, count, field)?;
+        let lengths = self.numbers(counts, count, "StripByteCounts");
+        let mut lengths = lengths.unwrap_or_else(|_| vec![0; count]);
+        if lengths.contains(&0) {
+            let mut ends = offsets.clone();
+            ends.push(self.file.len());
+            ends.sort_unstable();
+            for (length, offset) in lengths.iter_mut().zip(&offsets) {
+                let next = ends.partition_point(|end| end <= offset);
+                if let (0, Some(end)) = (*length, ends.get(next)) {
+                    *length = end - offset;
+                }
+            }
+        }
+        let data = offsets.iter().zip(&lengths).map(|(&offset, &len)| {
+            let data = self.file.slice(offset, len);
+            data.ok_or(TiffError::Truncated("a strip"))
+        });
+        data.collect()
+    }
+
+    /// The file with the octets of this page turned round, where their first bit is the lowest (TIFF 6.0, FillOrder);
+    /// as in libtiff that is so whatever the coding, but for JPEG.
+    pub(super) fn with_first_bit_highest(&self, octets: &[u8]) -> Option<Vec<u8>> {
+        if self.number(tag::FILL_ORDER, 1) != 2 || matches!(self.coding_number(), 6 | 7) {
+            return None;
+        }
+        let mut octets = octets.to_vec();
+        let tiles = (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS);
+        let strips = (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS);
+        for (offsets, counts) in [tiles, strips] {
+            let Some(count) = self.entry(offsets).map(|entry| entry.count as usize) else {
+                continue;
+            };
+            let offsets = self.all_numbers(offsets, count)?;
+            let mut chunks: Vec<_> = offsets
+                .iter()
+                .zip(self.all_numbers(counts, count)?)
+                .collect();
+            // None twice, were two of them one.
+            chunks.sort_unstable();
+            chunks.dedup_by_key(|chunk| chunk.0);
+            for (&offset, len) in chunks {
+                let end = offset.checked_add(len)? as usize;
+                for octet in octets.get_mut(offset as usize..end)? {
+                    *octet = octet.reverse_bits();
+                }
+            }
+        }
+        Some(octets)
     }
 
     /// The octets of a strip, first bit highest.
@@ -393,8 +531,16 @@ impl<'a> Ifd<'a> {
                 if options & 2 != 0 {
                     return Err(self.coding("T.4 with uncompressed mode".into()));
                 }
-                g3::decode(data, width, height, options & 1 != 0).ok_or(damaged)
+                let is_2d = options & 1 != 0;
+                let plain = match g3::begins_with_line_end(data) || is_2d {
+                    true => None,
+                    false => g3::decode_plain(data, width, height, false),
+                };
+                let page = plain.or_else(|| g3::decode(data, width, height, is_2d));
+                page.ok_or(damaged)
             }
+            // TIFF 6.0, section 10: as T.4, without EOLs; each row begins on an octet.
+            2 => g3::decode_plain(data, width, height, true).ok_or(damaged),
             4 => g4::decode(data, width, height).map_err(|_| damaged),
             other => Err(self.coding(coding_name(other))),
         }
@@ -416,13 +562,13 @@ impl<'a> Ifd<'a> {
         self.numbers(tag, count, "").ok()
     }
 
-    /// Exactly `count` values of a field.
+    /// The first `count` values of a field.
     fn numbers(&self, tag: u16, count: usize, field: &'static str) -> Result<Vec<u32>, TiffError> {
         let entry = self.entry(tag).ok_or_else(|| self.odd(field))?;
-        if count > MAX_STRIPS || entry.count as usize != count {
+        if count > MAX_STRIPS || (entry.count as usize) < count {
             return Err(self.odd(field));
         }
-        (0..entry.count)
+        (0..count as u32)
             .map(|n| self.value(entry, n))
             .collect::<Option<_>>()
             .ok_or(TiffError::Truncated(field))
@@ -439,6 +585,7 @@ impl<'a> Ifd<'a> {
             Kind::Byte => self.file.slice(at, 1).map(|octet| octet[0].into()),
             Kind::Short => self.file.u16(at).map(u32::from),
             Kind::Long => self.file.u32(at),
+            Kind::Long8 => self.file.u64(at),
             Kind::Rational => None,
         }
     }
@@ -474,11 +621,15 @@ impl Entry {
     fn read(file: &File, offset: u32) -> Option<Entry> {
         let tag = file.u16(offset)?;
         let kind = Kind::of(file.u16(offset + 2)?)?;
-        let count = file.u32(offset + 4)?;
-        // TIFF 6.0: up to four octets stand in the entry itself.
+        let count = file.word(offset + 4)?;
+        // TIFF 6.0: up to four octets stand in the entry itself; in a BigTIFF eight.
+        let (own, at) = match file.is_big {
+            true => (8, offset + 12),
+            false => (4, offset + 8),
+        };
         let values = match count.saturating_mul(kind.octets()) {
-            0..=4 => offset + 8,
-            _ => file.u32(offset + 8)?,
+            octets if octets <= own => at,
+            _ => file.word(at)?,
         };
         Some(Entry {
             tag,

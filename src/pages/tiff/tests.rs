@@ -1,6 +1,6 @@
 use super::*;
 use crate::pages::bitmap::Bitmap;
-use crate::pages::g3::tests::{encode_1d, slanted};
+use crate::pages::g3::tests::{encode_1d, encode_plain, slanted};
 use crate::pages::{FaxPage, Resolution, g4};
 
 fn page(height: u32, y_dpi: u32) -> FaxPage {
@@ -426,6 +426,155 @@ fn codings_that_are_not_read_are_named() {
             "{refused}"
         );
     }
-    let big = AnyTiff::open(b"II\x2B\0\x08\0\0\0").err().unwrap();
-    assert!(big.to_string().contains("BigTIFF"));
+}
+
+#[test]
+fn rows_without_line_ends() {
+    let page = slanted(1728, 20);
+    let packed = ByHand::new(&page, 3, vec![encode_plain(&page, false)]);
+    assert_eq!(bitmap_of(&packed.build()), page);
+    let on_octets = ByHand::new(&page, 2, vec![encode_plain(&page, true)]);
+    assert_eq!(bitmap_of(&on_octets.build()), page);
+}
+
+#[test]
+fn strips_of_an_unknown_length_go_on_to_the_next() {
+    let mut page = slanted(1728, 16);
+    let strip = g4::encode(&page);
+    page.append(&page.clone()).unwrap();
+    for lengths in [&[0, 0][..], &[0], &[]] {
+        let mut file = ByHand::new(&page, 4, vec![strip.clone(), strip.clone()])
+            .with(tag::ROWS_PER_STRIP, kind::SHORT, &[16])
+            .build();
+        // The entry becomes one of `lengths`: their number, and where two do not fit, zeros that they lie at.
+        let first = u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize;
+        let entries = file[first + 2..].chunks_exact_mut(12);
+        for entry in entries.take(9) {
+            if entry[..2] == tag::STRIP_BYTE_COUNTS.to_le_bytes() {
+                entry[4] = lengths.len() as u8;
+                match lengths.len() {
+                    2 => entry[8..12].copy_from_slice(&[0xFF; 4]),
+                    _ => entry[8..12].copy_from_slice(&[0; 4]),
+                }
+            }
+        }
+        if lengths.len() == 2 {
+            let zeros = file.len() as u32;
+            file.extend_from_slice(&[0; 8]);
+            let at = file.windows(4).rposition(|four| four == [0xFF; 4]).unwrap();
+            file[at..at + 4].copy_from_slice(&zeros.to_le_bytes());
+        }
+        assert_eq!(bitmap_of(&file), page, "{lengths:?}");
+    }
+}
+
+#[test]
+fn tiles_of_fax_codings_and_of_others() {
+    let page = slanted(100, 40);
+    let tile = |left: u32, top: u32| {
+        let mut tile = Bitmap::new(64, 32).unwrap();
+        for (x, y) in (0..32).flat_map(|y| (0..64).map(move |x| (x, y))) {
+            let (from_left, from_top) = (left + x, top + y);
+            let inside = from_left < 100 && from_top < 40;
+            // What lies beyond the page is black, and is not to be seen.
+            tile.put(x, y, !inside || page.get(from_left, from_top));
+        }
+        tile
+    };
+    let tiles = [(0, 0), (64, 0), (0, 32), (64, 32)].map(|(x, y)| tile(x, y));
+    let file = |coding, tiles: Vec<Vec<u8>>| {
+        let mut file = ByHand::new(&page, coding, tiles)
+            .with(tag::TILE_WIDTH, kind::SHORT, &[64])
+            .with(tag::TILE_LENGTH, kind::SHORT, &[32])
+            .build();
+        let first = u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize;
+        let mut fields: Vec<[u8; 12]> = file[first + 2..]
+            .chunks_exact(12)
+            .take(9)
+            .map(|entry| entry.try_into().unwrap())
+            .collect();
+        for field in &mut fields {
+            let own = u16::from_le_bytes([field[0], field[1]]);
+            let tiled = match own {
+                tag::STRIP_OFFSETS => tag::TILE_OFFSETS,
+                tag::STRIP_BYTE_COUNTS => tag::TILE_BYTE_COUNTS,
+                other => other,
+            };
+            field[..2].copy_from_slice(&tiled.to_le_bytes());
+        }
+        fields.sort_by_key(|field| u16::from_le_bytes([field[0], field[1]]));
+        file[first + 2..][..9 * 12].copy_from_slice(&fields.concat());
+        file
+    };
+    let g4 = file(4, tiles.iter().map(g4::encode).collect());
+    assert_eq!(bitmap_of(&g4), page);
+    let plain = tiles
+        .iter()
+        .map(|tile| tile.rows().flatten().copied().collect());
+    let TiffPage::Picture(picture) = only_page(&file(1, plain.collect())) else {
+        panic!("it is no fax")
+    };
+    for (x, y) in (0..40).flat_map(|y| (0..100).map(move |x| (x, y))) {
+        let black = picture.grey.get_pixel(x, y).0[0] == 0;
+        assert_eq!(black, page.get(x, y), "{x} {y}");
+    }
+}
+
+#[test]
+fn files_with_offsets_of_eight_octets() {
+    let page = slanted(1728, 20);
+    let strip = g4::encode(&page);
+    let mut file = b"II\x2B\0\x08\0\0\0".to_vec();
+    let directory = 16 + strip.len() as u64;
+    file.extend_from_slice(&directory.to_le_bytes());
+    file.extend_from_slice(&strip);
+    let fields = [
+        (tag::IMAGE_WIDTH, kind::SHORT, 1728),
+        (tag::IMAGE_LENGTH, kind::LONG, 20),
+        (tag::COMPRESSION, kind::SHORT, 4),
+        (tag::STRIP_OFFSETS, 16, 16),
+        (tag::STRIP_BYTE_COUNTS, 16, strip.len() as u64),
+    ];
+    file.extend_from_slice(&(fields.len() as u64).to_le_bytes());
+    for (tag, kind, value) in fields {
+        file.extend_from_slice(&tag.to_le_bytes());
+        file.extend_from_slice(&kind.to_le_bytes());
+        file.extend_from_slice(&1u64.to_le_bytes());
+        file.extend_from_slice(&value.to_le_bytes());
+    }
+    file.extend_from_slice(&[0; 8]);
+    assert_eq!(bitmap_of(&file), page);
+    assert_eq!(AnyTiff::open(&file).unwrap().pages(), 1);
+    for length in 0..file.len() {
+        assert!(read(&file[..length]).is_err(), "cut to {length} octets");
+    }
+}
+
+#[test]
+fn rarer_kinds_of_colour_and_order_are_read() {
+    // The lowest bit first.
+    let turned = small(1, 8, 1, &[0, 100, 200, 255].map(u8::reverse_bits)).with(
+        tag::FILL_ORDER,
+        kind::SHORT,
+        &[2],
+    );
+    assert_eq!(levels(turned), [0, 100, 200, 255]);
+    // Brightness of L*a*b*.
+    let lab = [0, 0, 0, 255, 0, 0, 100, 50, 60, 200, 9, 9];
+    assert_eq!(levels(small(8, 8, 3, &lab)), [0, 255, 100, 200]);
+    // Indexes of 16 bits.
+    let mut map = vec![0; 3 << 16];
+    for colour in 0..3 {
+        map[(colour << 16) + 0x1234] = 0xFFFF;
+    }
+    let indexes = [0x1234u16, 0, 1, 0x1234].map(u16::to_le_bytes).concat();
+    let palette = small(3, 16, 1, &indexes).with(tag::COLOR_MAP, kind::SHORT, &map);
+    assert_eq!(levels(palette), [255, 0, 0, 255]);
+    // Grey and two samples that say nothing.
+    let more = [0, 7, 7, 100, 7, 7, 200, 7, 7, 255, 7, 7];
+    assert_eq!(levels(small(1, 8, 3, &more)), [0, 100, 200, 255]);
+    // 0.0 is black, 1.0 white.
+    let floats = [0.0f32, 0.5, 1.0, 7.0].map(f32::to_le_bytes).concat();
+    let float = small(1, 32, 1, &floats).with(339, kind::SHORT, &[3]);
+    assert_eq!(levels(float), [0, 128, 255, 255]);
 }
