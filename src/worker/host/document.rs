@@ -50,8 +50,9 @@ pub struct Rendered {
 /// Octets of a picture that are believed to be one.
 const LARGEST_PREVIEW: usize = 1 << 20;
 
-/// So that mails that come in and calls in progress go before pages that are drawn: the kernel's lowest.
-const NICE: i32 = 19;
+/// So that mails that come in and calls in progress go before pages that are drawn: a tenth of their share. With the lowest
+/// one, a hundredth, another program that is busy on the same cores kept pages from being made at all.
+const NICE: i32 = 10;
 
 impl Children {
     /// Looks through a document and counts its pages, without rendering them.
