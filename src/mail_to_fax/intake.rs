@@ -588,10 +588,13 @@ impl Intake for FrontDoor {
             text,
             contents,
         };
-        let (reply, faxes) = self.keep(good).await.map_err(|e| match e {
+        let (reply, mut faxes) = self.keep(good).await.map_err(|e| match e {
             KeepError::Store(e) => not_kept(e),
             KeepError::Refused(refusal) => refusal,
         })?;
+        // One fax may stand for several recipients.
+        faxes.sort_unstable();
+        faxes.dedup();
         tracing::info!(sender, faxes = faxes.join(" "), "mail taken over");
         Ok(with_postmaster(reply, &order))
     }

@@ -69,12 +69,23 @@ fn about_mail(orphan: &Orphan, origin: Option<&Origin>) -> String {
         let _ = file.take(HEADER_BYTES).read_to_end(&mut start);
     }
     let [from, to, subject] = headline(&start);
-    let header = format!(
-        "From {}, To {}, Subject \"{}\"",
-        tame(&from, 60),
-        tame(&to, 120),
-        tame(&subject, 70)
-    );
+    let named = [
+        ("From", from.is_empty(), tame(&from, 60)),
+        ("To", to.is_empty(), tame(&to, 120)),
+        (
+            "Subject",
+            subject.is_empty(),
+            format!("\"{}\"", tame(&subject, 70)),
+        ),
+    ];
+    let known = named.into_iter().filter(|(_, is_empty, _)| !is_empty);
+    let fields: Vec<String> = known
+        .map(|(name, _, value)| format!("{name} {value}"))
+        .collect();
+    let header = match fields.is_empty() {
+        true => "without From, To and Subject".to_owned(),
+        false => fields.join(", "),
+    };
     match origin {
         Some(Origin::Mail(envelope)) => {
             let recipients = envelope.recipients.iter().map(|it| it.address.as_str());
