@@ -20,11 +20,14 @@ use std::str::FromStr;
 /// North American numbers, with and without the country code.
 const DEFAULT_ALLOW: &[&str] = &["(|1|+1) NXX XXX XXXX"];
 
-/// What costs money there: premium and personal numbers, what a PBX might cut to 411 or 911, and the members of the North American plan outside the US and
+/// What costs money there: premium and personal numbers, directory assistance, Canada's numbers without an area (600: satellite
+/// telephones), what a PBX might cut to 411 or 911, and the members of the North American plan outside the US and
 /// Canada, which look like long distance and are billed as international.
 const DEFAULT_DENY: &[&str] = &[
     "(|1|+1) 900 XXX XXXX",
     "(|1|+1) NXX 976 XXXX",
+    "(|1|+1) NXX 555 1212",
+    "(|1|+1) (600|622|633|644|655|677|688) XXX XXXX",
     "(|1|+1) (500|521|522|523|524|525|526|527|528|529|533|544|566|577|588|700|710) XXX XXXX",
     "(|1|+1) N11 XXX XXXX",
     "(|1|+1) (242|246|264|268|284|340|345|441|473|649|658|664|670|671|684|721|758|767|784|787|809|829|849|868|869|876|939) XXX XXXX",
@@ -344,7 +347,7 @@ mod tests {
             "2025550123",
             "12025550123",
             "+12025550123",
-            "2025551212",
+            "2025551213",
             "18005550123",
         ] {
             assert_eq!(plan.check(number), Ok(()), "{number}");
@@ -368,6 +371,10 @@ mod tests {
             "5005550123",
             "9115550123",
             "14115550123",
+            "+16005550123",
+            "6225550123",
+            "2025551212",
+            "+12125551212",
         ] {
             assert_eq!(plan.check(number), Err(Refused::Denied(number.into())));
         }
