@@ -24,6 +24,7 @@ use crate::call::retry;
 use crate::pages::Resolution;
 use crate::pages::cover::Language;
 use crate::pages::cut::LongPages;
+use crate::pages::document::UnreadablePage;
 use crate::pages::layout::Paper;
 
 /// The whole configuration, as the file states it.
@@ -178,6 +179,8 @@ pub struct Fax {
     pub paper: Paper,
     /// What becomes of pages that are longer than any sheet.
     pub long_pages: LongPages,
+    /// What becomes of a document of which a page cannot be drawn.
+    pub unreadable_page: UnreadablePage,
     /// Whether the text of a mail is a page.
     pub body: Body,
 }
@@ -508,6 +511,7 @@ impl Default for Fax {
             header_font: None,
             paper: Paper::Letter,
             long_pages: LongPages::Split,
+            unreadable_page: UnreadablePage::Refuse,
             body: Body::Auto,
         }
     }

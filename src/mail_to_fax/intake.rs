@@ -33,7 +33,7 @@ use crate::config::Sender;
 use crate::context::{Context, now};
 use crate::net::smtp::{Intake, Message, Spool, Text};
 use crate::pages::DocumentRefusal;
-use crate::pages::document::Source;
+use crate::pages::document::{Source, UnreadablePage};
 use crate::pages::render::Found;
 use crate::pages::text::found_at_once;
 use crate::proto::smtp::{Login, Mail, Notify, RcptOptions, Refusal, Taken};
@@ -111,8 +111,13 @@ impl FrontDoor {
     }
 
     /// Opens every document: what cannot be faxed is refused now, while its sender still has it.
-    async fn count_pages(&self, mail: &mut Opened) -> Result<(), Refusal> {
+    async fn count_pages(
+        &self,
+        mail: &mut Opened,
+        unreadable: Option<UnreadablePage>,
+    ) -> Result<(), Refusal> {
         let config = self.context.config();
+        let unreadable = unreadable.unwrap_or(config.fax.unreadable_page);
         let (limit, paper) = (config.fax.max_pages, config.fax.paper);
         let mut total = 0u32;
         for document in &mail.documents {
@@ -123,7 +128,7 @@ impl FrontDoor {
                 Some(found) => found,
                 None => {
                     let children = &self.context.children;
-                    let probed = children.probe(&document.source, &octets, paper);
+                    let probed = children.probe(&document.source, &octets, paper, unreadable);
                     probed.await.map_err(not_a_document)?
                 }
             };
@@ -573,7 +578,8 @@ impl Intake for FrontDoor {
         let mut wishes = Wishes::default();
         if to_be_faxed {
             wishes = header_wishes(&sender, &contents)?;
-            self.count_pages(&mut contents).await?;
+            let unreadable = wishes.unreadable;
+            self.count_pages(&mut contents, unreadable).await?;
         }
         contents.documents.clear();
         drop(place);

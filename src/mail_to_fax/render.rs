@@ -12,9 +12,10 @@ use std::time::{Duration, SystemTime};
 
 use super::documents::{self, MailDocument, NotOpened};
 use super::receipt::{self, Noticed, Remarkable};
+use super::wishes::Wishes;
 use crate::config::Body;
 use crate::context::{Context, now, until_stored};
-use crate::pages::document::Target;
+use crate::pages::document::{Target, UnreadablePage};
 use crate::pages::remark::Remark;
 use crate::pages::{DocumentRefusal, FaxPage, tiff};
 use crate::queue::{ClaimedDocument, Drawn, StoreError};
@@ -233,16 +234,27 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Made,
         long_pages: config.fax.long_pages,
     };
     let mut made = Made::default();
-    for found in documents(context, document).await? {
+    let (documents, unreadable) = documents(context, document).await?;
+    let unreadable = unreadable.unwrap_or(config.fax.unreadable_page);
+    for found in documents {
         let left = config.fax.max_pages.saturating_sub(made.pages.len() as u32);
         let rendered = async {
             let octets = found.readable(context).await?;
             let children = &context.children;
             let (source, octets) = (&found.source, &octets);
             let is_first = made.pages.is_empty();
-            children
-                .render_with_remarks(source, octets, target, left, is_first)
-                .await
+            match unreadable {
+                UnreadablePage::Refuse => {
+                    let made = children.render_with_remarks(source, octets, target, left, is_first);
+                    made.await
+                }
+                UnreadablePage::Skip => {
+                    let name = &found.name;
+                    let made =
+                        children.render_and_skip(source, octets, target, left, is_first, name);
+                    made.await
+                }
+            }
         };
         match rendered.await {
             Ok(rendered) => {
@@ -263,11 +275,12 @@ async fn pages_of(context: &Context, document: &ClaimedDocument) -> Result<Made,
     Ok(made)
 }
 
-/// The documents of a mail that was accepted: those that its manifest promised to fax, whatever the settings say now.
+/// The documents of a mail that was accepted: those that its manifest promised to fax, whatever the settings say now. And
+/// what its header says of pages that cannot be drawn.
 async fn documents(
     context: &Context,
     document: &ClaimedDocument,
-) -> Result<Vec<MailDocument>, Failure> {
+) -> Result<(Vec<MailDocument>, Option<UnreadablePage>), Failure> {
     let mail = context.store.kept(&document.text_key).await?;
     let opened = match documents::open(context, mail, Body::Always).await {
         Ok(opened) => Ok(Ok(opened)),
@@ -284,13 +297,17 @@ async fn documents(
         StoreError::Files(e) if e.kind() == ErrorKind::NotFound => Failure::TextLost(e.into()),
         e => Failure::Ours(e),
     })?;
-    let mut found = opened.map_err(std::io::Error::other)?.documents;
+    let opened = opened.map_err(std::io::Error::other)?;
+    let fields = opened.fields.iter();
+    let wishes = Wishes::of_header(fields.map(|(name, value)| (name.as_str(), value.as_str())));
+    let unreadable = wishes.ok().and_then(|wishes| wishes.unreadable);
+    let mut found = opened.documents;
     let promised: Vec<receipt::Part> = serde_json::from_str(&document.manifest).unwrap_or_default();
     found.retain(|found| {
         let part = promised.get(found.part);
         part.is_none_or(|part| matches!(part.fate, receipt::Fate::Faxed { .. }))
     });
-    Ok(found)
+    Ok((found, unreadable))
 }
 
 async fn keep(context: &Context, document: &ClaimedDocument, made: Made) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::config::local_time;
 use crate::pages::Resolution;
+use crate::pages::document::UnreadablePage;
 use crate::proto::smtp::{DeliverBy, Hold, MailOptions, Notify, RcptOptions};
 
 /// The options of an address, for the sentence that refuses another one.
@@ -14,7 +15,7 @@ const OPTIONS: &str = "standard, fine, superfine, cover, nocover, at1800 (a time
      code) and sub-6377 (a sub-address)";
 
 /// The fields of a header.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "X-Fax-Resolution",
     "X-Fax-Cover",
     "X-Fax-At",
@@ -24,6 +25,7 @@ const FIELDS: [&str; 9] = [
     "X-Fax-Code",
     "X-Fax-Notes",
     "X-Fax-Language",
+    "X-Fax-Unreadable",
 ];
 
 /// Characters of a billing code and of notes at most.
@@ -58,6 +60,8 @@ pub struct Wishes {
     pub notes: Option<String>,
     /// Of the receipts.
     pub language: Option<String>,
+    /// What becomes of it where a page cannot be drawn.
+    pub unreadable: Option<UnreadablePage>,
 }
 
 /// A point of time as people say it.
@@ -134,6 +138,7 @@ impl Wishes {
             notify: self.notify.or(other.notify),
             notes: self.notes.or(other.notes),
             language: self.language.or(other.language),
+            unreadable: self.unreadable.or(other.unreadable),
         }
     }
 
@@ -235,6 +240,14 @@ impl Wishes {
             "X-Fax-Language" => {
                 let language = language(&lower).ok_or_else(|| bad("en or de"))?;
                 once(&mut self.language, language)
+            }
+            "X-Fax-Unreadable" => {
+                let unreadable = match lower.as_str() {
+                    "refuse" => UnreadablePage::Refuse,
+                    "skip" => UnreadablePage::Skip,
+                    _ => return Err(bad("refuse or skip")),
+                };
+                once(&mut self.unreadable, unreadable)
             }
             _ => once(&mut self.notes, one_paragraph(value)),
         };
@@ -595,6 +608,7 @@ mod tests {
             ("X-Fax-Code", "4711"),
             ("X-Fax-Notes", "please call\tback"),
             ("X-Fax-Language", "de-AT"),
+            ("X-Fax-Unreadable", "Skip"),
             ("X-Faxed-By", "somebody else"),
             ("X-Fax-Serial-Number", "of another machine"),
             ("Subject", "x"),
@@ -611,6 +625,7 @@ mod tests {
                 code: Some("4711".into()),
                 notes: Some("please call back".into()),
                 language: Some("de".into()),
+                unreadable: Some(UnreadablePage::Skip),
                 ..Wishes::default()
             }
         );
@@ -649,6 +664,7 @@ mod tests {
             ),
             ("X-Fax-Code", "a b", "must be at most 32 letters"),
             ("X-Fax-Language", "Deutsch bitte", "must be en or de"),
+            ("X-Fax-Unreadable", "perhaps", "must be refuse or skip"),
             (
                 "X-Fax-Resoluton",
                 "fine",

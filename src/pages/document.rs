@@ -31,6 +31,39 @@ pub enum Source {
     Cover(CoverSource),
 }
 
+/// What becomes of a document of which a page cannot be drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UnreadablePage {
+    /// It is not faxed.
+    #[default]
+    Refuse,
+    /// A page that says so stands in the place of that page.
+    Skip,
+}
+
+/// How pages that cannot be drawn are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skip {
+    /// The document, as it is called on the page in their place.
+    pub name: String,
+    /// Pages that are known to be such: a renderer did not outlive them.
+    pub pages: Vec<u32>,
+}
+
+impl Skip {
+    /// The page in the place of page `number`.
+    pub(super) fn notice(&self, number: u32, target: Target) -> Option<FaxPage> {
+        let text = format!(
+            "Page {number} of {} could not be drawn.\n\nPlease ask the sender for it.\n",
+            self.name
+        );
+        let set = TextPages::set(&TextSource::default(), text.as_bytes(), target.paper);
+        let mut pages = set.ok()?.ok()?;
+        Some(pages.page(1, target.resolution))
+    }
+}
+
 /// What pages are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {

@@ -20,6 +20,7 @@ mod inked;
 pub mod kind;
 pub mod layout;
 mod lines;
+mod lost;
 mod paper;
 pub mod pdf;
 pub mod pdfium;

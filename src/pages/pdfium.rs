@@ -8,11 +8,12 @@ use pdfium_render::prelude::{
     PdfBitmap, PdfBitmapFormat, PdfColor, PdfDocument, PdfForm, PdfFormFieldCommon, PdfFormType,
     PdfPage, PdfPageAnnotation, PdfPageAnnotationCommon, PdfPageAnnotationType, PdfPageObject,
     PdfPageObjectCommon, PdfPageObjectType, PdfPageObjectsCommon, PdfPagePathObject,
-    PdfPageRenderRotation, PdfPathSegments, PdfRenderConfig, Pdfium, PdfiumError,
-    PdfiumInternalError,
+    PdfPageRenderRotation, PdfPageTextRenderMode, PdfPathSegments, PdfPoints, PdfRenderConfig,
+    Pdfium, PdfiumError, PdfiumInternalError,
 };
 
 use super::layout::Layout;
+use super::lost::Letter;
 use super::raster::{BLACK_BELOW, Grey};
 use super::{DocumentRefusal, PAGE_WIDTH, catalog};
 
@@ -37,6 +38,8 @@ const SCAN_SHARE: f64 = 0.7;
 /// letters that are not seen.
 const OBJECTS_LOOKED_AT: usize = 2000;
 const PICTURES_LOOKED_AT: usize = 20;
+/// Letters of a page that are looked at.
+const MOST_LETTERS: usize = 20_000;
 /// Of how many pictures on a page it is told where they lie.
 const MOST_PICTURES: usize = 50;
 
@@ -264,6 +267,66 @@ impl Page<'_> {
     /// The text on the page; empty where it has none.
     pub(super) fn text(&self) -> String {
         self.page.text().map(|text| text.all()).unwrap_or_default()
+    }
+
+    /// The letters of the page that are not written to be invisible, and where they lie on a fax page.
+    pub(super) fn letters(&self, layout: &Layout) -> Vec<Letter> {
+        use PdfPageTextRenderMode::{Invisible, InvisibleClipping};
+        let Ok(text) = self.page.text() else {
+            return Vec::new();
+        };
+        let recipe = recipe(layout);
+        let pels = |x: f32, y: f32| {
+            let place = self
+                .page
+                .points_to_pixels(PdfPoints::new(x), PdfPoints::new(y), &recipe);
+            place.ok().map(|(x, y)| (x as f32, y as f32))
+        };
+        // One map for all of them: where the corners lie.
+        let side = (self.page.width().value, self.page.height().value);
+        let side = side.0.max(side.1).max(1.0);
+        let (Some(zero), Some(right), Some(up)) =
+            (pels(0.0, 0.0), pels(side, 0.0), pels(0.0, side))
+        else {
+            return Vec::new();
+        };
+        let place = |x: f32, y: f32| {
+            let (x, y) = (x / side, y / side);
+            (
+                zero.0 + x * (right.0 - zero.0) + y * (up.0 - zero.0) + layout.x as f32,
+                zero.1 + x * (right.1 - zero.1) + y * (up.1 - zero.1) + layout.y as f32,
+            )
+        };
+        let chars = text.chars();
+        let letters = chars.iter().take(MOST_LETTERS).map(|letter| {
+            let is = letter.unicode_char().unwrap_or(' ');
+            let is_hidden = || {
+                let mode = letter.render_mode();
+                mode.is_ok_and(|mode| matches!(mode, Invisible | InvisibleClipping))
+            };
+            let bounds = || {
+                let tight = letter.tight_bounds().ok();
+                let tight = tight.filter(|bounds| bounds.width().value > 0.0);
+                tight.or_else(|| letter.loose_bounds().ok())
+            };
+            let bounds = match is.is_alphanumeric() && !is_hidden() {
+                true => bounds(),
+                false => None,
+            };
+            let place = bounds.and_then(|bounds| {
+                let one = place(bounds.left().value, bounds.top().value);
+                let other = place(bounds.right().value, bounds.bottom().value);
+                let (left, top) = (one.0.min(other.0), one.1.min(other.1));
+                let (right, bottom) = (one.0.max(other.0), one.1.max(other.1));
+                // What lies beyond the left or the upper edge is not on the page.
+                (left >= 0.0 && top >= 0.0).then_some([left, top, right, bottom])
+            });
+            Letter {
+                is,
+                place: place.map(|place| place.map(|pel| pel.round() as u32)),
+            }
+        });
+        letters.collect()
     }
 
     /// That nothing of this page can be seen.

@@ -15,6 +15,16 @@ pub enum Remark {
         /// Its number in the document.
         page: u32,
     },
+    /// Text that the document shows and the fax does not.
+    #[error(
+        "page {page} lost text on the fax, for it is too light or too little set off from its ground: \"{words}\""
+    )]
+    LostText {
+        /// Its number in the document.
+        page: u32,
+        /// Some of it.
+        words: String,
+    },
     /// A picture of which the fax shows nothing.
     #[error("page {page} came out blank; the picture is white, or too faint for a fax")]
     BlankPicture {
@@ -24,6 +34,12 @@ pub enum Remark {
     /// Hardly anything of the page is white.
     #[error("page {page} came out almost wholly black")]
     CameOutBlack {
+        /// Its number in the document.
+        page: u32,
+    },
+    /// A page that says so stands in its place.
+    #[error("page {page} could not be drawn; a page that says so stands in its place")]
+    NotDrawn {
         /// Its number in the document.
         page: u32,
     },

@@ -2,12 +2,13 @@
 
 use super::bitmap::Bitmap;
 use super::cut::{self, LongPages};
-use super::document::{Document, Drawn, Source, Target};
+use super::document::{Document, Drawn, Skip, Source, Target, UnreadablePage};
 use super::layout::{Layout, Paper, TopMargin, header_rows};
+use super::lost::{self, Lost};
 use super::pdfium::{Page, Renderer};
 use super::raster::Grey;
 use super::remark::Remark;
-use super::text::LeftOut;
+use super::text::{LeftOut, scripts};
 use super::{
     DocumentRefusal, FaxPage, Resolution, border, cosmetic, g4, halve, lines, paper, raster, skew,
     stretch,
@@ -34,9 +35,12 @@ pub fn probe(
     source: &Source,
     octets: &[u8],
     paper: Paper,
+    unreadable: UnreadablePage,
 ) -> Result<Found, DocumentRefusal> {
     let document = Document::open(renderer, source, octets, paper)?;
-    document.look_through()?;
+    if unreadable == UnreadablePage::Refuse || document.pages() == 1 {
+        document.look_through()?;
+    }
     Ok(match document {
         Document::LeftOut(why) => Found::LeftOut(why),
         document => Found::Pages(document.pages()),
@@ -53,8 +57,43 @@ pub fn render_each<E: From<DocumentRefusal>>(
     octets: &[u8],
     target: Target,
     max_pages: u32,
+    take: impl FnMut(Drawn) -> Result<(), E>,
+) -> Result<(), E> {
+    let all = All {
+        target,
+        max_pages,
+        skip: None,
+    };
+    render_all(renderer, source, octets, all, |_| Ok(()), take)
+}
+
+/// What is made of a document, all of it.
+pub struct All<'a> {
+    /// The pages.
+    pub target: Target,
+    /// More pages than this are refused.
+    pub max_pages: u32,
+    /// How pages are left out that cannot be drawn; none: the document is refused.
+    pub skip: Option<&'a Skip>,
+}
+
+/// As [`render_each`]; `begin` hears of each page, by its number in the document, before it is drawn.
+///
+/// # Errors
+/// As [`render_each`]; where no page at all can be drawn, why the first one cannot.
+pub fn render_all<E: From<DocumentRefusal>>(
+    renderer: &Renderer,
+    source: &Source,
+    octets: &[u8],
+    all: All<'_>,
+    mut begin: impl FnMut(u32) -> Result<(), E>,
     mut take: impl FnMut(Drawn) -> Result<(), E>,
 ) -> Result<(), E> {
+    let All {
+        target,
+        max_pages,
+        skip,
+    } = all;
     let mut document = Document::open(renderer, source, octets, target.paper)?;
     let pages = document.pages();
     let limited = |pages: u32| match pages > max_pages {
@@ -66,14 +105,32 @@ pub fn render_each<E: From<DocumentRefusal>>(
     };
     limited(pages)?;
     let mut taken = 0;
+    let (mut first_refusal, mut is_any_drawn) = (None, false);
     for number in 1..=pages {
-        let drawn = document.draw(number, target)?;
+        begin(number)?;
+        let is_known = skip.is_some_and(|skip| skip.pages.contains(&number));
+        let drawn = match is_known {
+            true => Err(DocumentRefusal::PageFailed { page: number }),
+            false => document.draw(number, target),
+        };
+        is_any_drawn |= drawn.is_ok();
+        let drawn = drawn.or_else(|refusal| {
+            let notice = skip.and_then(|skip| skip.notice(number, target));
+            let notice = notice.ok_or_else(|| refusal.clone())?;
+            first_refusal.get_or_insert(refusal);
+            let remarks = vec![Remark::NotDrawn { page: number }];
+            let pages = vec![notice];
+            Ok::<_, DocumentRefusal>(Drawn { pages, remarks })
+        })?;
         taken += drawn.pages.len() as u32;
         // A page that was cut is several.
         limited(taken)?;
         take(drawn)?;
     }
-    Ok(())
+    match first_refusal {
+        Some(refusal) if !is_any_drawn => Err(refusal.into()),
+        _ => Ok(()),
+    }
 }
 
 /// The fax pages of a document, all at once.
@@ -103,15 +160,17 @@ pub(super) fn drawn(page: &Page, number: u32, target: Target) -> Result<Drawn, D
         LongPages::Shrink => None,
     };
     if let Some(layout) = long {
-        let pages = cut_into_sheets(page, &layout, target)?;
+        let (pages, lost) = cut_into_sheets(page, &layout, target)?;
         let sheets = pages.len() as u32;
-        let remarks = vec![Remark::Cut {
+        let mut remarks = vec![Remark::Cut {
             page: number,
             sheets,
         }];
+        remarks.extend(remarks_of(lost, number));
         return Ok(Drawn { pages, remarks });
     }
-    let drawn = fax_page(page, target.resolution)?;
+    let (made, _, lost) = made(page, target.resolution)?;
+    let drawn = encoded(&made, target.resolution);
     let mut remarks = Vec::new();
     if drawn.is_blank() {
         if page.text().chars().any(char::is_alphanumeric) {
@@ -122,10 +181,23 @@ pub(super) fn drawn(page: &Page, number: u32, target: Target) -> Result<Drawn, D
     } else if is_black(&drawn) {
         remarks.push(Remark::CameOutBlack { page: number });
     }
+    let is_told = remarks.contains(&Remark::CameOutBlank { page: number });
+    let lost = remarks_of(lost, number);
+    remarks.extend(lost.filter(|remark| !is_told || !matches!(remark, Remark::LostText { .. })));
     Ok(Drawn {
         pages: vec![drawn],
         remarks,
     })
+}
+
+fn remarks_of(lost: Lost, page: u32) -> impl Iterator<Item = Remark> {
+    let Lost { words, undrawn } = lost;
+    let no_font = (!undrawn.is_empty()).then(|| Remark::NoFont {
+        page,
+        scripts: scripts::of(undrawn.into_iter()),
+    });
+    let words = words.map(|words| Remark::LostText { page, words });
+    words.into_iter().chain(no_font)
 }
 
 /// Whether hardly anything of the page is white.
@@ -138,28 +210,26 @@ fn cut_into_sheets(
     page: &Page,
     layout: &Layout,
     target: Target,
-) -> Result<Vec<FaxPage>, DocumentRefusal> {
+) -> Result<(Vec<FaxPage>, Lost), DocumentRefusal> {
     let resolution = target.resolution;
-    let bitmap = bilevel(page, draw(page, layout, resolution)?, layout, resolution)?;
+    let (bitmap, lost) = bilevel(page, draw(page, layout, resolution)?, layout, resolution)?;
     let rows = (target.paper.length() * resolution.exact_dpi().1) as u32;
     let sheets = cut::sheets(&bitmap, rows, resolution.dpi().1);
-    Ok(sheets
-        .iter()
-        .map(|sheet| encoded(sheet, resolution))
-        .collect())
+    let sheets = sheets.iter().map(|sheet| encoded(sheet, resolution));
+    Ok((sheets.collect(), lost))
 }
 
-/// The fax page of a PDF's page, its top blank for the header line: by its own margin or, where that is too small, by
-/// shrinking it a little.
-pub(super) fn fax_page(page: &Page, resolution: Resolution) -> Result<FaxPage, DocumentRefusal> {
-    bitmap(page, resolution).map(|(bitmap, _)| encoded(&bitmap, resolution))
-}
-
-/// As [`fax_page`], still as pels, and where on it the PDF's page lies.
+/// The fax page of a PDF's page as pels, and where on it the PDF's page lies. Its top is blank for the header line: by its
+/// own margin or, where that is too small, by shrinking it a little.
 pub(super) fn bitmap(
     page: &Page,
     resolution: Resolution,
 ) -> Result<(Bitmap, Layout), DocumentRefusal> {
+    made(page, resolution).map(|(bitmap, layout, _)| (bitmap, layout))
+}
+
+/// As [`bitmap`], and what of the PDF's page it does not show.
+fn made(page: &Page, resolution: Resolution) -> Result<(Bitmap, Layout, Lost), DocumentRefusal> {
     let (width, height) = page.size();
     if width < 1.0 || height < 1.0 {
         return Err(page.shows_nothing());
@@ -170,13 +240,15 @@ pub(super) fn bitmap(
         .grey
         .is_white_down_to(header_rows(resolution.dpi().1))
     {
-        return Ok((bilevel(page, drawing, &own, resolution)?, own));
+        let (bitmap, lost) = bilevel(page, drawing, &own, resolution)?;
+        return Ok((bitmap, own, lost));
     }
     let reserved = Layout::fit(width, height, resolution, TopMargin::Reserved);
     // One at a time in memory.
     drop(drawing);
     let drawing = draw(page, &reserved, resolution)?;
-    Ok((bilevel(page, drawing, &reserved, resolution)?, reserved))
+    let (bitmap, lost) = bilevel(page, drawing, &reserved, resolution)?;
+    Ok((bitmap, reserved, lost))
 }
 
 /// The page as it is drawn; that of a scan is clean.
@@ -216,7 +288,7 @@ fn bilevel(
     drawing: Drawing,
     layout: &Layout,
     resolution: Resolution,
-) -> Result<Bitmap, DocumentRefusal> {
+) -> Result<(Bitmap, Lost), DocumentRefusal> {
     let thinnest = lines::thinnest(layout, page.size(), resolution);
     let second = match !drawing.is_turned && page.may_have_lines(thinnest) {
         true => {
@@ -228,13 +300,20 @@ fn bilevel(
     let pictures = page.pictures(layout);
     let made = raster::bilevel(&drawing.grey, &pictures, second.as_ref(), resolution);
     if !made.is_blank() || !page.may_be_a_scan() {
-        return Ok(made);
+        let lost = cosmetic::attempt(|| {
+            cosmetic::step("lost text", || match drawing.is_turned {
+                true => Lost::default(),
+                false => lost::lost(&page.letters(layout), &drawing.grey, &made),
+            })
+        });
+        return Ok((made, lost.unwrap_or_default()));
     }
     let faint = || cosmetic::step("contrast", || stretch::stretched(&drawing.grey));
-    Ok(match cosmetic::attempt(faint).flatten() {
+    let made = match cosmetic::attempt(faint).flatten() {
         Some(grey) => raster::bilevel(&grey, &pictures, None, resolution),
         None => made,
-    })
+    };
+    Ok((made, Lost::default()))
 }
 
 /// The pels as a page that travels.
@@ -457,7 +536,10 @@ mod tests {
     #[test]
     fn page_whose_crop_box_lies_outside_is_refused_at_the_door() {
         let pdf = sample::cropped_away();
-        let probed = with_pdfium(|renderer| probe(renderer, &Source::File, &pdf, Paper::A4));
+        let probed = with_pdfium(|renderer| {
+            let refuse = UnreadablePage::Refuse;
+            probe(renderer, &Source::File, &pdf, Paper::A4, refuse)
+        });
         assert_eq!(probed, Err(DocumentRefusal::NothingShown { page: 1 }));
     }
 
@@ -469,7 +551,10 @@ mod tests {
         });
         let (pages, limit) = (200, 100);
         assert_eq!(refused, Err(DocumentRefusal::TooManyPages { pages, limit }));
-        let probed = with_pdfium(|renderer| probe(renderer, &Source::File, &pdf, Paper::A4));
+        let probed = with_pdfium(|renderer| {
+            let refuse = UnreadablePage::Refuse;
+            probe(renderer, &Source::File, &pdf, Paper::A4, refuse)
+        });
         assert_eq!(probed, Ok(Found::Pages(200)));
     }
 

@@ -3,6 +3,7 @@
 //! PDFium is loaded before the walls go up, and a stranger's octets are read only behind them: those of PDFs in C++,
 //! those of pictures, text and HTML in safe Rust, which may still ask for more time and memory than there is.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use super::sandbox::{
 use super::wire::{self, DocumentRefusal, FromRender, Mishap, RenderJob, StartRender};
 use crate::pages::document::Drawn;
 use crate::pages::pdfium::{self, FONT_DIRS, Renderer};
-use crate::pages::render::{self, Found};
+use crate::pages::render::{self, All, Found};
 use crate::pages::{FaxPage, preview, tnef};
 
 /// Serves the one document on standard input. `library` is the configured path of libpdfium.so.
@@ -57,13 +58,15 @@ fn answer(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let done = match start.job {
-        RenderJob::Probe { paper } => render::probe(renderer, &start.source, document, paper)
-            .map(|found| match found {
-                Found::Pages(pages) => FromRender::Probed { pages },
-                Found::LeftOut(why) => FromRender::LeftOut { why },
-            })
-            .and_then(|found| enough_memory().map(|()| found))
-            .map_err(Stop::Refused),
+        RenderJob::Probe { paper, unreadable } => {
+            render::probe(renderer, &start.source, document, paper, unreadable)
+                .map(|found| match found {
+                    Found::Pages(pages) => FromRender::Probed { pages },
+                    Found::LeftOut(why) => FromRender::LeftOut { why },
+                })
+                .and_then(|found| enough_memory().map(|()| found))
+                .map_err(Stop::Refused)
+        }
         RenderJob::Unwrap => {
             let entity = tnef::entity(document).and_then(|entity| {
                 enough_memory()?;
@@ -77,18 +80,35 @@ fn answer(
         RenderJob::Render {
             target,
             max_pages,
-            mut preview,
+            preview,
+            ref skip,
         } => {
+            let mut preview = preview;
+            let out = RefCell::new(&mut *out);
+            let begin = |page| match skip {
+                Some(_) => {
+                    let frame = FromRender::Drawing { page };
+                    wire::write_frame(&mut *out.borrow_mut(), &frame, &[]).map_err(Stop::Pipe)
+                }
+                None => Ok(()),
+            };
             let take = |drawn: Drawn| {
                 suffer(start.mishap);
                 enough_memory()?;
+                let out = &mut *out.borrow_mut();
                 send(out, &drawn).map_err(Stop::Pipe)?;
                 if std::mem::take(&mut preview) {
                     send_preview(out, &drawn).map_err(Stop::Pipe)?;
                 }
                 Ok(())
             };
-            render::render_each(renderer, &start.source, document, target, max_pages, take)
+            let skip = skip.as_ref();
+            let all = All {
+                target,
+                max_pages,
+                skip,
+            };
+            render::render_all(renderer, &start.source, document, all, begin, take)
                 .map(|()| FromRender::Rendered)
         }
     };
@@ -155,8 +175,9 @@ mod tests {
     use super::*;
     use crate::pages::cut::LongPages;
     use crate::pages::pdfium::testing::with_pdfium;
+    use crate::pages::remark::Remark;
     use crate::pages::{Resolution, sample};
-    use crate::worker::wire::{Paper, Source, Target};
+    use crate::worker::wire::{Paper, Skip, Source, Target, UnreadablePage};
 
     fn frames(job: RenderJob, document: &[u8]) -> Vec<(FromRender, Vec<u8>)> {
         let start = StartRender {
@@ -178,6 +199,7 @@ mod tests {
         },
         max_pages: 2,
         preview: true,
+        skip: None,
     };
 
     #[test]
@@ -214,9 +236,52 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_cannot_be_drawn_is_replaced_and_told_where_that_is_asked_for() {
+        let job = |pages: &[u32]| RenderJob::Render {
+            target: Target {
+                resolution: Resolution::Standard,
+                paper: Paper::A4,
+                long_pages: LongPages::Split,
+            },
+            max_pages: 9,
+            preview: false,
+            skip: Some(Skip {
+                name: "offer.pdf".to_owned(),
+                pages: pages.to_vec(),
+            }),
+        };
+        // Of two pages in the document, the second is known to be deadly.
+        let letter = sample::demo_document();
+        let found = frames(job(&[2]), &letter);
+        assert!(matches!(
+            &found[..],
+            [
+                (FromRender::Drawing { page: 1 }, _),
+                (FromRender::Page { .. }, _),
+                (FromRender::Drawing { page: 2 }, _),
+                (FromRender::Remark(Remark::NotDrawn { page: 2 }), _),
+                (FromRender::Page { .. }, notice),
+                (FromRender::Rendered, _),
+            ] if notice.len() > 200
+        ));
+        // A page that shows nothing of itself; it is the only one, and nothing would be left.
+        let nothing = frames(job(&[]), &sample::cropped_away());
+        assert!(matches!(
+            nothing.last(),
+            Some((
+                FromRender::Refused(DocumentRefusal::NothingShown { page: 1 }),
+                _
+            ))
+        ));
+    }
+
+    #[test]
     fn probe_counts_pages() {
         let frames = frames(
-            RenderJob::Probe { paper: Paper::A4 },
+            RenderJob::Probe {
+                paper: Paper::A4,
+                unreadable: UnreadablePage::Refuse,
+            },
             &sample::numbered_pages(7),
         );
         assert!(matches!(

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 pub use crate::call::media::{AudioMedia, CallDone, ErrorCorrection, MediaSources, T38Media};
 use crate::call::outcome::FarEnd;
 pub use crate::pages::DocumentRefusal;
-pub use crate::pages::document::{Source, Target};
+pub use crate::pages::document::{Skip, Source, Target, UnreadablePage};
 pub use crate::pages::layout::Paper;
 pub use crate::pages::remark::Remark;
 pub use crate::pages::text::LeftOut;
@@ -350,13 +350,15 @@ pub struct StartRender {
 }
 
 /// What to do with a document.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RenderJob {
     /// Only look: can it be read, how many pages has it?
     Probe {
         /// Paper of pages that bring no size of their own.
         paper: Paper,
+        /// What becomes of it where a page cannot be drawn.
+        unreadable: UnreadablePage,
     },
     /// Take it apart: it holds other documents (winmail.dat).
     Unwrap,
@@ -368,6 +370,8 @@ pub enum RenderJob {
         max_pages: u32,
         /// Whether the first page is wanted as a small picture, too.
         preview: bool,
+        /// How pages are left out that cannot be drawn; none: the document is refused.
+        skip: Option<Skip>,
     },
 }
 
@@ -386,6 +390,11 @@ pub enum FromRender {
     LeftOut {
         /// Why.
         why: LeftOut,
+    },
+    /// A page of the document is drawn now, in a rendering that leaves out what cannot be.
+    Drawing {
+        /// Its number in the document.
+        page: u32,
     },
     /// What is to be said of the page that comes next.
     Remark(Remark),

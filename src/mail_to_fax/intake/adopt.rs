@@ -127,7 +127,7 @@ impl FrontDoor {
         };
         if to_be_faxed {
             wishes = super::header_wishes(&sender, &contents)?;
-            self.count_pages(&mut contents).await?;
+            self.count_pages(&mut contents, wishes.unreadable).await?;
         }
         contents.documents.clear();
         Ok(Good {

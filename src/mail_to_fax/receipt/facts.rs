@@ -180,6 +180,10 @@ impl RemarkFacts {
             Remarkable::Drawn(Remark::CameOutBlank { page }) => ("came_out_blank", *page, 0, ""),
             Remarkable::Drawn(Remark::BlankPicture { page }) => ("blank_picture", *page, 0, ""),
             Remarkable::Drawn(Remark::CameOutBlack { page }) => ("came_out_black", *page, 0, ""),
+            Remarkable::Drawn(Remark::NotDrawn { page }) => ("not_drawn", *page, 0, ""),
+            Remarkable::Drawn(Remark::LostText { page, words }) => {
+                ("lost_text", *page, 0, words.as_str())
+            }
             Remarkable::Drawn(Remark::Cut { page, sheets }) => ("cut", *page, *sheets, ""),
             Remarkable::Drawn(Remark::NoFont { page, scripts }) => {
                 ("no_font", *page, 0, scripts.as_str())

@@ -104,7 +104,7 @@ const ASKED: [&str; 12] = [
 ];
 
 /// These letters by their scripts, in words: "Thai (letters ..., in Debian's package fonts-noto-core)".
-pub(super) fn of(letters: impl Iterator<Item = char>) -> String {
+pub(in crate::pages) fn of(letters: impl Iterator<Item = char>) -> String {
     let letters: BTreeSet<char> = letters.collect();
     let mut named: Vec<(&str, &str, Vec<char>)> = Vec::new();
     for letter in letters {

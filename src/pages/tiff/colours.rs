@@ -1,5 +1,6 @@
 //! Pages of a TIFF in the codings that no fax has, through the crate `tiff`: in grey.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
 use image::{DynamicImage, GrayImage, RgbImage};
@@ -16,6 +17,8 @@ use crate::pages::picture;
 const MAX_OCTETS: usize = 192 << 20;
 /// Codings that are read (TIFF 6.0, Compression): none, LZW, JPEG, Deflate, PackBits.
 const CODINGS: [u32; 6] = [1, 5, 7, 8, 32773, 32946];
+/// Tiles of a page at most.
+const MOST_TILES: u32 = 1 << 16;
 /// PhotometricInterpretation: colours by index.
 const PALETTE: u32 = 3;
 /// PhotometricInterpretation: CIE L*a*b*, brightness first.
@@ -42,39 +45,57 @@ pub(super) fn read(
     picture::check_size(width.into(), height.into())?;
     let in_order = ifd.with_first_bit_highest(octets);
     let octets = in_order.as_deref().unwrap_or(octets);
+    page(octets, ifd, place).ok_or_else(|| damaged(ifd))
+}
+
+/// How the samples of a page are to be understood.
+enum Samples {
+    /// As the crate says.
+    Known,
+    /// They are indexes; the crate is told that they are grey.
+    Indexes(Vec<u8>),
+    /// L*a*b*; the crate is told that they are RGB.
+    Lab,
+}
+
+fn page(octets: &[u8], ifd: &Ifd<'_>, place: usize) -> Option<GrayImage> {
     let bits = ifd.number(tag::BITS_PER_SAMPLE, 1);
-    match ifd.number(tag::PHOTOMETRIC, 0) {
-        PALETTE => {}
-        LAB => return lightness(octets, ifd, place).ok_or_else(|| damaged(ifd)),
-        _ => return levels(octets, place, None).ok_or_else(|| damaged(ifd)),
+    let (samples, photometric) = match ifd.number(tag::PHOTOMETRIC, 0) {
+        PALETTE if matches!(bits, 1..=8 | 16) => {
+            (Samples::Indexes(palette(ifd, 1 << bits)?), Some(1))
+        }
+        PALETTE => return None,
+        LAB => (Samples::Lab, Some(2)),
+        _ => (Samples::Known, None),
+    };
+    let mut octets = Cow::Borrowed(octets);
+    if let Some(photometric) = photometric {
+        let at = ifd.place_of(tag::PHOTOMETRIC)?;
+        let value = match octets[0] {
+            b'M' => [0, photometric],
+            _ => [photometric, 0],
+        };
+        octets.to_mut()[at..at + 2].copy_from_slice(&value);
     }
-    // The crate does not know palettes: it gets the page as one in grey, and the indexes come out.
-    let (Some(at), 1..=8 | 16) = (ifd.place_of(tag::PHOTOMETRIC), bits) else {
-        return Err(damaged(ifd));
+    let Some(tile) = ifd.tile_size() else {
+        return levels(&octets, place, &samples);
     };
-    let palette = palette(ifd, 1 << bits).ok_or_else(|| damaged(ifd))?;
-    let as_grey = with_photometric(octets, at, 1);
-    levels(&as_grey, place, Some(&palette)).ok_or_else(|| damaged(ifd))
-}
-
-/// The file with another PhotometricInterpretation, which lies at `at`.
-fn with_photometric(octets: &[u8], at: usize, photometric: u8) -> Vec<u8> {
-    let mut octets = octets.to_vec();
-    let value = match octets[0] {
-        b'M' => [0, photometric],
-        _ => [photometric, 0],
-    };
-    octets[at..at + 2].copy_from_slice(&value);
-    octets
-}
-
-/// The crate does not know L*a*b* either: it gets the page as one in RGB, of which the first sample counts.
-fn lightness(octets: &[u8], ifd: &Ifd<'_>, place: usize) -> Option<GrayImage> {
-    let as_rgb = with_photometric(octets, ifd.place_of(tag::PHOTOMETRIC)?, 2);
-    let (colours, width, height, samples) = samples(&as_rgb, place, None)?;
-    matches!(colours, ColorType::RGB(8 | 16)).then_some(())?;
-    let lightness = samples.chunks_exact(3).map(|pel| pel[0]).collect();
-    GrayImage::from_raw(width, height, lightness)
+    // Each tile is read as a page of its own: the crate does not read every coding in tiles that lie beyond the page.
+    let (width, height) = (
+        ifd.number(tag::IMAGE_WIDTH, 0),
+        ifd.number(tag::IMAGE_LENGTH, 0),
+    );
+    let mut whole = GrayImage::from_pixel(width, height, image::Luma([0xFF]));
+    let octets = octets.to_mut();
+    let across = width.div_ceil(tile.0);
+    let count = across.checked_mul(height.div_ceil(tile.1))?;
+    for n in 0..Some(count).filter(|count| *count <= MOST_TILES)? {
+        ifd.become_tile(octets, n as usize)?;
+        let part = levels(octets, place, &samples)?;
+        let (x, y) = (n % across * tile.0, n / across * tile.1);
+        image::imageops::replace(&mut whole, &part, x.into(), y.into());
+    }
+    Some(whole)
 }
 
 fn damaged(ifd: &Ifd<'_>) -> DocumentRefusal {
@@ -84,8 +105,17 @@ fn damaged(ifd: &Ifd<'_>) -> DocumentRefusal {
     ))
 }
 
-fn levels(octets: &[u8], place: usize, palette: Option<&[u8]>) -> Option<GrayImage> {
+fn levels(octets: &[u8], place: usize, kind: &Samples) -> Option<GrayImage> {
+    let palette = match kind {
+        Samples::Indexes(palette) => Some(palette.as_slice()),
+        _ => None,
+    };
     let (colours, width, height, samples) = samples(octets, place, palette)?;
+    if let Samples::Lab = kind {
+        matches!(colours, ColorType::RGB(8 | 16)).then_some(())?;
+        let lightness = samples.chunks_exact(3).map(|pel| pel[0]).collect();
+        return GrayImage::from_raw(width, height, lightness);
+    }
     in_grey(colours, width, height, samples, palette)
 }
 

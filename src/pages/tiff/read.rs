@@ -12,6 +12,9 @@ const MAX_PAGES: usize = 1000;
 /// More strips than this are no fax page: one for each row.
 const MAX_STRIPS: usize = Bitmap::MAX_HEIGHT as usize;
 
+/// Values of a field at most: a palette of 16 bits has so many.
+const MOST_VALUES: usize = 3 << 16;
+
 /// Why a file could not be read as fax TIFF.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TiffError {
@@ -181,6 +184,28 @@ impl File<'_> {
         }
     }
 
+    /// Puts an entry of one LONG at `at`.
+    fn overwrite(&self, octets: &mut [u8], at: usize, tag: u16, value: u32) -> Option<()> {
+        let (tag, kind) = (tag.to_le_bytes(), super::kind::LONG.to_le_bytes());
+        let (count, value) = (1u32.to_le_bytes(), value.to_le_bytes());
+        let mut entry = match self.is_big {
+            true => [&tag[..], &kind, &count, &[0; 4], &value, &[0; 4]].concat(),
+            false => [&tag[..], &kind, &count, &value].concat(),
+        };
+        if self.big_endian {
+            let (mut rest, wide) = (&mut entry[..], if self.is_big { 8 } else { 4 });
+            for length in [2, 2, wide, 4] {
+                let (number, behind) = rest.split_at_mut(length);
+                number.reverse();
+                rest = behind;
+            }
+        }
+        octets
+            .get_mut(at..at + entry.len())?
+            .copy_from_slice(&entry);
+        Some(())
+    }
+
     fn u64(&self, offset: u32) -> Option<u32> {
         let octets = self.slice(offset, 8)?.try_into().ok()?;
         let number = match self.big_endian {
@@ -205,6 +230,8 @@ struct Entry {
     count: u32,
     /// Where its values lie: in the entry itself or elsewhere.
     values: u32,
+    /// Where it lies itself.
+    at: u32,
 }
 
 #[derive(Clone, Copy)]
@@ -460,6 +487,9 @@ impl<'a> Ifd<'a> {
             tag::TILE_OFFSETS => "TileOffsets",
             _ => "StripOffsets",
         };
+        if count > MAX_STRIPS {
+            return Err(self.odd(field));
+        }
         let offsets = self.numbers(offsets, count, field)?;
         let lengths = self.numbers(counts, count, "StripByteCounts");
         let mut lengths = lengths.unwrap_or_else(|_| vec![0; count]);
@@ -479,6 +509,39 @@ impl<'a> Ifd<'a> {
             data.ok_or(TiffError::Truncated("a strip"))
         });
         data.collect()
+    }
+
+    /// Width and height of its tiles (TIFF 6.0, section 15), where it has some that hold all samples of their pels.
+    pub(super) fn tile_size(&self) -> Option<(u32, u32)> {
+        const PLANAR_CONFIGURATION: u16 = 284;
+        self.entry(tag::TILE_OFFSETS)?;
+        let is_chunky = self.number(PLANAR_CONFIGURATION, 1) == 1;
+        let (width, height) = (
+            self.number(tag::TILE_WIDTH, 0),
+            self.number(tag::TILE_LENGTH, 0),
+        );
+        (is_chunky && width > 0 && height > 0).then_some((width, height))
+    }
+
+    /// Makes of this directory, in `octets`, one of a page that is tile number `tile` and has one strip.
+    pub(super) fn become_tile(&self, octets: &mut [u8], tile: usize) -> Option<()> {
+        /// Nobody's.
+        const NOTHING: u16 = 65000;
+        let (width, height) = self.tile_size()?;
+        let nth = |tag| self.value(self.entry(tag)?, u32::try_from(tile).ok()?);
+        let (offset, length) = (nth(tag::TILE_OFFSETS)?, nth(tag::TILE_BYTE_COUNTS)?);
+        for (tag, new_tag, value) in [
+            (tag::IMAGE_WIDTH, tag::IMAGE_WIDTH, width),
+            (tag::IMAGE_LENGTH, tag::IMAGE_LENGTH, height),
+            (tag::TILE_WIDTH, NOTHING, 0),
+            (tag::TILE_LENGTH, tag::ROWS_PER_STRIP, height),
+            (tag::TILE_OFFSETS, tag::STRIP_OFFSETS, offset),
+            (tag::TILE_BYTE_COUNTS, tag::STRIP_BYTE_COUNTS, length),
+        ] {
+            self.file
+                .overwrite(octets, self.entry(tag)?.at as usize, new_tag, value)?;
+        }
+        Some(())
     }
 
     /// The file with the octets of this page turned round, where their first bit is the lowest (TIFF 6.0, FillOrder);
@@ -565,7 +628,7 @@ impl<'a> Ifd<'a> {
     /// The first `count` values of a field.
     fn numbers(&self, tag: u16, count: usize, field: &'static str) -> Result<Vec<u32>, TiffError> {
         let entry = self.entry(tag).ok_or_else(|| self.odd(field))?;
-        if count > MAX_STRIPS || (entry.count as usize) < count {
+        if count > MOST_VALUES || (entry.count as usize) < count {
             return Err(self.odd(field));
         }
         (0..count as u32)
@@ -623,19 +686,20 @@ impl Entry {
         let kind = Kind::of(file.u16(offset + 2)?)?;
         let count = file.word(offset + 4)?;
         // TIFF 6.0: up to four octets stand in the entry itself; in a BigTIFF eight.
-        let (own, at) = match file.is_big {
+        let (own, place) = match file.is_big {
             true => (8, offset + 12),
             false => (4, offset + 8),
         };
         let values = match count.saturating_mul(kind.octets()) {
-            octets if octets <= own => at,
-            _ => file.word(at)?,
+            octets if octets <= own => place,
+            _ => file.word(place)?,
         };
         Some(Entry {
             tag,
             kind,
             count,
             values,
+            at: offset,
         })
     }
 }

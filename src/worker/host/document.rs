@@ -13,7 +13,8 @@ use super::super::mishaps::Kind;
 use super::super::sandbox::memory;
 use super::super::stall::timeout;
 use super::super::wire::{
-    self, DocumentRefusal, FromRender, Paper, Remark, RenderJob, Source, StartRender, Target,
+    self, DocumentRefusal, FromRender, Paper, Remark, RenderJob, Skip, Source, StartRender, Target,
+    UnreadablePage,
 };
 use super::frames::Frames;
 use super::{Children, how_it_ended, waiting};
@@ -50,6 +51,9 @@ pub struct Rendered {
 /// Octets of a picture that are believed to be one.
 const LARGEST_PREVIEW: usize = 1 << 20;
 
+/// Pages of a document that the renderer does not outlive: with one more the document is given up.
+const DEADLY_PAGES: usize = 3;
+
 /// So that mails that come in and calls in progress go before pages that are drawn: a tenth of their share. With the lowest
 /// one, a hundredth, another program that is busy on the same cores kept pages from being made at all.
 const NICE: i32 = 10;
@@ -64,9 +68,10 @@ impl Children {
         source: &Source,
         document: &[u8],
         paper: Paper,
+        unreadable: UnreadablePage,
     ) -> Result<Found, RenderFailure> {
         let mut found = None;
-        let job = RenderJob::Probe { paper };
+        let job = RenderJob::Probe { paper, unreadable };
         self.render_child(source, job, document, |message, _| match message {
             FromRender::Probed { pages } => found = Some(Found::Pages(pages)),
             FromRender::LeftOut { why } => found = Some(Found::LeftOut(why)),
@@ -108,6 +113,7 @@ impl Children {
             target,
             max_pages,
             preview: false,
+            skip: None,
         };
         Ok(self.rendered(source, document, job, max_pages).await?.pages)
     }
@@ -129,8 +135,54 @@ impl Children {
             target,
             max_pages,
             preview,
+            skip: None,
         };
         self.rendered(source, document, job, max_pages).await
+    }
+
+    /// As [`Children::render_with_remarks`]; a page that cannot be drawn is left out with a remark, also one that the
+    /// renderer does not outlive, which is then asked again without it.
+    ///
+    /// # Errors
+    /// As [`Children::render`]; where no page can be drawn.
+    pub async fn render_and_skip(
+        &self,
+        source: &Source,
+        document: &[u8],
+        target: Target,
+        max_pages: u32,
+        preview: bool,
+        name: &str,
+    ) -> Result<Rendered, RenderFailure> {
+        let mut skip = Skip {
+            name: name.to_owned(),
+            pages: Vec::new(),
+        };
+        loop {
+            let job = RenderJob::Render {
+                target,
+                max_pages,
+                preview,
+                skip: Some(skip.clone()),
+            };
+            let drawing = &mut 0;
+            let made = self.rendered_and_told(source, document, job, max_pages, drawing);
+            let failure = match made.await {
+                Ok(made) => return Ok(made),
+                Err(failure) => failure,
+            };
+            use DocumentRefusal::{RendererFailed, TooMuchMemory};
+            let is_the_page = matches!(
+                failure,
+                RenderFailure::Refused(RendererFailed { .. } | TooMuchMemory { .. })
+            );
+            let is_new = *drawing > 0 && !skip.pages.contains(drawing);
+            if !is_the_page || !is_new || skip.pages.len() == DEADLY_PAGES {
+                return Err(failure);
+            }
+            tracing::warn!(name, page = *drawing, "a page is left out: {failure}");
+            skip.pages.push(*drawing);
+        }
     }
 
     async fn rendered(
@@ -139,6 +191,19 @@ impl Children {
         document: &[u8],
         job: RenderJob,
         max_pages: u32,
+    ) -> Result<Rendered, RenderFailure> {
+        self.rendered_and_told(source, document, job, max_pages, &mut 0)
+            .await
+    }
+
+    /// `drawing` becomes the number of the page that is drawn.
+    async fn rendered_and_told(
+        &self,
+        source: &Source,
+        document: &[u8],
+        job: RenderJob,
+        max_pages: u32,
+        drawing: &mut u32,
     ) -> Result<Rendered, RenderFailure> {
         let mut made = Rendered::default();
         // Only as many as were asked for, whatever has become of the child.
@@ -159,6 +224,7 @@ impl Children {
                     g4: blob,
                 });
             }
+            FromRender::Drawing { page } => *drawing = page,
             FromRender::Remark(remark) if is_room(made.remarks.len()) => made.remarks.push(remark),
             FromRender::Preview if blob.len() <= LARGEST_PREVIEW => made.preview = Some(blob),
             FromRender::Rendered => complete = is_room(made.pages.len()),
@@ -200,6 +266,7 @@ impl Children {
             RenderJob::Probe { .. } | RenderJob::Unwrap => None,
             RenderJob::Render { .. } => self.mishaps.next(Kind::Render),
         };
+        let may_wait = may_wait(source, &job);
         let start = StartRender {
             source: source.clone(),
             job,
@@ -209,7 +276,7 @@ impl Children {
         let start = start.map_err(|e| failed(&e.to_string()))?;
         let mut child = self.renderer().map_err(RenderFailure::NotStarted)?;
         let id = child.id().expect("nobody waited for it yet");
-        if may_wait(source, job) {
+        if may_wait {
             // One that is not gentler only costs others more.
             let _ = setpriority_process(Pid::from_raw(id.cast_signed()), NICE);
         }
@@ -243,7 +310,7 @@ impl Children {
 }
 
 /// A client waits for a look through its document, and a trunk for a cover page.
-fn may_wait(source: &Source, job: RenderJob) -> bool {
+fn may_wait(source: &Source, job: &RenderJob) -> bool {
     matches!(job, RenderJob::Render { .. }) && !matches!(source, Source::Cover(_))
 }
 
