@@ -7,6 +7,9 @@ const LEAST_CONTRAST: u8 = 12;
 /// Pels that are ink at least, among those that are not paper: fewer are dust.
 const LEAST_INK: u32 = 60;
 
+/// Pels that the ink of a row has together, in the mean: strokes are short.
+const LONGEST_MEAN_RUN: u32 = 100;
+
 /// The page with its darkest ink black and its paper white, where there is any to be told from the other.
 pub(super) fn stretched(grey: &Grey) -> Option<Grey> {
     let mut counts = [0u32; 256];
@@ -20,6 +23,21 @@ pub(super) fn stretched(grey: &Grey) -> Option<Grey> {
     let inked = pels - counts[usize::from(PAPER)];
     let ink = nth(&counts, (inked / 500).max(LEAST_INK))?;
     if paper.saturating_sub(ink) < LEAST_CONTRAST {
+        return None;
+    }
+    let middle = ink + (paper - ink) / 2;
+    let (mut inked, mut runs) = (0u32, 0u32);
+    for y in 0..grey.height() {
+        let mut was_ink = false;
+        for &level in grey.row(y) {
+            let is_ink = level <= middle;
+            inked += u32::from(is_ink);
+            runs += u32::from(is_ink && !was_ink);
+            was_ink = is_ink;
+        }
+    }
+    // A light area is no writing, and would be a black one.
+    if inked > runs * LONGEST_MEAN_RUN {
         return None;
     }
     let range = u32::from(paper - ink);
@@ -57,6 +75,13 @@ mod tests {
         assert!(stretched(&page(255, 250)).is_none());
         assert!(stretched(&page(240, 232)).is_none());
         assert!(stretched(&page(255, 255)).is_none());
+        // A flat area.
+        let mut levels = vec![255; 400 * 100];
+        levels
+            .chunks_mut(400)
+            .take(50)
+            .for_each(|row| row[..300].fill(200));
+        assert!(stretched(&Grey::new(400, 100, levels)).is_none());
         // Dust.
         let mut levels = vec![255; 100 * 100];
         levels[..50].fill(200);

@@ -486,11 +486,12 @@ fn tiles_of_fax_codings_and_of_others() {
         let mut file = ByHand::new(&page, coding, tiles)
             .with(tag::TILE_WIDTH, kind::SHORT, &[64])
             .with(tag::TILE_LENGTH, kind::SHORT, &[32])
+            .with(tag::PHOTOMETRIC, kind::SHORT, &[0])
             .build();
         let first = u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize;
         let mut fields: Vec<[u8; 12]> = file[first + 2..]
             .chunks_exact(12)
-            .take(9)
+            .take(10)
             .map(|entry| entry.try_into().unwrap())
             .collect();
         for field in &mut fields {
@@ -503,7 +504,7 @@ fn tiles_of_fax_codings_and_of_others() {
             field[..2].copy_from_slice(&tiled.to_le_bytes());
         }
         fields.sort_by_key(|field| u16::from_le_bytes([field[0], field[1]]));
-        file[first + 2..][..9 * 12].copy_from_slice(&fields.concat());
+        file[first + 2..][..10 * 12].copy_from_slice(&fields.concat());
         file
     };
     let g4 = file(4, tiles.iter().map(g4::encode).collect());
