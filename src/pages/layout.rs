@@ -15,6 +15,8 @@ const LONGEST: f64 = 4.0 * MAX_LENGTH;
 const BEARABLE: f64 = 4.0 / 3.0;
 /// Inches of paper that stay free around a picture; more than the header line needs.
 const MARGIN: f64 = 0.4;
+/// How much larger a picture across has to become by being turned, to be turned.
+const WORTH_TURNING: f64 = 1.15;
 /// Inches of the shortest page: less may slip through a machine's rollers.
 const MIN_LENGTH: f64 = 1.0;
 const POINTS_PER_INCH: f64 = 72.0;
@@ -139,7 +141,7 @@ impl Layout {
     }
 
     /// Puts a picture of `width` x `height` inches on a sheet of paper: at the top, in the middle, with margins, shrunk
-    /// where it must be.
+    /// where it must be, and turned where that keeps it larger.
     pub fn place(width: f64, height: f64, resolution: Resolution, paper: Paper) -> Layout {
         let (x_dpi, y_dpi) = resolution.exact_dpi();
         let length = paper.length();
@@ -147,7 +149,13 @@ impl Layout {
             f64::from(PAGE_WIDTH) / x_dpi - 2.0 * MARGIN,
             length - 2.0 * MARGIN,
         );
-        let scale = (room.0 / width).min(room.1 / height).min(1.0);
+        let scale_of = |width: f64, height: f64| (room.0 / width).min(room.1 / height).min(1.0);
+        let turned = scale_of(height, width) > scale_of(width, height) * WORTH_TURNING;
+        let (width, height) = match turned {
+            true => (height, width),
+            false => (width, height),
+        };
+        let scale = scale_of(width, height);
         let content_width = pels(width * scale, x_dpi).min(PAGE_WIDTH);
         let (page_height, y) = (pels(length, y_dpi), pels(MARGIN, y_dpi));
         Layout {
@@ -156,7 +164,7 @@ impl Layout {
             y,
             content_width,
             content_height: pels(height * scale, y_dpi).min(page_height - y),
-            turned: false,
+            turned,
         }
     }
 
@@ -235,6 +243,34 @@ mod tests {
         assert!(turned.turned);
         let a5_across = fit((A4.0, 419.5), Resolution::Fine);
         assert!(!a5_across.turned && a5_across.content_width > 1680);
+    }
+
+    #[test]
+    fn a_picture_is_turned_where_that_keeps_it_larger() {
+        let place = |width, height| Layout::place(width, height, Resolution::Fine, Paper::A4);
+        for (width, height) in [(11.0, 8.0), (40.0, 30.0), (12.0, 3.0), (16.0, 9.0)] {
+            let (across, down) = (place(width, height), place(height, width));
+            assert!(across.turned && !down.turned, "{width} x {height}");
+            let upright = Layout {
+                turned: false,
+                ..across
+            };
+            assert_eq!(upright, down);
+        }
+        // What fits as it is, and what would gain next to nothing.
+        for (width, height) in [
+            (7.0, 2.0),
+            (7.6, 5.0),
+            (20.0, 20.0),
+            (20.0, 19.0),
+            (8.0, 6.0),
+        ] {
+            assert!(!place(width, height).turned, "{width} x {height}");
+        }
+        // Its proportions are kept: 204 dots per inch across, 196 down.
+        let banner = place(30.0, 3.0);
+        assert!(banner.turned && banner.content_height > banner.content_width * 9);
+        assert!(banner.y + banner.content_height <= banner.height);
     }
 
     #[test]
