@@ -163,7 +163,7 @@ fn table() -> Vec<(&'static str, Bad, &'static str)> {
             "no PDF, named .pdf",
             pdf(b"and so on"),
             "554 5.6.1 \"letter.pdf\" cannot be faxed: it is none of what can be faxed here, whatever its name says (PDF, \
-             TIFF, JPEG, PNG, GIF, WebP, HEIC, text); please send it as PDF",
+             TIFF, JPEG, PNG, GIF, WebP, BMP, HEIC, text); please send it as PDF",
         ),
         (
             "a truncated photo",
