@@ -445,7 +445,9 @@ impl<'a> Ifd<'a> {
         let data = self.chunks(tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS, count)?;
         let mut page = Bitmap::new(width, height).ok_or_else(|| self.odd("ImageWidth"))?;
         let stride = width.div_ceil(8) as usize;
-        let padding = 0xFF_u8.checked_shr(width % 8).filter(|_| !width.is_multiple_of(8));
+        let padding = 0xFF_u8
+            .checked_shr(width % 8)
+            .filter(|_| !width.is_multiple_of(8));
         for (n, data) in data.into_iter().enumerate() {
             let (column, row) = (n % columns as usize, n as u32 / columns);
             let tile = self.strip(data, across, down)?;
