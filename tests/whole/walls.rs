@@ -83,10 +83,10 @@ fn a_call_has_nothing_of_the_daemon_but_what_it_was_handed() {
 #[test]
 fn a_document_that_eats_memory_is_refused_in_words() {
     let site = Site::new();
-    site.submit(&["5551234502"], &[sample::large_picture(16_000)]);
+    site.submit(&["5551234502"], &[sample::large_picture(22_000)]);
     wait_until("the receipt", 60, || site.receipts().len() == 1);
     let text = &site.receipts()[0].text;
-    assert!(text.contains("more than 256 MB of memory"), "{text}");
+    assert!(text.contains("more than 384 MB of memory"), "{text}");
     assert!(text.contains("letter-1.pdf"), "{text}");
     assert_eq!(site.log().count("once more"), 0, "a second try is useless");
     assert!(site.machine_calls().is_empty());
