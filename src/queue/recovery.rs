@@ -289,7 +289,7 @@ fn bring_back(db: &Connection, longest: u64, now: Millis) -> rusqlite::Result<()
 pub(super) fn end_overdue(db: &Connection, now: Millis) -> rusqlite::Result<()> {
     fail(
         db,
-        "SELECT id, outcome, detail FROM faxes
+        "SELECT id, outcome, detail FROM faxes INDEXED BY faxes_to_give_up
          WHERE give_up_at <= ?1 AND ended_at IS NULL AND state IN ('rendering', 'ready')",
         now,
         now,
